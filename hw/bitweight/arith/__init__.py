@@ -1,0 +1,11 @@
+"""Arithmetic circuits, each with a NumPy twin, and the encodings of the operand A."""
+
+from __future__ import annotations
+
+from bitweight.arith.booth import ModifiedBooth
+from bitweight.arith.encoding import Digit, Encoding
+
+__all__ = ["ENCODINGS", "Digit", "Encoding"]
+
+ENCODINGS: dict[str, Encoding] = {encoding.name: encoding for encoding in (ModifiedBooth(),)}
+"""All encodings by name: one file and one entry each."""

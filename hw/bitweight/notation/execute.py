@@ -1,0 +1,174 @@
+"""Execution of a nest on NumPy matrices, loop by loop and primitive by primitive.
+
+Temporal loops run in Python in their order; spatial loops become array axes, so that all
+instances of a primitive act at once. A sum/carry pair stays a pair, compressed with 3:2 steps
+modulo the accumulator's width, until an ``add`` resolves it: a nest that loses a carry on the
+way gives a wrong product here as it would in hardware.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bitweight._check import check_matrix
+from bitweight.notation.counts import extents
+from bitweight.notation.integer import wrap
+
+if TYPE_CHECKING:
+    from bitweight.notation.nest import Nest, Primitive
+
+__all__ = ["execute"]
+
+Value = tuple[np.ndarray, ...]
+"""A word ``(p,)`` or a pair ``(sum, carry)``; one axis per spatial loop."""
+
+
+def execute(nest: Nest, A: np.ndarray, B: np.ndarray) -> np.ndarray:
+    """Compute ``A @ B`` the way `nest` says.
+
+    Parameters
+    ----------
+    nest
+        The nest to run.
+    A, B
+        Integer matrices of shapes [M, K] and [K, N] within the nest's operand ranges.
+
+    Returns
+    -------
+    numpy.ndarray
+        int64 of shape [M, N], wrapped modulo ``2**nest.acc`` into the signed range.
+    """
+    A = check_matrix("A", A, nest.a.min, nest.a.max)
+    B = check_matrix("B", B, nest.b.min, nest.b.max)
+    if A.shape[1] != B.shape[0]:
+        raise ValueError(f"B must have {A.shape[1]} rows, as A has columns, not {B.shape[0]!r}")
+    return _Run(nest, A, B).result()
+
+
+class _Run:
+    def __init__(self, nest: Nest, A: np.ndarray, B: np.ndarray) -> None:
+        self.nest, self.A, self.B = nest, A, B
+        self.extent = extents(nest, A.shape[0], B.shape[1], A.shape[1])
+        self.axes = [loop.name for loop in nest.loops if loop.spatial]
+        self.at: dict[str, int | np.ndarray] = {}  # the current index of every loop
+        self.C = np.zeros((A.shape[0], B.shape[1]), dtype=np.int64)
+        self.totals: dict[tuple[int, ...], Value] = {}
+        self.turn = [p.op for p in nest.primitives].index("map")
+
+    def result(self) -> np.ndarray:
+        self._level(0)
+        return wrap(self.C, self.nest.acc)
+
+    def _level(self, depth: int) -> Value | None:
+        """Run everything inside the first `depth` loops; a value leaves once it is complete."""
+        value = None
+        if any(
+            p.op == "encode" and self.nest.depth(p.level) == depth for p in self.nest.primitives
+        ):
+            self._encode()
+        if depth == len(self.nest.loops):
+            value = self._map()
+        else:
+            loop = self.nest.loops[depth]
+            if loop.spatial:
+                shape = [self.extent[n] if n == loop.name else 1 for n in self.axes]
+                self.at[loop.name] = np.arange(self.extent[loop.name]).reshape(shape)
+                value = self._level(depth + 1)
+            else:
+                for i in range(self.extent[loop.name]):
+                    self.at[loop.name] = i
+                    value = self._level(depth + 1)
+        for position, primitive in enumerate(self.nest.primitives):
+            if position > self.turn and self.nest.depth(primitive.level) == depth:
+                value = None if value is None else self._consume(position, primitive, value)
+                complete = position == len(self.nest.primitives) - 1
+                if complete and value is not None:
+                    self._store(value)
+        return value
+
+    def _index(self, dim: str) -> np.ndarray:
+        """Return the index along `dim`; a dimension split in several loops is put together."""
+        index: int | np.ndarray = 0
+        for loop in self.nest.loops:
+            if loop.dim == dim:
+                index = index * self.extent[loop.name] + self.at.get(loop.name, 0)
+        index = np.asarray(index)
+        return index if index.ndim else index.reshape([1] * len(self.axes))
+
+    def _load(self, matrix: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:
+        inside = (row < matrix.shape[0]) & (column < matrix.shape[1])
+        return np.where(inside, matrix[row % matrix.shape[0], column % matrix.shape[1]], 0)
+
+    def _encode(self) -> None:
+        a = self._load(self.A, self._index("m"), self._index("k"))
+        self.digits = self.nest.encoding.recode(a, self.nest.a.bits)
+
+    def _map(self) -> Value:
+        bw = self._index("bw")
+        shape = np.broadcast_shapes(bw.shape, self.digits.shape[:-1])
+        digits = np.broadcast_to(self.digits, (*shape, self.digits.shape[-1]))
+        chosen = np.take_along_axis(digits, np.broadcast_to(bw, shape)[..., None], axis=-1)
+        return (chosen[..., 0] * self._load(self.B, self._index("k"), self._index("n")),)
+
+    def _consume(self, position: int, primitive: Primitive, value: Value) -> Value | None:
+        if primitive.op == "shift":
+            weight = np.int64(self.nest.encoding.radix) ** self._index("bw")
+            return tuple(v * weight for v in value)
+        if primitive.op == "half_reduce":
+            return self._half_reduce(value, primitive.over)
+        if primitive.op == "add":
+            return (self._wrap(value[0] + value[1]),)
+        if primitive.op == "accumulate":
+            return self._accumulate(position, primitive, value)
+        return value
+
+    def _accumulate(self, position: int, primitive: Primitive, value: Value) -> Value | None:
+        """Add to the running total; it leaves with the last iteration of the reduced loops."""
+        temporal = [loop for loop in self.nest.around(primitive) if not loop.spatial]
+        kept = (position, *(int(self.at[lp.name]) for lp in temporal if not lp.reduces))
+        if all(self.at[name] == 0 for name in primitive.over):
+            self.totals.pop(kept, None)
+        if kept in self.totals:
+            value = self._merge([*self.totals[kept], *value], len(value))
+        self.totals[kept] = value
+        last = all(self.at[name] == self.extent[name] - 1 for name in primitive.over)
+        return self.totals.pop(kept) if last else None
+
+    def _half_reduce(self, value: Value, over: tuple[str, ...]) -> Value:
+        rows = list(value)
+        for name in over:
+            axis = self.axes.index(name)
+            size = self.extent[name]
+            rows = [
+                np.take(np.broadcast_to(row, self._shape(row, axis, size)), [i], axis=axis)
+                for row in rows
+                for i in range(size)
+            ]
+        return self._merge(rows, 2)
+
+    @staticmethod
+    def _shape(row: np.ndarray, axis: int, size: int) -> tuple[int, ...]:
+        return tuple(size if i == axis else extent for i, extent in enumerate(row.shape))
+
+    def _merge(self, rows: list[np.ndarray], keep: int) -> Value:
+        """Add rows up to one word, or compress them 3:2 to a pair without adding."""
+        if keep == 1:
+            total = rows[0]
+            for row in rows[1:]:
+                total = total + row
+            return (self._wrap(total),)
+        while len(rows) > 2:
+            x, y, z, *rest = rows
+            majority = (x & y) | (x & z) | (y & z)
+            rows = [*rest, self._wrap(x ^ y ^ z), self._wrap(majority << 1)]
+        return tuple(rows) if len(rows) == 2 else (rows[0], np.zeros_like(rows[0]))
+
+    def _wrap(self, value: np.ndarray) -> np.ndarray:
+        return wrap(value, self.nest.acc)
+
+    def _store(self, value: Value) -> None:
+        m, n = np.broadcast_arrays(self._index("m"), self._index("n"))
+        inside = (m < self.C.shape[0]) & (n < self.C.shape[1])
+        self.C[m[inside], n[inside]] = np.broadcast_to(value[0], m.shape)[inside]

@@ -1,0 +1,12 @@
+"""Named transformations: each is a sequence of moves, one file each, one line here."""
+
+from __future__ import annotations
+
+from bitweight.notation.transformations.base import Transformation
+from bitweight.notation.transformations.mac import MAC
+from bitweight.notation.transformations.opt1 import OPT1
+
+__all__ = ["MAC", "OPT1", "TRANSFORMATIONS", "Transformation"]
+
+TRANSFORMATIONS: dict[str, Transformation] = {t.name: t for t in (MAC, OPT1)}
+"""All named transformations."""

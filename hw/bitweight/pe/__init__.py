@@ -1,0 +1,25 @@
+"""Processing elements, composed from the circuits of :mod:`bitweight.arith`."""
+
+from __future__ import annotations
+
+from bitweight.notation import Nest
+from bitweight.pe.carry_save import CarrySaveMac
+from bitweight.pe.mac import STYLES
+from bitweight.pe.multiply_accumulate import MultiplyAccumulate
+
+__all__ = ["STYLES", "MultiplyAccumulate", "multiply_accumulate"]
+
+
+def multiply_accumulate(nest: Nest, style: str) -> MultiplyAccumulate:
+    """Return the step that a nest asks for: what its ``accumulate`` keeps decides.
+
+    Parameters
+    ----------
+    nest
+        Carries propagate every cycle where it keeps a word, never where it keeps a pair.
+    style
+        One of :data:`STYLES`: how a step that keeps a word is made.
+    """
+    if nest.accumulator == "pair":
+        return CarrySaveMac(nest.encoding, nest.a.bits, nest.b.bits, nest.acc)
+    return STYLES[style](nest.encoding, nest.a.bits, nest.b.bits, nest.acc)

@@ -1,0 +1,82 @@
+"""The processing element of output-stationary arrays: operands pass through, a result stays."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib.wiring import In, Out
+
+from bitweight.block import Block
+from bitweight.pe.multiply_accumulate import MultiplyAccumulate
+
+__all__ = ["OutputStationaryPE"]
+
+
+class OutputStationaryPE(Block):
+    """Operand registers, a multiply-accumulate step and its accumulator.
+
+    An operand is registered (and offered to the neighbour), multiplied and accumulated in the
+    next step: the accumulator holds a tile's result two steps after `last_in` came in with the
+    tile's last operands, for that one step. It is on the `drain` outputs then, which are zero
+    otherwise, so that the PEs of a column share a bus without selectors. The next tile starts
+    from zero in the same step; an operand `a` of zero leaves the value as it is.
+
+    Latency: 2 steps. Throughput: one product per step. Reset empties the operand `a`; the
+    accumulator needs none.
+
+    Parameters
+    ----------
+    core
+        The multiply-accumulate.
+
+    Attributes
+    ----------
+    en : In(1)
+        Nothing changes without it.
+    a_in, a_out, b_in, b_out
+        Signed operands, of the core's widths.
+    last_in, last_out
+        High with the last operands of a tile; passed on with `b`.
+    drain_0, drain_1
+        The rows of the accumulator, packed as ``core.rows`` says.
+    """
+
+    block_name = "pe"
+    latency = 2
+
+    def __init__(self, core: MultiplyAccumulate) -> None:
+        self.core = core
+        self.key = id(core)
+        super().__init__(
+            {
+                "en": In(1),
+                "a_in": In(core.a_bits),
+                "b_in": In(core.b_bits),
+                "last_in": In(1),
+                "a_out": Out(core.a_bits),
+                "b_out": Out(core.b_bits),
+                "last_out": Out(1),
+                **{f"drain_{i}": Out(len(row)) for i, row in enumerate(core.rows)},
+            }
+        )
+
+    def build(self) -> Module:
+        m = Module()
+        a = Signal(self.core.a_bits)
+        b = Signal(self.core.b_bits, reset_less=True)
+        last = Signal()
+        # A reset must not leave a result behind: it starts the next tile from zero.
+        done = Signal(init=1)
+        rows = [
+            Signal(len(columns), name=name, reset_less=True)
+            for name, columns in zip(("total", "carry"), self.core.rows, strict=False)
+        ]
+        kept = [Mux(done, 0, row)[: len(row)] for row in rows]
+        following = self.core.hardware(m, a, b, kept)
+        with m.If(self.en):
+            m.d.sync += [a.eq(self.a_in), b.eq(self.b_in), last.eq(self.last_in), done.eq(last)]
+            m.d.sync += [row.eq(value) for row, value in zip(rows, following, strict=True)]
+        m.d.comb += [self.a_out.eq(a), self.b_out.eq(b), self.last_out.eq(last)]
+        m.d.comb += [
+            getattr(self, f"drain_{i}").eq(Mux(done, row, 0)) for i, row in enumerate(rows)
+        ]
+        return m

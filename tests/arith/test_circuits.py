@@ -1,0 +1,206 @@
+"""Leaf circuits against their specification and their software twins."""
+
+import numpy as np
+import pytest
+from amaranth.hdl import Module, Signal
+from amaranth.sim import Simulator
+
+from bitweight import ENCODINGS
+from bitweight.arith.bitheap import BitHeap
+from bitweight.arith.prefix import TOPOLOGIES, PrefixAdder
+from bitweight.arith.product import Product
+from bitweight.notation import wrap
+
+
+def simulate(m: Module, inputs: list[Signal], outputs: list, values: list[tuple]) -> np.ndarray:
+    """Return the outputs of a combinational module for rows of input values."""
+    results = []
+
+    async def bench(ctx):
+        for row in values:
+            for signal, value in zip(inputs, row, strict=True):
+                ctx.set(signal, int(value))
+            results.append([ctx.get(output) for output in outputs])
+
+    simulator = Simulator(m)
+    simulator.add_testbench(bench)
+    simulator.run()
+    return np.array(results, dtype=object)
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+@pytest.mark.parametrize("bits", range(2, 17))
+def test_digits_reconstruct_every_operand(name, bits):
+    encoding = ENCODINGS[name]
+    operands = np.arange(-(1 << (bits - 1)), 1 << (bits - 1))
+    digits = encoding.recode(operands, bits)
+    assert digits.shape == (1 << bits, encoding.digits(bits))
+    assert encoding.digit_min <= digits.min() and digits.max() <= encoding.digit_max
+    np.testing.assert_array_equal(encoding.value(digits), operands)
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+@pytest.mark.parametrize("bits", [2, 3, 7, 8])
+def test_encoder_hardware_equals_its_twin_exhaustively(name, bits):
+    encoding = ENCODINGS[name]
+    operand = Signal(bits)
+    m = Module()
+    outputs = [
+        wire for d in encoding.encode(operand) for wire in (d.negative, d.one, d.two)
+    ]
+    m.d.comb += Signal().eq(operand[0])
+    values = np.arange(-(1 << (bits - 1)), 1 << (bits - 1))
+    wires = simulate(m, [operand], outputs, [(v & (1 << bits) - 1,) for v in values])
+    negative, one, two = np.moveaxis(wires.reshape(len(values), -1, 3).astype(int), -1, 0)
+    assert not (one & two).any()
+    digits = (one + 2 * two) * (1 - 2 * negative)
+    np.testing.assert_array_equal(digits, encoding.recode(values, bits))
+
+
+def random_heap(rng: np.random.Generator) -> tuple[BitHeap, list[int], list[int]]:
+    width = int(rng.integers(1, 12))
+    heap = BitHeap(width)
+    heap.constant = int(rng.integers(-(1 << width), 1 << width))
+    columns = [int(c) for c in rng.integers(0, width, rng.integers(0, 30))]
+    bits = [heap.add(c, float(rng.integers(0, 5))) for c in columns]
+    return heap, columns, bits
+
+
+def test_compressors_add_up(rng):
+    for _ in range(200):
+        heap, columns, bits = random_heap(rng)
+        carries = [int(c) for c in rng.integers(0, heap.width, 4)]
+        compressor = heap.reduce(carries if rng.random() < 0.5 else None)
+        values = rng.integers(0, 2, (len(bits), 50))
+        first, second = compressor.evaluate(dict(zip(bits, values, strict=True)))
+        weights = np.array([1 << c for c in columns], dtype=np.int64)[:, None]
+        expected = (values * weights).sum(axis=0) + heap.constant
+        np.testing.assert_array_equal(
+            (first + second) % (1 << heap.width), expected % (1 << heap.width)
+        )
+
+
+def test_a_column_without_carry_is_left_with_one_bit(rng):
+    for _ in range(100):
+        heap, _, _ = random_heap(rng)
+        carries = {int(c) for c in rng.integers(0, heap.width, 3)}
+        rows = heap.reduce(carries).rows
+        assert all(rows[1][j] is None for j in range(heap.width) if j not in carries)
+
+
+def test_compressor_hardware_equals_its_twin(rng):
+    for _ in range(25):
+        heap, _, bits = random_heap(rng)
+        compressor = heap.reduce()
+        wires = {bit: Signal(name=f"bit_{bit}") for bit in bits}
+        m = Module()
+        rows = [Signal(heap.width, name=f"row_{i}") for i in range(2)]
+        m.d.comb += [r.eq(v) for r, v in zip(rows, compressor.hardware(m, wires), strict=True)]
+        values = rng.integers(0, 2, (40, len(bits)))
+        got = simulate(m, list(wires.values()), rows, list(values))
+        twin = compressor.evaluate(dict(zip(bits, values.T, strict=True)))
+        expected = np.stack([np.broadcast_to(row, 40) for row in twin], axis=1)
+        np.testing.assert_array_equal(got.astype(np.int64), expected)
+
+
+def test_a_wrong_carry_is_seen(rng):
+    """The check above has teeth: an adder that loses its carry does not add up."""
+    heap = BitHeap(4)
+    bits = [heap.add(0) for _ in range(3)]
+    compressor = heap.reduce()
+    ones = dict.fromkeys(bits, np.int64(1))
+    assert sum(compressor.evaluate(ones)) == 3
+    adder = compressor.adders[0]
+    rows = (compressor.rows[0][:1] + (None,) * 3, compressor.rows[1])
+    broken = type(compressor)(4, (adder,), rows, 0.0)
+    assert sum(broken.evaluate(ones)) != 3
+
+
+@pytest.mark.parametrize("topology", TOPOLOGIES)
+@pytest.mark.parametrize("width", [1, 2, 3, 4])
+def test_adders_exhaustively(topology, width):
+    adder = PrefixAdder(width, topology)
+    x, y, total = Signal(width), Signal(width), Signal(width)
+    m = Module()
+    m.d.comb += total.eq(adder.hardware(m, x, y))
+    pairs = [(i, j) for i in range(1 << width) for j in range(1 << width)]
+    got = simulate(m, [x, y], [total], pairs)[:, 0]
+    expected = [(i + j) % (1 << width) for i, j in pairs]
+    np.testing.assert_array_equal(got.astype(np.int64), expected)
+
+
+@pytest.mark.parametrize("topology", TOPOLOGIES)
+def test_adders_at_random(topology, rng):
+    for width in range(1, 62):
+        x, y = rng.integers(0, 1 << width, (2, 100))
+        x[:4], y[:4] = [0, (1 << width) - 1, (1 << width) - 1, 1], [0, 1, (1 << width) - 1, 0]
+        got = PrefixAdder(width, topology).evaluate(x, y)
+        np.testing.assert_array_equal(got, (x + y) & ((1 << width) - 1))
+
+
+@pytest.mark.parametrize("topology", TOPOLOGIES)
+def test_wide_adder_hardware_equals_its_twin(topology, rng):
+    width = 37
+    adder = PrefixAdder(width, topology)
+    x, y, total = Signal(width), Signal(width), Signal(width)
+    m = Module()
+    m.d.comb += total.eq(adder.hardware(m, x, y))
+    pairs = rng.integers(0, 1 << width, (200, 2))
+    got = simulate(m, [x, y], [total], list(pairs))[:, 0].astype(np.int64)
+    np.testing.assert_array_equal(got, adder.evaluate(pairs[:, 0], pairs[:, 1]))
+
+
+@pytest.mark.parametrize("topology", TOPOLOGIES)
+def test_prefix_networks_join_neighbouring_groups(topology):
+    """Every operator joins two groups that touch, and in the end all reach position zero."""
+    for width in range(1, 70):
+        low = list(range(width))
+        for level in PrefixAdder(width + 1, topology).network:
+            before = list(low)
+            for i, j in level:
+                assert before[i] == j + 1
+                low[i] = before[j]
+        assert low == [0] * width
+
+
+def signed_range(bits: int) -> np.ndarray:
+    return np.arange(-(1 << (bits - 1)), 1 << (bits - 1))
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+@pytest.mark.parametrize(("a_bits", "b_bits"), [(2, 2), (8, 8), (3, 8), (8, 5), (7, 2)])
+def test_products_exhaustively(name, a_bits, b_bits):
+    width = a_bits + b_bits + 3
+    heap = BitHeap(width)
+    product = Product(heap, ENCODINGS[name], a_bits, b_bits)
+    compressor = heap.reduce()
+    a, b = (v.ravel() for v in np.meshgrid(signed_range(a_bits), signed_range(b_bits)))
+    rows = compressor.evaluate(product.evaluate(a, b))
+    np.testing.assert_array_equal(wrap(sum(rows), width), a * b)
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+@pytest.mark.parametrize(("a_bits", "b_bits", "cut"), [(4, 4, 2), (5, 3, 1), (8, 8, 16), (16, 16, 9)])
+def test_product_hardware(name, a_bits, b_bits, cut, rng):
+    """At widths below and above that of the product, exhaustively where that is few."""
+    width = a_bits + b_bits - 4 + cut
+    encoding = ENCODINGS[name]
+    heap = BitHeap(width)
+    product = Product(heap, encoding, a_bits, b_bits)
+    a, b = Signal(a_bits), Signal(b_bits)
+    m = Module()
+    bits = product.hardware(m, encoding.encode(a), b)
+    rows = [Signal(width, name=f"row_{i}") for i in range(2)]
+    m.d.comb += [r.eq(v) for r, v in zip(rows, heap.reduce().hardware(m, bits), strict=True)]
+    extremes = [-(1 << (a_bits - 1)), -1, 0, 1, (1 << (a_bits - 1)) - 1]
+    if a_bits + b_bits <= 8:
+        pairs = [(x, y) for x in signed_range(a_bits) for y in signed_range(b_bits)]
+    else:
+        pairs = [(x, y) for x in extremes for y in rng.integers(-(1 << b_bits - 1), 1 << b_bits - 1, 9)]
+        pairs += list(
+            zip(rng.choice(signed_range(a_bits), 300), rng.choice(signed_range(b_bits), 300), strict=True)
+        )
+    masked = [(x & (1 << a_bits) - 1, y & (1 << b_bits) - 1) for x, y in pairs]
+    got = simulate(m, [a, b], rows, masked).sum(axis=1)
+    expected = [int(x) * int(y) for x, y in pairs]
+    assert [int(v) % (1 << width) for v in got] == [v % (1 << width) for v in expected]

@@ -1,0 +1,185 @@
+import numpy as np
+import pytest
+
+from bitweight import ENCODINGS, MAC, OPT1, IllegalMove, Int, SystolicOS
+from bitweight.notation import (
+    Loop,
+    Nest,
+    Primitive,
+    gemm,
+    hoist,
+    interchange,
+    share,
+    split,
+    unroll,
+)
+
+
+def plain(a=8, b=8, acc=32) -> Nest:
+    return gemm(Int(a), Int(b), acc, ENCODINGS["mbe"])
+
+
+def placed(rows=4, cols=3, **widths) -> Nest:
+    return SystolicOS(rows, cols).place(plain(**widths))
+
+
+def drained() -> Nest:
+    return share(OPT1(placed()), "add", "mp")
+
+
+NESTS = {
+    "plain": plain,
+    "placed": placed,
+    "opt1-unplaced": lambda: OPT1(plain()),
+    "opt1": lambda: OPT1(placed()),
+    "opt1-drained": drained,
+    "k-split": lambda: OPT1(split(placed(), "k", "kt", "ki", 4)),
+    "encode-shared": lambda: _encode_shared(),
+}
+
+
+def _encode_shared() -> Nest:
+    """Digits made once for all columns: `np` inside k, `encode` between the two."""
+    nest = placed()
+    encode, *rest = nest.primitives
+    loops = [nest.loop(name) for name in ("mt", "nt", "mp", "k", "np", "bw")]
+    moved = [
+        Primitive(p.op, "np" if p.level == "k" else p.level, p.over, p.shared) for p in rest
+    ]
+    return Nest(
+        tuple(loops), (Primitive("encode", "k"), *moved), nest.a, nest.b, nest.acc, nest.encoding
+    )
+
+
+@pytest.mark.parametrize("name", NESTS)
+def test_every_nest_multiplies(name, rng):
+    nest = NESTS[name]()
+    for M, N, K in [(1, 1, 1), (6, 5, 9), (4, 3, 8)]:
+        A = rng.integers(-128, 128, (M, K))
+        B = rng.integers(-128, 128, (K, N))
+        np.testing.assert_array_equal(nest.execute(A, B), A @ B)
+
+
+def test_execution_wraps_as_a_register_does():
+    A = np.full((1, 40), -8)
+    C = OPT1(placed(a=4, b=4, acc=8)).execute(A, A.T)
+    assert C == (40 * 64 + 128) % 256 - 128
+
+
+def test_a_lost_carry_gives_a_wrong_product(monkeypatch):
+    from bitweight.notation import execute
+
+    monkeypatch.setattr(execute._Run, "_wrap", lambda self, v: v & 0x3FF)
+    A = np.full((2, 30), 100)
+    assert (drained().execute(A, A.T) != A @ A.T).all()
+
+
+def test_opt1_moves_the_adder_and_keeps_pairs():
+    before, after = placed(), drained()
+    assert (before.accumulator, after.accumulator) == ("word", "pair")
+    assert before.inside("add", "k") and not after.inside("add", "k")
+    counted = [nest.counts(8, 6, 10) for nest in (before, after)]
+    adders = [next(c for c in count.primitives if c.op == "add") for count in counted]
+    # 12 adders that work in each of 40 cycles; 3 that resolve 4 rows of 4 tiles.
+    assert [(c.instances, c.uses) for c in adders] == [(12, 40), (3, 16)]
+    assert [count.accumulator_bits for count in counted] == [12 * 32, 12 * 64]
+    assert [count.operand_bits for count in counted] == [12 * 16] * 2
+    assert [count.cycles for count in counted] == [40, 40]
+
+
+def test_work_does_not_depend_on_the_order_of_loops():
+    counts = placed().counts(8, 6, 10).primitives
+    for primitive in counts:
+        products = 8 * 6 * 10 * (4 if primitive.op in ("map", "shift") else 1)
+        assert primitive.instances * primitive.uses == products, primitive
+
+
+ILLEGAL = {
+    "opt1 twice": (lambda: OPT1(OPT1(plain())), "opt1: add runs in no temporal loop over k"),
+    "encode out of k": (lambda: hoist(plain(), "encode", "k"), "encode depends on k"),
+    "map out of n": (lambda: hoist(placed(), "map", "np"), "map depends on n"),
+    "shift out of bw": (lambda: hoist(plain(), "shift", "bw"), "shift depends on bw"),
+    "accumulate out of k": (lambda: hoist(plain(), "accumulate", "k"), "running total over k"),
+    "not inside": (lambda: hoist(OPT1(plain()), "add", "k"), "does not run inside loop 'k'"),
+    "add half way out": (
+        lambda: hoist(split(plain(), "k", "kt", "ki", 4), "add", "ki"),
+        "add reads a total that is complete only after loop kt",
+    ),
+    "busy adder shared": (lambda: share(placed(), "add", "mp"), "every iteration of temporal"),
+    "reduction unrolled": (lambda: unroll(plain(), "k"), "accumulate reduces k"),
+    "unknown extent unrolled": (lambda: unroll(plain(), "m"), "split it first"),
+    "loops with work between": (lambda: interchange(plain(), "k", "bw"), "encode runs between"),
+    "loops apart": (lambda: interchange(plain(), "m", "k"), "not directly around 'k'"),
+    "split of space": (lambda: split(placed(), "mp", "x", "y", 2), "temporal loop"),
+}
+
+
+@pytest.mark.parametrize("name", ILLEGAL)
+def test_illegal_moves_say_why(name):
+    move, reason = ILLEGAL[name]
+    with pytest.raises(IllegalMove, match=reason):
+        move()
+
+
+def _changed(*primitives: Primitive) -> Nest:
+    nest = plain()
+    return Nest(nest.loops, primitives, nest.a, nest.b, nest.acc, nest.encoding)
+
+
+WRONG = {
+    "no reduction of k": (
+        [("half_reduce", "k", ("bw",)), ("add", "k", ())],
+        "no primitive reduces loop k",
+    ),
+    "pair left": (
+        [("half_reduce", "k", ("bw",)), ("accumulate", "k", ("k",))],
+        "must be added up to a word",
+    ),
+    "word added": (
+        [("add", "bw", ()), ("half_reduce", "k", ("bw",)), ("accumulate", "k", ("k",))],
+        "there is only 'word'",
+    ),
+    "space accumulated": (
+        [("accumulate", "bw", ("bw",)), ("accumulate", "k", ("k",))],
+        "spatial loop bw over bw is not reduced by 'accumulate'",
+    ),
+    "reduced inside its loop": (
+        [("half_reduce", "bw", ("bw",)), ("add", "k", ()), ("accumulate", "k", ("k",))],
+        "must run outside loop bw",
+    ),
+    "reduced twice": (
+        [("half_reduce", "k", ("bw",)), ("half_reduce", "k", ("bw",)), ("add", "k", ())],
+        "reduced once",
+    ),
+    "outward, then inward": (
+        [("half_reduce", "n", ("bw",)), ("add", "k", ()), ("accumulate", "k", ("k",))],
+        "cannot run in 'loop k'",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_nest_that_is_not_gemm_is_refused(name):
+    primitives, reason = WRONG[name]
+    start = [Primitive("encode", "k"), Primitive("map", "bw"), Primitive("shift", "bw")]
+    with pytest.raises(IllegalMove, match=reason):
+        _changed(*start, *(Primitive(*p) for p in primitives))
+
+
+def test_loops_are_checked():
+    with pytest.raises(ValueError, match="extent of spatial loop x must be an integer, not None"):
+        Loop("x", "m", spatial=True)
+    with pytest.raises(ValueError, match="must be one of m, n, k, bw, not 'q'"):
+        Loop("x", "q")
+
+
+def test_printing_shows_where_carries_propagate():
+    mac, opt1 = str(placed()).splitlines(), str(drained()).splitlines()
+    indent = {
+        name: next(len(t) - len(t.lstrip()) for t in lines if "add(sum" in t)
+        for name, lines in {"mac": mac, "opt1": opt1}.items()
+    }
+    k = next(len(t) - len(t.lstrip()) for t in mac if "for k" in t)
+    assert indent == {"mac": k + 4, "opt1": k}
+    assert any("sum, carry = accumulate(sum, carry over k)" in line for line in opt1)
+    assert MAC(placed()) == placed()
