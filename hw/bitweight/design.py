@@ -76,10 +76,10 @@ class Design:
         for operand in ("a", "b"):
             value = getattr(self, operand)
             if not isinstance(value, Int):
-                object.__setattr__(self, operand, Int(check_int(f"width of {operand}", value, 2, 16)))
-        object.__setattr__(
-            self, "acc", check_int("acc", self.acc, self.a.bits + self.b.bits, 64)
-        )
+                object.__setattr__(
+                    self, operand, Int(check_int(f"width of {operand}", value, 2, 16))
+                )
+        object.__setattr__(self, "acc", check_int("acc", self.acc, self.a.bits + self.b.bits, 64))
         check_choice("encoding", self.encoding, ENCODINGS)
         check_choice("style", self.style, STYLES)
         if not isinstance(self.name, str):
@@ -147,6 +147,11 @@ class Design:
     def streams(self) -> Mapping[str, StreamShape]:
         """The streams of the component, by port."""
         return self.array.streams(self.nest)
+
+    @property
+    def register_bits(self) -> int:
+        """Register bits of all processing elements: operands, accumulators, control."""
+        return self.array.register_bits(self.nest, self.style)
 
     def create(self) -> wiring.Component:
         """Return the Amaranth component."""

@@ -45,9 +45,7 @@ def test_encoder_hardware_equals_its_twin_exhaustively(name, bits):
     encoding = ENCODINGS[name]
     operand = Signal(bits)
     m = Module()
-    outputs = [
-        wire for d in encoding.encode(operand) for wire in (d.negative, d.one, d.two)
-    ]
+    outputs = [wire for d in encoding.encode(operand) for wire in (d.negative, d.one, d.two)]
     m.d.comb += Signal().eq(operand[0])
     values = np.arange(-(1 << (bits - 1)), 1 << (bits - 1))
     wires = simulate(m, [operand], outputs, [(v & (1 << bits) - 1,) for v in values])
@@ -180,7 +178,9 @@ def test_products_exhaustively(name, a_bits, b_bits):
 
 
 @pytest.mark.parametrize("name", ENCODINGS)
-@pytest.mark.parametrize(("a_bits", "b_bits", "cut"), [(4, 4, 2), (5, 3, 1), (8, 8, 16), (16, 16, 9)])
+@pytest.mark.parametrize(
+    ("a_bits", "b_bits", "cut"), [(4, 4, 2), (5, 3, 1), (8, 8, 16), (16, 16, 9)]
+)
 def test_product_hardware(name, a_bits, b_bits, cut, rng):
     """At widths below and above that of the product, exhaustively where that is few."""
     width = a_bits + b_bits - 4 + cut
@@ -196,9 +196,15 @@ def test_product_hardware(name, a_bits, b_bits, cut, rng):
     if a_bits + b_bits <= 8:
         pairs = [(x, y) for x in signed_range(a_bits) for y in signed_range(b_bits)]
     else:
-        pairs = [(x, y) for x in extremes for y in rng.integers(-(1 << b_bits - 1), 1 << b_bits - 1, 9)]
+        pairs = [
+            (x, y) for x in extremes for y in rng.integers(-(1 << b_bits - 1), 1 << b_bits - 1, 9)
+        ]
         pairs += list(
-            zip(rng.choice(signed_range(a_bits), 300), rng.choice(signed_range(b_bits), 300), strict=True)
+            zip(
+                rng.choice(signed_range(a_bits), 300),
+                rng.choice(signed_range(b_bits), 300),
+                strict=True,
+            )
         )
     masked = [(x & (1 << a_bits) - 1, y & (1 << b_bits) - 1) for x, y in pairs]
     got = simulate(m, [a, b], rows, masked).sum(axis=1)

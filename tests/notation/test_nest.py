@@ -27,6 +27,17 @@ def drained() -> Nest:
     return share(OPT1(placed()), "add", "mp")
 
 
+def encode_shared() -> Nest:
+    """Digits made once for all columns: `np` inside k, `encode` between the two."""
+    nest = placed()
+    rest = nest.primitives[1:]
+    loops = [nest.loop(name) for name in ("mt", "nt", "mp", "k", "np", "bw")]
+    moved = [Primitive(p.op, "np" if p.level == "k" else p.level, p.over, p.shared) for p in rest]
+    return Nest(
+        tuple(loops), (Primitive("encode", "k"), *moved), nest.a, nest.b, nest.acc, nest.encoding
+    )
+
+
 NESTS = {
     "plain": plain,
     "placed": placed,
@@ -34,21 +45,8 @@ NESTS = {
     "opt1": lambda: OPT1(placed()),
     "opt1-drained": drained,
     "k-split": lambda: OPT1(split(placed(), "k", "kt", "ki", 4)),
-    "encode-shared": lambda: _encode_shared(),
+    "encode-shared": encode_shared,
 }
-
-
-def _encode_shared() -> Nest:
-    """Digits made once for all columns: `np` inside k, `encode` between the two."""
-    nest = placed()
-    encode, *rest = nest.primitives
-    loops = [nest.loop(name) for name in ("mt", "nt", "mp", "k", "np", "bw")]
-    moved = [
-        Primitive(p.op, "np" if p.level == "k" else p.level, p.over, p.shared) for p in rest
-    ]
-    return Nest(
-        tuple(loops), (Primitive("encode", "k"), *moved), nest.a, nest.b, nest.acc, nest.encoding
-    )
 
 
 @pytest.mark.parametrize("name", NESTS)

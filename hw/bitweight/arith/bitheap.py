@@ -96,13 +96,14 @@ class Compressor:
         """Return both rows as int64 words (modulo ``2**width``): the twin of `hardware`."""
         wires = {bit: np.asarray(value, dtype=np.int64) for bit, value in bits.items()}
         for adder in self.adders:
-            total = sum((wires[i] for i in adder.inputs), np.int64(adder.plus_one))
+            total = np.asarray(sum((wires[i] for i in adder.inputs), int(adder.plus_one)))
             wires[adder.sum] = total & 1
             if adder.carry is not None:
                 wires[adder.carry] = total >> 1
-        zero = np.int64(0)
         first, second = (
-            sum((wires[bit] << np.int64(j) for j, bit in enumerate(row) if bit is not None), zero)
+            np.asarray(
+                sum(wires[bit] << j for j, bit in enumerate(row) if bit is not None), dtype=np.int64
+            )
             for row in self.rows
         )
         return first, second

@@ -43,9 +43,7 @@ class Product:
             base = i * step
             self.negatives.append(heap.add(base, NEGATIVE_ARRIVAL))
             # Twice b needs one bit more than b: columns base .. base + b_bits, the last a sign.
-            self.selected.append(
-                [heap.add(base + j, SELECTED_ARRIVAL) for j in range(b_bits + 1)]
-            )
+            self.selected.append([heap.add(base + j, SELECTED_ARRIVAL) for j in range(b_bits + 1)])
             heap.constant -= 1 << (base + b_bits)
 
     def hardware(self, m: Module, digits: list[Digit], b: Value) -> dict[int, Value]:

@@ -52,8 +52,9 @@ def split(nest: Nest, name: str, outer: str, inner: str, extent: int) -> Nest:
     if loop.spatial:
         raise IllegalMove(f"split cuts a temporal loop, not spatial {name!r}")
     if loop.extent is not None and loop.extent % extent:
-        raise IllegalMove(f"extent of loop {name} must be a multiple of {extent}, not "
-                          f"{loop.extent!r}")
+        raise IllegalMove(
+            f"extent of loop {name} must be a multiple of {extent}, not {loop.extent!r}"
+        )
     rest = None if loop.extent is None else loop.extent // extent
     pair = (replace(loop, name=outer, extent=rest), replace(loop, name=inner, extent=extent))
     at = nest.loops.index(loop)
@@ -101,12 +102,15 @@ def interchange(nest: Nest, outer: str, inner: str) -> Nest:
     first, second = nest.loop(outer), nest.loop(inner)
     at = nest.loops.index(first)
     if nest.loops[at + 1 : at + 2] != (second,):
-        raise IllegalMove(f"interchange swaps a loop with the next inner one: {outer} is not "
-                          f"directly around {inner!r}")
+        raise IllegalMove(
+            f"interchange swaps a loop with the next inner one: {outer} is not "
+            f"directly around {inner!r}"
+        )
     between = [primitive.op for primitive in nest.primitives if primitive.level == outer]
     if between:
-        raise IllegalMove(f"interchange of {outer} and {inner}: {between[0]} runs between them, "
-                          f"in loop {outer!r}")
+        raise IllegalMove(
+            f"interchange of {outer} and {inner}: {between[0]} runs between them, in loop {outer!r}"
+        )
     loops = list(nest.loops)
     loops[at : at + 2] = [second, first]
     primitives = tuple(

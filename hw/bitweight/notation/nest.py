@@ -211,9 +211,7 @@ class Nest:
 
     def replaced(self, old: Primitive, new: Primitive) -> Nest:
         """Return the nest with `new` in the place of `old`."""
-        return replace(
-            self, primitives=tuple(new if p is old else p for p in self.primitives)
-        )
+        return replace(self, primitives=tuple(new if p is old else p for p in self.primitives))
 
     # --- what makes a nest legal ---------------------------------------------------------------
 

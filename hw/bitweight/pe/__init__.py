@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bitweight.arith import ENCODINGS
 from bitweight.notation import Nest
 from bitweight.pe.carry_save import CarrySaveMac
 from bitweight.pe.mac import STYLES
@@ -20,6 +21,5 @@ def multiply_accumulate(nest: Nest, style: str) -> MultiplyAccumulate:
     style
         One of :data:`STYLES`: how a step that keeps a word is made.
     """
-    if nest.accumulator == "pair":
-        return CarrySaveMac(nest.encoding, nest.a.bits, nest.b.bits, nest.acc)
-    return STYLES[style](nest.encoding, nest.a.bits, nest.b.bits, nest.acc)
+    kind = CarrySaveMac if nest.accumulator == "pair" else STYLES[style]
+    return kind(ENCODINGS[nest.encoding.name], nest.a.bits, nest.b.bits, nest.acc)

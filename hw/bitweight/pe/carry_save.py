@@ -58,8 +58,6 @@ class CarrySaveMac(MultiplyAccumulate):
         return list(self.compressor.evaluate(bits))
 
 
-
-
 Kept = tuple[dict[int, int], dict[int, int]]
 """For each row of the accumulator, the heap's bit by column."""
 

@@ -60,6 +60,4 @@ class MultiplyAccumulate(ABC):
     def expand(self, row: int, bits: Value) -> Value:
         """Return the packed bits of a row as a word of `acc` bits."""
         columns = self.rows[row]
-        return Cat(
-            bits[columns.index(j)] if j in columns else Const(0, 1) for j in range(self.acc)
-        )
+        return Cat(bits[columns.index(j)] if j in columns else Const(0, 1) for j in range(self.acc))

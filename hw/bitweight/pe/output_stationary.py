@@ -59,6 +59,11 @@ class OutputStationaryPE(Block):
             }
         )
 
+    @staticmethod
+    def register_bits(core: MultiplyAccumulate) -> int:
+        """Return the register bits of an element: operands, accumulator, control."""
+        return core.a_bits + core.b_bits + core.state_bits + 2
+
     def build(self) -> Module:
         m = Module()
         a = Signal(self.core.a_bits)

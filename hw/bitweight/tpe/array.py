@@ -78,6 +78,10 @@ class Array(ABC):
         """Return one processing element of that component."""
 
     @abstractmethod
+    def register_bits(self, nest: Nest, style: str) -> int:
+        """Return the register bits of all processing elements."""
+
+    @abstractmethod
     def pack(self, A: np.ndarray, B: np.ndarray) -> tuple[Beats, Beats]:
         """Return the beats of both operands; matrices of any size are cut into tiles."""
 
@@ -104,5 +108,3 @@ def tiled(matrix: np.ndarray, rows: int, cols: int) -> np.ndarray:
     padded = np.zeros((down * rows, right * cols), dtype=matrix.dtype)
     padded[: matrix.shape[0], : matrix.shape[1]] = matrix
     return padded.reshape(down, rows, right, cols).swapaxes(1, 2)
-
-

@@ -77,9 +77,7 @@ class Skew(Block):
         self.lanes, self.bits = lanes, bits
         self.reverse, self.reset = reverse, reset
         self.key = (block_name, lanes, bits, reverse, reset)
-        super().__init__(
-            {"en": In(1), "data_in": In(lanes * bits), "data_out": Out(lanes * bits)}
-        )
+        super().__init__({"en": In(1), "data_in": In(lanes * bits), "data_out": Out(lanes * bits)})
 
     def build(self) -> Module:
         m = Module()

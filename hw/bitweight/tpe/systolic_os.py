@@ -11,7 +11,6 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from bitweight.block import Block
 from bitweight.notation import Nest, interchange, share, split, unroll
 from bitweight.pe import multiply_accumulate
 from bitweight.pe.output_stationary import OutputStationaryPE
@@ -64,8 +63,12 @@ class SystolicOS(Array):
     def component(self, nest: Nest, style: str) -> SystolicOSEngine:
         return SystolicOSEngine(self, nest, style)
 
-    def pe(self, nest: Nest, style: str) -> Block:
+    def pe(self, nest: Nest, style: str) -> OutputStationaryPE:
         return OutputStationaryPE(multiply_accumulate(nest, style))
+
+    def register_bits(self, nest: Nest, style: str) -> int:
+        core = multiply_accumulate(nest, style)
+        return self.rows * self.cols * OutputStationaryPE.register_bits(core)
 
     def pack(self, A: np.ndarray, B: np.ndarray) -> tuple[Beats, Beats]:
         K = A.shape[1]

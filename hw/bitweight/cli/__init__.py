@@ -1,0 +1,7 @@
+"""The `bitweight` command."""
+
+from __future__ import annotations
+
+from bitweight.cli.main import main
+
+__all__ = ["main"]

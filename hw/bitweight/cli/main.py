@@ -1,0 +1,62 @@
+"""Entry point: collects the commands, and turns errors into one line and exit status 2."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from bitweight._version import __version__
+from bitweight.cli.describe import list_designs, show
+from bitweight.cli.gen import gen
+from bitweight.cli.synth import synth
+from bitweight.cli.verify import verify
+
+__all__ = ["main"]
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def command() -> None:
+    """Generate, verify and measure tensor processing engines.
+
+    NAME is a design of the catalog (`bitweight list`) or a TOML file with its parameters;
+    `--set key=value` changes one.
+    """
+
+
+for entry in (list_designs, show, gen, verify, synth):
+    command.add_command(entry)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command and exit: 0 for success, 1 for a failed check, 2 for bad input."""
+    try:
+        status = command.main(arguments, prog_name="bitweight", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.format_message())
+        status = BAD_INPUT
+    except click.ClickException as error:
+        status = _complain(error.format_message())
+    except (ValueError, TypeError, OSError, RuntimeError) as error:
+        status = _complain(_line(error))
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        status = INTERRUPTED
+        print("bitweight: interrupted", file=sys.stderr)
+    sys.exit(status)
+
+
+def _line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}"
+    return str(error)
+
+
+def _complain(message: str) -> int:
+    print(f"bitweight: {' '.join(message.split())}", file=sys.stderr)
+    return BAD_INPUT

@@ -1,0 +1,80 @@
+"""`bitweight verify`: the conformance bench under the simulators."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from typing import Any
+
+import click
+
+from bitweight.catalog import catalog
+from bitweight.cli.describe import parse_gemm
+from bitweight.cli.designs import load_design, set_option, spelled
+from bitweight.cli.progress import progress_bars
+
+__all__ = ["verify"]
+
+
+def benches() -> Any:
+    """Return the package of benches, or say what to install."""
+    try:
+        return importlib.import_module("bitweight_verif")
+    except ModuleNotFoundError as error:
+        raise RuntimeError(f"{error.name} is not installed: pip install 'bitweight[sim]'") from None
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[NAME|FILE.toml]...")
+@set_option
+@click.option("--all", "everything", is_flag=True, help="Every small design of the catalog.")
+@click.option("--sim", default="all", metavar="icarus|verilator|all", show_default=True)
+@click.option("--gemm", default="", metavar="MxKxN", help="This size only, instead of several.")
+@click.option("--trials", default=2, show_default=True, help="Runs of each random kind and size.")
+@click.option("--seed", type=int, default=None, help="Of all randomness; drawn if not given.")
+@click.option("--json", "as_json", is_flag=True, help="Print the whole record as JSON.")
+def verify(
+    names: tuple[str, ...],
+    changes: tuple[str, ...],
+    everything: bool,
+    sim: str,
+    gemm: str,
+    trials: int,
+    seed: int | None,
+    as_json: bool,
+) -> None:
+    """Check a design against NumPy on random and corner matrices, with stalls."""
+    if everything == bool(names):
+        raise ValueError("give one or more designs or --all, not both or neither")
+    chosen = [name for name in catalog if name.endswith("-small")] if everything else names
+    designs = [load_design(name, changes) for name in chosen]
+    size = parse_gemm(gemm) if gemm else None
+    verif = benches()
+    records, failed = [], False
+    for name, design in zip(chosen, designs, strict=True):
+        with progress_bars(design.name) as advance:
+            result = verif.verify(
+                design,
+                sim=sim,
+                gemm=size,
+                trials=trials,
+                seed=seed,
+                progress=advance,
+                spelled=spelled(name, changes),
+            )
+        records.append(result.to_dict())
+        failed |= not result.passed
+        if not as_json:
+            for case in result.failures:
+                print(case.message)
+            versions = ", ".join(f"{key} {value}" for key, value in result.simulators.items())
+            verdict = "passed" if result.passed else f"FAILED ({len(result.failures)} cases)"
+            print(
+                f"{design.name}: {verdict}, {len(result.cases)} of {result.planned} cases under "
+                f"{versions}, seed {result.seed}, {result.seconds:.1f} s"
+            )
+    if as_json:
+        print(json.dumps(records if len(records) > 1 else records[0], indent=2))
+    if failed:
+        sys.exit(1)

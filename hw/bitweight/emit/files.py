@@ -1,0 +1,46 @@
+"""Writing results: a file is either whole or not there."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+__all__ = ["write_files"]
+
+
+def write_files(folder: Path, files: Mapping[str, str]) -> list[Path]:
+    """Write texts into a folder, which is made if need be; return their paths.
+
+    All of them are written beside their places before the first is moved there, so that a full
+    disk or an interruption leaves the old files, or none.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be made or written; it names the path.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    staged: list[tuple[str, Path]] = []
+    try:
+        for name, text in files.items():
+            handle, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
+            staged.append((temporary, folder / name))
+            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
+                stream.write(text)
+            # mkstemp makes files for the owner alone.
+            os.chmod(temporary, 0o666 & ~_umask())  # noqa: PTH101
+        for temporary, path in staged:
+            os.replace(temporary, path)  # noqa: PTH105
+    finally:
+        for temporary, _ in staged:
+            Path(temporary).unlink(missing_ok=True)
+    return [path for _, path in staged]
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,91 @@
+import json
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bitweight import OPT1, Design, SystolicOS, catalog
+from bitweight.emit import emit, write_files
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("name", catalog)
+def test_gen_is_not_stale(name):
+    """`make gen` refreshes what is compared here, byte for byte."""
+    for file, text in emit(catalog[name]).files().items():
+        assert (ROOT / "gen" / file).read_text(encoding="utf-8") == text, f"run make gen: {file}"
+
+
+def test_gen_holds_nothing_else():
+    expected = {f"{d.top}.{kind}" for d in catalog.values() for kind in ("v", "json")}
+    assert {path.name for path in (ROOT / "gen").iterdir()} == expected
+
+
+@pytest.mark.parametrize("name", [n for n in catalog if not n.endswith("-small")])
+def test_one_module_for_each_block(name):
+    emission = emit(catalog[name])
+    modules = re.findall(r"^module (\S+?)\(", emission.verilog, flags=re.M)
+    assert sorted(modules) == sorted(emission.modules)
+    assert len(modules) == 7
+    column = emission.verilog.split(f"module {emission.top}_column(")[1].split("endmodule")[0]
+    assert len(re.findall(rf"^  {emission.top}_pe +\S+ \(", column, flags=re.M)) == 16
+    top = emission.verilog.split(f"module {emission.top}(")[1].split("endmodule")[0]
+    assert len(re.findall(rf"^  {emission.top}_column +\S+ \(", top, flags=re.M)) == 16
+
+
+def test_text_is_the_same_in_another_process(tmp_path):
+    script = (
+        "from bitweight import catalog; from bitweight.emit import emit;"
+        "print(emit(catalog['systolic-os-opt1-small']).verilog, end='')"
+    )
+    text = subprocess.run(
+        [sys.executable, "-c", script],
+        env={"PYTHONHASHSEED": "1", "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert text == emit(catalog["systolic-os-opt1-small"]).verilog
+    assert str(ROOT) not in text and "src" not in text and "site-packages" not in text
+
+
+def test_manifest_describes_the_ports():
+    emission = emit(catalog["systolic-os-opt1-small"])
+    manifest = json.loads(json.dumps(emission.manifest))
+    assert manifest["design"] == catalog["systolic-os-opt1-small"].to_dict()
+    header = emission.verilog.split(f"module {emission.top}(")[1]
+    body = header.split("endmodule")[0]
+    for port in manifest["ports"]:
+        width = f"[{port['width'] - 1}:0] " if port["width"] > 1 else ""
+        assert f"  {port['direction']}put {width}{port['name']};" in body
+    names = {port["name"] for port in manifest["ports"]}
+    assert names == {name.strip() for name in header.split(")")[0].split(",")}
+    assert manifest["latency"] == 6 and manifest["max_k"] == 131071
+    assert set(manifest["packing"]) == set(manifest["streams"]) == {"a", "b", "c"}
+
+
+def test_reset_reaches_only_what_needs_it():
+    text = emit(catalog["systolic-os-opt1-small"]).verilog
+    pe = text.split("module systolic_os_opt1_small_pe(")[1].split("endmodule")[0]
+    # The operand a, last and done; neither b nor the accumulator.
+    assert len(re.findall(r"if \(rst\)", pe)) == 3
+
+
+def test_a_large_array_takes_no_more_modules():
+    start = time.monotonic()
+    emission = emit(Design(SystolicOS(64, 64), OPT1))
+    print(f"64 × 64: {time.monotonic() - start:.1f} s")
+    assert len(emission.modules) == 7
+    assert len(emission.verilog) < 1_000_000
+
+
+def test_files_are_whole_or_not_there(tmp_path):
+    write_files(tmp_path, {"a.v": "old", "b.v": "old"})
+    with pytest.raises(TypeError):
+        write_files(tmp_path, {"a.v": "new", "b.v": None})
+    assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {"a.v": "old", "b.v": "old"}
