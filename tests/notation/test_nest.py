@@ -9,6 +9,7 @@ from bitweight.notation import (
     gemm,
     hoist,
     interchange,
+    regroup,
     share,
     split,
     unroll,
@@ -28,14 +29,17 @@ def drained() -> Nest:
 
 
 def encode_shared() -> Nest:
-    """Digits made once for all columns: `np` inside k, `encode` between the two."""
-    nest = placed()
-    rest = nest.primitives[1:]
-    loops = [nest.loop(name) for name in ("mt", "nt", "mp", "k", "np", "bw")]
-    moved = [Primitive(p.op, "np" if p.level == "k" else p.level, p.over, p.shared) for p in rest]
-    return Nest(
-        tuple(loops), (Primitive("encode", "k"), *moved), nest.a, nest.b, nest.acc, nest.encoding
-    )
+    return hoist(OPT1(placed()), "encode", "np")
+
+
+def lanes() -> Nest:
+    """Four lanes along k, summed in space."""
+    return unroll(split(placed(), "k", "kt", "kp", 4), "kp")
+
+
+def opt2() -> Nest:
+    """One sum over the lanes for each bit-weight, shifted and merged after."""
+    return hoist(regroup(interchange(OPT1(lanes()), "kp", "bw"), "kp"), "shift", "kp")
 
 
 NESTS = {
@@ -46,6 +50,9 @@ NESTS = {
     "opt1-drained": drained,
     "k-split": lambda: OPT1(split(placed(), "k", "kt", "ki", 4)),
     "encode-shared": encode_shared,
+    "lanes": lanes,
+    "lanes-opt1": lambda: OPT1(lanes()),
+    "opt2": opt2,
 }
 
 
@@ -104,9 +111,18 @@ ILLEGAL = {
         "add reads a total that is complete only after loop kt",
     ),
     "busy adder shared": (lambda: share(placed(), "add", "mp"), "every iteration of temporal"),
-    "reduction unrolled": (lambda: unroll(plain(), "k"), "accumulate reduces k"),
+    "shift out of k inside": (lambda: hoist(lanes(), "shift", "kp"), "shift depends on bw"),
+    "shift before the sum": (
+        lambda: hoist(interchange(lanes(), "kp", "bw"), "shift", "kp"),
+        "kp is summed only outside of it",
+    ),
+    "regroup of one": (lambda: regroup(plain(), "bw"), "no half_reduce sums over 'bw' and"),
+    "regroup outside in": (lambda: regroup(lanes(), "kp"), "loop bw runs inside kp"),
     "unknown extent unrolled": (lambda: unroll(plain(), "m"), "split it first"),
-    "loops with work between": (lambda: interchange(plain(), "k", "bw"), "encode runs between"),
+    "loops with work between": (
+        lambda: interchange(plain(), "k", "bw"),
+        "half_reduce runs between",
+    ),
     "loops apart": (lambda: interchange(plain(), "m", "k"), "not directly around 'k'"),
     "split of space": (lambda: split(placed(), "mp", "x", "y", 2), "temporal loop"),
 }
@@ -169,6 +185,15 @@ def test_loops_are_checked():
         Loop("x", "m", spatial=True)
     with pytest.raises(ValueError, match="must be one of m, n, k, bw, not 'q'"):
         Loop("x", "q")
+
+
+def test_opt2_shifts_once_for_all_lanes():
+    before, after = (nest.counts(4, 3, 8).primitives for nest in (OPT1(lanes()), opt2()))
+    count = {c.op: c.instances for c in before}
+    assert (count["shift"], count["encode"]) == (12 * 4 * 4, 12 * 4)
+    count = {c.op: c.instances for c in after}
+    assert (count["shift"], count["encode"]) == (12 * 4, 12 * 4)
+    assert "            d[bw] = encode" in str(opt2())
 
 
 def test_printing_shows_where_carries_propagate():

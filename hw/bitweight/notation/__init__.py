@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bitweight.notation.counts import Count, Counts
 from bitweight.notation.integer import Int, wrap
-from bitweight.notation.moves import gemm, hoist, interchange, share, split, unroll
+from bitweight.notation.moves import gemm, hoist, interchange, regroup, share, split, unroll
 from bitweight.notation.nest import IllegalMove, Loop, Nest, Primitive
 from bitweight.notation.transformations import MAC, OPT1, TRANSFORMATIONS, Transformation
 
@@ -23,6 +23,7 @@ __all__ = [
     "gemm",
     "hoist",
     "interchange",
+    "regroup",
     "share",
     "split",
     "unroll",

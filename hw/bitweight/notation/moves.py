@@ -19,7 +19,7 @@ from bitweight.notation.nest import (
     Recoding,
 )
 
-__all__ = ["gemm", "hoist", "interchange", "share", "split", "unroll"]
+__all__ = ["gemm", "hoist", "interchange", "regroup", "share", "split", "unroll"]
 
 
 def gemm(a: Int, b: Int, acc: int, encoding: Recoding) -> Nest:
@@ -74,7 +74,10 @@ def split(nest: Nest, name: str, outer: str, inner: str, extent: int) -> Nest:
 
 
 def unroll(nest: Nest, name: str, *, hop: bool = False) -> Nest:
-    """Turn a temporal loop over m or n into a spatial one: an instance for each iteration.
+    """Turn a temporal loop into a spatial one: an instance for each iteration.
+
+    A reduction loop leaves its ``accumulate`` for the ``half_reduce`` of the loops inside it, and
+    everything that is done with the sum moves out of it.
 
     Parameters
     ----------
@@ -86,19 +89,37 @@ def unroll(nest: Nest, name: str, *, hop: bool = False) -> Nest:
         Operands pass from instance to instance through registers.
     """
     loop = nest.loop(name)
-    if loop.reduces:
-        raise IllegalMove(
-            f"unroll of {name}: accumulate reduces {loop.dim} over time; no move of it into "
-            f"space is known for loop {name!r}"
-        )
     if loop.extent is None:
         raise IllegalMove(f"unroll needs a loop of known extent (split it first), not {name!r}")
-    spatial = replace(loop, spatial=True, hop=hop)
-    return replace(nest, loops=tuple(spatial if lp is loop else lp for lp in nest.loops))
+    loops = tuple(replace(lp, spatial=True, hop=hop) if lp is loop else lp for lp in nest.loops)
+    if not loop.reduces:
+        return replace(nest, loops=loops)
+    inner = nest.loops[nest.depth(name) :]
+    if any(not lp.spatial for lp in inner):
+        raise IllegalMove(f"unroll of {name}: temporal loops run inside {name!r}")
+    level = nest.loops[nest.depth(name) - 2].name if nest.depth(name) > 1 else None
+    primitives = []
+    for primitive in nest.primitives:
+        over = tuple(other for other in primitive.over if other != name)
+        if primitive.op == "half_reduce" and primitive.level == name:
+            primitive = replace(primitive, level=level, over=(name, *over))  # noqa: PLW2901
+        elif primitive.op not in PRODUCERS and primitive.level == name:
+            primitive = replace(primitive, level=level, over=over)  # noqa: PLW2901
+        if primitive.op != "accumulate" or primitive.over:
+            primitives.append(primitive)
+    return replace(nest, loops=loops, primitives=tuple(primitives))
 
 
 def interchange(nest: Nest, outer: str, inner: str) -> Nest:
-    """Swap two neighbouring loops that have no primitive between them."""
+    """Swap two neighbouring loops.
+
+    Digits made between them are made ahead of both, in a loop of their own.
+
+    Raises
+    ------
+    IllegalMove
+        If the loops are not neighbours, or a value on its way out passes between them.
+    """
     first, second = nest.loop(outer), nest.loop(inner)
     at = nest.loops.index(first)
     if nest.loops[at + 1 : at + 2] != (second,):
@@ -106,22 +127,51 @@ def interchange(nest: Nest, outer: str, inner: str) -> Nest:
             f"interchange swaps a loop with the next inner one: {outer} is not "
             f"directly around {inner!r}"
         )
-    between = [primitive.op for primitive in nest.primitives if primitive.level == outer]
-    if between:
-        raise IllegalMove(
-            f"interchange of {outer} and {inner}: {between[0]} runs between them, in loop {outer!r}"
-        )
+    primitives = []
+    for primitive in nest.primitives:
+        if primitive.level == inner:
+            primitive = replace(primitive, level=outer)  # noqa: PLW2901
+        elif primitive.level == outer and primitive.op in ("encode", "sparse"):
+            without = (*primitive.without, inner)
+            primitive = replace(primitive, without=without)  # noqa: PLW2901
+        elif primitive.level == outer:
+            raise IllegalMove(
+                f"interchange of {outer} and {inner}: {primitive.op} runs between them, "
+                f"in loop {outer!r}"
+            )
+        primitives.append(primitive)
     loops = list(nest.loops)
     loops[at : at + 2] = [second, first]
-    primitives = tuple(
-        replace(primitive, level=outer) if primitive.level == inner else primitive
-        for primitive in nest.primitives
-    )
-    return replace(nest, loops=tuple(loops), primitives=primitives)
+    return replace(nest, loops=tuple(loops), primitives=tuple(primitives))
+
+
+def regroup(nest: Nest, name: str) -> Nest:
+    """Reduce over `name` first, on its own, and over the other loops of its half_reduce after.
+
+    The sum over `name` is then available inside of the loops around it.
+    """
+    loop = nest.loop(name)
+    whole = next((p for p in nest.find("half_reduce") if name in p.over and len(p.over) > 1), None)
+    if whole is None:
+        raise IllegalMove(f"regroup: no half_reduce sums over {name!r} and another loop at once")
+    level = nest.loops[nest.depth(name) - 2].name
+    for other in whole.over:
+        if nest.depth(other) > nest.depth(name):
+            raise IllegalMove(
+                f"regroup: loop {other} runs inside {name}, which cannot be summed before {other!r}"
+            )
+    rest = replace(whole, over=tuple(other for other in whole.over if other != name))
+    first = Primitive("half_reduce", level, over=(name,))
+    at = nest.primitives.index(whole)
+    primitives = (*nest.primitives[:at], first, rest, *nest.primitives[at + 1 :])
+    return replace(nest, loops=nest.loops, primitives=primitives)
 
 
 def hoist(nest: Nest, op: str, name: str) -> Nest:
-    """Move the primitive `op` out of loop `name`, to the level just outside of it.
+    """Move the primitive `op` out of loop `name`.
+
+    A step on the way out moves to the level just outside of the loop. Digits are made ahead of
+    the loop, once for all its iterations, in loops of their own.
 
     Raises
     ------
@@ -132,6 +182,13 @@ def hoist(nest: Nest, op: str, name: str) -> Nest:
     moved = nest.the(op)
     if loop not in nest.around(moved):
         raise IllegalMove(f"hoist of {op}: it does not run inside loop {name!r}")
+    if loop.dim in DEPENDS[op]:
+        raise IllegalMove(
+            f"hoist of {op} out of {name}: {op} depends on {loop.dim}, it cannot leave loop "
+            f"{name!r}"
+        )
+    if op in PRODUCERS:
+        return nest.replaced(moved, replace(moved, without=(*moved.without, name)))
     depth = nest.depth(name) - 1
     for left in nest.around(moved)[depth:]:
         if left.dim in DEPENDS[op]:
@@ -146,12 +203,19 @@ def hoist(nest: Nest, op: str, name: str) -> Nest:
             )
     level = nest.loops[depth - 1].name if depth else None
     others = [primitive for primitive in nest.primitives if primitive is not moved]
-    # A producer goes before, a consumer after, everything that runs further inside.
-    if op in PRODUCERS:
-        at = next(i for i, p in enumerate(others) if nest.depth(p.level) > depth)
-    else:
-        at = 1 + max(i for i, p in enumerate(others) if nest.depth(p.level) > depth)
-    others.insert(at, replace(moved, level=level))
+    # It reads what is computed further inside, and what loops further inside are reduced to.
+    ready = [
+        i
+        for i, primitive in enumerate(others)
+        if nest.depth(primitive.level) > depth
+        or any(nest.depth(over) > depth for over in primitive.over)
+    ]
+    if nest.depth(others[max(ready)].level) < depth:
+        raise IllegalMove(
+            f"hoist of {op} out of {name}: {name} is summed only outside of it, together with "
+            f"other loops: regroup {name!r} first"
+        )
+    others.insert(1 + max(ready), replace(moved, level=level))
     return replace(nest, primitives=tuple(others))
 
 

@@ -118,12 +118,16 @@ class Primitive:
         The loops that a ``half_reduce`` (spatial) or ``accumulate`` (temporal) reduces.
     shared
         Spatial loops around it whose iterations take turns on one instance.
+    without
+        Loops around it that it is not repeated for: its result does not depend on them and is
+        made once, ahead of them.
     """
 
     op: str
     level: str | None
     over: tuple[str, ...] = ()
     shared: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_choice("primitive", self.op, DEPENDS)
@@ -168,8 +172,8 @@ class Nest:
                 raise IllegalMove(f"a nest needs a loop over {dim}, not only {names!r}")
         for primitive in self.primitives:
             self._check_dependences(primitive)
-        self._check_order()
         self._check_reductions()
+        self._check_order()
         self.forms()
 
     # --- looking things up ---------------------------------------------------------------------
@@ -188,8 +192,9 @@ class Nest:
         return 0 if level is None else self.loops.index(self.loop(level)) + 1
 
     def around(self, primitive: Primitive) -> tuple[Loop, ...]:
-        """Return the loops around a primitive, outermost first."""
-        return self.loops[: self.depth(primitive.level)]
+        """Return the loops that a primitive is repeated for, outermost first."""
+        outer = self.loops[: self.depth(primitive.level)]
+        return tuple(loop for loop in outer if loop.name not in primitive.without)
 
     def find(self, op: str) -> list[Primitive]:
         """Return the primitives of a kind, in the order in which a value passes them."""
@@ -223,6 +228,8 @@ class Nest:
                     f"{primitive.op} depends on {loop.dim}: it must run inside loop {loop.name}, "
                     f"not {_place(primitive.level)!r}"
                 )
+        if primitive.without and primitive.op not in ("encode", "sparse"):
+            raise IllegalMove(f"only encode and sparse are made ahead, not {primitive.op!r}")
         for name in primitive.shared:
             loop = self.loop(name)
             if not loop.spatial or name not in around:
@@ -258,6 +265,14 @@ class Nest:
                     f"{_place(primitive.level)!r}"
                 )
 
+        for i, whole in enumerate(self.primitives):
+            for name in whole.over if whole.op == "half_reduce" else ():
+                for primitive in self.primitives[turn + 1 : i]:
+                    if self.depth(primitive.level) < self.depth(name):
+                        raise IllegalMove(
+                            f"{primitive.op} reads what loop {name} has yet to be reduced to: it "
+                            f"cannot run in {_place(primitive.level)!r}"
+                        )
         for i, total in enumerate(self.primitives):
             for name in total.over if total.op == "accumulate" else ():
                 for primitive in self.primitives[i + 1 :]:

@@ -22,11 +22,20 @@ def pretty(nest: Nest) -> str:
     turn = [primitive.op for primitive in nest.primitives].index("map")
     lines: list[str] = []
 
+    def place(primitive: Primitive) -> int:
+        """Return the depth at which it is printed: ahead of the loops that it is without."""
+        return min(
+            (nest.depth(n) - 1 for n in primitive.without), default=nest.depth(primitive.level)
+        )
+
     def primitives(depth: int, *, inwards: bool) -> None:
         for i, primitive in enumerate(nest.primitives):
-            if nest.depth(primitive.level) == depth and (i <= turn) == inwards:
+            if place(primitive) == depth and (i <= turn) == inwards:
+                own = [loop for loop in nest.around(primitive) if nest.depth(loop.name) > depth]
+                for step, loop in enumerate(own):
+                    lines.append("    " * (depth + step) + _head(nest, loop))
                 text = _statement(nest, primitive, forms, i)
-                lines.append("    " * depth + text)
+                lines.append("    " * (depth + len(own)) + text)
 
     for depth, loop in enumerate(nest.loops):
         primitives(depth, inwards=True)
