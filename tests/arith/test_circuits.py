@@ -8,7 +8,7 @@ from amaranth.sim import Simulator
 from bitweight import ENCODINGS
 from bitweight.arith.bitheap import BitHeap
 from bitweight.arith.prefix import TOPOLOGIES, PrefixAdder
-from bitweight.arith.product import Product
+from bitweight.arith.product import SumOfProducts, WeightSum
 from bitweight.notation import wrap
 
 
@@ -167,46 +167,64 @@ def signed_range(bits: int) -> np.ndarray:
 
 @pytest.mark.parametrize("name", ENCODINGS)
 @pytest.mark.parametrize(("a_bits", "b_bits"), [(2, 2), (8, 8), (3, 8), (8, 5), (7, 2)])
-def test_products_exhaustively(name, a_bits, b_bits):
+@pytest.mark.parametrize("by_weight", [False, True])
+def test_products_exhaustively(name, a_bits, b_bits, by_weight):
     width = a_bits + b_bits + 3
     heap = BitHeap(width)
-    product = Product(heap, ENCODINGS[name], a_bits, b_bits)
-    compressor = heap.reduce()
-    a, b = (v.ravel() for v in np.meshgrid(signed_range(a_bits), signed_range(b_bits)))
-    rows = compressor.evaluate(product.evaluate(a, b))
-    np.testing.assert_array_equal(wrap(sum(rows), width), a * b)
+    products = SumOfProducts(heap, ENCODINGS[name], 1, a_bits, b_bits, by_weight=by_weight)
+    a, b = (v.reshape(-1, 1) for v in np.meshgrid(signed_range(a_bits), signed_range(b_bits)))
+    rows = heap.reduce().evaluate(products.evaluate(a, b))
+    np.testing.assert_array_equal(wrap(sum(rows), width), (a * b)[:, 0])
+
+
+def extreme_operands(rng, bits: int, shape: tuple[int, ...]) -> np.ndarray:
+    values = signed_range(bits)
+    extreme = rng.choice([values[0], values[0] + 1, -1, 0, 1, values[-1]], shape)
+    return np.where(rng.random(shape) < 0.5, extreme, rng.choice(values, shape))
 
 
 @pytest.mark.parametrize("name", ENCODINGS)
+@pytest.mark.parametrize("by_weight", [False, True])
 @pytest.mark.parametrize(
-    ("a_bits", "b_bits", "cut"), [(4, 4, 2), (5, 3, 1), (8, 8, 16), (16, 16, 9)]
+    ("lanes", "a_bits", "b_bits", "width"),
+    [(1, 4, 4, 6), (1, 5, 3, 9), (1, 16, 16, 33), (3, 8, 8, 24), (5, 3, 4, 6), (2, 7, 6, 20)],
 )
-def test_product_hardware(name, a_bits, b_bits, cut, rng):
-    """At widths below and above that of the product, exhaustively where that is few."""
-    width = a_bits + b_bits - 4 + cut
+def test_sums_of_products(name, by_weight, lanes, a_bits, b_bits, width, rng):
+    """Hardware and twin, at widths below and above that of the result."""
     encoding = ENCODINGS[name]
     heap = BitHeap(width)
-    product = Product(heap, encoding, a_bits, b_bits)
-    a, b = Signal(a_bits), Signal(b_bits)
+    products = SumOfProducts(heap, encoding, lanes, a_bits, b_bits, by_weight=by_weight)
+    compressor = heap.reduce()
+    a = extreme_operands(rng, a_bits, (120, lanes))
+    b = extreme_operands(rng, b_bits, (120, lanes))
+    a[0], b[0] = signed_range(a_bits)[0], signed_range(b_bits)[0]
+    expected = (a * b).sum(axis=1) % (1 << width)
+    twin = compressor.evaluate(products.evaluate(a, b))
+    np.testing.assert_array_equal(sum(twin) % (1 << width), expected)
+
+    inputs_a = [Signal(a_bits, name=f"a_{i}") for i in range(lanes)]
+    inputs_b = [Signal(b_bits, name=f"b_{i}") for i in range(lanes)]
     m = Module()
-    bits = product.hardware(m, encoding.encode(a), b)
+    bits = products.hardware(m, inputs_a, inputs_b)
     rows = [Signal(width, name=f"row_{i}") for i in range(2)]
-    m.d.comb += [r.eq(v) for r, v in zip(rows, heap.reduce().hardware(m, bits), strict=True)]
-    extremes = [-(1 << (a_bits - 1)), -1, 0, 1, (1 << (a_bits - 1)) - 1]
-    if a_bits + b_bits <= 8:
-        pairs = [(x, y) for x in signed_range(a_bits) for y in signed_range(b_bits)]
-    else:
-        pairs = [
-            (x, y) for x in extremes for y in rng.integers(-(1 << b_bits - 1), 1 << b_bits - 1, 9)
-        ]
-        pairs += list(
-            zip(
-                rng.choice(signed_range(a_bits), 300),
-                rng.choice(signed_range(b_bits), 300),
-                strict=True,
-            )
-        )
-    masked = [(x & (1 << a_bits) - 1, y & (1 << b_bits) - 1) for x, y in pairs]
-    got = simulate(m, [a, b], rows, masked).sum(axis=1)
-    expected = [int(x) * int(y) for x, y in pairs]
-    assert [int(v) % (1 << width) for v in got] == [v % (1 << width) for v in expected]
+    m.d.comb += [r.eq(v) for r, v in zip(rows, compressor.hardware(m, bits), strict=True)]
+    values = np.concatenate([a & (1 << a_bits) - 1, b & (1 << b_bits) - 1], axis=1)
+    got = simulate(m, [*inputs_a, *inputs_b], rows, list(values)).sum(axis=1)
+    assert [int(v) % (1 << width) for v in got] == list(expected)
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+@pytest.mark.parametrize(("lanes", "bits"), [(1, 2), (4, 8), (16, 8), (7, 5)])
+def test_sums_of_one_weight_are_as_wide_as_needed(name, lanes, bits):
+    """Extreme digits and operands fit; with one bit fewer they would not."""
+    encoding = ENCODINGS[name]
+    weight = WeightSum(encoding, lanes, bits)
+    totals = []
+    for digit in (encoding.digit_min, encoding.digit_max):
+        for b in (signed_range(bits)[0], signed_range(bits)[-1]):
+            placed: dict = {}
+            for partial in weight.lanes:
+                placed |= partial.evaluate(np.int64(digit), np.int64(b))
+            totals.append(int(sum(weight.compressor.evaluate(placed))))
+            assert totals[-1] - weight.excess == lanes * digit * int(b)
+    assert min(totals) >= 0 and max(totals).bit_length() == weight.width

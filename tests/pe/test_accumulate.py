@@ -37,7 +37,7 @@ def test_twin_accumulates(mac, style, widths, rng):
     total = np.zeros(300, dtype=np.int64)
     for _ in range(40):
         a, b = operands(rng, a_bits, 300), operands(rng, b_bits, 300)
-        rows = core.evaluate(a, b, rows)
+        rows = core.evaluate(a[:, None], b[:, None], rows)
         total = wrap(total + a * b, acc)
         np.testing.assert_array_equal(core.word(rows), total)
         for row, columns in zip(rows, core.rows, strict=True):
@@ -58,7 +58,7 @@ def test_hardware_equals_twin_step_by_step(mac, style, widths, rng):
     m = Module()
     a, b = Signal(a_bits), Signal(b_bits)
     rows = [Signal(len(columns), name=f"row_{i}") for i, columns in enumerate(core.rows)]
-    following = core.hardware(m, a, b, rows)
+    following = core.hardware(m, [a], [b], rows)
     m.d.sync += [row.eq(value) for row, value in zip(rows, following, strict=True)]
     stimulus = np.stack([operands(rng, a_bits, 40), operands(rng, b_bits, 40)], axis=1)
     seen = []
@@ -77,7 +77,7 @@ def test_hardware_equals_twin_step_by_step(mac, style, widths, rng):
     twin = [np.int64(0) for _ in rows]
     total = 0
     for (x, y), got in zip(stimulus, seen, strict=True):
-        twin = core.evaluate(x, y, twin)
+        twin = core.evaluate(np.array([x]), np.array([y]), twin)
         total += int(x) * int(y)
         words = [
             sum((bits >> i & 1) << j for i, j in enumerate(columns))
@@ -100,9 +100,10 @@ def test_carry_rows_are_short_and_cost_no_time():
 def test_losing_one_carry_is_noticed(rng):
     core = CarrySaveMac(ENCODINGS["mbe"], 8, 8, 32)
     a, b = operands(rng, 8, 300), operands(rng, 8, 300)
+    a, b = a[:, None], b[:, None]
     rows = core.evaluate(a, b, [np.zeros(300, dtype=np.int64)] * 2)
     lost = [rows[0], rows[1] & ~np.int64(1 << core.rows[1][0])]
-    assert (core.word(core.evaluate(a, b, lost)) != 2 * a * b).any()
+    assert (core.word(core.evaluate(a, b, lost)) != (2 * a * b)[:, 0]).any()
 
 
 def test_pe_drains_each_tile_once_and_holds_without_enable(rng):

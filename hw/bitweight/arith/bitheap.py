@@ -66,7 +66,9 @@ class Compressor:
     rows: tuple[tuple[int | None, ...], tuple[int | None, ...]]
     arrival: float
 
-    def hardware(self, m: Module, bits: Mapping[int, Value]) -> tuple[Value, Value]:
+    def hardware(
+        self, m: Module, bits: Mapping[int, Value], prefix: str = ""
+    ) -> tuple[Value, Value]:
         """Add the adders to `m` and return both rows as words of `width` bits.
 
         Parameters
@@ -75,16 +77,18 @@ class Compressor:
             The module that takes the combinational statements.
         bits
             A one-bit value for every bit of the heap.
+        prefix
+            Of the names of the wires.
         """
         wires: dict[int, Value] = dict(bits)
         for number, adder in enumerate(self.adders):
-            total = Signal(name=f"sum_{number}")
+            total = Signal(name=f"{prefix}sum_{number}")
             inputs = [wires[bit] for bit in adder.inputs]
             parity = reduce(xor, inputs, Const(0, 1))
             m.d.comb += total.eq(~parity if adder.plus_one else parity)
             wires[adder.sum] = total
             if adder.carry is not None:
-                carry = Signal(name=f"carry_{number}")
+                carry = Signal(name=f"{prefix}carry_{number}")
                 m.d.comb += carry.eq(_carry(inputs, plus_one=adder.plus_one))
                 wires[adder.carry] = carry
         first, second = (

@@ -150,7 +150,6 @@ def regroup(nest: Nest, name: str) -> Nest:
 
     The sum over `name` is then available inside of the loops around it.
     """
-    loop = nest.loop(name)
     whole = next((p for p in nest.find("half_reduce") if name in p.over and len(p.over) > 1), None)
     if whole is None:
         raise IllegalMove(f"regroup: no half_reduce sums over {name!r} and another loop at once")

@@ -1,12 +1,16 @@
-"""What the multiply-accumulate inside a processing element is: one step of ``acc += a·b``."""
+"""What the multiply-accumulate inside a processing element is: one step of ``acc += Σ a·b``."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import numpy as np
 from amaranth.hdl import Cat, Const, Module, Value
 
+from bitweight.arith.bitheap import BitHeap
+from bitweight.arith.encoding import Encoding
+from bitweight.arith.product import SumOfProducts
 from bitweight.notation import wrap
 
 __all__ = ["MultiplyAccumulate"]
@@ -15,28 +19,55 @@ __all__ = ["MultiplyAccumulate"]
 class MultiplyAccumulate(ABC):
     """A combinational step from the rows of an accumulator to their next values.
 
-    Attributes
+    Parameters
     ----------
+    encoding
+        Of the operands `a`.
     a_bits, b_bits
         Widths of the signed operands.
     acc
         Width of the accumulator: rows add up modulo ``2**acc``.
+    lanes
+        Number of products that are added at once.
+    by_weight
+        Whether the lanes of each bit-weight are summed first (OPT2).
+
+    Attributes
+    ----------
     rows
         The columns in which each row of the accumulator has a bit, lowest first.
     """
 
-    a_bits: int
-    b_bits: int
-    acc: int
     rows: tuple[tuple[int, ...], ...]
+
+    def __init__(
+        self,
+        encoding: Encoding,
+        a_bits: int,
+        b_bits: int,
+        acc: int,
+        lanes: int = 1,
+        by_weight: bool = False,
+    ) -> None:
+        self.encoding = encoding
+        self.a_bits, self.b_bits, self.acc = a_bits, b_bits, acc
+        self.lanes, self.by_weight = lanes, by_weight
 
     @property
     def state_bits(self) -> int:
         """Register bits of the accumulator."""
         return sum(len(columns) for columns in self.rows)
 
+    def place(self, heap: BitHeap) -> SumOfProducts:
+        """Put the products of a step into a heap."""
+        return SumOfProducts(
+            heap, self.encoding, self.lanes, self.a_bits, self.b_bits, by_weight=self.by_weight
+        )
+
     @abstractmethod
-    def hardware(self, m: Module, a: Value, b: Value, rows: list[Value]) -> list[Value]:
+    def hardware(
+        self, m: Module, a: Sequence[Value], b: Sequence[Value], rows: list[Value]
+    ) -> list[Value]:
         """Add the step to `m` and return the next rows.
 
         Parameters
@@ -44,14 +75,17 @@ class MultiplyAccumulate(ABC):
         m
             Takes the combinational statements.
         a, b
-            The signed operands.
+            The signed operands, one for each lane.
         rows
             The present rows; bit ``i`` of row ``r`` has the weight ``2**rows[r][i]``.
         """
 
     @abstractmethod
     def evaluate(self, a: np.ndarray, b: np.ndarray, rows: list[np.ndarray]) -> list[np.ndarray]:
-        """Return the next rows as non-negative int64 words of `acc` bits: the software twin."""
+        """Return the next rows for operands [..., lanes]: the software twin.
+
+        Rows are non-negative int64 words of `acc` bits.
+        """
 
     def word(self, rows: list[np.ndarray]) -> np.ndarray:
         """Return the signed value that rows stand for."""

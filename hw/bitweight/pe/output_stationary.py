@@ -18,10 +18,10 @@ class OutputStationaryPE(Block):
     next step: the accumulator holds a tile's result two steps after `last_in` came in with the
     tile's last operands, for that one step. It is on the `drain` outputs then, which are zero
     otherwise, so that the PEs of a column share a bus without selectors. The next tile starts
-    from zero in the same step; an operand `a` of zero leaves the value as it is.
+    from zero in the same step; operands `a` of zero leave the value as it is.
 
-    Latency: 2 steps. Throughput: one product per step. Reset empties the operand `a`; the
-    accumulator needs none.
+    Latency: 2 steps. Throughput: a product of each lane per step. Reset empties the operands `a`;
+    the accumulator needs none.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class OutputStationaryPE(Block):
     en : In(1)
         Nothing changes without it.
     a_in, a_out, b_in, b_out
-        Signed operands, of the core's widths.
+        Signed operands of every lane, lane 0 lowest.
     last_in, last_out
         High with the last operands of a tile; passed on with `b`.
     drain_0, drain_1
@@ -49,11 +49,11 @@ class OutputStationaryPE(Block):
         super().__init__(
             {
                 "en": In(1),
-                "a_in": In(core.a_bits),
-                "b_in": In(core.b_bits),
+                "a_in": In(core.lanes * core.a_bits),
+                "b_in": In(core.lanes * core.b_bits),
                 "last_in": In(1),
-                "a_out": Out(core.a_bits),
-                "b_out": Out(core.b_bits),
+                "a_out": Out(core.lanes * core.a_bits),
+                "b_out": Out(core.lanes * core.b_bits),
                 "last_out": Out(1),
                 **{f"drain_{i}": Out(len(row)) for i, row in enumerate(core.rows)},
             }
@@ -62,21 +62,24 @@ class OutputStationaryPE(Block):
     @staticmethod
     def register_bits(core: MultiplyAccumulate) -> int:
         """Return the register bits of an element: operands, accumulator, control."""
-        return core.a_bits + core.b_bits + core.state_bits + 2
+        return core.lanes * (core.a_bits + core.b_bits) + core.state_bits + 2
 
     def build(self) -> Module:
         m = Module()
-        a = Signal(self.core.a_bits)
-        b = Signal(self.core.b_bits, reset_less=True)
+        core = self.core
+        a = Signal(core.lanes * core.a_bits)
+        b = Signal(core.lanes * core.b_bits, reset_less=True)
         last = Signal()
         # A reset must not leave a result behind: it starts the next tile from zero.
         done = Signal(init=1)
         rows = [
             Signal(len(columns), name=name, reset_less=True)
-            for name, columns in zip(("total", "carry"), self.core.rows, strict=False)
+            for name, columns in zip(("total", "carry"), core.rows, strict=False)
         ]
         kept = [Mux(done, 0, row)[: len(row)] for row in rows]
-        following = self.core.hardware(m, a, b, kept)
+        lanes_a = [a[i * core.a_bits : (i + 1) * core.a_bits] for i in range(core.lanes)]
+        lanes_b = [b[i * core.b_bits : (i + 1) * core.b_bits] for i in range(core.lanes)]
+        following = core.hardware(m, lanes_a, lanes_b, kept)
         with m.If(self.en):
             m.d.sync += [a.eq(self.a_in), b.eq(self.b_in), last.eq(self.last_in), done.eq(last)]
             m.d.sync += [row.eq(value) for row, value in zip(rows, following, strict=True)]
