@@ -2,64 +2,81 @@
 // name=systolic-os-mac, array=systolic-os, rows=16, cols=16, mac=mac, a=8, b=8, acc=32, encoding=mbe, style=operator
 
 module systolic_os_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a__ready, b__ready, c__payload, c__valid, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$1  = 0;
   wire \$1 ;
-  wire \$10 ;
-  wire \$11 ;
-  wire \$12 ;
-  wire \$13 ;
-  wire \$14 ;
-  wire \$15 ;
-  wire \$16 ;
-  wire \$17 ;
-  wire \$18 ;
-  wire \$19 ;
   wire \$2 ;
-  wire \$20 ;
-  wire \$21 ;
   wire \$22 ;
   wire \$23 ;
   wire \$24 ;
+  (* unused_bits = "4" *)
   wire [4:0] \$25 ;
+  (* unused_bits = "0" *)
   wire \$26 ;
+  (* unused_bits = "0" *)
   wire \$27 ;
+  (* unused_bits = "0" *)
   wire \$28 ;
+  (* unused_bits = "0" *)
   wire \$29 ;
   wire \$3 ;
+  (* unused_bits = "0" *)
   wire \$30 ;
+  (* unused_bits = "0" *)
   wire \$31 ;
+  (* unused_bits = "0" *)
   wire \$32 ;
+  (* unused_bits = "0" *)
   wire \$33 ;
+  (* unused_bits = "0" *)
   wire \$34 ;
+  (* unused_bits = "0" *)
   wire \$35 ;
+  (* unused_bits = "0" *)
   wire \$36 ;
+  (* unused_bits = "0" *)
   wire \$37 ;
+  (* unused_bits = "0" *)
   wire \$38 ;
+  (* unused_bits = "0" *)
   wire \$39 ;
   wire \$4 ;
+  (* unused_bits = "0" *)
   wire \$40 ;
+  (* unused_bits = "0" *)
   wire \$41 ;
+  (* unused_bits = "0" *)
   wire \$42 ;
+  (* unused_bits = "0" *)
   wire \$43 ;
+  (* unused_bits = "0" *)
   wire \$44 ;
+  (* unused_bits = "0" *)
   wire \$45 ;
+  (* unused_bits = "0" *)
   wire \$46 ;
+  (* unused_bits = "0" *)
   wire \$47 ;
+  (* unused_bits = "0" *)
   wire \$48 ;
+  (* unused_bits = "0" *)
   wire \$49 ;
   wire \$5 ;
+  (* unused_bits = "0" *)
   wire \$50 ;
+  (* unused_bits = "0" *)
   wire \$51 ;
+  (* unused_bits = "0" *)
   wire \$52 ;
+  (* unused_bits = "0" *)
   wire \$53 ;
+  (* unused_bits = "0" *)
   wire \$54 ;
+  (* unused_bits = "0" *)
   wire \$55 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 39 40 41 42 43 44 45 46 47 48 49 50 51 52 53 54 55 56 57 58 59 60 61 62 63 64 65 66 67 68 69 70 71 72 73 74 75 76 77 78 79 80 81 82 83 84 85 86 87 88 89 90 91 92 93 94 95 96 97 98 99 100 101 102 103 104 105 106 107 108 109 110 111 112 113 114 115 116 117 118 119 120 121 122 123 124 125 126 127" *)
   wire [127:0] \$56 ;
-  reg [3:0] \$57 ;
-  wire \$6 ;
-  wire \$7 ;
-  wire \$8 ;
-  wire \$9 ;
+  wire [3:0] \$57 ;
+  wire [3:0] \$procmux$183_Y ;
+  wire [3:0] \$procmux$185_Y ;
   wire \$signal ;
   wire \$signal$12 ;
   wire \$signal$13 ;
@@ -260,28 +277,31 @@ module systolic_os_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready
   assign \$5  = \$3  | \$4 ;
   assign a__ready = \$2  & \$5 ;
   assign data_in = a__ready ? a__payload[127:0] : 128'h00000000000000000000000000000000;
-  assign \$6  = a__ready & \$signal ;
-  assign \$7  = a__ready & \$signal ;
-  assign \$8  = a__ready & \$signal ;
-  assign \$9  = a__ready & \$signal ;
-  assign \$10  = a__ready & \$signal ;
-  assign \$11  = a__ready & \$signal ;
-  assign \$12  = a__ready & \$signal ;
-  assign \$13  = a__ready & \$signal ;
-  assign \$14  = a__ready & \$signal ;
-  assign \$15  = a__ready & \$signal ;
-  assign \$16  = a__ready & \$signal ;
-  assign \$17  = a__ready & \$signal ;
-  assign \$18  = a__ready & \$signal ;
-  assign \$19  = a__ready & \$signal ;
-  assign \$20  = a__ready & \$signal ;
-  assign \$21  = a__ready & \$signal ;
+  assign \data_in$18 [8] = a__ready & \$signal ;
+  assign \data_in$18 [17] = a__ready & \$signal ;
+  assign \data_in$18 [26] = a__ready & \$signal ;
+  assign \data_in$18 [35] = a__ready & \$signal ;
+  assign \data_in$18 [44] = a__ready & \$signal ;
+  assign \data_in$18 [53] = a__ready & \$signal ;
+  assign \data_in$18 [62] = a__ready & \$signal ;
+  assign \data_in$18 [71] = a__ready & \$signal ;
+  assign \data_in$18 [80] = a__ready & \$signal ;
+  assign \data_in$18 [89] = a__ready & \$signal ;
+  assign \data_in$18 [98] = a__ready & \$signal ;
+  assign \data_in$18 [107] = a__ready & \$signal ;
+  assign \data_in$18 [116] = a__ready & \$signal ;
+  assign \data_in$18 [125] = a__ready & \$signal ;
+  assign \data_in$18 [134] = a__ready & \$signal ;
+  assign \data_in$18 [143] = a__ready & \$signal ;
   assign \$22  = a__ready & \$signal ;
   assign \$23  = | \wait ;
   assign \$24  = \$signal$13  & \$23 ;
   assign \$25  = \wait  - 1'h1;
   always @(posedge clk)
     \wait  <= \$57 ;
+  assign \$procmux$183_Y  = \$24  ? \$25 [3:0] : \wait ;
+  assign \$procmux$185_Y  = \$22  ? 4'hf : \$procmux$183_Y ;
+  assign \$57  = rst ? 4'h0 : \$procmux$185_Y ;
   systolic_os_mac_column column_0 (
     .a_in(a_in),
     .a_out(\a_in$26 ),
@@ -490,7 +510,7 @@ module systolic_os_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready
   );
   systolic_os_mac_skew_b skew_b (
     .clk(clk),
-    .data_in({ \$21 , b__payload[127:120], \$20 , b__payload[119:112], \$19 , b__payload[111:104], \$18 , b__payload[103:96], \$17 , b__payload[95:88], \$16 , b__payload[87:80], \$15 , b__payload[79:72], \$14 , b__payload[71:64], \$13 , b__payload[63:56], \$12 , b__payload[55:48], \$11 , b__payload[47:40], \$10 , b__payload[39:32], \$9 , b__payload[31:24], \$8 , b__payload[23:16], \$7 , b__payload[15:8], \$6 , b__payload[7:0] }),
+    .data_in({ \data_in$18 [143], b__payload[127:120], \data_in$18 [134], b__payload[119:112], \data_in$18 [125], b__payload[111:104], \data_in$18 [116], b__payload[103:96], \data_in$18 [107], b__payload[95:88], \data_in$18 [98], b__payload[87:80], \data_in$18 [89], b__payload[79:72], \data_in$18 [80], b__payload[71:64], \data_in$18 [71], b__payload[63:56], \data_in$18 [62], b__payload[55:48], \data_in$18 [53], b__payload[47:40], \data_in$18 [44], b__payload[39:32], \data_in$18 [35], b__payload[31:24], \data_in$18 [26], b__payload[23:16], \data_in$18 [17], b__payload[15:8], \data_in$18 [8], b__payload[7:0] }),
     .data_out(\data_out$23 ),
     .en(\$signal$13 ),
     .rst(rst)
@@ -505,139 +525,46 @@ module systolic_os_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready
     .out_valid(c__valid),
     .rst(rst)
   );
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$57  = \wait ;
-    if (\$22 ) begin
-      \$57  = 4'hf;
-    end else if (\$24 ) begin
-      \$57  = \$25 [3:0];
-    end
-    if (rst) begin
-      \$57  = 4'h0;
-    end
-  end
-  assign \$signal$12  = a__ready;
-  assign en = \$signal$13 ;
-  assign \en$16  = \$signal$13 ;
-  assign \data_in$18  = { \$21 , b__payload[127:120], \$20 , b__payload[119:112], \$19 , b__payload[111:104], \$18 , b__payload[103:96], \$17 , b__payload[95:88], \$16 , b__payload[87:80], \$15 , b__payload[79:72], \$14 , b__payload[71:64], \$13 , b__payload[63:56], \$12 , b__payload[55:48], \$11 , b__payload[47:40], \$10 , b__payload[39:32], \$9 , b__payload[31:24], \$8 , b__payload[23:16], \$7 , b__payload[15:8], \$6 , b__payload[7:0] };
-  assign \en$19  = \$signal$13 ;
-  assign data_out = a_in;
-  assign b_in = \data_out$23 [7:0];
-  assign last_in = \data_out$23 [8];
-  assign \en$25  = \$signal$13 ;
-  assign a_out = \a_in$26 ;
-  assign \b_in$28  = \data_out$23 [16:9];
-  assign \last_in$29  = \data_out$23 [17];
-  assign \en$30  = \$signal$13 ;
-  assign \a_out$32  = \a_in$31 ;
-  assign \b_in$33  = \data_out$23 [25:18];
-  assign \last_in$34  = \data_out$23 [26];
-  assign \en$35  = \$signal$13 ;
-  assign \a_out$37  = \a_in$36 ;
-  assign \b_in$38  = \data_out$23 [34:27];
-  assign \last_in$39  = \data_out$23 [35];
-  assign \en$40  = \$signal$13 ;
-  assign \a_out$42  = \a_in$41 ;
-  assign \b_in$43  = \data_out$23 [43:36];
-  assign \last_in$44  = \data_out$23 [44];
-  assign \en$45  = \$signal$13 ;
-  assign \a_out$47  = \a_in$46 ;
-  assign \b_in$48  = \data_out$23 [52:45];
-  assign \last_in$49  = \data_out$23 [53];
-  assign \en$50  = \$signal$13 ;
-  assign \a_out$52  = \a_in$51 ;
-  assign \b_in$53  = \data_out$23 [61:54];
-  assign \last_in$54  = \data_out$23 [62];
-  assign \en$55  = \$signal$13 ;
-  assign \a_out$57  = \a_in$56 ;
-  assign \b_in$58  = \data_out$23 [70:63];
-  assign \last_in$59  = \data_out$23 [71];
-  assign \en$60  = \$signal$13 ;
-  assign \a_out$62  = \a_in$61 ;
-  assign \b_in$63  = \data_out$23 [79:72];
-  assign \last_in$64  = \data_out$23 [80];
-  assign \en$65  = \$signal$13 ;
-  assign \a_out$67  = \a_in$66 ;
-  assign \b_in$68  = \data_out$23 [88:81];
-  assign \last_in$69  = \data_out$23 [89];
-  assign \en$70  = \$signal$13 ;
-  assign \a_out$72  = \a_in$71 ;
-  assign \b_in$73  = \data_out$23 [97:90];
-  assign \last_in$74  = \data_out$23 [98];
-  assign \en$75  = \$signal$13 ;
-  assign \a_out$77  = \a_in$76 ;
-  assign \b_in$78  = \data_out$23 [106:99];
-  assign \last_in$79  = \data_out$23 [107];
-  assign \en$80  = \$signal$13 ;
-  assign \a_out$82  = \a_in$81 ;
-  assign \b_in$83  = \data_out$23 [115:108];
-  assign \last_in$84  = \data_out$23 [116];
-  assign \en$85  = \$signal$13 ;
-  assign \a_out$87  = \a_in$86 ;
-  assign \b_in$88  = \data_out$23 [124:117];
-  assign \last_in$89  = \data_out$23 [125];
-  assign \en$90  = \$signal$13 ;
-  assign \a_out$92  = \a_in$91 ;
-  assign \b_in$93  = \data_out$23 [133:126];
-  assign \last_in$94  = \data_out$23 [134];
-  assign \en$95  = \$signal$13 ;
-  assign \a_out$97  = \a_in$96 ;
-  assign \b_in$98  = \data_out$23 [142:135];
-  assign \last_in$99  = \data_out$23 [143];
-  assign in_ready = \$signal$13 ;
-  assign \en$101  = \$signal$13 ;
-  assign \data_in$102  = { \result$118 , \result$117 , \result$116 , \result$115 , \result$114 , \result$113 , \result$112 , \result$111 , \result$110 , \result$109 , \result$108 , \result$107 , \result$106 , \result$105 , \result$104 , result };
-  assign in_payload = { last, \data_out$120  };
-  assign valid = in_valid;
-  assign out_payload = c__payload;
-  assign out_valid = c__valid;
-  assign out_ready = c__ready;
-  assign b__ready = a__ready;
-  assign \a__payload.data  = a__payload[127:0];
-  assign \a__payload.data[0]  = a__payload[7:0];
-  assign \a__payload.data[1]  = a__payload[15:8];
-  assign \a__payload.data[2]  = a__payload[23:16];
-  assign \a__payload.data[3]  = a__payload[31:24];
-  assign \a__payload.data[4]  = a__payload[39:32];
-  assign \a__payload.data[5]  = a__payload[47:40];
-  assign \a__payload.data[6]  = a__payload[55:48];
-  assign \a__payload.data[7]  = a__payload[63:56];
-  assign \a__payload.data[8]  = a__payload[71:64];
-  assign \a__payload.data[9]  = a__payload[79:72];
-  assign \a__payload.data[10]  = a__payload[87:80];
-  assign \a__payload.data[11]  = a__payload[95:88];
-  assign \a__payload.data[12]  = a__payload[103:96];
-  assign \a__payload.data[13]  = a__payload[111:104];
-  assign \a__payload.data[14]  = a__payload[119:112];
-  assign \a__payload.data[15]  = a__payload[127:120];
-  assign \a__payload.last  = a__payload[128];
-  assign \b__payload.data  = b__payload[127:0];
-  assign \b__payload.data[0]  = b__payload[7:0];
-  assign \b__payload.data[1]  = b__payload[15:8];
-  assign \b__payload.data[2]  = b__payload[23:16];
-  assign \b__payload.data[3]  = b__payload[31:24];
-  assign \b__payload.data[4]  = b__payload[39:32];
-  assign \b__payload.data[5]  = b__payload[47:40];
-  assign \b__payload.data[6]  = b__payload[55:48];
-  assign \b__payload.data[7]  = b__payload[63:56];
-  assign \b__payload.data[8]  = b__payload[71:64];
-  assign \b__payload.data[9]  = b__payload[79:72];
-  assign \b__payload.data[10]  = b__payload[87:80];
-  assign \b__payload.data[11]  = b__payload[95:88];
-  assign \b__payload.data[12]  = b__payload[103:96];
-  assign \b__payload.data[13]  = b__payload[111:104];
-  assign \b__payload.data[14]  = b__payload[119:112];
-  assign \b__payload.data[15]  = b__payload[127:120];
-  assign \b__payload.last  = b__payload[128];
-  assign \c__payload.data  = c__payload[511:0];
-  assign \c__payload.data[0]  = c__payload[31:0];
-  assign \c__payload.data[1]  = c__payload[63:32];
   assign \c__payload.data[2]  = c__payload[95:64];
-  assign \c__payload.data[3]  = c__payload[127:96];
-  assign \c__payload.data[4]  = c__payload[159:128];
-  assign \c__payload.data[5]  = c__payload[191:160];
-  assign \c__payload.data[6]  = c__payload[223:192];
+  assign \c__payload.data[1]  = c__payload[63:32];
+  assign \c__payload.data[0]  = c__payload[31:0];
+  assign \c__payload.data  = c__payload[511:0];
+  assign \b__payload.last  = b__payload[128];
+  assign \b__payload.data[15]  = b__payload[127:120];
+  assign \b__payload.data[14]  = b__payload[119:112];
+  assign \b__payload.data[13]  = b__payload[111:104];
+  assign \b__payload.data[12]  = b__payload[103:96];
+  assign \b__payload.data[11]  = b__payload[95:88];
+  assign \b__payload.data[10]  = b__payload[87:80];
+  assign \b__payload.data[9]  = b__payload[79:72];
+  assign \b__payload.data[8]  = b__payload[71:64];
+  assign \b__payload.data[7]  = b__payload[63:56];
+  assign \b__payload.data[6]  = b__payload[55:48];
+  assign \b__payload.data[5]  = b__payload[47:40];
+  assign \b__payload.data[4]  = b__payload[39:32];
+  assign \b__payload.data[3]  = b__payload[31:24];
+  assign \b__payload.data[2]  = b__payload[23:16];
+  assign \b__payload.data[1]  = b__payload[15:8];
+  assign \b__payload.data[0]  = b__payload[7:0];
+  assign \b__payload.data  = b__payload[127:0];
+  assign \a__payload.last  = a__payload[128];
+  assign \a__payload.data[15]  = a__payload[127:120];
+  assign \a__payload.data[14]  = a__payload[119:112];
+  assign \a__payload.data[13]  = a__payload[111:104];
+  assign \a__payload.data[12]  = a__payload[103:96];
+  assign \a__payload.data[11]  = a__payload[95:88];
+  assign \a__payload.data[10]  = a__payload[87:80];
+  assign \a__payload.data[9]  = a__payload[79:72];
+  assign \a__payload.data[8]  = a__payload[71:64];
+  assign \a__payload.data[7]  = a__payload[63:56];
+  assign \a__payload.data[6]  = a__payload[55:48];
+  assign \a__payload.data[5]  = a__payload[47:40];
+  assign \a__payload.data[4]  = a__payload[39:32];
+  assign \a__payload.data[3]  = a__payload[31:24];
+  assign \a__payload.data[2]  = a__payload[23:16];
+  assign \a__payload.data[1]  = a__payload[15:8];
+  assign \a__payload.data[0]  = a__payload[7:0];
+  assign \a__payload.data  = a__payload[127:0];
   assign \c__payload.data[7]  = c__payload[255:224];
   assign \c__payload.data[8]  = c__payload[287:256];
   assign \c__payload.data[9]  = c__payload[319:288];
@@ -648,10 +575,90 @@ module systolic_os_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready
   assign \c__payload.data[14]  = c__payload[479:448];
   assign \c__payload.data[15]  = c__payload[511:480];
   assign \c__payload.last  = c__payload[512];
+  assign \c__payload.data[6]  = c__payload[223:192];
+  assign \c__payload.data[5]  = c__payload[191:160];
+  assign \c__payload.data[4]  = c__payload[159:128];
+  assign \c__payload.data[3]  = c__payload[127:96];
+  assign b__ready = a__ready;
+  assign out_ready = c__ready;
+  assign out_valid = c__valid;
+  assign out_payload = c__payload;
+  assign valid = in_valid;
+  assign in_payload = { last, \data_out$120  };
+  assign \data_in$102  = { \result$118 , \result$117 , \result$116 , \result$115 , \result$114 , \result$113 , \result$112 , \result$111 , \result$110 , \result$109 , \result$108 , \result$107 , \result$106 , \result$105 , \result$104 , result };
+  assign \en$101  = \$signal$13 ;
+  assign in_ready = \$signal$13 ;
+  assign \last_in$99  = \data_out$23 [143];
+  assign \b_in$98  = \data_out$23 [142:135];
+  assign \a_out$97  = \a_in$96 ;
+  assign \en$95  = \$signal$13 ;
+  assign \last_in$94  = \data_out$23 [134];
+  assign \b_in$93  = \data_out$23 [133:126];
+  assign \a_out$92  = \a_in$91 ;
+  assign \en$90  = \$signal$13 ;
+  assign \last_in$89  = \data_out$23 [125];
+  assign \b_in$88  = \data_out$23 [124:117];
+  assign \a_out$87  = \a_in$86 ;
+  assign \en$85  = \$signal$13 ;
+  assign \last_in$84  = \data_out$23 [116];
+  assign \b_in$83  = \data_out$23 [115:108];
+  assign \a_out$82  = \a_in$81 ;
+  assign \en$80  = \$signal$13 ;
+  assign \last_in$79  = \data_out$23 [107];
+  assign \b_in$78  = \data_out$23 [106:99];
+  assign \a_out$77  = \a_in$76 ;
+  assign \en$75  = \$signal$13 ;
+  assign \last_in$74  = \data_out$23 [98];
+  assign \b_in$73  = \data_out$23 [97:90];
+  assign \a_out$72  = \a_in$71 ;
+  assign \en$70  = \$signal$13 ;
+  assign \last_in$69  = \data_out$23 [89];
+  assign \b_in$68  = \data_out$23 [88:81];
+  assign \a_out$67  = \a_in$66 ;
+  assign \en$65  = \$signal$13 ;
+  assign \last_in$64  = \data_out$23 [80];
+  assign \b_in$63  = \data_out$23 [79:72];
+  assign \a_out$62  = \a_in$61 ;
+  assign \en$60  = \$signal$13 ;
+  assign \last_in$59  = \data_out$23 [71];
+  assign \b_in$58  = \data_out$23 [70:63];
+  assign \a_out$57  = \a_in$56 ;
+  assign \en$55  = \$signal$13 ;
+  assign \last_in$54  = \data_out$23 [62];
+  assign \b_in$53  = \data_out$23 [61:54];
+  assign \a_out$52  = \a_in$51 ;
+  assign \en$50  = \$signal$13 ;
+  assign \last_in$49  = \data_out$23 [53];
+  assign \b_in$48  = \data_out$23 [52:45];
+  assign \a_out$47  = \a_in$46 ;
+  assign \en$45  = \$signal$13 ;
+  assign \last_in$44  = \data_out$23 [44];
+  assign \b_in$43  = \data_out$23 [43:36];
+  assign \a_out$42  = \a_in$41 ;
+  assign \en$40  = \$signal$13 ;
+  assign \last_in$39  = \data_out$23 [35];
+  assign \b_in$38  = \data_out$23 [34:27];
+  assign \a_out$37  = \a_in$36 ;
+  assign \en$35  = \$signal$13 ;
+  assign \last_in$34  = \data_out$23 [26];
+  assign \b_in$33  = \data_out$23 [25:18];
+  assign \a_out$32  = \a_in$31 ;
+  assign \en$30  = \$signal$13 ;
+  assign \last_in$29  = \data_out$23 [17];
+  assign \b_in$28  = \data_out$23 [16:9];
+  assign a_out = \a_in$26 ;
+  assign \en$25  = \$signal$13 ;
+  assign last_in = \data_out$23 [8];
+  assign b_in = \data_out$23 [7:0];
+  assign data_out = a_in;
+  assign \en$19  = \$signal$13 ;
+  assign { \data_in$18 [142:135], \data_in$18 [133:126], \data_in$18 [124:117], \data_in$18 [115:108], \data_in$18 [106:99], \data_in$18 [97:90], \data_in$18 [88:81], \data_in$18 [79:72], \data_in$18 [70:63], \data_in$18 [61:54], \data_in$18 [52:45], \data_in$18 [43:36], \data_in$18 [34:27], \data_in$18 [25:18], \data_in$18 [16:9], \data_in$18 [7:0] } = b__payload[127:0];
+  assign \en$16  = \$signal$13 ;
+  assign en = \$signal$13 ;
+  assign \$signal$12  = a__ready;
 endmodule
 
 module systolic_os_mac_column(rst, en, a_in, b_in, last_in, a_out, result, valid, last, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$2  = 0;
   wire [31:0] \$1 ;
   wire [31:0] \$10 ;
   wire [31:0] \$11 ;
@@ -660,11 +667,12 @@ module systolic_os_mac_column(rst, en, a_in, b_in, last_in, a_out, result, valid
   wire [31:0] \$14 ;
   wire [31:0] \$15 ;
   wire \$16 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7" *)
   wire [7:0] \$17 ;
-  reg [31:0] \$18 ;
-  reg [1:0] \$19 ;
+  wire [31:0] \$18 ;
+  wire [1:0] \$19 ;
   wire [31:0] \$2 ;
-  reg [1:0] \$20 ;
+  wire [1:0] \$20 ;
   wire [31:0] \$3 ;
   wire [31:0] \$4 ;
   wire [31:0] \$5 ;
@@ -672,6 +680,8 @@ module systolic_os_mac_column(rst, en, a_in, b_in, last_in, a_out, result, valid
   wire [31:0] \$7 ;
   wire [31:0] \$8 ;
   wire [31:0] \$9 ;
+  wire [1:0] \$procmux$53_Y ;
+  wire [1:0] \$procmux$57_Y ;
   reg [1:0] \$signal  = 2'h0;
   input [127:0] a_in;
   wire [127:0] a_in;
@@ -821,7 +831,6 @@ module systolic_os_mac_column(rst, en, a_in, b_in, last_in, a_out, result, valid
   wire rst;
   output valid;
   wire valid;
-  (* init = 32'd0 *)
   wire [31:0] word_0;
   assign \$1  = drain_0 | \drain_0$124 ;
   assign \$2  = \$1  | \drain_0$125 ;
@@ -845,6 +854,11 @@ module systolic_os_mac_column(rst, en, a_in, b_in, last_in, a_out, result, valid
     \$signal  <= \$19 ;
   always @(posedge clk)
     \final  <= \$20 ;
+  assign \$procmux$53_Y  = en ? { \final [0], \last_out$139  } : \final ;
+  assign \$20  = rst ? 2'h0 : \$procmux$53_Y ;
+  assign \$procmux$57_Y  = en ? { \$signal [0], \$16  } : \$signal ;
+  assign \$19  = rst ? 2'h0 : \$procmux$57_Y ;
+  assign \$18  = en ? \$15  : result;
   systolic_os_mac_pe pe_0 (
     .a_in(a_in[7:0]),
     .a_out(\a_out$12 ),
@@ -1037,135 +1051,92 @@ module systolic_os_mac_column(rst, en, a_in, b_in, last_in, a_out, result, valid
     .last_out(\last_in$83 ),
     .rst(rst)
   );
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$18  = result;
-    if (en) begin
-      \$18  = \$15 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$19  = \$signal ;
-    if (en) begin
-      \$19  = { \$signal [0], \$16  };
-    end
-    if (rst) begin
-      \$19  = 2'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$20  = \final ;
-    if (en) begin
-      \$20  = { \final [0], \last_out$139  };
-    end
-    if (rst) begin
-      \$20  = 2'h0;
-    end
-  end
-  assign \en$10  = en;
-  assign \a_in$11  = a_in[7:0];
-  assign \b_in$13  = b_in;
-  assign \last_in$14  = last_in;
-  assign \en$15  = en;
-  assign \a_in$16  = a_in[15:8];
-  assign b_out = \b_in$18 ;
-  assign last_out = \last_in$20 ;
-  assign \en$22  = en;
-  assign \a_in$23  = a_in[23:16];
-  assign \b_out$26  = \b_in$25 ;
-  assign \last_out$28  = \last_in$27 ;
-  assign \en$29  = en;
-  assign \a_in$30  = a_in[31:24];
-  assign \b_out$33  = \b_in$32 ;
-  assign \last_out$35  = \last_in$34 ;
-  assign \en$36  = en;
-  assign \a_in$37  = a_in[39:32];
-  assign \b_out$40  = \b_in$39 ;
-  assign \last_out$42  = \last_in$41 ;
-  assign \en$43  = en;
-  assign \a_in$44  = a_in[47:40];
-  assign \b_out$47  = \b_in$46 ;
-  assign \last_out$49  = \last_in$48 ;
-  assign \en$50  = en;
-  assign \a_in$51  = a_in[55:48];
-  assign \b_out$54  = \b_in$53 ;
-  assign \last_out$56  = \last_in$55 ;
-  assign \en$57  = en;
-  assign \a_in$58  = a_in[63:56];
-  assign \b_out$61  = \b_in$60 ;
-  assign \last_out$63  = \last_in$62 ;
-  assign \en$64  = en;
-  assign \a_in$65  = a_in[71:64];
-  assign \b_out$68  = \b_in$67 ;
-  assign \last_out$70  = \last_in$69 ;
-  assign \en$71  = en;
-  assign \a_in$72  = a_in[79:72];
-  assign \b_out$75  = \b_in$74 ;
-  assign \last_out$77  = \last_in$76 ;
-  assign \en$78  = en;
-  assign \a_in$79  = a_in[87:80];
-  assign \b_out$82  = \b_in$81 ;
-  assign \last_out$84  = \last_in$83 ;
-  assign \en$85  = en;
-  assign \a_in$86  = a_in[95:88];
-  assign \b_out$89  = \b_in$88 ;
-  assign \last_out$91  = \last_in$90 ;
-  assign \en$92  = en;
-  assign \a_in$93  = a_in[103:96];
-  assign \b_out$96  = \b_in$95 ;
-  assign \last_out$98  = \last_in$97 ;
-  assign \en$99  = en;
-  assign \a_in$100  = a_in[111:104];
-  assign \b_out$103  = \b_in$102 ;
-  assign \last_out$105  = \last_in$104 ;
-  assign \en$106  = en;
-  assign \a_in$107  = a_in[119:112];
-  assign \b_out$110  = \b_in$109 ;
-  assign \last_out$112  = \last_in$111 ;
-  assign \en$113  = en;
-  assign \a_in$114  = a_in[127:120];
-  assign \b_out$117  = \b_in$116 ;
-  assign \last_out$119  = \last_in$118 ;
-  assign word_0 = result;
-  assign valid = \$signal [1];
   assign last = \final [1];
-  assign a_out[127:120] = \a_out$115 ;
-  assign a_out[119:112] = \a_out$108 ;
-  assign a_out[111:104] = \a_out$101 ;
-  assign a_out[103:96] = \a_out$94 ;
-  assign a_out[95:88] = \a_out$87 ;
-  assign a_out[87:80] = \a_out$80 ;
-  assign a_out[79:72] = \a_out$73 ;
-  assign a_out[71:64] = \a_out$66 ;
-  assign a_out[63:56] = \a_out$59 ;
-  assign a_out[55:48] = \a_out$52 ;
-  assign a_out[47:40] = \a_out$45 ;
-  assign a_out[39:32] = \a_out$38 ;
-  assign a_out[31:24] = \a_out$31 ;
-  assign a_out[23:16] = \a_out$24 ;
-  assign a_out[15:8] = \a_out$17 ;
-  assign a_out[7:0] = \a_out$12 ;
+  assign valid = \$signal [1];
+  assign a_out = { \a_out$115 , \a_out$108 , \a_out$101 , \a_out$94 , \a_out$87 , \a_out$80 , \a_out$73 , \a_out$66 , \a_out$59 , \a_out$52 , \a_out$45 , \a_out$38 , \a_out$31 , \a_out$24 , \a_out$17 , \a_out$12  };
+  assign word_0 = result;
+  assign \last_out$119  = \last_in$118 ;
+  assign \b_out$117  = \b_in$116 ;
+  assign \a_in$114  = a_in[127:120];
+  assign \en$113  = en;
+  assign \last_out$112  = \last_in$111 ;
+  assign \b_out$110  = \b_in$109 ;
+  assign \a_in$107  = a_in[119:112];
+  assign \en$106  = en;
+  assign \last_out$105  = \last_in$104 ;
+  assign \b_out$103  = \b_in$102 ;
+  assign \a_in$100  = a_in[111:104];
+  assign \en$99  = en;
+  assign \last_out$98  = \last_in$97 ;
+  assign \b_out$96  = \b_in$95 ;
+  assign \a_in$93  = a_in[103:96];
+  assign \en$92  = en;
+  assign \last_out$91  = \last_in$90 ;
+  assign \b_out$89  = \b_in$88 ;
+  assign \a_in$86  = a_in[95:88];
+  assign \en$85  = en;
+  assign \last_out$84  = \last_in$83 ;
+  assign \b_out$82  = \b_in$81 ;
+  assign \a_in$79  = a_in[87:80];
+  assign \en$78  = en;
+  assign \last_out$77  = \last_in$76 ;
+  assign \b_out$75  = \b_in$74 ;
+  assign \a_in$72  = a_in[79:72];
+  assign \en$71  = en;
+  assign \last_out$70  = \last_in$69 ;
+  assign \b_out$68  = \b_in$67 ;
+  assign \a_in$65  = a_in[71:64];
+  assign \en$64  = en;
+  assign \last_out$63  = \last_in$62 ;
+  assign \b_out$61  = \b_in$60 ;
+  assign \a_in$58  = a_in[63:56];
+  assign \en$57  = en;
+  assign \last_out$56  = \last_in$55 ;
+  assign \b_out$54  = \b_in$53 ;
+  assign \a_in$51  = a_in[55:48];
+  assign \en$50  = en;
+  assign \last_out$49  = \last_in$48 ;
+  assign \b_out$47  = \b_in$46 ;
+  assign \a_in$44  = a_in[47:40];
+  assign \en$43  = en;
+  assign \last_out$42  = \last_in$41 ;
+  assign \b_out$40  = \b_in$39 ;
+  assign \a_in$37  = a_in[39:32];
+  assign \en$36  = en;
+  assign \last_out$35  = \last_in$34 ;
+  assign \b_out$33  = \b_in$32 ;
+  assign \a_in$30  = a_in[31:24];
+  assign \en$29  = en;
+  assign \last_out$28  = \last_in$27 ;
+  assign \b_out$26  = \b_in$25 ;
+  assign \a_in$23  = a_in[23:16];
+  assign \en$22  = en;
+  assign last_out = \last_in$20 ;
+  assign b_out = \b_in$18 ;
+  assign \a_in$16  = a_in[15:8];
+  assign \en$15  = en;
+  assign \last_in$14  = last_in;
+  assign \b_in$13  = b_in;
+  assign \a_in$11  = a_in[7:0];
+  assign \en$10  = en;
 endmodule
 
 module systolic_os_mac_deskew_c(rst, en, data_in, data_out, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$3  = 0;
-  reg [479:0] \$1 ;
-  reg [191:0] \$10 ;
-  reg [159:0] \$11 ;
-  reg [127:0] \$12 ;
-  reg [95:0] \$13 ;
-  reg [63:0] \$14 ;
-  reg [31:0] \$15 ;
-  reg [447:0] \$2 ;
-  reg [415:0] \$3 ;
-  reg [383:0] \$4 ;
-  reg [351:0] \$5 ;
-  reg [319:0] \$6 ;
-  reg [287:0] \$7 ;
-  reg [255:0] \$8 ;
-  reg [223:0] \$9 ;
+  wire [479:0] \$1 ;
+  wire [191:0] \$10 ;
+  wire [159:0] \$11 ;
+  wire [127:0] \$12 ;
+  wire [95:0] \$13 ;
+  wire [63:0] \$14 ;
+  wire [31:0] \$15 ;
+  wire [447:0] \$2 ;
+  wire [415:0] \$3 ;
+  wire [383:0] \$4 ;
+  wire [351:0] \$5 ;
+  wire [319:0] \$6 ;
+  wire [287:0] \$7 ;
+  wire [255:0] \$8 ;
+  wire [223:0] \$9 ;
   input clk;
   wire clk;
   input [511:0] data_in;
@@ -1221,146 +1192,42 @@ module systolic_os_mac_deskew_c(rst, en, data_in, data_out, clk);
     lane_13 <= \$14 ;
   always @(posedge clk)
     lane_14 <= \$15 ;
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$1  = lane_0;
-    if (en) begin
-      \$1  = { lane_0[447:0], data_in[31:0] };
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$2  = lane_1;
-    if (en) begin
-      \$2  = { lane_1[415:0], data_in[63:32] };
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$3  = lane_2;
-    if (en) begin
-      \$3  = { lane_2[383:0], data_in[95:64] };
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$4  = lane_3;
-    if (en) begin
-      \$4  = { lane_3[351:0], data_in[127:96] };
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$5  = lane_4;
-    if (en) begin
-      \$5  = { lane_4[319:0], data_in[159:128] };
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$6  = lane_5;
-    if (en) begin
-      \$6  = { lane_5[287:0], data_in[191:160] };
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$7  = lane_6;
-    if (en) begin
-      \$7  = { lane_6[255:0], data_in[223:192] };
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$8  = lane_7;
-    if (en) begin
-      \$8  = { lane_7[223:0], data_in[255:224] };
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$9  = lane_8;
-    if (en) begin
-      \$9  = { lane_8[191:0], data_in[287:256] };
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$10  = lane_9;
-    if (en) begin
-      \$10  = { lane_9[159:0], data_in[319:288] };
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$11  = lane_10;
-    if (en) begin
-      \$11  = { lane_10[127:0], data_in[351:320] };
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$12  = lane_11;
-    if (en) begin
-      \$12  = { lane_11[95:0], data_in[383:352] };
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$13  = lane_12;
-    if (en) begin
-      \$13  = { lane_12[63:0], data_in[415:384] };
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$14  = lane_13;
-    if (en) begin
-      \$14  = { lane_13[31:0], data_in[447:416] };
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$15  = lane_14;
-    if (en) begin
-      \$15  = data_in[479:448];
-    end
-  end
-  assign data_out[511:480] = data_in[511:480];
-  assign data_out[479:448] = lane_14;
-  assign data_out[447:416] = lane_13[63:32];
-  assign data_out[415:384] = lane_12[95:64];
-  assign data_out[383:352] = lane_11[127:96];
-  assign data_out[351:320] = lane_10[159:128];
-  assign data_out[319:288] = lane_9[191:160];
-  assign data_out[287:256] = lane_8[223:192];
-  assign data_out[255:224] = lane_7[255:224];
-  assign data_out[223:192] = lane_6[287:256];
-  assign data_out[191:160] = lane_5[319:288];
-  assign data_out[159:128] = lane_4[351:320];
-  assign data_out[127:96] = lane_3[383:352];
-  assign data_out[95:64] = lane_2[415:384];
-  assign data_out[63:32] = lane_1[447:416];
-  assign data_out[31:0] = lane_0[479:448];
+  assign \$15  = en ? data_in[479:448] : lane_14;
+  assign \$14  = en ? { lane_13[31:0], data_in[447:416] } : lane_13;
+  assign \$13  = en ? { lane_12[63:0], data_in[415:384] } : lane_12;
+  assign \$12  = en ? { lane_11[95:0], data_in[383:352] } : lane_11;
+  assign \$11  = en ? { lane_10[127:0], data_in[351:320] } : lane_10;
+  assign \$10  = en ? { lane_9[159:0], data_in[319:288] } : lane_9;
+  assign \$9  = en ? { lane_8[191:0], data_in[287:256] } : lane_8;
+  assign \$8  = en ? { lane_7[223:0], data_in[255:224] } : lane_7;
+  assign \$7  = en ? { lane_6[255:0], data_in[223:192] } : lane_6;
+  assign \$6  = en ? { lane_5[287:0], data_in[191:160] } : lane_5;
+  assign \$5  = en ? { lane_4[319:0], data_in[159:128] } : lane_4;
+  assign \$4  = en ? { lane_3[351:0], data_in[127:96] } : lane_3;
+  assign \$3  = en ? { lane_2[383:0], data_in[95:64] } : lane_2;
+  assign \$2  = en ? { lane_1[415:0], data_in[63:32] } : lane_1;
+  assign \$1  = en ? { lane_0[447:0], data_in[31:0] } : lane_0;
+  assign data_out = { data_in[511:480], lane_14, lane_13[63:32], lane_12[95:64], lane_11[127:96], lane_10[159:128], lane_9[191:160], lane_8[223:192], lane_7[255:224], lane_6[287:256], lane_5[319:288], lane_4[351:320], lane_3[383:352], lane_2[415:384], lane_1[447:416], lane_0[479:448] };
 endmodule
 
 module systolic_os_mac_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out, drain_0, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$4  = 0;
   wire [31:0] \$1 ;
   wire [15:0] \$2 ;
+  (* unused_bits = "32" *)
   wire [32:0] \$3 ;
-  reg [7:0] \$4 ;
-  reg [7:0] \$5 ;
-  reg \$6 ;
-  reg \$7 ;
-  reg [31:0] \$8 ;
-  (* init = 8'h00 *)
+  wire [7:0] \$4 ;
+  wire [7:0] \$5 ;
+  wire \$6 ;
+  wire \$7 ;
+  wire [31:0] \$8 ;
+  wire [7:0] \$procmux$13_Y ;
+  wire \$procmux$3_Y ;
+  wire \$procmux$7_Y ;
   wire [7:0] a;
   input [7:0] a_in;
   wire [7:0] a_in;
   output [7:0] a_out;
   reg [7:0] a_out = 8'h00;
-  (* init = 8'h00 *)
   wire [7:0] b;
   input [7:0] b_in;
   wire [7:0] b_in;
@@ -1373,7 +1240,6 @@ module systolic_os_mac_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out, 
   wire [31:0] drain_0;
   input en;
   wire en;
-  (* init = 1'h0 *)
   wire last;
   input last_in;
   wire last_in;
@@ -1396,72 +1262,50 @@ module systolic_os_mac_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out, 
   always @(posedge clk)
     total <= \$8 ;
   assign \$1  = done ? 32'd0 : total;
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$4 ) begin end
-    \$4  = a_out;
-    if (en) begin
-      \$4  = a_in;
-    end
-    if (rst) begin
-      \$4  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$4 ) begin end
-    \$5  = b_out;
-    if (en) begin
-      \$5  = b_in;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$4 ) begin end
-    \$6  = last_out;
-    if (en) begin
-      \$6  = last_in;
-    end
-    if (rst) begin
-      \$6  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$4 ) begin end
-    \$7  = done;
-    if (en) begin
-      \$7  = last_out;
-    end
-    if (rst) begin
-      \$7  = 1'h1;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$4 ) begin end
-    \$8  = total;
-    if (en) begin
-      \$8  = \$3 [31:0];
-    end
-  end
-  assign a = a_out;
-  assign b = b_out;
+  assign \$8  = en ? \$3 [31:0] : total;
+  assign \$5  = en ? b_in : b_out;
+  assign \$procmux$13_Y  = en ? a_in : a_out;
+  assign \$4  = rst ? 8'h00 : \$procmux$13_Y ;
+  assign \$procmux$3_Y  = en ? last_out : done;
+  assign \$7  = rst ? 1'h1 : \$procmux$3_Y ;
+  assign \$procmux$7_Y  = en ? last_in : last_out;
+  assign \$6  = rst ? 1'h0 : \$procmux$7_Y ;
   assign last = last_out;
+  assign b = b_out;
+  assign a = a_out;
 endmodule
 
 module systolic_os_mac_skew_a(rst, en, data_in, data_out, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$5  = 0;
-  reg [7:0] \$1 ;
-  reg [79:0] \$10 ;
-  reg [87:0] \$11 ;
-  reg [95:0] \$12 ;
-  reg [103:0] \$13 ;
-  reg [111:0] \$14 ;
-  reg [119:0] \$15 ;
-  reg [15:0] \$2 ;
-  reg [23:0] \$3 ;
-  reg [31:0] \$4 ;
-  reg [39:0] \$5 ;
-  reg [47:0] \$6 ;
-  reg [55:0] \$7 ;
-  reg [63:0] \$8 ;
-  reg [71:0] \$9 ;
+  wire [7:0] \$1 ;
+  wire [79:0] \$10 ;
+  wire [87:0] \$11 ;
+  wire [95:0] \$12 ;
+  wire [103:0] \$13 ;
+  wire [111:0] \$14 ;
+  wire [119:0] \$15 ;
+  wire [15:0] \$2 ;
+  wire [23:0] \$3 ;
+  wire [31:0] \$4 ;
+  wire [39:0] \$5 ;
+  wire [47:0] \$6 ;
+  wire [55:0] \$7 ;
+  wire [63:0] \$8 ;
+  wire [71:0] \$9 ;
+  wire [119:0] \$procmux$123_Y ;
+  wire [111:0] \$procmux$127_Y ;
+  wire [103:0] \$procmux$131_Y ;
+  wire [95:0] \$procmux$135_Y ;
+  wire [87:0] \$procmux$139_Y ;
+  wire [79:0] \$procmux$143_Y ;
+  wire [71:0] \$procmux$147_Y ;
+  wire [63:0] \$procmux$151_Y ;
+  wire [55:0] \$procmux$155_Y ;
+  wire [47:0] \$procmux$159_Y ;
+  wire [39:0] \$procmux$163_Y ;
+  wire [31:0] \$procmux$167_Y ;
+  wire [23:0] \$procmux$171_Y ;
+  wire [15:0] \$procmux$175_Y ;
+  wire [7:0] \$procmux$179_Y ;
   input clk;
   wire clk;
   input [127:0] data_in;
@@ -1517,191 +1361,70 @@ module systolic_os_mac_skew_a(rst, en, data_in, data_out, clk);
     lane_14 <= \$14 ;
   always @(posedge clk)
     lane_15 <= \$15 ;
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$1  = lane_1;
-    if (en) begin
-      \$1  = data_in[15:8];
-    end
-    if (rst) begin
-      \$1  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$2  = lane_2;
-    if (en) begin
-      \$2  = { lane_2[7:0], data_in[23:16] };
-    end
-    if (rst) begin
-      \$2  = 16'h0000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$3  = lane_3;
-    if (en) begin
-      \$3  = { lane_3[15:0], data_in[31:24] };
-    end
-    if (rst) begin
-      \$3  = 24'h000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$4  = lane_4;
-    if (en) begin
-      \$4  = { lane_4[23:0], data_in[39:32] };
-    end
-    if (rst) begin
-      \$4  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$5  = lane_5;
-    if (en) begin
-      \$5  = { lane_5[31:0], data_in[47:40] };
-    end
-    if (rst) begin
-      \$5  = 40'h0000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$6  = lane_6;
-    if (en) begin
-      \$6  = { lane_6[39:0], data_in[55:48] };
-    end
-    if (rst) begin
-      \$6  = 48'h000000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$7  = lane_7;
-    if (en) begin
-      \$7  = { lane_7[47:0], data_in[63:56] };
-    end
-    if (rst) begin
-      \$7  = 56'h00000000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$8  = lane_8;
-    if (en) begin
-      \$8  = { lane_8[55:0], data_in[71:64] };
-    end
-    if (rst) begin
-      \$8  = 64'h0000000000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$9  = lane_9;
-    if (en) begin
-      \$9  = { lane_9[63:0], data_in[79:72] };
-    end
-    if (rst) begin
-      \$9  = 72'h000000000000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$10  = lane_10;
-    if (en) begin
-      \$10  = { lane_10[71:0], data_in[87:80] };
-    end
-    if (rst) begin
-      \$10  = 80'h00000000000000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$11  = lane_11;
-    if (en) begin
-      \$11  = { lane_11[79:0], data_in[95:88] };
-    end
-    if (rst) begin
-      \$11  = 88'h0000000000000000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$12  = lane_12;
-    if (en) begin
-      \$12  = { lane_12[87:0], data_in[103:96] };
-    end
-    if (rst) begin
-      \$12  = 96'h000000000000000000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$13  = lane_13;
-    if (en) begin
-      \$13  = { lane_13[95:0], data_in[111:104] };
-    end
-    if (rst) begin
-      \$13  = 104'h00000000000000000000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$14  = lane_14;
-    if (en) begin
-      \$14  = { lane_14[103:0], data_in[119:112] };
-    end
-    if (rst) begin
-      \$14  = 112'h0000000000000000000000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$15  = lane_15;
-    if (en) begin
-      \$15  = { lane_15[111:0], data_in[127:120] };
-    end
-    if (rst) begin
-      \$15  = 120'h000000000000000000000000000000;
-    end
-  end
-  assign data_out[127:120] = lane_15[119:112];
-  assign data_out[119:112] = lane_14[111:104];
-  assign data_out[111:104] = lane_13[103:96];
-  assign data_out[103:96] = lane_12[95:88];
-  assign data_out[95:88] = lane_11[87:80];
-  assign data_out[87:80] = lane_10[79:72];
-  assign data_out[79:72] = lane_9[71:64];
-  assign data_out[71:64] = lane_8[63:56];
-  assign data_out[63:56] = lane_7[55:48];
-  assign data_out[55:48] = lane_6[47:40];
-  assign data_out[47:40] = lane_5[39:32];
-  assign data_out[39:32] = lane_4[31:24];
-  assign data_out[31:24] = lane_3[23:16];
-  assign data_out[23:16] = lane_2[15:8];
-  assign data_out[15:8] = lane_1;
-  assign data_out[7:0] = data_in[7:0];
+  assign \$procmux$123_Y  = en ? { lane_15[111:0], data_in[127:120] } : lane_15;
+  assign \$15  = rst ? 120'h000000000000000000000000000000 : \$procmux$123_Y ;
+  assign \$procmux$127_Y  = en ? { lane_14[103:0], data_in[119:112] } : lane_14;
+  assign \$14  = rst ? 112'h0000000000000000000000000000 : \$procmux$127_Y ;
+  assign \$procmux$131_Y  = en ? { lane_13[95:0], data_in[111:104] } : lane_13;
+  assign \$13  = rst ? 104'h00000000000000000000000000 : \$procmux$131_Y ;
+  assign \$procmux$135_Y  = en ? { lane_12[87:0], data_in[103:96] } : lane_12;
+  assign \$12  = rst ? 96'h000000000000000000000000 : \$procmux$135_Y ;
+  assign \$procmux$139_Y  = en ? { lane_11[79:0], data_in[95:88] } : lane_11;
+  assign \$11  = rst ? 88'h0000000000000000000000 : \$procmux$139_Y ;
+  assign \$procmux$143_Y  = en ? { lane_10[71:0], data_in[87:80] } : lane_10;
+  assign \$10  = rst ? 80'h00000000000000000000 : \$procmux$143_Y ;
+  assign \$procmux$147_Y  = en ? { lane_9[63:0], data_in[79:72] } : lane_9;
+  assign \$9  = rst ? 72'h000000000000000000 : \$procmux$147_Y ;
+  assign \$procmux$151_Y  = en ? { lane_8[55:0], data_in[71:64] } : lane_8;
+  assign \$8  = rst ? 64'h0000000000000000 : \$procmux$151_Y ;
+  assign \$procmux$155_Y  = en ? { lane_7[47:0], data_in[63:56] } : lane_7;
+  assign \$7  = rst ? 56'h00000000000000 : \$procmux$155_Y ;
+  assign \$procmux$159_Y  = en ? { lane_6[39:0], data_in[55:48] } : lane_6;
+  assign \$6  = rst ? 48'h000000000000 : \$procmux$159_Y ;
+  assign \$procmux$163_Y  = en ? { lane_5[31:0], data_in[47:40] } : lane_5;
+  assign \$5  = rst ? 40'h0000000000 : \$procmux$163_Y ;
+  assign \$procmux$167_Y  = en ? { lane_4[23:0], data_in[39:32] } : lane_4;
+  assign \$4  = rst ? 32'd0 : \$procmux$167_Y ;
+  assign \$procmux$171_Y  = en ? { lane_3[15:0], data_in[31:24] } : lane_3;
+  assign \$3  = rst ? 24'h000000 : \$procmux$171_Y ;
+  assign \$procmux$175_Y  = en ? { lane_2[7:0], data_in[23:16] } : lane_2;
+  assign \$2  = rst ? 16'h0000 : \$procmux$175_Y ;
+  assign \$procmux$179_Y  = en ? data_in[15:8] : lane_1;
+  assign \$1  = rst ? 8'h00 : \$procmux$179_Y ;
+  assign data_out = { lane_15[119:112], lane_14[111:104], lane_13[103:96], lane_12[95:88], lane_11[87:80], lane_10[79:72], lane_9[71:64], lane_8[63:56], lane_7[55:48], lane_6[47:40], lane_5[39:32], lane_4[31:24], lane_3[23:16], lane_2[15:8], lane_1, data_in[7:0] };
 endmodule
 
 module systolic_os_mac_skew_b(rst, en, data_in, data_out, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$6  = 0;
-  reg [8:0] \$1 ;
-  reg [89:0] \$10 ;
-  reg [98:0] \$11 ;
-  reg [107:0] \$12 ;
-  reg [116:0] \$13 ;
-  reg [125:0] \$14 ;
-  reg [134:0] \$15 ;
-  reg [17:0] \$2 ;
-  reg [26:0] \$3 ;
-  reg [35:0] \$4 ;
-  reg [44:0] \$5 ;
-  reg [53:0] \$6 ;
-  reg [62:0] \$7 ;
-  reg [71:0] \$8 ;
-  reg [80:0] \$9 ;
+  wire [8:0] \$1 ;
+  wire [89:0] \$10 ;
+  wire [98:0] \$11 ;
+  wire [107:0] \$12 ;
+  wire [116:0] \$13 ;
+  wire [125:0] \$14 ;
+  wire [134:0] \$15 ;
+  wire [17:0] \$2 ;
+  wire [26:0] \$3 ;
+  wire [35:0] \$4 ;
+  wire [44:0] \$5 ;
+  wire [53:0] \$6 ;
+  wire [62:0] \$7 ;
+  wire [71:0] \$8 ;
+  wire [80:0] \$9 ;
+  wire [44:0] \$procmux$103_Y ;
+  wire [35:0] \$procmux$107_Y ;
+  wire [26:0] \$procmux$111_Y ;
+  wire [17:0] \$procmux$115_Y ;
+  wire [8:0] \$procmux$119_Y ;
+  wire [134:0] \$procmux$63_Y ;
+  wire [125:0] \$procmux$67_Y ;
+  wire [116:0] \$procmux$71_Y ;
+  wire [107:0] \$procmux$75_Y ;
+  wire [98:0] \$procmux$79_Y ;
+  wire [89:0] \$procmux$83_Y ;
+  wire [80:0] \$procmux$87_Y ;
+  wire [71:0] \$procmux$91_Y ;
+  wire [62:0] \$procmux$95_Y ;
+  wire [53:0] \$procmux$99_Y ;
   input clk;
   wire clk;
   input [143:0] data_in;
@@ -1757,180 +1480,44 @@ module systolic_os_mac_skew_b(rst, en, data_in, data_out, clk);
     lane_14 <= \$14 ;
   always @(posedge clk)
     lane_15 <= \$15 ;
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$6 ) begin end
-    \$1  = lane_1;
-    if (en) begin
-      \$1  = data_in[17:9];
-    end
-    if (rst) begin
-      \$1  = 9'h000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$6 ) begin end
-    \$2  = lane_2;
-    if (en) begin
-      \$2  = { lane_2[8:0], data_in[26:18] };
-    end
-    if (rst) begin
-      \$2  = 18'h00000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$6 ) begin end
-    \$3  = lane_3;
-    if (en) begin
-      \$3  = { lane_3[17:0], data_in[35:27] };
-    end
-    if (rst) begin
-      \$3  = 27'h0000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$6 ) begin end
-    \$4  = lane_4;
-    if (en) begin
-      \$4  = { lane_4[26:0], data_in[44:36] };
-    end
-    if (rst) begin
-      \$4  = 36'h000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$6 ) begin end
-    \$5  = lane_5;
-    if (en) begin
-      \$5  = { lane_5[35:0], data_in[53:45] };
-    end
-    if (rst) begin
-      \$5  = 45'h000000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$6 ) begin end
-    \$6  = lane_6;
-    if (en) begin
-      \$6  = { lane_6[44:0], data_in[62:54] };
-    end
-    if (rst) begin
-      \$6  = 54'h00000000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$6 ) begin end
-    \$7  = lane_7;
-    if (en) begin
-      \$7  = { lane_7[53:0], data_in[71:63] };
-    end
-    if (rst) begin
-      \$7  = 63'h0000000000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$6 ) begin end
-    \$8  = lane_8;
-    if (en) begin
-      \$8  = { lane_8[62:0], data_in[80:72] };
-    end
-    if (rst) begin
-      \$8  = 72'h000000000000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$6 ) begin end
-    \$9  = lane_9;
-    if (en) begin
-      \$9  = { lane_9[71:0], data_in[89:81] };
-    end
-    if (rst) begin
-      \$9  = 81'h000000000000000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$6 ) begin end
-    \$10  = lane_10;
-    if (en) begin
-      \$10  = { lane_10[80:0], data_in[98:90] };
-    end
-    if (rst) begin
-      \$10  = 90'h00000000000000000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$6 ) begin end
-    \$11  = lane_11;
-    if (en) begin
-      \$11  = { lane_11[89:0], data_in[107:99] };
-    end
-    if (rst) begin
-      \$11  = 99'h0000000000000000000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$6 ) begin end
-    \$12  = lane_12;
-    if (en) begin
-      \$12  = { lane_12[98:0], data_in[116:108] };
-    end
-    if (rst) begin
-      \$12  = 108'h000000000000000000000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$6 ) begin end
-    \$13  = lane_13;
-    if (en) begin
-      \$13  = { lane_13[107:0], data_in[125:117] };
-    end
-    if (rst) begin
-      \$13  = 117'h000000000000000000000000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$6 ) begin end
-    \$14  = lane_14;
-    if (en) begin
-      \$14  = { lane_14[116:0], data_in[134:126] };
-    end
-    if (rst) begin
-      \$14  = 126'h00000000000000000000000000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$6 ) begin end
-    \$15  = lane_15;
-    if (en) begin
-      \$15  = { lane_15[125:0], data_in[143:135] };
-    end
-    if (rst) begin
-      \$15  = 135'h0000000000000000000000000000000000;
-    end
-  end
-  assign data_out[143:135] = lane_15[134:126];
-  assign data_out[134:126] = lane_14[125:117];
-  assign data_out[125:117] = lane_13[116:108];
-  assign data_out[116:108] = lane_12[107:99];
-  assign data_out[107:99] = lane_11[98:90];
-  assign data_out[98:90] = lane_10[89:81];
-  assign data_out[89:81] = lane_9[80:72];
-  assign data_out[80:72] = lane_8[71:63];
-  assign data_out[71:63] = lane_7[62:54];
-  assign data_out[62:54] = lane_6[53:45];
-  assign data_out[53:45] = lane_5[44:36];
-  assign data_out[44:36] = lane_4[35:27];
-  assign data_out[35:27] = lane_3[26:18];
-  assign data_out[26:18] = lane_2[17:9];
-  assign data_out[17:9] = lane_1;
-  assign data_out[8:0] = data_in[8:0];
+  assign \$6  = rst ? 54'h00000000000000 : \$procmux$99_Y ;
+  assign \$procmux$103_Y  = en ? { lane_5[35:0], data_in[53:45] } : lane_5;
+  assign \$5  = rst ? 45'h000000000000 : \$procmux$103_Y ;
+  assign \$procmux$107_Y  = en ? { lane_4[26:0], data_in[44:36] } : lane_4;
+  assign \$4  = rst ? 36'h000000000 : \$procmux$107_Y ;
+  assign \$procmux$111_Y  = en ? { lane_3[17:0], data_in[35:27] } : lane_3;
+  assign \$3  = rst ? 27'h0000000 : \$procmux$111_Y ;
+  assign \$procmux$115_Y  = en ? { lane_2[8:0], data_in[26:18] } : lane_2;
+  assign \$2  = rst ? 18'h00000 : \$procmux$115_Y ;
+  assign \$procmux$119_Y  = en ? data_in[17:9] : lane_1;
+  assign \$1  = rst ? 9'h000 : \$procmux$119_Y ;
+  assign \$procmux$63_Y  = en ? { lane_15[125:0], data_in[143:135] } : lane_15;
+  assign \$15  = rst ? 135'h0000000000000000000000000000000000 : \$procmux$63_Y ;
+  assign \$procmux$67_Y  = en ? { lane_14[116:0], data_in[134:126] } : lane_14;
+  assign \$14  = rst ? 126'h00000000000000000000000000000000 : \$procmux$67_Y ;
+  assign \$procmux$71_Y  = en ? { lane_13[107:0], data_in[125:117] } : lane_13;
+  assign \$13  = rst ? 117'h000000000000000000000000000000 : \$procmux$71_Y ;
+  assign \$procmux$75_Y  = en ? { lane_12[98:0], data_in[116:108] } : lane_12;
+  assign \$12  = rst ? 108'h000000000000000000000000000 : \$procmux$75_Y ;
+  assign \$procmux$79_Y  = en ? { lane_11[89:0], data_in[107:99] } : lane_11;
+  assign \$11  = rst ? 99'h0000000000000000000000000 : \$procmux$79_Y ;
+  assign \$procmux$83_Y  = en ? { lane_10[80:0], data_in[98:90] } : lane_10;
+  assign \$10  = rst ? 90'h00000000000000000000000 : \$procmux$83_Y ;
+  assign \$procmux$87_Y  = en ? { lane_9[71:0], data_in[89:81] } : lane_9;
+  assign \$9  = rst ? 81'h000000000000000000000 : \$procmux$87_Y ;
+  assign \$procmux$91_Y  = en ? { lane_8[62:0], data_in[80:72] } : lane_8;
+  assign \$8  = rst ? 72'h000000000000000000 : \$procmux$91_Y ;
+  assign \$procmux$95_Y  = en ? { lane_7[53:0], data_in[71:63] } : lane_7;
+  assign \$7  = rst ? 63'h0000000000000000 : \$procmux$95_Y ;
+  assign \$procmux$99_Y  = en ? { lane_6[44:0], data_in[62:54] } : lane_6;
+  assign data_out = { lane_15[134:126], lane_14[125:117], lane_13[116:108], lane_12[107:99], lane_11[98:90], lane_10[89:81], lane_9[80:72], lane_8[71:63], lane_7[62:54], lane_6[53:45], lane_5[44:36], lane_4[35:27], lane_3[26:18], lane_2[17:9], lane_1, data_in[8:0] };
 endmodule
 
 module systolic_os_mac_skid_buffer(rst, in_payload, in_valid, out_ready, in_ready, out_payload, out_valid, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$7  = 0;
-  wire \$1 ;
   wire \$2 ;
-  reg [512:0] \$3 ;
-  reg \$4 ;
+  wire [512:0] \$3 ;
+  wire \$4 ;
+  wire \$procmux$17_Y ;
   input clk;
   wire clk;
   reg full = 1'h0;
@@ -1956,23 +1543,8 @@ module systolic_os_mac_skid_buffer(rst, in_payload, in_valid, out_ready, in_read
   assign in_ready = ~ full;
   assign out_valid = full | in_valid;
   assign out_payload = full ? held : in_payload;
-  assign \$1  = ~ full;
   assign \$2  = ~ out_ready;
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$7 ) begin end
-    \$3  = held;
-    if (\$1 ) begin
-      \$3  = in_payload;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$7 ) begin end
-    \$4  = full;
-    if (out_valid) begin
-      \$4  = \$2 ;
-    end
-    if (rst) begin
-      \$4  = 1'h0;
-    end
-  end
+  assign \$procmux$17_Y  = out_valid ? \$2  : full;
+  assign \$4  = rst ? 1'h0 : \$procmux$17_Y ;
+  assign \$3  = full ? held : in_payload;
 endmodule

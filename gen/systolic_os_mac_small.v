@@ -2,25 +2,29 @@
 // name=systolic-os-mac-small, array=systolic-os, rows=4, cols=3, mac=mac, a=8, b=8, acc=32, encoding=mbe, style=operator
 
 module systolic_os_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a__ready, b__ready, c__payload, c__valid, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$1  = 0;
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
+  (* unused_bits = "2" *)
   wire [2:0] \$12 ;
+  (* unused_bits = "0" *)
   wire \$13 ;
+  (* unused_bits = "0" *)
   wire \$14 ;
+  (* unused_bits = "0" *)
   wire \$15 ;
+  (* unused_bits = "0" *)
   wire \$16 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$17 ;
-  reg [1:0] \$18 ;
+  wire [1:0] \$18 ;
   wire \$2 ;
   wire \$3 ;
   wire \$4 ;
   wire \$5 ;
-  wire \$6 ;
-  wire \$7 ;
-  wire \$8 ;
   wire \$9 ;
+  wire [1:0] \$procmux$57_Y ;
+  wire [1:0] \$procmux$59_Y ;
   wire \$signal ;
   wire \$signal$12 ;
   wire \$signal$13 ;
@@ -105,15 +109,18 @@ module systolic_os_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c_
   assign \$5  = \$3  | \$4 ;
   assign a__ready = \$2  & \$5 ;
   assign data_in = a__ready ? a__payload[31:0] : 32'd0;
-  assign \$6  = a__ready & \$signal ;
-  assign \$7  = a__ready & \$signal ;
-  assign \$8  = a__ready & \$signal ;
+  assign \data_in$18 [8] = a__ready & \$signal ;
+  assign \data_in$18 [17] = a__ready & \$signal ;
+  assign \data_in$18 [26] = a__ready & \$signal ;
   assign \$9  = a__ready & \$signal ;
   assign \$10  = | \wait ;
   assign \$11  = \$signal$13  & \$10 ;
   assign \$12  = \wait  - 1'h1;
   always @(posedge clk)
     \wait  <= \$18 ;
+  assign \$procmux$57_Y  = \$11  ? \$12 [1:0] : \wait ;
+  assign \$procmux$59_Y  = \$9  ? 2'h3 : \$procmux$57_Y ;
+  assign \$18  = rst ? 2'h0 : \$procmux$59_Y ;
   systolic_os_mac_small_column column_0 (
     .a_in(a_in),
     .a_out(\a_in$26 ),
@@ -166,7 +173,7 @@ module systolic_os_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c_
   );
   systolic_os_mac_small_skew_b skew_b (
     .clk(clk),
-    .data_in({ \$8 , b__payload[23:16], \$7 , b__payload[15:8], \$6 , b__payload[7:0] }),
+    .data_in({ \data_in$18 [26], b__payload[23:16], \data_in$18 [17], b__payload[15:8], \data_in$18 [8], b__payload[7:0] }),
     .data_out(\data_out$23 ),
     .en(\$signal$13 ),
     .rst(rst)
@@ -181,71 +188,61 @@ module systolic_os_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c_
     .out_valid(c__valid),
     .rst(rst)
   );
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$18  = \wait ;
-    if (\$9 ) begin
-      \$18  = 2'h3;
-    end else if (\$11 ) begin
-      \$18  = \$12 [1:0];
-    end
-    if (rst) begin
-      \$18  = 2'h0;
-    end
-  end
-  assign \$signal$12  = a__ready;
-  assign en = \$signal$13 ;
-  assign \en$16  = \$signal$13 ;
-  assign \data_in$18  = { \$8 , b__payload[23:16], \$7 , b__payload[15:8], \$6 , b__payload[7:0] };
-  assign \en$19  = \$signal$13 ;
-  assign data_out = a_in;
-  assign b_in = \data_out$23 [7:0];
-  assign last_in = \data_out$23 [8];
-  assign \en$25  = \$signal$13 ;
-  assign a_out = \a_in$26 ;
-  assign \b_in$28  = \data_out$23 [16:9];
-  assign \last_in$29  = \data_out$23 [17];
-  assign \en$30  = \$signal$13 ;
-  assign \a_out$32  = \a_in$31 ;
-  assign \b_in$33  = \data_out$23 [25:18];
-  assign \last_in$34  = \data_out$23 [26];
-  assign in_ready = \$signal$13 ;
-  assign \en$36  = \$signal$13 ;
-  assign \data_in$37  = { \result$40 , \result$39 , result };
-  assign in_payload = { last, \data_out$42  };
-  assign valid = in_valid;
-  assign out_payload = c__payload;
-  assign out_valid = c__valid;
-  assign out_ready = c__ready;
-  assign b__ready = a__ready;
-  assign \a__payload.data  = a__payload[31:0];
-  assign \a__payload.data[0]  = a__payload[7:0];
-  assign \a__payload.data[1]  = a__payload[15:8];
-  assign \a__payload.data[2]  = a__payload[23:16];
-  assign \a__payload.data[3]  = a__payload[31:24];
-  assign \a__payload.last  = a__payload[32];
-  assign \b__payload.data  = b__payload[23:0];
-  assign \b__payload.data[0]  = b__payload[7:0];
-  assign \b__payload.data[1]  = b__payload[15:8];
-  assign \b__payload.data[2]  = b__payload[23:16];
-  assign \b__payload.last  = b__payload[24];
-  assign \c__payload.data  = c__payload[95:0];
-  assign \c__payload.data[0]  = c__payload[31:0];
-  assign \c__payload.data[1]  = c__payload[63:32];
   assign \c__payload.data[2]  = c__payload[95:64];
+  assign \c__payload.data[1]  = c__payload[63:32];
+  assign \c__payload.data[0]  = c__payload[31:0];
+  assign \c__payload.data  = c__payload[95:0];
+  assign \b__payload.last  = b__payload[24];
+  assign \b__payload.data[2]  = b__payload[23:16];
+  assign \b__payload.data[1]  = b__payload[15:8];
+  assign \b__payload.data[0]  = b__payload[7:0];
+  assign \b__payload.data  = b__payload[23:0];
+  assign \a__payload.last  = a__payload[32];
+  assign \a__payload.data[3]  = a__payload[31:24];
+  assign \a__payload.data[2]  = a__payload[23:16];
+  assign \a__payload.data[1]  = a__payload[15:8];
+  assign \a__payload.data[0]  = a__payload[7:0];
+  assign \a__payload.data  = a__payload[31:0];
   assign \c__payload.last  = c__payload[96];
+  assign b__ready = a__ready;
+  assign out_ready = c__ready;
+  assign out_valid = c__valid;
+  assign out_payload = c__payload;
+  assign valid = in_valid;
+  assign in_payload = { last, \data_out$42  };
+  assign \data_in$37  = { \result$40 , \result$39 , result };
+  assign \en$36  = \$signal$13 ;
+  assign in_ready = \$signal$13 ;
+  assign \last_in$34  = \data_out$23 [26];
+  assign \b_in$33  = \data_out$23 [25:18];
+  assign \a_out$32  = \a_in$31 ;
+  assign \en$30  = \$signal$13 ;
+  assign \last_in$29  = \data_out$23 [17];
+  assign \b_in$28  = \data_out$23 [16:9];
+  assign a_out = \a_in$26 ;
+  assign \en$25  = \$signal$13 ;
+  assign last_in = \data_out$23 [8];
+  assign b_in = \data_out$23 [7:0];
+  assign data_out = a_in;
+  assign \en$19  = \$signal$13 ;
+  assign { \data_in$18 [25:18], \data_in$18 [16:9], \data_in$18 [7:0] } = b__payload[23:0];
+  assign \en$16  = \$signal$13 ;
+  assign en = \$signal$13 ;
+  assign \$signal$12  = a__ready;
 endmodule
 
 module systolic_os_mac_small_column(rst, en, a_in, b_in, last_in, a_out, result, valid, last, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$2  = 0;
   wire [31:0] \$1 ;
   wire [31:0] \$2 ;
   wire [31:0] \$3 ;
   wire \$4 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7" *)
   wire [7:0] \$5 ;
-  reg [31:0] \$6 ;
-  reg [1:0] \$7 ;
-  reg [1:0] \$8 ;
+  wire [31:0] \$6 ;
+  wire [1:0] \$7 ;
+  wire [1:0] \$8 ;
+  wire [1:0] \$procmux$27_Y ;
+  wire [1:0] \$procmux$31_Y ;
   reg [1:0] \$signal  = 2'h0;
   input [31:0] a_in;
   wire [31:0] a_in;
@@ -299,7 +296,6 @@ module systolic_os_mac_small_column(rst, en, a_in, b_in, last_in, a_out, result,
   wire rst;
   output valid;
   wire valid;
-  (* init = 32'd0 *)
   wire [31:0] word_0;
   assign \$2  = \$1  | \drain_0$41 ;
   assign \$3  = \$2  | \drain_0$42 ;
@@ -311,6 +307,11 @@ module systolic_os_mac_small_column(rst, en, a_in, b_in, last_in, a_out, result,
   always @(posedge clk)
     \final  <= \$8 ;
   assign \$1  = drain_0 | \drain_0$40 ;
+  assign \$procmux$27_Y  = en ? { \final [0], \last_out$43  } : \final ;
+  assign \$8  = rst ? 2'h0 : \$procmux$27_Y ;
+  assign \$procmux$31_Y  = en ? { \$signal [0], \$4  } : \$signal ;
+  assign \$7  = rst ? 2'h0 : \$procmux$31_Y ;
+  assign \$6  = en ? \$3  : result;
   systolic_os_mac_small_pe pe_0 (
     .a_in(a_in[7:0]),
     .a_out(\a_out$12 ),
@@ -359,62 +360,31 @@ module systolic_os_mac_small_column(rst, en, a_in, b_in, last_in, a_out, result,
     .last_out(\last_out$43 ),
     .rst(rst)
   );
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$6  = result;
-    if (en) begin
-      \$6  = \$3 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$7  = \$signal ;
-    if (en) begin
-      \$7  = { \$signal [0], \$4  };
-    end
-    if (rst) begin
-      \$7  = 2'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$8  = \final ;
-    if (en) begin
-      \$8  = { \final [0], \last_out$43  };
-    end
-    if (rst) begin
-      \$8  = 2'h0;
-    end
-  end
-  assign \en$10  = en;
-  assign \a_in$11  = a_in[7:0];
-  assign \b_in$13  = b_in;
-  assign \last_in$14  = last_in;
-  assign \en$15  = en;
-  assign \a_in$16  = a_in[15:8];
-  assign b_out = \b_in$18 ;
-  assign last_out = \last_in$20 ;
-  assign \en$22  = en;
-  assign \a_in$23  = a_in[23:16];
-  assign \b_out$26  = \b_in$25 ;
-  assign \last_out$28  = \last_in$27 ;
-  assign \en$29  = en;
-  assign \a_in$30  = a_in[31:24];
-  assign \b_out$33  = \b_in$32 ;
-  assign \last_out$35  = \last_in$34 ;
-  assign word_0 = result;
-  assign valid = \$signal [1];
   assign last = \final [1];
-  assign a_out[31:24] = \a_out$31 ;
-  assign a_out[23:16] = \a_out$24 ;
-  assign a_out[15:8] = \a_out$17 ;
-  assign a_out[7:0] = \a_out$12 ;
+  assign valid = \$signal [1];
+  assign a_out = { \a_out$31 , \a_out$24 , \a_out$17 , \a_out$12  };
+  assign word_0 = result;
+  assign \last_out$35  = \last_in$34 ;
+  assign \b_out$33  = \b_in$32 ;
+  assign \a_in$30  = a_in[31:24];
+  assign \en$29  = en;
+  assign \last_out$28  = \last_in$27 ;
+  assign \b_out$26  = \b_in$25 ;
+  assign \a_in$23  = a_in[23:16];
+  assign \en$22  = en;
+  assign last_out = \last_in$20 ;
+  assign b_out = \b_in$18 ;
+  assign \a_in$16  = a_in[15:8];
+  assign \en$15  = en;
+  assign \last_in$14  = last_in;
+  assign \b_in$13  = b_in;
+  assign \a_in$11  = a_in[7:0];
+  assign \en$10  = en;
 endmodule
 
 module systolic_os_mac_small_deskew_c(rst, en, data_in, data_out, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$3  = 0;
-  reg [63:0] \$1 ;
-  reg [31:0] \$2 ;
+  wire [63:0] \$1 ;
+  wire [31:0] \$2 ;
   input clk;
   wire clk;
   input [95:0] data_in;
@@ -431,42 +401,29 @@ module systolic_os_mac_small_deskew_c(rst, en, data_in, data_out, clk);
     lane_0 <= \$1 ;
   always @(posedge clk)
     lane_1 <= \$2 ;
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$1  = lane_0;
-    if (en) begin
-      \$1  = { lane_0[31:0], data_in[31:0] };
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$2  = lane_1;
-    if (en) begin
-      \$2  = data_in[63:32];
-    end
-  end
-  assign data_out[95:64] = data_in[95:64];
-  assign data_out[63:32] = lane_1;
-  assign data_out[31:0] = lane_0[63:32];
+  assign \$2  = en ? data_in[63:32] : lane_1;
+  assign \$1  = en ? { lane_0[31:0], data_in[31:0] } : lane_0;
+  assign data_out = { data_in[95:64], lane_1, lane_0[63:32] };
 endmodule
 
 module systolic_os_mac_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out, drain_0, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$4  = 0;
   wire [31:0] \$1 ;
   wire [15:0] \$2 ;
+  (* unused_bits = "32" *)
   wire [32:0] \$3 ;
-  reg [7:0] \$4 ;
-  reg [7:0] \$5 ;
-  reg \$6 ;
-  reg \$7 ;
-  reg [31:0] \$8 ;
-  (* init = 8'h00 *)
+  wire [7:0] \$4 ;
+  wire [7:0] \$5 ;
+  wire \$6 ;
+  wire \$7 ;
+  wire [31:0] \$8 ;
+  wire [7:0] \$procmux$13_Y ;
+  wire \$procmux$3_Y ;
+  wire \$procmux$7_Y ;
   wire [7:0] a;
   input [7:0] a_in;
   wire [7:0] a_in;
   output [7:0] a_out;
   reg [7:0] a_out = 8'h00;
-  (* init = 8'h00 *)
   wire [7:0] b;
   input [7:0] b_in;
   wire [7:0] b_in;
@@ -479,7 +436,6 @@ module systolic_os_mac_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last
   wire [31:0] drain_0;
   input en;
   wire en;
-  (* init = 1'h0 *)
   wire last;
   input last_in;
   wire last_in;
@@ -502,60 +458,26 @@ module systolic_os_mac_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last
   always @(posedge clk)
     total <= \$8 ;
   assign \$1  = done ? 32'd0 : total;
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$4 ) begin end
-    \$4  = a_out;
-    if (en) begin
-      \$4  = a_in;
-    end
-    if (rst) begin
-      \$4  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$4 ) begin end
-    \$5  = b_out;
-    if (en) begin
-      \$5  = b_in;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$4 ) begin end
-    \$6  = last_out;
-    if (en) begin
-      \$6  = last_in;
-    end
-    if (rst) begin
-      \$6  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$4 ) begin end
-    \$7  = done;
-    if (en) begin
-      \$7  = last_out;
-    end
-    if (rst) begin
-      \$7  = 1'h1;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$4 ) begin end
-    \$8  = total;
-    if (en) begin
-      \$8  = \$3 [31:0];
-    end
-  end
-  assign a = a_out;
-  assign b = b_out;
+  assign \$8  = en ? \$3 [31:0] : total;
+  assign \$5  = en ? b_in : b_out;
+  assign \$procmux$13_Y  = en ? a_in : a_out;
+  assign \$4  = rst ? 8'h00 : \$procmux$13_Y ;
+  assign \$procmux$3_Y  = en ? last_out : done;
+  assign \$7  = rst ? 1'h1 : \$procmux$3_Y ;
+  assign \$procmux$7_Y  = en ? last_in : last_out;
+  assign \$6  = rst ? 1'h0 : \$procmux$7_Y ;
   assign last = last_out;
+  assign b = b_out;
+  assign a = a_out;
 endmodule
 
 module systolic_os_mac_small_skew_a(rst, en, data_in, data_out, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$5  = 0;
-  reg [7:0] \$1 ;
-  reg [15:0] \$2 ;
-  reg [23:0] \$3 ;
+  wire [7:0] \$1 ;
+  wire [15:0] \$2 ;
+  wire [23:0] \$3 ;
+  wire [23:0] \$procmux$45_Y ;
+  wire [15:0] \$procmux$49_Y ;
+  wire [7:0] \$procmux$53_Y ;
   input clk;
   wire clk;
   input [31:0] data_in;
@@ -575,46 +497,20 @@ module systolic_os_mac_small_skew_a(rst, en, data_in, data_out, clk);
     lane_1 <= \$1 ;
   always @(posedge clk)
     lane_2 <= \$2 ;
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$1  = lane_1;
-    if (en) begin
-      \$1  = data_in[15:8];
-    end
-    if (rst) begin
-      \$1  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$2  = lane_2;
-    if (en) begin
-      \$2  = { lane_2[7:0], data_in[23:16] };
-    end
-    if (rst) begin
-      \$2  = 16'h0000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$3  = lane_3;
-    if (en) begin
-      \$3  = { lane_3[15:0], data_in[31:24] };
-    end
-    if (rst) begin
-      \$3  = 24'h000000;
-    end
-  end
-  assign data_out[31:24] = lane_3[23:16];
-  assign data_out[23:16] = lane_2[15:8];
-  assign data_out[15:8] = lane_1;
-  assign data_out[7:0] = data_in[7:0];
+  assign \$procmux$45_Y  = en ? { lane_3[15:0], data_in[31:24] } : lane_3;
+  assign \$3  = rst ? 24'h000000 : \$procmux$45_Y ;
+  assign \$procmux$49_Y  = en ? { lane_2[7:0], data_in[23:16] } : lane_2;
+  assign \$2  = rst ? 16'h0000 : \$procmux$49_Y ;
+  assign \$procmux$53_Y  = en ? data_in[15:8] : lane_1;
+  assign \$1  = rst ? 8'h00 : \$procmux$53_Y ;
+  assign data_out = { lane_3[23:16], lane_2[15:8], lane_1, data_in[7:0] };
 endmodule
 
 module systolic_os_mac_small_skew_b(rst, en, data_in, data_out, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$6  = 0;
-  reg [8:0] \$1 ;
-  reg [17:0] \$2 ;
+  wire [8:0] \$1 ;
+  wire [17:0] \$2 ;
+  wire [17:0] \$procmux$37_Y ;
+  wire [8:0] \$procmux$41_Y ;
   input clk;
   wire clk;
   input [26:0] data_in;
@@ -631,37 +527,18 @@ module systolic_os_mac_small_skew_b(rst, en, data_in, data_out, clk);
     lane_1 <= \$1 ;
   always @(posedge clk)
     lane_2 <= \$2 ;
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$6 ) begin end
-    \$1  = lane_1;
-    if (en) begin
-      \$1  = data_in[17:9];
-    end
-    if (rst) begin
-      \$1  = 9'h000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$6 ) begin end
-    \$2  = lane_2;
-    if (en) begin
-      \$2  = { lane_2[8:0], data_in[26:18] };
-    end
-    if (rst) begin
-      \$2  = 18'h00000;
-    end
-  end
-  assign data_out[26:18] = lane_2[17:9];
-  assign data_out[17:9] = lane_1;
-  assign data_out[8:0] = data_in[8:0];
+  assign \$procmux$37_Y  = en ? { lane_2[8:0], data_in[26:18] } : lane_2;
+  assign \$2  = rst ? 18'h00000 : \$procmux$37_Y ;
+  assign \$procmux$41_Y  = en ? data_in[17:9] : lane_1;
+  assign \$1  = rst ? 9'h000 : \$procmux$41_Y ;
+  assign data_out = { lane_2[17:9], lane_1, data_in[8:0] };
 endmodule
 
 module systolic_os_mac_small_skid_buffer(rst, in_payload, in_valid, out_ready, in_ready, out_payload, out_valid, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$7  = 0;
-  wire \$1 ;
   wire \$2 ;
-  reg [96:0] \$3 ;
-  reg \$4 ;
+  wire [96:0] \$3 ;
+  wire \$4 ;
+  wire \$procmux$17_Y ;
   input clk;
   wire clk;
   reg full = 1'h0;
@@ -687,23 +564,8 @@ module systolic_os_mac_small_skid_buffer(rst, in_payload, in_valid, out_ready, i
   assign in_ready = ~ full;
   assign out_valid = full | in_valid;
   assign out_payload = full ? held : in_payload;
-  assign \$1  = ~ full;
   assign \$2  = ~ out_ready;
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$7 ) begin end
-    \$3  = held;
-    if (\$1 ) begin
-      \$3  = in_payload;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$7 ) begin end
-    \$4  = full;
-    if (out_valid) begin
-      \$4  = \$2 ;
-    end
-    if (rst) begin
-      \$4  = 1'h0;
-    end
-  end
+  assign \$procmux$17_Y  = out_valid ? \$2  : full;
+  assign \$4  = rst ? 1'h0 : \$procmux$17_Y ;
+  assign \$3  = full ? held : in_payload;
 endmodule

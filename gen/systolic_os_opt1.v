@@ -2,64 +2,81 @@
 // name=systolic-os-opt1, array=systolic-os, rows=16, cols=16, mac=opt1, a=8, b=8, acc=32, encoding=mbe, style=operator
 
 module systolic_os_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a__ready, b__ready, c__payload, c__valid, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$1  = 0;
   wire \$1 ;
-  wire \$10 ;
-  wire \$11 ;
-  wire \$12 ;
-  wire \$13 ;
-  wire \$14 ;
-  wire \$15 ;
-  wire \$16 ;
-  wire \$17 ;
-  wire \$18 ;
-  wire \$19 ;
   wire \$2 ;
-  wire \$20 ;
-  wire \$21 ;
   wire \$22 ;
   wire \$23 ;
   wire \$24 ;
+  (* unused_bits = "4" *)
   wire [4:0] \$25 ;
+  (* unused_bits = "0" *)
   wire \$26 ;
+  (* unused_bits = "0" *)
   wire \$27 ;
+  (* unused_bits = "0" *)
   wire \$28 ;
+  (* unused_bits = "0" *)
   wire \$29 ;
   wire \$3 ;
+  (* unused_bits = "0" *)
   wire \$30 ;
+  (* unused_bits = "0" *)
   wire \$31 ;
+  (* unused_bits = "0" *)
   wire \$32 ;
+  (* unused_bits = "0" *)
   wire \$33 ;
+  (* unused_bits = "0" *)
   wire \$34 ;
+  (* unused_bits = "0" *)
   wire \$35 ;
+  (* unused_bits = "0" *)
   wire \$36 ;
+  (* unused_bits = "0" *)
   wire \$37 ;
+  (* unused_bits = "0" *)
   wire \$38 ;
+  (* unused_bits = "0" *)
   wire \$39 ;
   wire \$4 ;
+  (* unused_bits = "0" *)
   wire \$40 ;
+  (* unused_bits = "0" *)
   wire \$41 ;
+  (* unused_bits = "0" *)
   wire \$42 ;
+  (* unused_bits = "0" *)
   wire \$43 ;
+  (* unused_bits = "0" *)
   wire \$44 ;
+  (* unused_bits = "0" *)
   wire \$45 ;
+  (* unused_bits = "0" *)
   wire \$46 ;
+  (* unused_bits = "0" *)
   wire \$47 ;
+  (* unused_bits = "0" *)
   wire \$48 ;
+  (* unused_bits = "0" *)
   wire \$49 ;
   wire \$5 ;
+  (* unused_bits = "0" *)
   wire \$50 ;
+  (* unused_bits = "0" *)
   wire \$51 ;
+  (* unused_bits = "0" *)
   wire \$52 ;
+  (* unused_bits = "0" *)
   wire \$53 ;
+  (* unused_bits = "0" *)
   wire \$54 ;
+  (* unused_bits = "0" *)
   wire \$55 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 39 40 41 42 43 44 45 46 47 48 49 50 51 52 53 54 55 56 57 58 59 60 61 62 63 64 65 66 67 68 69 70 71 72 73 74 75 76 77 78 79 80 81 82 83 84 85 86 87 88 89 90 91 92 93 94 95 96 97 98 99 100 101 102 103 104 105 106 107 108 109 110 111 112 113 114 115 116 117 118 119 120 121 122 123 124 125 126 127" *)
   wire [127:0] \$56 ;
-  reg [3:0] \$57 ;
-  wire \$6 ;
-  wire \$7 ;
-  wire \$8 ;
-  wire \$9 ;
+  wire [3:0] \$57 ;
+  wire [3:0] \$procmux$489_Y ;
+  wire [3:0] \$procmux$491_Y ;
   wire \$signal ;
   wire \$signal$12 ;
   wire \$signal$13 ;
@@ -260,28 +277,31 @@ module systolic_os_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
   assign \$5  = \$3  | \$4 ;
   assign a__ready = \$2  & \$5 ;
   assign data_in = a__ready ? a__payload[127:0] : 128'h00000000000000000000000000000000;
-  assign \$6  = a__ready & \$signal ;
-  assign \$7  = a__ready & \$signal ;
-  assign \$8  = a__ready & \$signal ;
-  assign \$9  = a__ready & \$signal ;
-  assign \$10  = a__ready & \$signal ;
-  assign \$11  = a__ready & \$signal ;
-  assign \$12  = a__ready & \$signal ;
-  assign \$13  = a__ready & \$signal ;
-  assign \$14  = a__ready & \$signal ;
-  assign \$15  = a__ready & \$signal ;
-  assign \$16  = a__ready & \$signal ;
-  assign \$17  = a__ready & \$signal ;
-  assign \$18  = a__ready & \$signal ;
-  assign \$19  = a__ready & \$signal ;
-  assign \$20  = a__ready & \$signal ;
-  assign \$21  = a__ready & \$signal ;
+  assign \data_in$18 [8] = a__ready & \$signal ;
+  assign \data_in$18 [17] = a__ready & \$signal ;
+  assign \data_in$18 [26] = a__ready & \$signal ;
+  assign \data_in$18 [35] = a__ready & \$signal ;
+  assign \data_in$18 [44] = a__ready & \$signal ;
+  assign \data_in$18 [53] = a__ready & \$signal ;
+  assign \data_in$18 [62] = a__ready & \$signal ;
+  assign \data_in$18 [71] = a__ready & \$signal ;
+  assign \data_in$18 [80] = a__ready & \$signal ;
+  assign \data_in$18 [89] = a__ready & \$signal ;
+  assign \data_in$18 [98] = a__ready & \$signal ;
+  assign \data_in$18 [107] = a__ready & \$signal ;
+  assign \data_in$18 [116] = a__ready & \$signal ;
+  assign \data_in$18 [125] = a__ready & \$signal ;
+  assign \data_in$18 [134] = a__ready & \$signal ;
+  assign \data_in$18 [143] = a__ready & \$signal ;
   assign \$22  = a__ready & \$signal ;
   assign \$23  = | \wait ;
   assign \$24  = \$signal$13  & \$23 ;
   assign \$25  = \wait  - 1'h1;
   always @(posedge clk)
     \wait  <= \$57 ;
+  assign \$procmux$489_Y  = \$24  ? \$25 [3:0] : \wait ;
+  assign \$procmux$491_Y  = \$22  ? 4'hf : \$procmux$489_Y ;
+  assign \$57  = rst ? 4'h0 : \$procmux$491_Y ;
   systolic_os_opt1_column column_0 (
     .a_in(a_in),
     .a_out(\a_in$26 ),
@@ -490,7 +510,7 @@ module systolic_os_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
   );
   systolic_os_opt1_skew_b skew_b (
     .clk(clk),
-    .data_in({ \$21 , b__payload[127:120], \$20 , b__payload[119:112], \$19 , b__payload[111:104], \$18 , b__payload[103:96], \$17 , b__payload[95:88], \$16 , b__payload[87:80], \$15 , b__payload[79:72], \$14 , b__payload[71:64], \$13 , b__payload[63:56], \$12 , b__payload[55:48], \$11 , b__payload[47:40], \$10 , b__payload[39:32], \$9 , b__payload[31:24], \$8 , b__payload[23:16], \$7 , b__payload[15:8], \$6 , b__payload[7:0] }),
+    .data_in({ \data_in$18 [143], b__payload[127:120], \data_in$18 [134], b__payload[119:112], \data_in$18 [125], b__payload[111:104], \data_in$18 [116], b__payload[103:96], \data_in$18 [107], b__payload[95:88], \data_in$18 [98], b__payload[87:80], \data_in$18 [89], b__payload[79:72], \data_in$18 [80], b__payload[71:64], \data_in$18 [71], b__payload[63:56], \data_in$18 [62], b__payload[55:48], \data_in$18 [53], b__payload[47:40], \data_in$18 [44], b__payload[39:32], \data_in$18 [35], b__payload[31:24], \data_in$18 [26], b__payload[23:16], \data_in$18 [17], b__payload[15:8], \data_in$18 [8], b__payload[7:0] }),
     .data_out(\data_out$23 ),
     .en(\$signal$13 ),
     .rst(rst)
@@ -505,139 +525,46 @@ module systolic_os_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
     .out_valid(c__valid),
     .rst(rst)
   );
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$57  = \wait ;
-    if (\$22 ) begin
-      \$57  = 4'hf;
-    end else if (\$24 ) begin
-      \$57  = \$25 [3:0];
-    end
-    if (rst) begin
-      \$57  = 4'h0;
-    end
-  end
-  assign \$signal$12  = a__ready;
-  assign en = \$signal$13 ;
-  assign \en$16  = \$signal$13 ;
-  assign \data_in$18  = { \$21 , b__payload[127:120], \$20 , b__payload[119:112], \$19 , b__payload[111:104], \$18 , b__payload[103:96], \$17 , b__payload[95:88], \$16 , b__payload[87:80], \$15 , b__payload[79:72], \$14 , b__payload[71:64], \$13 , b__payload[63:56], \$12 , b__payload[55:48], \$11 , b__payload[47:40], \$10 , b__payload[39:32], \$9 , b__payload[31:24], \$8 , b__payload[23:16], \$7 , b__payload[15:8], \$6 , b__payload[7:0] };
-  assign \en$19  = \$signal$13 ;
-  assign data_out = a_in;
-  assign b_in = \data_out$23 [7:0];
-  assign last_in = \data_out$23 [8];
-  assign \en$25  = \$signal$13 ;
-  assign a_out = \a_in$26 ;
-  assign \b_in$28  = \data_out$23 [16:9];
-  assign \last_in$29  = \data_out$23 [17];
-  assign \en$30  = \$signal$13 ;
-  assign \a_out$32  = \a_in$31 ;
-  assign \b_in$33  = \data_out$23 [25:18];
-  assign \last_in$34  = \data_out$23 [26];
-  assign \en$35  = \$signal$13 ;
-  assign \a_out$37  = \a_in$36 ;
-  assign \b_in$38  = \data_out$23 [34:27];
-  assign \last_in$39  = \data_out$23 [35];
-  assign \en$40  = \$signal$13 ;
-  assign \a_out$42  = \a_in$41 ;
-  assign \b_in$43  = \data_out$23 [43:36];
-  assign \last_in$44  = \data_out$23 [44];
-  assign \en$45  = \$signal$13 ;
-  assign \a_out$47  = \a_in$46 ;
-  assign \b_in$48  = \data_out$23 [52:45];
-  assign \last_in$49  = \data_out$23 [53];
-  assign \en$50  = \$signal$13 ;
-  assign \a_out$52  = \a_in$51 ;
-  assign \b_in$53  = \data_out$23 [61:54];
-  assign \last_in$54  = \data_out$23 [62];
-  assign \en$55  = \$signal$13 ;
-  assign \a_out$57  = \a_in$56 ;
-  assign \b_in$58  = \data_out$23 [70:63];
-  assign \last_in$59  = \data_out$23 [71];
-  assign \en$60  = \$signal$13 ;
-  assign \a_out$62  = \a_in$61 ;
-  assign \b_in$63  = \data_out$23 [79:72];
-  assign \last_in$64  = \data_out$23 [80];
-  assign \en$65  = \$signal$13 ;
-  assign \a_out$67  = \a_in$66 ;
-  assign \b_in$68  = \data_out$23 [88:81];
-  assign \last_in$69  = \data_out$23 [89];
-  assign \en$70  = \$signal$13 ;
-  assign \a_out$72  = \a_in$71 ;
-  assign \b_in$73  = \data_out$23 [97:90];
-  assign \last_in$74  = \data_out$23 [98];
-  assign \en$75  = \$signal$13 ;
-  assign \a_out$77  = \a_in$76 ;
-  assign \b_in$78  = \data_out$23 [106:99];
-  assign \last_in$79  = \data_out$23 [107];
-  assign \en$80  = \$signal$13 ;
-  assign \a_out$82  = \a_in$81 ;
-  assign \b_in$83  = \data_out$23 [115:108];
-  assign \last_in$84  = \data_out$23 [116];
-  assign \en$85  = \$signal$13 ;
-  assign \a_out$87  = \a_in$86 ;
-  assign \b_in$88  = \data_out$23 [124:117];
-  assign \last_in$89  = \data_out$23 [125];
-  assign \en$90  = \$signal$13 ;
-  assign \a_out$92  = \a_in$91 ;
-  assign \b_in$93  = \data_out$23 [133:126];
-  assign \last_in$94  = \data_out$23 [134];
-  assign \en$95  = \$signal$13 ;
-  assign \a_out$97  = \a_in$96 ;
-  assign \b_in$98  = \data_out$23 [142:135];
-  assign \last_in$99  = \data_out$23 [143];
-  assign in_ready = \$signal$13 ;
-  assign \en$101  = \$signal$13 ;
-  assign \data_in$102  = { \result$118 , \result$117 , \result$116 , \result$115 , \result$114 , \result$113 , \result$112 , \result$111 , \result$110 , \result$109 , \result$108 , \result$107 , \result$106 , \result$105 , \result$104 , result };
-  assign in_payload = { last, \data_out$120  };
-  assign valid = in_valid;
-  assign out_payload = c__payload;
-  assign out_valid = c__valid;
-  assign out_ready = c__ready;
-  assign b__ready = a__ready;
-  assign \a__payload.data  = a__payload[127:0];
-  assign \a__payload.data[0]  = a__payload[7:0];
-  assign \a__payload.data[1]  = a__payload[15:8];
-  assign \a__payload.data[2]  = a__payload[23:16];
-  assign \a__payload.data[3]  = a__payload[31:24];
-  assign \a__payload.data[4]  = a__payload[39:32];
-  assign \a__payload.data[5]  = a__payload[47:40];
-  assign \a__payload.data[6]  = a__payload[55:48];
-  assign \a__payload.data[7]  = a__payload[63:56];
-  assign \a__payload.data[8]  = a__payload[71:64];
-  assign \a__payload.data[9]  = a__payload[79:72];
-  assign \a__payload.data[10]  = a__payload[87:80];
-  assign \a__payload.data[11]  = a__payload[95:88];
-  assign \a__payload.data[12]  = a__payload[103:96];
-  assign \a__payload.data[13]  = a__payload[111:104];
-  assign \a__payload.data[14]  = a__payload[119:112];
-  assign \a__payload.data[15]  = a__payload[127:120];
-  assign \a__payload.last  = a__payload[128];
-  assign \b__payload.data  = b__payload[127:0];
-  assign \b__payload.data[0]  = b__payload[7:0];
-  assign \b__payload.data[1]  = b__payload[15:8];
-  assign \b__payload.data[2]  = b__payload[23:16];
-  assign \b__payload.data[3]  = b__payload[31:24];
-  assign \b__payload.data[4]  = b__payload[39:32];
-  assign \b__payload.data[5]  = b__payload[47:40];
-  assign \b__payload.data[6]  = b__payload[55:48];
-  assign \b__payload.data[7]  = b__payload[63:56];
-  assign \b__payload.data[8]  = b__payload[71:64];
-  assign \b__payload.data[9]  = b__payload[79:72];
-  assign \b__payload.data[10]  = b__payload[87:80];
-  assign \b__payload.data[11]  = b__payload[95:88];
-  assign \b__payload.data[12]  = b__payload[103:96];
-  assign \b__payload.data[13]  = b__payload[111:104];
-  assign \b__payload.data[14]  = b__payload[119:112];
-  assign \b__payload.data[15]  = b__payload[127:120];
-  assign \b__payload.last  = b__payload[128];
-  assign \c__payload.data  = c__payload[511:0];
-  assign \c__payload.data[0]  = c__payload[31:0];
-  assign \c__payload.data[1]  = c__payload[63:32];
   assign \c__payload.data[2]  = c__payload[95:64];
-  assign \c__payload.data[3]  = c__payload[127:96];
-  assign \c__payload.data[4]  = c__payload[159:128];
-  assign \c__payload.data[5]  = c__payload[191:160];
-  assign \c__payload.data[6]  = c__payload[223:192];
+  assign \c__payload.data[1]  = c__payload[63:32];
+  assign \c__payload.data[0]  = c__payload[31:0];
+  assign \c__payload.data  = c__payload[511:0];
+  assign \b__payload.last  = b__payload[128];
+  assign \b__payload.data[15]  = b__payload[127:120];
+  assign \b__payload.data[14]  = b__payload[119:112];
+  assign \b__payload.data[13]  = b__payload[111:104];
+  assign \b__payload.data[12]  = b__payload[103:96];
+  assign \b__payload.data[11]  = b__payload[95:88];
+  assign \b__payload.data[10]  = b__payload[87:80];
+  assign \b__payload.data[9]  = b__payload[79:72];
+  assign \b__payload.data[8]  = b__payload[71:64];
+  assign \b__payload.data[7]  = b__payload[63:56];
+  assign \b__payload.data[6]  = b__payload[55:48];
+  assign \b__payload.data[5]  = b__payload[47:40];
+  assign \b__payload.data[4]  = b__payload[39:32];
+  assign \b__payload.data[3]  = b__payload[31:24];
+  assign \b__payload.data[2]  = b__payload[23:16];
+  assign \b__payload.data[1]  = b__payload[15:8];
+  assign \b__payload.data[0]  = b__payload[7:0];
+  assign \b__payload.data  = b__payload[127:0];
+  assign \a__payload.last  = a__payload[128];
+  assign \a__payload.data[15]  = a__payload[127:120];
+  assign \a__payload.data[14]  = a__payload[119:112];
+  assign \a__payload.data[13]  = a__payload[111:104];
+  assign \a__payload.data[12]  = a__payload[103:96];
+  assign \a__payload.data[11]  = a__payload[95:88];
+  assign \a__payload.data[10]  = a__payload[87:80];
+  assign \a__payload.data[9]  = a__payload[79:72];
+  assign \a__payload.data[8]  = a__payload[71:64];
+  assign \a__payload.data[7]  = a__payload[63:56];
+  assign \a__payload.data[6]  = a__payload[55:48];
+  assign \a__payload.data[5]  = a__payload[47:40];
+  assign \a__payload.data[4]  = a__payload[39:32];
+  assign \a__payload.data[3]  = a__payload[31:24];
+  assign \a__payload.data[2]  = a__payload[23:16];
+  assign \a__payload.data[1]  = a__payload[15:8];
+  assign \a__payload.data[0]  = a__payload[7:0];
+  assign \a__payload.data  = a__payload[127:0];
   assign \c__payload.data[7]  = c__payload[255:224];
   assign \c__payload.data[8]  = c__payload[287:256];
   assign \c__payload.data[9]  = c__payload[319:288];
@@ -648,56 +575,99 @@ module systolic_os_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
   assign \c__payload.data[14]  = c__payload[479:448];
   assign \c__payload.data[15]  = c__payload[511:480];
   assign \c__payload.last  = c__payload[512];
+  assign \c__payload.data[6]  = c__payload[223:192];
+  assign \c__payload.data[5]  = c__payload[191:160];
+  assign \c__payload.data[4]  = c__payload[159:128];
+  assign \c__payload.data[3]  = c__payload[127:96];
+  assign b__ready = a__ready;
+  assign out_ready = c__ready;
+  assign out_valid = c__valid;
+  assign out_payload = c__payload;
+  assign valid = in_valid;
+  assign in_payload = { last, \data_out$120  };
+  assign \data_in$102  = { \result$118 , \result$117 , \result$116 , \result$115 , \result$114 , \result$113 , \result$112 , \result$111 , \result$110 , \result$109 , \result$108 , \result$107 , \result$106 , \result$105 , \result$104 , result };
+  assign \en$101  = \$signal$13 ;
+  assign in_ready = \$signal$13 ;
+  assign \last_in$99  = \data_out$23 [143];
+  assign \b_in$98  = \data_out$23 [142:135];
+  assign \a_out$97  = \a_in$96 ;
+  assign \en$95  = \$signal$13 ;
+  assign \last_in$94  = \data_out$23 [134];
+  assign \b_in$93  = \data_out$23 [133:126];
+  assign \a_out$92  = \a_in$91 ;
+  assign \en$90  = \$signal$13 ;
+  assign \last_in$89  = \data_out$23 [125];
+  assign \b_in$88  = \data_out$23 [124:117];
+  assign \a_out$87  = \a_in$86 ;
+  assign \en$85  = \$signal$13 ;
+  assign \last_in$84  = \data_out$23 [116];
+  assign \b_in$83  = \data_out$23 [115:108];
+  assign \a_out$82  = \a_in$81 ;
+  assign \en$80  = \$signal$13 ;
+  assign \last_in$79  = \data_out$23 [107];
+  assign \b_in$78  = \data_out$23 [106:99];
+  assign \a_out$77  = \a_in$76 ;
+  assign \en$75  = \$signal$13 ;
+  assign \last_in$74  = \data_out$23 [98];
+  assign \b_in$73  = \data_out$23 [97:90];
+  assign \a_out$72  = \a_in$71 ;
+  assign \en$70  = \$signal$13 ;
+  assign \last_in$69  = \data_out$23 [89];
+  assign \b_in$68  = \data_out$23 [88:81];
+  assign \a_out$67  = \a_in$66 ;
+  assign \en$65  = \$signal$13 ;
+  assign \last_in$64  = \data_out$23 [80];
+  assign \b_in$63  = \data_out$23 [79:72];
+  assign \a_out$62  = \a_in$61 ;
+  assign \en$60  = \$signal$13 ;
+  assign \last_in$59  = \data_out$23 [71];
+  assign \b_in$58  = \data_out$23 [70:63];
+  assign \a_out$57  = \a_in$56 ;
+  assign \en$55  = \$signal$13 ;
+  assign \last_in$54  = \data_out$23 [62];
+  assign \b_in$53  = \data_out$23 [61:54];
+  assign \a_out$52  = \a_in$51 ;
+  assign \en$50  = \$signal$13 ;
+  assign \last_in$49  = \data_out$23 [53];
+  assign \b_in$48  = \data_out$23 [52:45];
+  assign \a_out$47  = \a_in$46 ;
+  assign \en$45  = \$signal$13 ;
+  assign \last_in$44  = \data_out$23 [44];
+  assign \b_in$43  = \data_out$23 [43:36];
+  assign \a_out$42  = \a_in$41 ;
+  assign \en$40  = \$signal$13 ;
+  assign \last_in$39  = \data_out$23 [35];
+  assign \b_in$38  = \data_out$23 [34:27];
+  assign \a_out$37  = \a_in$36 ;
+  assign \en$35  = \$signal$13 ;
+  assign \last_in$34  = \data_out$23 [26];
+  assign \b_in$33  = \data_out$23 [25:18];
+  assign \a_out$32  = \a_in$31 ;
+  assign \en$30  = \$signal$13 ;
+  assign \last_in$29  = \data_out$23 [17];
+  assign \b_in$28  = \data_out$23 [16:9];
+  assign a_out = \a_in$26 ;
+  assign \en$25  = \$signal$13 ;
+  assign last_in = \data_out$23 [8];
+  assign b_in = \data_out$23 [7:0];
+  assign data_out = a_in;
+  assign \en$19  = \$signal$13 ;
+  assign { \data_in$18 [142:135], \data_in$18 [133:126], \data_in$18 [124:117], \data_in$18 [115:108], \data_in$18 [106:99], \data_in$18 [97:90], \data_in$18 [88:81], \data_in$18 [79:72], \data_in$18 [70:63], \data_in$18 [61:54], \data_in$18 [52:45], \data_in$18 [43:36], \data_in$18 [34:27], \data_in$18 [25:18], \data_in$18 [16:9], \data_in$18 [7:0] } = b__payload[127:0];
+  assign \en$16  = \$signal$13 ;
+  assign en = \$signal$13 ;
+  assign \$signal$12  = a__ready;
 endmodule
 
 module systolic_os_opt1_column(rst, en, a_in, b_in, last_in, a_out, result, valid, last, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$2  = 0;
-  wire \$1 ;
-  wire \$10 ;
-  wire \$100 ;
   wire \$101 ;
   wire \$102 ;
-  wire \$103 ;
   wire \$104 ;
-  wire \$105 ;
-  wire \$106 ;
-  wire \$107 ;
-  wire \$108 ;
-  wire \$109 ;
-  wire \$11 ;
-  wire \$110 ;
-  wire \$111 ;
   wire \$112 ;
-  wire \$113 ;
-  wire \$114 ;
-  wire \$115 ;
-  wire \$116 ;
-  wire \$117 ;
-  wire \$118 ;
-  wire \$119 ;
-  wire \$12 ;
   wire \$120 ;
-  wire \$121 ;
-  wire \$122 ;
-  wire \$123 ;
-  wire \$124 ;
-  wire \$125 ;
-  wire \$126 ;
-  wire \$127 ;
-  wire \$128 ;
-  wire \$129 ;
-  wire \$13 ;
-  wire \$130 ;
-  wire \$131 ;
   wire \$132 ;
-  wire \$133 ;
-  wire \$134 ;
-  wire \$135 ;
   wire \$136 ;
   wire \$137 ;
-  wire \$138 ;
   wire \$139 ;
-  wire \$14 ;
   wire \$140 ;
   wire \$141 ;
   wire \$142 ;
@@ -706,76 +676,26 @@ module systolic_os_opt1_column(rst, en, a_in, b_in, last_in, a_out, result, vali
   wire \$145 ;
   wire \$146 ;
   wire \$147 ;
-  wire \$148 ;
-  wire \$149 ;
-  wire \$15 ;
   wire \$150 ;
-  wire \$151 ;
-  wire \$152 ;
   wire \$153 ;
   wire \$154 ;
   wire \$155 ;
   wire \$156 ;
-  wire \$157 ;
-  wire \$158 ;
-  wire \$159 ;
-  wire \$16 ;
-  wire \$160 ;
-  wire \$161 ;
   wire \$162 ;
-  wire \$163 ;
-  wire \$164 ;
   wire \$165 ;
-  wire \$166 ;
-  wire \$167 ;
   wire \$168 ;
-  wire \$169 ;
   wire \$17 ;
-  wire \$170 ;
   wire \$171 ;
   wire \$172 ;
-  wire \$173 ;
   wire \$174 ;
-  wire \$175 ;
-  wire \$176 ;
   wire \$177 ;
-  wire \$178 ;
-  wire \$179 ;
-  wire \$18 ;
   wire \$180 ;
   wire \$181 ;
-  wire \$182 ;
   wire \$183 ;
   wire \$184 ;
-  wire \$185 ;
-  wire \$186 ;
-  wire \$187 ;
   wire \$188 ;
   wire \$189 ;
-  wire \$19 ;
-  wire \$190 ;
-  wire \$191 ;
-  wire \$192 ;
-  wire \$193 ;
-  wire \$194 ;
-  wire \$195 ;
-  wire \$196 ;
-  wire \$197 ;
-  wire \$198 ;
-  wire \$199 ;
-  wire \$2 ;
-  wire \$20 ;
-  wire \$200 ;
-  wire \$201 ;
-  wire \$202 ;
-  wire \$203 ;
-  wire \$204 ;
-  wire \$205 ;
-  wire \$206 ;
   wire \$207 ;
-  wire \$208 ;
-  wire \$209 ;
-  wire \$21 ;
   wire \$210 ;
   wire \$211 ;
   wire \$212 ;
@@ -786,32 +706,15 @@ module systolic_os_opt1_column(rst, en, a_in, b_in, last_in, a_out, result, vali
   wire \$217 ;
   wire \$218 ;
   wire \$219 ;
-  wire \$22 ;
   wire \$220 ;
-  wire \$221 ;
-  wire \$222 ;
-  wire \$223 ;
   wire \$224 ;
   wire \$225 ;
-  wire \$226 ;
-  wire \$227 ;
   wire \$228 ;
-  wire \$229 ;
-  wire \$23 ;
-  wire \$230 ;
   wire \$231 ;
-  wire \$232 ;
-  wire \$233 ;
   wire \$234 ;
-  wire \$235 ;
-  wire \$236 ;
   wire \$237 ;
-  wire \$238 ;
-  wire \$239 ;
-  wire \$24 ;
   wire \$240 ;
   wire \$241 ;
-  wire \$242 ;
   wire \$243 ;
   wire \$244 ;
   wire \$245 ;
@@ -821,38 +724,22 @@ module systolic_os_opt1_column(rst, en, a_in, b_in, last_in, a_out, result, vali
   wire \$249 ;
   wire \$25 ;
   wire \$250 ;
-  wire \$251 ;
-  wire \$252 ;
   wire \$253 ;
   wire \$254 ;
-  wire \$255 ;
   wire \$256 ;
   wire \$257 ;
-  wire \$258 ;
   wire \$259 ;
-  wire \$26 ;
   wire \$260 ;
-  wire \$261 ;
   wire \$262 ;
   wire \$263 ;
-  wire \$264 ;
   wire \$265 ;
   wire \$266 ;
-  wire \$267 ;
   wire \$268 ;
   wire \$269 ;
-  wire \$27 ;
-  wire \$270 ;
   wire \$271 ;
   wire \$272 ;
-  wire \$273 ;
-  wire \$274 ;
-  wire \$275 ;
   wire \$276 ;
-  wire \$277 ;
-  wire \$278 ;
   wire \$279 ;
-  wire \$28 ;
   wire \$280 ;
   wire \$281 ;
   wire \$282 ;
@@ -863,7 +750,6 @@ module systolic_os_opt1_column(rst, en, a_in, b_in, last_in, a_out, result, vali
   wire \$287 ;
   wire \$288 ;
   wire \$289 ;
-  wire \$29 ;
   wire \$290 ;
   wire \$291 ;
   wire \$292 ;
@@ -872,60 +758,36 @@ module systolic_os_opt1_column(rst, en, a_in, b_in, last_in, a_out, result, vali
   wire \$295 ;
   wire \$296 ;
   wire \$297 ;
-  wire \$298 ;
-  wire \$299 ;
-  wire \$3 ;
   wire \$30 ;
   wire \$300 ;
-  wire \$301 ;
-  wire \$302 ;
-  wire \$303 ;
   wire \$304 ;
-  wire \$305 ;
-  wire \$306 ;
   wire \$307 ;
-  wire \$308 ;
-  wire \$309 ;
-  wire \$31 ;
   wire \$310 ;
-  wire \$311 ;
-  wire \$312 ;
   wire \$313 ;
   wire \$314 ;
-  wire \$315 ;
   wire \$316 ;
   wire \$317 ;
-  wire \$318 ;
   wire \$319 ;
   wire \$32 ;
   wire \$320 ;
-  wire \$321 ;
   wire \$322 ;
   wire \$323 ;
-  wire \$324 ;
   wire \$325 ;
   wire \$326 ;
-  wire \$327 ;
   wire \$328 ;
   wire \$329 ;
   wire \$33 ;
-  wire \$330 ;
   wire \$331 ;
   wire \$332 ;
-  wire \$333 ;
   wire \$334 ;
   wire \$335 ;
-  wire \$336 ;
   wire \$337 ;
   wire \$338 ;
-  wire \$339 ;
   wire \$34 ;
   wire \$340 ;
   wire \$341 ;
-  wire \$342 ;
   wire \$343 ;
   wire \$344 ;
-  wire \$345 ;
   wire [31:0] \$346 ;
   wire [31:0] \$347 ;
   wire [31:0] \$348 ;
@@ -960,51 +822,29 @@ module systolic_os_opt1_column(rst, en, a_in, b_in, last_in, a_out, result, vali
   wire [10:0] \$374 ;
   wire [10:0] \$375 ;
   wire \$376 ;
-  wire \$377 ;
-  wire \$378 ;
-  wire \$379 ;
   wire \$38 ;
-  wire \$380 ;
-  wire \$381 ;
   wire \$382 ;
-  wire \$383 ;
   wire \$384 ;
   wire \$385 ;
   wire \$386 ;
   wire \$387 ;
   wire \$388 ;
-  wire \$389 ;
   wire \$39 ;
   wire \$390 ;
-  wire \$391 ;
   wire \$392 ;
-  wire \$393 ;
-  wire \$394 ;
-  wire \$395 ;
-  wire \$396 ;
   wire \$397 ;
-  wire \$398 ;
-  wire \$399 ;
-  wire \$4 ;
   wire \$40 ;
-  wire \$400 ;
-  wire \$401 ;
   wire \$402 ;
-  wire \$403 ;
-  wire \$404 ;
-  wire \$405 ;
-  wire \$406 ;
   wire \$407 ;
-  wire \$408 ;
-  wire \$409 ;
   wire \$41 ;
   wire [31:0] \$410 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7" *)
   wire [7:0] \$411 ;
-  reg [31:0] \$412 ;
-  reg [10:0] \$413 ;
-  reg [2:0] \$414 ;
-  reg [2:0] \$415 ;
-  reg [31:0] \$416 ;
+  wire [31:0] \$412 ;
+  wire [10:0] \$413 ;
+  wire [2:0] \$414 ;
+  wire [2:0] \$415 ;
+  wire [31:0] \$416 ;
   wire \$42 ;
   wire \$43 ;
   wire \$44 ;
@@ -1013,61 +853,20 @@ module systolic_os_opt1_column(rst, en, a_in, b_in, last_in, a_out, result, vali
   wire \$47 ;
   wire \$48 ;
   wire \$49 ;
-  wire \$5 ;
-  wire \$50 ;
-  wire \$51 ;
-  wire \$52 ;
-  wire \$53 ;
   wire \$54 ;
-  wire \$55 ;
   wire \$56 ;
   wire \$57 ;
-  wire \$58 ;
-  wire \$59 ;
-  wire \$6 ;
-  wire \$60 ;
-  wire \$61 ;
   wire \$62 ;
-  wire \$63 ;
   wire \$64 ;
-  wire \$65 ;
-  wire \$66 ;
-  wire \$67 ;
-  wire \$68 ;
-  wire \$69 ;
-  wire \$7 ;
-  wire \$70 ;
-  wire \$71 ;
   wire \$72 ;
-  wire \$73 ;
-  wire \$74 ;
-  wire \$75 ;
-  wire \$76 ;
-  wire \$77 ;
-  wire \$78 ;
-  wire \$79 ;
-  wire \$8 ;
   wire \$80 ;
-  wire \$81 ;
-  wire \$82 ;
   wire \$83 ;
   wire \$84 ;
-  wire \$85 ;
-  wire \$86 ;
   wire \$87 ;
   wire \$88 ;
-  wire \$89 ;
-  wire \$9 ;
-  wire \$90 ;
-  wire \$91 ;
-  wire \$92 ;
-  wire \$93 ;
-  wire \$94 ;
-  wire \$95 ;
   wire \$96 ;
-  wire \$97 ;
-  wire \$98 ;
-  wire \$99 ;
+  wire [2:0] \$procmux$57_Y ;
+  wire [2:0] \$procmux$61_Y ;
   reg [2:0] \$signal  = 3'h0;
   input [127:0] a_in;
   wire [127:0] a_in;
@@ -1191,81 +990,81 @@ module systolic_os_opt1_column(rst, en, a_in, b_in, last_in, a_out, result, vali
   wire \en$92 ;
   wire \en$99 ;
   reg [2:0] \final  = 3'h0;
-  reg generate_0_1;
-  reg generate_0_11;
-  reg generate_0_13;
-  reg generate_0_15;
-  reg generate_0_17;
-  reg generate_0_19;
-  reg generate_0_21;
-  reg generate_0_23;
-  reg generate_0_25;
-  reg generate_0_27;
-  reg generate_0_29;
-  reg generate_0_3;
-  reg generate_0_5;
-  reg generate_0_7;
-  reg generate_0_9;
-  reg generate_1_10;
-  reg generate_1_11;
-  reg generate_1_14;
-  reg generate_1_15;
-  reg generate_1_18;
-  reg generate_1_19;
-  reg generate_1_2;
-  reg generate_1_22;
-  reg generate_1_23;
-  reg generate_1_26;
-  reg generate_1_27;
-  reg generate_1_3;
-  reg generate_1_30;
-  reg generate_1_6;
-  reg generate_1_7;
-  reg generate_2_12;
-  reg generate_2_13;
-  reg generate_2_14;
-  reg generate_2_15;
-  reg generate_2_20;
-  reg generate_2_21;
-  reg generate_2_22;
-  reg generate_2_23;
-  reg generate_2_28;
-  reg generate_2_29;
-  reg generate_2_30;
-  reg generate_2_4;
-  reg generate_2_5;
-  reg generate_2_6;
-  reg generate_2_7;
-  reg generate_3_10;
-  reg generate_3_11;
-  reg generate_3_12;
-  reg generate_3_13;
-  reg generate_3_14;
-  reg generate_3_15;
-  reg generate_3_24;
-  reg generate_3_25;
-  reg generate_3_26;
-  reg generate_3_27;
-  reg generate_3_28;
-  reg generate_3_29;
-  reg generate_3_30;
-  reg generate_3_8;
-  reg generate_3_9;
-  reg generate_4_16;
-  reg generate_4_17;
-  reg generate_4_18;
-  reg generate_4_19;
-  reg generate_4_20;
-  reg generate_4_21;
-  reg generate_4_22;
-  reg generate_4_23;
-  reg generate_4_24;
-  reg generate_4_25;
-  reg generate_4_26;
-  reg generate_4_27;
-  reg generate_4_28;
-  reg generate_4_29;
-  reg generate_4_30;
+  wire generate_0_1;
+  wire generate_0_11;
+  wire generate_0_13;
+  wire generate_0_15;
+  wire generate_0_17;
+  wire generate_0_19;
+  wire generate_0_21;
+  wire generate_0_23;
+  wire generate_0_25;
+  wire generate_0_27;
+  wire generate_0_29;
+  wire generate_0_3;
+  wire generate_0_5;
+  wire generate_0_7;
+  wire generate_0_9;
+  wire generate_1_10;
+  wire generate_1_11;
+  wire generate_1_14;
+  wire generate_1_15;
+  wire generate_1_18;
+  wire generate_1_19;
+  wire generate_1_2;
+  wire generate_1_22;
+  wire generate_1_23;
+  wire generate_1_26;
+  wire generate_1_27;
+  wire generate_1_3;
+  wire generate_1_30;
+  wire generate_1_6;
+  wire generate_1_7;
+  wire generate_2_12;
+  wire generate_2_13;
+  wire generate_2_14;
+  wire generate_2_15;
+  wire generate_2_20;
+  wire generate_2_21;
+  wire generate_2_22;
+  wire generate_2_23;
+  wire generate_2_28;
+  wire generate_2_29;
+  wire generate_2_30;
+  wire generate_2_4;
+  wire generate_2_5;
+  wire generate_2_6;
+  wire generate_2_7;
+  wire generate_3_10;
+  wire generate_3_11;
+  wire generate_3_12;
+  wire generate_3_13;
+  wire generate_3_14;
+  wire generate_3_15;
+  wire generate_3_24;
+  wire generate_3_25;
+  wire generate_3_26;
+  wire generate_3_27;
+  wire generate_3_28;
+  wire generate_3_29;
+  wire generate_3_30;
+  wire generate_3_8;
+  wire generate_3_9;
+  wire generate_4_16;
+  wire generate_4_17;
+  wire generate_4_18;
+  wire generate_4_19;
+  wire generate_4_20;
+  wire generate_4_21;
+  wire generate_4_22;
+  wire generate_4_23;
+  wire generate_4_24;
+  wire generate_4_25;
+  wire generate_4_26;
+  wire generate_4_27;
+  wire generate_4_28;
+  wire generate_4_29;
+  wire generate_4_30;
   output last;
   wire last;
   input last_in;
@@ -1302,101 +1101,60 @@ module systolic_os_opt1_column(rst, en, a_in, b_in, last_in, a_out, result, vali
   wire \last_out$84 ;
   wire \last_out$91 ;
   wire \last_out$98 ;
-  reg propagate_0_1;
-  reg propagate_0_11;
-  reg propagate_0_13;
-  reg propagate_0_15;
-  reg propagate_0_17;
-  reg propagate_0_19;
-  reg propagate_0_21;
-  reg propagate_0_23;
-  reg propagate_0_25;
-  reg propagate_0_27;
-  reg propagate_0_29;
-  reg propagate_0_3;
-  reg propagate_0_5;
-  reg propagate_0_7;
-  reg propagate_0_9;
-  reg propagate_1_10;
-  reg propagate_1_11;
-  reg propagate_1_14;
-  reg propagate_1_15;
-  reg propagate_1_18;
-  reg propagate_1_19;
-  reg propagate_1_2;
-  reg propagate_1_22;
-  reg propagate_1_23;
-  reg propagate_1_26;
-  reg propagate_1_27;
-  reg propagate_1_3;
-  reg propagate_1_30;
-  reg propagate_1_6;
-  reg propagate_1_7;
-  reg propagate_2_12;
-  reg propagate_2_13;
-  reg propagate_2_14;
-  reg propagate_2_15;
-  reg propagate_2_20;
-  reg propagate_2_21;
-  reg propagate_2_22;
-  reg propagate_2_23;
-  reg propagate_2_28;
-  reg propagate_2_29;
-  reg propagate_2_30;
-  reg propagate_2_4;
-  reg propagate_2_5;
-  reg propagate_2_6;
-  reg propagate_2_7;
-  reg propagate_3_10;
-  reg propagate_3_11;
-  reg propagate_3_12;
-  reg propagate_3_13;
-  reg propagate_3_14;
-  reg propagate_3_15;
-  reg propagate_3_24;
-  reg propagate_3_25;
-  reg propagate_3_26;
-  reg propagate_3_27;
-  reg propagate_3_28;
-  reg propagate_3_29;
-  reg propagate_3_30;
-  reg propagate_3_8;
-  reg propagate_3_9;
-  reg propagate_4_16;
-  reg propagate_4_17;
-  reg propagate_4_18;
-  reg propagate_4_19;
-  reg propagate_4_20;
-  reg propagate_4_21;
-  reg propagate_4_22;
-  reg propagate_4_23;
-  reg propagate_4_24;
-  reg propagate_4_25;
-  reg propagate_4_26;
-  reg propagate_4_27;
-  reg propagate_4_28;
-  reg propagate_4_29;
-  reg propagate_4_30;
+  wire propagate_0_11;
+  wire propagate_0_13;
+  wire propagate_0_15;
+  wire propagate_0_17;
+  wire propagate_0_19;
+  wire propagate_0_21;
+  wire propagate_0_23;
+  wire propagate_0_25;
+  wire propagate_0_27;
+  wire propagate_0_29;
+  wire propagate_0_7;
+  wire propagate_0_9;
+  wire propagate_1_10;
+  wire propagate_1_11;
+  wire propagate_1_14;
+  wire propagate_1_15;
+  wire propagate_1_18;
+  wire propagate_1_19;
+  wire propagate_1_22;
+  wire propagate_1_23;
+  wire propagate_1_26;
+  wire propagate_1_27;
+  wire propagate_1_30;
+  wire propagate_2_12;
+  wire propagate_2_13;
+  wire propagate_2_14;
+  wire propagate_2_15;
+  wire propagate_2_20;
+  wire propagate_2_21;
+  wire propagate_2_22;
+  wire propagate_2_23;
+  wire propagate_2_28;
+  wire propagate_2_29;
+  wire propagate_2_30;
+  wire propagate_3_24;
+  wire propagate_3_25;
+  wire propagate_3_26;
+  wire propagate_3_27;
+  wire propagate_3_28;
+  wire propagate_3_29;
+  wire propagate_3_30;
   output [31:0] result;
   reg [31:0] result = 32'd0;
   input rst;
   wire rst;
-  (* init = 32'd0 *)
   wire [31:0] total;
   output valid;
   wire valid;
   reg [31:0] word_0 = 32'd0;
   reg [10:0] word_1 = 11'h000;
-  assign \$8  = \$6  & \$7 ;
-  assign \$16  = \$14  & \$15 ;
   assign \$17  = word_0[5] & word_1[0];
-  assign \$18  = word_0[5] ^ word_1[0];
-  assign \$22  = word_0[5] ^ word_1[0];
-  assign \$24  = \$22  & \$23 ;
   assign \$25  = word_0[7] & word_1[1];
-  assign \$26  = word_0[7] ^ word_1[1];
   assign \$30  = word_0[7] ^ word_1[1];
-  assign \$32  = \$30  & \$31 ;
+  assign \$32  = \$30  & word_0[6];
   assign \$33  = word_0[9] & word_1[3];
   assign \$34  = word_0[9] ^ word_1[3];
   assign \$35  = word_0[8] & word_1[2];
@@ -1414,36 +1172,26 @@ module systolic_os_opt1_column(rst, en, a_in, b_in, last_in, a_out, result, vali
   assign \$47  = word_0[10] ^ word_1[4];
   assign \$48  = \$46  & \$47 ;
   assign \$49  = word_0[13] & word_1[6];
-  assign \$50  = word_0[13] ^ word_1[6];
   assign \$54  = word_0[13] ^ word_1[6];
-  assign \$56  = \$54  & \$55 ;
+  assign \$56  = \$54  & word_0[12];
   assign \$57  = word_0[15] & word_1[7];
-  assign \$58  = word_0[15] ^ word_1[7];
   assign \$62  = word_0[15] ^ word_1[7];
-  assign \$64  = \$62  & \$63 ;
-  assign \$72  = \$70  & \$71 ;
-  assign \$80  = \$78  & \$79 ;
+  assign \$64  = \$62  & word_0[14];
+  assign \$72  = word_0[17] & word_0[16];
+  assign \$80  = word_0[19] & word_0[18];
   assign \$83  = word_0[20] & word_1[8];
-  assign \$84  = \$82  & \$83 ;
+  assign \$84  = word_0[21] & \$83 ;
   assign \$87  = word_0[20] ^ word_1[8];
-  assign \$88  = \$86  & \$87 ;
-  assign \$96  = \$94  & \$95 ;
-  assign \$97  = word_0[25] & word_1[9];
-  assign \$98  = word_0[25] ^ word_1[9];
+  assign \$88  = word_0[21] & \$87 ;
+  assign \$96  = word_0[23] & word_0[22];
+  assign \$101  = word_0[25] & word_1[9];
   assign \$102  = word_0[25] ^ word_1[9];
-  assign \$104  = \$102  & \$103 ;
-  assign \$112  = \$110  & \$111 ;
-  assign \$120  = \$118  & \$119 ;
-  assign \$123  = \$122  & generate_0_1;
-  assign \$126  = \$125  & propagate_0_1;
-  assign \$127  = propagate_0_3 & generate_0_1;
-  assign \$128  = generate_0_3 | \$127 ;
-  assign \$129  = propagate_0_3 & propagate_0_1;
-  assign \$132  = \$131  & generate_0_5;
-  assign \$135  = \$134  & propagate_0_5;
+  assign \$104  = \$102  & word_0[24];
+  assign \$112  = word_0[27] & word_0[26];
+  assign \$120  = word_0[29] & word_0[28];
+  assign \$132  = word_0[6] & generate_0_5;
   assign \$136  = propagate_0_7 & generate_0_5;
   assign \$137  = generate_0_7 | \$136 ;
-  assign \$138  = propagate_0_7 & propagate_0_5;
   assign \$139  = word_0[10] & word_1[4];
   assign \$140  = word_0[10] ^ word_1[4];
   assign \$141  = \$140  & generate_0_9;
@@ -1453,45 +1201,26 @@ module systolic_os_opt1_column(rst, en, a_in, b_in, last_in, a_out, result, vali
   assign \$145  = propagate_0_11 & generate_0_9;
   assign \$146  = generate_0_11 | \$145 ;
   assign \$147  = propagate_0_11 & propagate_0_9;
-  assign \$150  = \$149  & generate_0_13;
-  assign \$153  = \$152  & propagate_0_13;
+  assign \$150  = word_0[14] & generate_0_13;
+  assign \$153  = word_0[14] & propagate_0_13;
   assign \$154  = propagate_0_15 & generate_0_13;
   assign \$155  = generate_0_15 | \$154 ;
   assign \$156  = propagate_0_15 & propagate_0_13;
-  assign \$159  = \$158  & generate_0_17;
-  assign \$162  = \$161  & propagate_0_17;
-  assign \$163  = propagate_0_19 & generate_0_17;
-  assign \$164  = generate_0_19 | \$163 ;
+  assign \$162  = word_0[18] & propagate_0_17;
   assign \$165  = propagate_0_19 & propagate_0_17;
-  assign \$168  = \$167  & generate_0_21;
-  assign \$171  = \$170  & propagate_0_21;
+  assign \$168  = word_0[22] & generate_0_21;
+  assign \$171  = word_0[22] & propagate_0_21;
   assign \$172  = propagate_0_23 & generate_0_21;
-  assign \$173  = generate_0_23 | \$172 ;
   assign \$174  = propagate_0_23 & propagate_0_21;
-  assign \$177  = \$176  & generate_0_25;
-  assign \$180  = \$179  & propagate_0_25;
+  assign \$177  = word_0[26] & generate_0_25;
+  assign \$180  = word_0[26] & propagate_0_25;
   assign \$181  = propagate_0_27 & generate_0_25;
-  assign \$182  = generate_0_27 | \$181 ;
   assign \$183  = propagate_0_27 & propagate_0_25;
   assign \$184  = word_0[30] & word_1[10];
-  assign \$185  = word_0[30] ^ word_1[10];
-  assign \$186  = \$185  & generate_0_29;
-  assign \$187  = \$184  | \$186 ;
   assign \$188  = word_0[30] ^ word_1[10];
   assign \$189  = \$188  & propagate_0_29;
-  assign \$192  = \$191  & generate_1_3;
-  assign \$195  = \$194  & propagate_1_3;
-  assign \$196  = propagate_0_5 & generate_1_3;
-  assign \$197  = generate_0_5 | \$196 ;
-  assign \$198  = propagate_0_5 & propagate_1_3;
-  assign \$199  = propagate_1_6 & generate_1_3;
-  assign \$200  = generate_1_6 | \$199 ;
-  assign \$201  = propagate_1_6 & propagate_1_3;
-  assign \$202  = propagate_1_7 & generate_1_3;
-  assign \$203  = generate_1_7 | \$202 ;
-  assign \$204  = propagate_1_7 & propagate_1_3;
-  assign \$207  = \$206  & generate_1_11;
-  assign \$210  = \$209  & propagate_1_11;
+  assign \$207  = word_0[12] & generate_1_11;
+  assign \$210  = word_0[12] & propagate_1_11;
   assign \$211  = propagate_0_13 & generate_1_11;
   assign \$212  = generate_0_13 | \$211 ;
   assign \$213  = propagate_0_13 & propagate_1_11;
@@ -1502,24 +1231,14 @@ module systolic_os_opt1_column(rst, en, a_in, b_in, last_in, a_out, result, vali
   assign \$218  = generate_1_15 | \$217 ;
   assign \$219  = propagate_1_15 & propagate_1_11;
   assign \$220  = word_0[20] & word_1[8];
-  assign \$221  = word_0[20] ^ word_1[8];
-  assign \$222  = \$221  & generate_1_19;
-  assign \$223  = \$220  | \$222 ;
   assign \$224  = word_0[20] ^ word_1[8];
   assign \$225  = \$224  & propagate_1_19;
-  assign \$226  = propagate_0_21 & generate_1_19;
-  assign \$227  = generate_0_21 | \$226 ;
   assign \$228  = propagate_0_21 & propagate_1_19;
-  assign \$229  = propagate_1_22 & generate_1_19;
-  assign \$230  = generate_1_22 | \$229 ;
   assign \$231  = propagate_1_22 & propagate_1_19;
-  assign \$232  = propagate_1_23 & generate_1_19;
-  assign \$233  = generate_1_23 | \$232 ;
   assign \$234  = propagate_1_23 & propagate_1_19;
-  assign \$237  = \$236  & generate_1_27;
-  assign \$240  = \$239  & propagate_1_27;
+  assign \$237  = word_0[28] & generate_1_27;
+  assign \$240  = word_0[28] & propagate_1_27;
   assign \$241  = propagate_0_29 & generate_1_27;
-  assign \$242  = generate_0_29 | \$241 ;
   assign \$243  = propagate_0_29 & propagate_1_27;
   assign \$244  = propagate_1_30 & generate_1_27;
   assign \$245  = generate_1_30 | \$244 ;
@@ -1528,31 +1247,22 @@ module systolic_os_opt1_column(rst, en, a_in, b_in, last_in, a_out, result, vali
   assign \$248  = word_0[8] ^ word_1[2];
   assign \$249  = \$248  & generate_2_7;
   assign \$250  = \$247  | \$249 ;
-  assign \$251  = word_0[8] ^ word_1[2];
-  assign \$252  = \$251  & propagate_2_7;
   assign \$253  = propagate_0_9 & generate_2_7;
   assign \$254  = generate_0_9 | \$253 ;
-  assign \$255  = propagate_0_9 & propagate_2_7;
   assign \$256  = propagate_1_10 & generate_2_7;
   assign \$257  = generate_1_10 | \$256 ;
-  assign \$258  = propagate_1_10 & propagate_2_7;
   assign \$259  = propagate_1_11 & generate_2_7;
   assign \$260  = generate_1_11 | \$259 ;
-  assign \$261  = propagate_1_11 & propagate_2_7;
   assign \$262  = propagate_2_12 & generate_2_7;
   assign \$263  = generate_2_12 | \$262 ;
-  assign \$264  = propagate_2_12 & propagate_2_7;
   assign \$265  = propagate_2_13 & generate_2_7;
   assign \$266  = generate_2_13 | \$265 ;
-  assign \$267  = propagate_2_13 & propagate_2_7;
   assign \$268  = propagate_2_14 & generate_2_7;
   assign \$269  = generate_2_14 | \$268 ;
-  assign \$270  = propagate_2_14 & propagate_2_7;
   assign \$271  = propagate_2_15 & generate_2_7;
   assign \$272  = generate_2_15 | \$271 ;
-  assign \$273  = propagate_2_15 & propagate_2_7;
-  assign \$276  = \$275  & generate_2_23;
-  assign \$279  = \$278  & propagate_2_23;
+  assign \$276  = word_0[24] & generate_2_23;
+  assign \$279  = word_0[24] & propagate_2_23;
   assign \$280  = propagate_0_25 & generate_2_23;
   assign \$281  = generate_0_25 | \$280 ;
   assign \$282  = propagate_0_25 & propagate_2_23;
@@ -1571,50 +1281,32 @@ module systolic_os_opt1_column(rst, en, a_in, b_in, last_in, a_out, result, vali
   assign \$295  = propagate_2_30 & generate_2_23;
   assign \$296  = generate_2_30 | \$295 ;
   assign \$297  = propagate_2_30 & propagate_2_23;
-  assign \$300  = \$299  & generate_3_15;
-  assign \$303  = \$302  & propagate_3_15;
+  assign \$300  = word_0[16] & generate_3_15;
   assign \$304  = propagate_0_17 & generate_3_15;
-  assign \$305  = generate_0_17 | \$304 ;
-  assign \$306  = propagate_0_17 & propagate_3_15;
   assign \$307  = propagate_1_18 & generate_3_15;
-  assign \$308  = generate_1_18 | \$307 ;
-  assign \$309  = propagate_1_18 & propagate_3_15;
   assign \$310  = propagate_1_19 & generate_3_15;
-  assign \$311  = generate_1_19 | \$310 ;
-  assign \$312  = propagate_1_19 & propagate_3_15;
   assign \$313  = propagate_2_20 & generate_3_15;
   assign \$314  = generate_2_20 | \$313 ;
-  assign \$315  = propagate_2_20 & propagate_3_15;
   assign \$316  = propagate_2_21 & generate_3_15;
   assign \$317  = generate_2_21 | \$316 ;
-  assign \$318  = propagate_2_21 & propagate_3_15;
   assign \$319  = propagate_2_22 & generate_3_15;
   assign \$320  = generate_2_22 | \$319 ;
-  assign \$321  = propagate_2_22 & propagate_3_15;
   assign \$322  = propagate_2_23 & generate_3_15;
   assign \$323  = generate_2_23 | \$322 ;
-  assign \$324  = propagate_2_23 & propagate_3_15;
   assign \$325  = propagate_3_24 & generate_3_15;
   assign \$326  = generate_3_24 | \$325 ;
-  assign \$327  = propagate_3_24 & propagate_3_15;
   assign \$328  = propagate_3_25 & generate_3_15;
   assign \$329  = generate_3_25 | \$328 ;
-  assign \$330  = propagate_3_25 & propagate_3_15;
   assign \$331  = propagate_3_26 & generate_3_15;
   assign \$332  = generate_3_26 | \$331 ;
-  assign \$333  = propagate_3_26 & propagate_3_15;
   assign \$334  = propagate_3_27 & generate_3_15;
   assign \$335  = generate_3_27 | \$334 ;
-  assign \$336  = propagate_3_27 & propagate_3_15;
   assign \$337  = propagate_3_28 & generate_3_15;
   assign \$338  = generate_3_28 | \$337 ;
-  assign \$339  = propagate_3_28 & propagate_3_15;
   assign \$340  = propagate_3_29 & generate_3_15;
   assign \$341  = generate_3_29 | \$340 ;
-  assign \$342  = propagate_3_29 & propagate_3_15;
   assign \$343  = propagate_3_30 & generate_3_15;
   assign \$344  = generate_3_30 | \$343 ;
-  assign \$345  = propagate_3_30 & propagate_3_15;
   assign \$346  = drain_0 | \drain_0$276 ;
   assign \$347  = \$346  | \drain_0$277 ;
   assign \$348  = \$347  | \drain_0$278 ;
@@ -1657,7 +1349,7 @@ module systolic_os_opt1_column(rst, en, a_in, b_in, last_in, a_out, result, vali
   assign \$397  = word_0[20] ^ word_1[8];
   assign \$402  = word_0[25] ^ word_1[9];
   assign \$407  = word_0[30] ^ word_1[10];
-  assign \$410  = { \$408 , \$407 , \$406 , \$405 , \$404 , \$403 , \$402 , \$401 , \$400 , \$399 , \$398 , \$397 , \$396 , \$395 , \$394 , \$393 , \$392 , \$391 , \$390 , \$389 , \$388 , \$387 , \$386 , \$385 , \$384 , \$383 , \$382 , \$381 , \$380 , \$379 , \$378 , \$377  } ^ { generate_4_30, generate_4_29, generate_4_28, generate_4_27, generate_4_26, generate_4_25, generate_4_24, generate_4_23, generate_4_22, generate_4_21, generate_4_20, generate_4_19, generate_4_18, generate_4_17, generate_4_16, generate_3_15, generate_3_14, generate_3_13, generate_3_12, generate_3_11, generate_3_10, generate_3_9, generate_3_8, generate_2_7, generate_2_6, generate_2_5, generate_2_4, generate_1_3, generate_1_2, generate_0_1, \$409 , 1'h0 };
+  assign \$410  = { word_0[31], \$407 , word_0[29:26], \$402 , word_0[24:21], \$397 , word_0[19:16], \$392 , word_0[14], \$390 , word_0[12], \$388 , \$387 , \$386 , \$385 , \$384 , word_0[6], \$382 , word_0[4:0] } ^ { generate_4_30, generate_4_29, generate_4_28, generate_4_27, generate_4_26, generate_4_25, generate_4_24, generate_4_23, generate_4_22, generate_4_21, generate_4_20, generate_4_19, generate_4_18, generate_4_17, generate_4_16, generate_3_15, generate_3_14, generate_3_13, generate_3_12, generate_3_11, generate_3_10, generate_3_9, generate_3_8, generate_2_7, generate_2_6, generate_2_5, 6'h00 };
   always @(posedge clk)
     word_0 <= \$412 ;
   always @(posedge clk)
@@ -1668,6 +1360,117 @@ module systolic_os_opt1_column(rst, en, a_in, b_in, last_in, a_out, result, vali
     \final  <= \$415 ;
   always @(posedge clk)
     result <= \$416 ;
+  assign generate_4_22 = en ? \$320  : 1'h0;
+  assign generate_4_21 = en ? \$317  : 1'h0;
+  assign generate_4_20 = en ? \$314  : 1'h0;
+  assign generate_4_19 = en ? \$310  : 1'h0;
+  assign generate_4_18 = en ? \$307  : 1'h0;
+  assign generate_4_17 = en ? \$304  : 1'h0;
+  assign generate_4_16 = en ? \$300  : 1'h0;
+  assign propagate_3_30 = en ? \$297  : 1'h0;
+  assign generate_3_30 = en ? \$296  : 1'h0;
+  assign propagate_3_29 = en ? \$294  : 1'h0;
+  assign generate_3_29 = en ? \$293  : 1'h0;
+  assign propagate_3_28 = en ? \$291  : 1'h0;
+  assign generate_3_28 = en ? \$290  : 1'h0;
+  assign propagate_3_27 = en ? \$288  : 1'h0;
+  assign generate_3_27 = en ? \$287  : 1'h0;
+  assign propagate_3_26 = en ? \$285  : 1'h0;
+  assign generate_3_26 = en ? \$284  : 1'h0;
+  assign propagate_3_25 = en ? \$282  : 1'h0;
+  assign generate_3_25 = en ? \$281  : 1'h0;
+  assign propagate_3_24 = en ? \$279  : 1'h0;
+  assign generate_3_24 = en ? \$276  : 1'h0;
+  assign generate_3_15 = en ? \$272  : 1'h0;
+  assign generate_3_14 = en ? \$269  : 1'h0;
+  assign generate_3_13 = en ? \$266  : 1'h0;
+  assign generate_3_12 = en ? \$263  : 1'h0;
+  assign generate_3_11 = en ? \$260  : 1'h0;
+  assign generate_3_10 = en ? \$257  : 1'h0;
+  assign generate_3_9 = en ? \$254  : 1'h0;
+  assign generate_3_8 = en ? \$250  : 1'h0;
+  assign propagate_2_30 = en ? \$246  : 1'h0;
+  assign generate_2_30 = en ? \$245  : 1'h0;
+  assign propagate_2_29 = en ? \$243  : 1'h0;
+  assign generate_2_29 = en ? \$241  : 1'h0;
+  assign propagate_2_28 = en ? \$240  : 1'h0;
+  assign generate_2_28 = en ? \$237  : 1'h0;
+  assign propagate_2_23 = en ? \$234  : 1'h0;
+  assign generate_2_23 = en ? generate_1_23 : 1'h0;
+  assign propagate_2_22 = en ? \$231  : 1'h0;
+  assign generate_2_22 = en ? generate_1_22 : 1'h0;
+  assign propagate_2_21 = en ? \$228  : 1'h0;
+  assign generate_2_21 = en ? generate_0_21 : 1'h0;
+  assign propagate_2_20 = en ? \$225  : 1'h0;
+  assign generate_2_20 = en ? \$220  : 1'h0;
+  assign propagate_2_15 = en ? \$219  : 1'h0;
+  assign generate_2_15 = en ? \$218  : 1'h0;
+  assign propagate_2_14 = en ? \$216  : 1'h0;
+  assign generate_2_14 = en ? \$215  : 1'h0;
+  assign propagate_2_13 = en ? \$213  : 1'h0;
+  assign generate_2_13 = en ? \$212  : 1'h0;
+  assign propagate_2_12 = en ? \$210  : 1'h0;
+  assign generate_2_12 = en ? \$207  : 1'h0;
+  assign generate_2_7 = en ? generate_1_7 : 1'h0;
+  assign generate_2_6 = en ? generate_1_6 : 1'h0;
+  assign generate_2_5 = en ? generate_0_5 : 1'h0;
+  assign propagate_1_30 = en ? \$189  : 1'h0;
+  assign generate_1_30 = en ? \$184  : 1'h0;
+  assign propagate_1_27 = en ? \$183  : 1'h0;
+  assign generate_1_27 = en ? \$181  : 1'h0;
+  assign propagate_1_26 = en ? \$180  : 1'h0;
+  assign generate_1_26 = en ? \$177  : 1'h0;
+  assign propagate_1_23 = en ? \$174  : 1'h0;
+  assign generate_1_23 = en ? \$172  : 1'h0;
+  assign propagate_1_22 = en ? \$171  : 1'h0;
+  assign generate_1_22 = en ? \$168  : 1'h0;
+  assign propagate_1_19 = en ? \$165  : 1'h0;
+  assign propagate_1_18 = en ? \$162  : 1'h0;
+  assign propagate_1_15 = en ? \$156  : 1'h0;
+  assign generate_1_15 = en ? \$155  : 1'h0;
+  assign propagate_1_14 = en ? \$153  : 1'h0;
+  assign generate_1_14 = en ? \$150  : 1'h0;
+  assign propagate_1_11 = en ? \$147  : 1'h0;
+  assign generate_1_11 = en ? \$146  : 1'h0;
+  assign propagate_1_10 = en ? \$144  : 1'h0;
+  assign generate_1_10 = en ? \$142  : 1'h0;
+  assign generate_1_7 = en ? \$137  : 1'h0;
+  assign generate_1_6 = en ? \$132  : 1'h0;
+  assign propagate_0_29 = en ? \$120  : 1'h0;
+  assign propagate_0_27 = en ? \$112  : 1'h0;
+  assign propagate_0_25 = en ? \$104  : 1'h0;
+  assign generate_0_25 = en ? \$101  : 1'h0;
+  assign propagate_0_23 = en ? \$96  : 1'h0;
+  assign propagate_0_21 = en ? \$88  : 1'h0;
+  assign generate_0_21 = en ? \$84  : 1'h0;
+  assign propagate_0_19 = en ? \$80  : 1'h0;
+  assign propagate_0_17 = en ? \$72  : 1'h0;
+  assign propagate_0_15 = en ? \$64  : 1'h0;
+  assign generate_0_15 = en ? \$57  : 1'h0;
+  assign propagate_0_13 = en ? \$56  : 1'h0;
+  assign generate_0_13 = en ? \$49  : 1'h0;
+  assign propagate_0_11 = en ? \$48  : 1'h0;
+  assign generate_0_11 = en ? \$45  : 1'h0;
+  assign propagate_0_9 = en ? \$40  : 1'h0;
+  assign generate_0_9 = en ? \$37  : 1'h0;
+  assign propagate_0_7 = en ? \$32  : 1'h0;
+  assign generate_0_7 = en ? \$25  : 1'h0;
+  assign generate_0_5 = en ? \$17  : 1'h0;
+  assign \$416  = en ? \$410  : result;
+  assign \$procmux$57_Y  = en ? { \final [1:0], \last_out$307  } : \final ;
+  assign \$415  = rst ? 3'h0 : \$procmux$57_Y ;
+  assign \$procmux$61_Y  = en ? { \$signal [1:0], \$376  } : \$signal ;
+  assign \$414  = rst ? 3'h0 : \$procmux$61_Y ;
+  assign \$413  = en ? \$375  : word_1;
+  assign \$412  = en ? \$360  : word_0;
+  assign generate_4_30 = en ? \$344  : 1'h0;
+  assign generate_4_29 = en ? \$341  : 1'h0;
+  assign generate_4_28 = en ? \$338  : 1'h0;
+  assign generate_4_27 = en ? \$335  : 1'h0;
+  assign generate_4_26 = en ? \$332  : 1'h0;
+  assign generate_4_25 = en ? \$329  : 1'h0;
+  assign generate_4_24 = en ? \$326  : 1'h0;
+  assign generate_4_23 = en ? \$323  : 1'h0;
   systolic_os_opt1_pe pe_0 (
     .a_in(a_in[7:0]),
     .a_out(\a_out$12 ),
@@ -1876,1338 +1679,104 @@ module systolic_os_opt1_column(rst, en, a_in, b_in, last_in, a_out, result, vali
     .last_out(\last_in$83 ),
     .rst(rst)
   );
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_0_1 = 1'h0;
-    if (en) begin
-      generate_0_1 = \$5 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_0_1 = 1'h0;
-    if (en) begin
-      propagate_0_1 = \$8 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_0_3 = 1'h0;
-    if (en) begin
-      generate_0_3 = \$13 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_0_3 = 1'h0;
-    if (en) begin
-      propagate_0_3 = \$16 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_0_5 = 1'h0;
-    if (en) begin
-      generate_0_5 = \$21 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_0_5 = 1'h0;
-    if (en) begin
-      propagate_0_5 = \$24 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_0_7 = 1'h0;
-    if (en) begin
-      generate_0_7 = \$29 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_0_7 = 1'h0;
-    if (en) begin
-      propagate_0_7 = \$32 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_0_9 = 1'h0;
-    if (en) begin
-      generate_0_9 = \$37 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_0_9 = 1'h0;
-    if (en) begin
-      propagate_0_9 = \$40 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_0_11 = 1'h0;
-    if (en) begin
-      generate_0_11 = \$45 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_0_11 = 1'h0;
-    if (en) begin
-      propagate_0_11 = \$48 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_0_13 = 1'h0;
-    if (en) begin
-      generate_0_13 = \$53 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_0_13 = 1'h0;
-    if (en) begin
-      propagate_0_13 = \$56 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_0_15 = 1'h0;
-    if (en) begin
-      generate_0_15 = \$61 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_0_15 = 1'h0;
-    if (en) begin
-      propagate_0_15 = \$64 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_0_17 = 1'h0;
-    if (en) begin
-      generate_0_17 = \$69 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_0_17 = 1'h0;
-    if (en) begin
-      propagate_0_17 = \$72 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_0_19 = 1'h0;
-    if (en) begin
-      generate_0_19 = \$77 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_0_19 = 1'h0;
-    if (en) begin
-      propagate_0_19 = \$80 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_0_21 = 1'h0;
-    if (en) begin
-      generate_0_21 = \$85 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_0_21 = 1'h0;
-    if (en) begin
-      propagate_0_21 = \$88 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_0_23 = 1'h0;
-    if (en) begin
-      generate_0_23 = \$93 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_0_23 = 1'h0;
-    if (en) begin
-      propagate_0_23 = \$96 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_0_25 = 1'h0;
-    if (en) begin
-      generate_0_25 = \$101 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_0_25 = 1'h0;
-    if (en) begin
-      propagate_0_25 = \$104 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_0_27 = 1'h0;
-    if (en) begin
-      generate_0_27 = \$109 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_0_27 = 1'h0;
-    if (en) begin
-      propagate_0_27 = \$112 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_0_29 = 1'h0;
-    if (en) begin
-      generate_0_29 = \$117 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_0_29 = 1'h0;
-    if (en) begin
-      propagate_0_29 = \$120 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_1_2 = 1'h0;
-    if (en) begin
-      generate_1_2 = \$124 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_1_2 = 1'h0;
-    if (en) begin
-      propagate_1_2 = \$126 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_1_3 = 1'h0;
-    if (en) begin
-      generate_1_3 = \$128 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_1_3 = 1'h0;
-    if (en) begin
-      propagate_1_3 = \$129 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_1_6 = 1'h0;
-    if (en) begin
-      generate_1_6 = \$133 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_1_6 = 1'h0;
-    if (en) begin
-      propagate_1_6 = \$135 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_1_7 = 1'h0;
-    if (en) begin
-      generate_1_7 = \$137 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_1_7 = 1'h0;
-    if (en) begin
-      propagate_1_7 = \$138 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_1_10 = 1'h0;
-    if (en) begin
-      generate_1_10 = \$142 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_1_10 = 1'h0;
-    if (en) begin
-      propagate_1_10 = \$144 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_1_11 = 1'h0;
-    if (en) begin
-      generate_1_11 = \$146 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_1_11 = 1'h0;
-    if (en) begin
-      propagate_1_11 = \$147 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_1_14 = 1'h0;
-    if (en) begin
-      generate_1_14 = \$151 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_1_14 = 1'h0;
-    if (en) begin
-      propagate_1_14 = \$153 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_1_15 = 1'h0;
-    if (en) begin
-      generate_1_15 = \$155 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_1_15 = 1'h0;
-    if (en) begin
-      propagate_1_15 = \$156 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_1_18 = 1'h0;
-    if (en) begin
-      generate_1_18 = \$160 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_1_18 = 1'h0;
-    if (en) begin
-      propagate_1_18 = \$162 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_1_19 = 1'h0;
-    if (en) begin
-      generate_1_19 = \$164 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_1_19 = 1'h0;
-    if (en) begin
-      propagate_1_19 = \$165 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_1_22 = 1'h0;
-    if (en) begin
-      generate_1_22 = \$169 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_1_22 = 1'h0;
-    if (en) begin
-      propagate_1_22 = \$171 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_1_23 = 1'h0;
-    if (en) begin
-      generate_1_23 = \$173 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_1_23 = 1'h0;
-    if (en) begin
-      propagate_1_23 = \$174 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_1_26 = 1'h0;
-    if (en) begin
-      generate_1_26 = \$178 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_1_26 = 1'h0;
-    if (en) begin
-      propagate_1_26 = \$180 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_1_27 = 1'h0;
-    if (en) begin
-      generate_1_27 = \$182 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_1_27 = 1'h0;
-    if (en) begin
-      propagate_1_27 = \$183 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_1_30 = 1'h0;
-    if (en) begin
-      generate_1_30 = \$187 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_1_30 = 1'h0;
-    if (en) begin
-      propagate_1_30 = \$189 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_2_4 = 1'h0;
-    if (en) begin
-      generate_2_4 = \$193 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_2_4 = 1'h0;
-    if (en) begin
-      propagate_2_4 = \$195 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_2_5 = 1'h0;
-    if (en) begin
-      generate_2_5 = \$197 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_2_5 = 1'h0;
-    if (en) begin
-      propagate_2_5 = \$198 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_2_6 = 1'h0;
-    if (en) begin
-      generate_2_6 = \$200 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_2_6 = 1'h0;
-    if (en) begin
-      propagate_2_6 = \$201 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_2_7 = 1'h0;
-    if (en) begin
-      generate_2_7 = \$203 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_2_7 = 1'h0;
-    if (en) begin
-      propagate_2_7 = \$204 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_2_12 = 1'h0;
-    if (en) begin
-      generate_2_12 = \$208 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_2_12 = 1'h0;
-    if (en) begin
-      propagate_2_12 = \$210 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_2_13 = 1'h0;
-    if (en) begin
-      generate_2_13 = \$212 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_2_13 = 1'h0;
-    if (en) begin
-      propagate_2_13 = \$213 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_2_14 = 1'h0;
-    if (en) begin
-      generate_2_14 = \$215 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_2_14 = 1'h0;
-    if (en) begin
-      propagate_2_14 = \$216 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_2_15 = 1'h0;
-    if (en) begin
-      generate_2_15 = \$218 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_2_15 = 1'h0;
-    if (en) begin
-      propagate_2_15 = \$219 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_2_20 = 1'h0;
-    if (en) begin
-      generate_2_20 = \$223 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_2_20 = 1'h0;
-    if (en) begin
-      propagate_2_20 = \$225 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_2_21 = 1'h0;
-    if (en) begin
-      generate_2_21 = \$227 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_2_21 = 1'h0;
-    if (en) begin
-      propagate_2_21 = \$228 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_2_22 = 1'h0;
-    if (en) begin
-      generate_2_22 = \$230 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_2_22 = 1'h0;
-    if (en) begin
-      propagate_2_22 = \$231 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_2_23 = 1'h0;
-    if (en) begin
-      generate_2_23 = \$233 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_2_23 = 1'h0;
-    if (en) begin
-      propagate_2_23 = \$234 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_2_28 = 1'h0;
-    if (en) begin
-      generate_2_28 = \$238 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_2_28 = 1'h0;
-    if (en) begin
-      propagate_2_28 = \$240 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_2_29 = 1'h0;
-    if (en) begin
-      generate_2_29 = \$242 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_2_29 = 1'h0;
-    if (en) begin
-      propagate_2_29 = \$243 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_2_30 = 1'h0;
-    if (en) begin
-      generate_2_30 = \$245 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_2_30 = 1'h0;
-    if (en) begin
-      propagate_2_30 = \$246 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_3_8 = 1'h0;
-    if (en) begin
-      generate_3_8 = \$250 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_3_8 = 1'h0;
-    if (en) begin
-      propagate_3_8 = \$252 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_3_9 = 1'h0;
-    if (en) begin
-      generate_3_9 = \$254 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_3_9 = 1'h0;
-    if (en) begin
-      propagate_3_9 = \$255 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_3_10 = 1'h0;
-    if (en) begin
-      generate_3_10 = \$257 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_3_10 = 1'h0;
-    if (en) begin
-      propagate_3_10 = \$258 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_3_11 = 1'h0;
-    if (en) begin
-      generate_3_11 = \$260 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_3_11 = 1'h0;
-    if (en) begin
-      propagate_3_11 = \$261 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_3_12 = 1'h0;
-    if (en) begin
-      generate_3_12 = \$263 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_3_12 = 1'h0;
-    if (en) begin
-      propagate_3_12 = \$264 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_3_13 = 1'h0;
-    if (en) begin
-      generate_3_13 = \$266 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_3_13 = 1'h0;
-    if (en) begin
-      propagate_3_13 = \$267 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_3_14 = 1'h0;
-    if (en) begin
-      generate_3_14 = \$269 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_3_14 = 1'h0;
-    if (en) begin
-      propagate_3_14 = \$270 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_3_15 = 1'h0;
-    if (en) begin
-      generate_3_15 = \$272 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_3_15 = 1'h0;
-    if (en) begin
-      propagate_3_15 = \$273 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_3_24 = 1'h0;
-    if (en) begin
-      generate_3_24 = \$277 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_3_24 = 1'h0;
-    if (en) begin
-      propagate_3_24 = \$279 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_3_25 = 1'h0;
-    if (en) begin
-      generate_3_25 = \$281 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_3_25 = 1'h0;
-    if (en) begin
-      propagate_3_25 = \$282 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_3_26 = 1'h0;
-    if (en) begin
-      generate_3_26 = \$284 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_3_26 = 1'h0;
-    if (en) begin
-      propagate_3_26 = \$285 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_3_27 = 1'h0;
-    if (en) begin
-      generate_3_27 = \$287 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_3_27 = 1'h0;
-    if (en) begin
-      propagate_3_27 = \$288 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_3_28 = 1'h0;
-    if (en) begin
-      generate_3_28 = \$290 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_3_28 = 1'h0;
-    if (en) begin
-      propagate_3_28 = \$291 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_3_29 = 1'h0;
-    if (en) begin
-      generate_3_29 = \$293 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_3_29 = 1'h0;
-    if (en) begin
-      propagate_3_29 = \$294 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_3_30 = 1'h0;
-    if (en) begin
-      generate_3_30 = \$296 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_3_30 = 1'h0;
-    if (en) begin
-      propagate_3_30 = \$297 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_4_16 = 1'h0;
-    if (en) begin
-      generate_4_16 = \$301 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_4_16 = 1'h0;
-    if (en) begin
-      propagate_4_16 = \$303 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_4_17 = 1'h0;
-    if (en) begin
-      generate_4_17 = \$305 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_4_17 = 1'h0;
-    if (en) begin
-      propagate_4_17 = \$306 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_4_18 = 1'h0;
-    if (en) begin
-      generate_4_18 = \$308 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_4_18 = 1'h0;
-    if (en) begin
-      propagate_4_18 = \$309 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_4_19 = 1'h0;
-    if (en) begin
-      generate_4_19 = \$311 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_4_19 = 1'h0;
-    if (en) begin
-      propagate_4_19 = \$312 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_4_20 = 1'h0;
-    if (en) begin
-      generate_4_20 = \$314 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_4_20 = 1'h0;
-    if (en) begin
-      propagate_4_20 = \$315 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_4_21 = 1'h0;
-    if (en) begin
-      generate_4_21 = \$317 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_4_21 = 1'h0;
-    if (en) begin
-      propagate_4_21 = \$318 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_4_22 = 1'h0;
-    if (en) begin
-      generate_4_22 = \$320 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_4_22 = 1'h0;
-    if (en) begin
-      propagate_4_22 = \$321 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_4_23 = 1'h0;
-    if (en) begin
-      generate_4_23 = \$323 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_4_23 = 1'h0;
-    if (en) begin
-      propagate_4_23 = \$324 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_4_24 = 1'h0;
-    if (en) begin
-      generate_4_24 = \$326 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_4_24 = 1'h0;
-    if (en) begin
-      propagate_4_24 = \$327 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_4_25 = 1'h0;
-    if (en) begin
-      generate_4_25 = \$329 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_4_25 = 1'h0;
-    if (en) begin
-      propagate_4_25 = \$330 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_4_26 = 1'h0;
-    if (en) begin
-      generate_4_26 = \$332 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_4_26 = 1'h0;
-    if (en) begin
-      propagate_4_26 = \$333 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_4_27 = 1'h0;
-    if (en) begin
-      generate_4_27 = \$335 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_4_27 = 1'h0;
-    if (en) begin
-      propagate_4_27 = \$336 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_4_28 = 1'h0;
-    if (en) begin
-      generate_4_28 = \$338 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_4_28 = 1'h0;
-    if (en) begin
-      propagate_4_28 = \$339 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_4_29 = 1'h0;
-    if (en) begin
-      generate_4_29 = \$341 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_4_29 = 1'h0;
-    if (en) begin
-      propagate_4_29 = \$342 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_4_30 = 1'h0;
-    if (en) begin
-      generate_4_30 = \$344 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_4_30 = 1'h0;
-    if (en) begin
-      propagate_4_30 = \$345 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$412  = word_0;
-    if (en) begin
-      \$412  = \$360 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$413  = word_1;
-    if (en) begin
-      \$413  = \$375 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$414  = \$signal ;
-    if (en) begin
-      \$414  = { \$signal [1:0], \$376  };
-    end
-    if (rst) begin
-      \$414  = 3'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$415  = \final ;
-    if (en) begin
-      \$415  = { \final [1:0], \last_out$307  };
-    end
-    if (rst) begin
-      \$415  = 3'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$416  = result;
-    if (en) begin
-      \$416  = \$410 ;
-    end
-  end
-  assign \en$10  = en;
-  assign \a_in$11  = a_in[7:0];
-  assign \b_in$13  = b_in;
-  assign \last_in$14  = last_in;
-  assign \en$15  = en;
-  assign \a_in$16  = a_in[15:8];
-  assign b_out = \b_in$18 ;
-  assign last_out = \last_in$20 ;
-  assign \en$22  = en;
-  assign \a_in$23  = a_in[23:16];
-  assign \b_out$26  = \b_in$25 ;
-  assign \last_out$28  = \last_in$27 ;
-  assign \en$29  = en;
-  assign \a_in$30  = a_in[31:24];
-  assign \b_out$33  = \b_in$32 ;
-  assign \last_out$35  = \last_in$34 ;
-  assign \en$36  = en;
-  assign \a_in$37  = a_in[39:32];
-  assign \b_out$40  = \b_in$39 ;
-  assign \last_out$42  = \last_in$41 ;
-  assign \en$43  = en;
-  assign \a_in$44  = a_in[47:40];
-  assign \b_out$47  = \b_in$46 ;
-  assign \last_out$49  = \last_in$48 ;
-  assign \en$50  = en;
-  assign \a_in$51  = a_in[55:48];
-  assign \b_out$54  = \b_in$53 ;
-  assign \last_out$56  = \last_in$55 ;
-  assign \en$57  = en;
-  assign \a_in$58  = a_in[63:56];
-  assign \b_out$61  = \b_in$60 ;
-  assign \last_out$63  = \last_in$62 ;
-  assign \en$64  = en;
-  assign \a_in$65  = a_in[71:64];
-  assign \b_out$68  = \b_in$67 ;
-  assign \last_out$70  = \last_in$69 ;
-  assign \en$71  = en;
-  assign \a_in$72  = a_in[79:72];
-  assign \b_out$75  = \b_in$74 ;
-  assign \last_out$77  = \last_in$76 ;
-  assign \en$78  = en;
-  assign \a_in$79  = a_in[87:80];
-  assign \b_out$82  = \b_in$81 ;
-  assign \last_out$84  = \last_in$83 ;
-  assign \en$85  = en;
-  assign \a_in$86  = a_in[95:88];
-  assign \b_out$89  = \b_in$88 ;
-  assign \last_out$91  = \last_in$90 ;
-  assign \en$92  = en;
-  assign \a_in$93  = a_in[103:96];
-  assign \b_out$96  = \b_in$95 ;
-  assign \last_out$98  = \last_in$97 ;
-  assign \en$99  = en;
-  assign \a_in$100  = a_in[111:104];
-  assign \b_out$103  = \b_in$102 ;
-  assign \last_out$105  = \last_in$104 ;
-  assign \en$106  = en;
-  assign \a_in$107  = a_in[119:112];
-  assign \b_out$110  = \b_in$109 ;
-  assign \last_out$112  = \last_in$111 ;
-  assign \en$113  = en;
-  assign \a_in$114  = a_in[127:120];
-  assign \b_out$117  = \b_in$116 ;
-  assign \last_out$119  = \last_in$118 ;
-  assign total = result;
-  assign valid = \$signal [2];
   assign last = \final [2];
-  assign a_out[127:120] = \a_out$115 ;
-  assign a_out[119:112] = \a_out$108 ;
-  assign a_out[111:104] = \a_out$101 ;
-  assign a_out[103:96] = \a_out$94 ;
-  assign a_out[95:88] = \a_out$87 ;
-  assign a_out[87:80] = \a_out$80 ;
-  assign a_out[79:72] = \a_out$73 ;
-  assign a_out[71:64] = \a_out$66 ;
-  assign a_out[63:56] = \a_out$59 ;
-  assign a_out[55:48] = \a_out$52 ;
-  assign a_out[47:40] = \a_out$45 ;
-  assign a_out[39:32] = \a_out$38 ;
-  assign a_out[31:24] = \a_out$31 ;
-  assign a_out[23:16] = \a_out$24 ;
-  assign a_out[15:8] = \a_out$17 ;
-  assign a_out[7:0] = \a_out$12 ;
-  assign \$1  = 1'h0;
-  assign \$2  = word_0[1];
-  assign \$3  = 1'h0;
-  assign \$4  = 1'h0;
-  assign \$5  = 1'h0;
-  assign \$6  = word_0[1];
-  assign \$7  = word_0[0];
-  assign \$9  = 1'h0;
-  assign \$10  = word_0[3];
-  assign \$11  = 1'h0;
-  assign \$12  = 1'h0;
-  assign \$13  = 1'h0;
-  assign \$14  = word_0[3];
-  assign \$15  = word_0[2];
-  assign \$19  = 1'h0;
-  assign \$20  = 1'h0;
-  assign \$21  = \$17 ;
-  assign \$23  = word_0[4];
-  assign \$27  = 1'h0;
-  assign \$28  = 1'h0;
-  assign \$29  = \$25 ;
-  assign \$31  = word_0[6];
-  assign \$51  = 1'h0;
-  assign \$52  = 1'h0;
-  assign \$53  = \$49 ;
-  assign \$55  = word_0[12];
-  assign \$59  = 1'h0;
-  assign \$60  = 1'h0;
-  assign \$61  = \$57 ;
-  assign \$63  = word_0[14];
-  assign \$65  = 1'h0;
-  assign \$66  = word_0[17];
-  assign \$67  = 1'h0;
-  assign \$68  = 1'h0;
-  assign \$69  = 1'h0;
-  assign \$70  = word_0[17];
-  assign \$71  = word_0[16];
-  assign \$73  = 1'h0;
-  assign \$74  = word_0[19];
-  assign \$75  = 1'h0;
-  assign \$76  = 1'h0;
-  assign \$77  = 1'h0;
-  assign \$78  = word_0[19];
-  assign \$79  = word_0[18];
-  assign \$81  = 1'h0;
-  assign \$82  = word_0[21];
-  assign \$85  = \$84 ;
-  assign \$86  = word_0[21];
-  assign \$89  = 1'h0;
-  assign \$90  = word_0[23];
-  assign \$91  = 1'h0;
-  assign \$92  = 1'h0;
-  assign \$93  = 1'h0;
-  assign \$94  = word_0[23];
-  assign \$95  = word_0[22];
-  assign \$99  = 1'h0;
-  assign \$100  = 1'h0;
-  assign \$101  = \$97 ;
-  assign \$103  = word_0[24];
-  assign \$105  = 1'h0;
-  assign \$106  = word_0[27];
-  assign \$107  = 1'h0;
-  assign \$108  = 1'h0;
-  assign \$109  = 1'h0;
-  assign \$110  = word_0[27];
-  assign \$111  = word_0[26];
-  assign \$113  = 1'h0;
-  assign \$114  = word_0[29];
-  assign \$115  = 1'h0;
-  assign \$116  = 1'h0;
-  assign \$117  = 1'h0;
-  assign \$118  = word_0[29];
-  assign \$119  = word_0[28];
-  assign \$121  = 1'h0;
-  assign \$122  = word_0[2];
-  assign \$124  = \$123 ;
-  assign \$125  = word_0[2];
-  assign \$130  = 1'h0;
-  assign \$131  = word_0[6];
-  assign \$133  = \$132 ;
-  assign \$134  = word_0[6];
-  assign \$148  = 1'h0;
-  assign \$149  = word_0[14];
-  assign \$151  = \$150 ;
-  assign \$152  = word_0[14];
-  assign \$157  = 1'h0;
-  assign \$158  = word_0[18];
-  assign \$160  = \$159 ;
-  assign \$161  = word_0[18];
-  assign \$166  = 1'h0;
-  assign \$167  = word_0[22];
-  assign \$169  = \$168 ;
-  assign \$170  = word_0[22];
-  assign \$175  = 1'h0;
-  assign \$176  = word_0[26];
-  assign \$178  = \$177 ;
-  assign \$179  = word_0[26];
-  assign \$190  = 1'h0;
-  assign \$191  = word_0[4];
-  assign \$193  = \$192 ;
-  assign \$194  = word_0[4];
-  assign \$205  = 1'h0;
-  assign \$206  = word_0[12];
-  assign \$208  = \$207 ;
-  assign \$209  = word_0[12];
-  assign \$235  = 1'h0;
-  assign \$236  = word_0[28];
-  assign \$238  = \$237 ;
-  assign \$239  = word_0[28];
-  assign \$274  = 1'h0;
-  assign \$275  = word_0[24];
-  assign \$277  = \$276 ;
-  assign \$278  = word_0[24];
-  assign \$298  = 1'h0;
-  assign \$299  = word_0[16];
-  assign \$301  = \$300 ;
-  assign \$302  = word_0[16];
-  assign \$377  = word_0[0];
-  assign \$378  = word_0[1];
-  assign \$379  = word_0[2];
-  assign \$380  = word_0[3];
-  assign \$381  = word_0[4];
-  assign \$383  = word_0[6];
-  assign \$389  = word_0[12];
-  assign \$391  = word_0[14];
-  assign \$393  = word_0[16];
-  assign \$394  = word_0[17];
-  assign \$395  = word_0[18];
-  assign \$396  = word_0[19];
-  assign \$398  = word_0[21];
-  assign \$399  = word_0[22];
-  assign \$400  = word_0[23];
-  assign \$401  = word_0[24];
-  assign \$403  = word_0[26];
-  assign \$404  = word_0[27];
-  assign \$405  = word_0[28];
-  assign \$406  = word_0[29];
-  assign \$408  = word_0[31];
-  assign \$409  = 1'h0;
+  assign valid = \$signal [2];
+  assign a_out = { \a_out$115 , \a_out$108 , \a_out$101 , \a_out$94 , \a_out$87 , \a_out$80 , \a_out$73 , \a_out$66 , \a_out$59 , \a_out$52 , \a_out$45 , \a_out$38 , \a_out$31 , \a_out$24 , \a_out$17 , \a_out$12  };
+  assign total = result;
+  assign generate_2_4 = 1'h0;
+  assign generate_1_19 = 1'h0;
+  assign generate_1_18 = 1'h0;
+  assign generate_1_3 = 1'h0;
+  assign generate_1_2 = 1'h0;
+  assign generate_0_29 = 1'h0;
+  assign generate_0_27 = 1'h0;
+  assign generate_0_23 = 1'h0;
+  assign generate_0_19 = 1'h0;
+  assign generate_0_17 = 1'h0;
+  assign generate_0_3 = 1'h0;
+  assign generate_0_1 = 1'h0;
+  assign \last_out$119  = \last_in$118 ;
+  assign \b_out$117  = \b_in$116 ;
+  assign \a_in$114  = a_in[127:120];
+  assign \en$113  = en;
+  assign \last_out$112  = \last_in$111 ;
+  assign \b_out$110  = \b_in$109 ;
+  assign \a_in$107  = a_in[119:112];
+  assign \en$106  = en;
+  assign \last_out$105  = \last_in$104 ;
+  assign \b_out$103  = \b_in$102 ;
+  assign \a_in$100  = a_in[111:104];
+  assign \en$99  = en;
+  assign \last_out$98  = \last_in$97 ;
+  assign \b_out$96  = \b_in$95 ;
+  assign \a_in$93  = a_in[103:96];
+  assign \en$92  = en;
+  assign \last_out$91  = \last_in$90 ;
+  assign \b_out$89  = \b_in$88 ;
+  assign \a_in$86  = a_in[95:88];
+  assign \en$85  = en;
+  assign \last_out$84  = \last_in$83 ;
+  assign \b_out$82  = \b_in$81 ;
+  assign \a_in$79  = a_in[87:80];
+  assign \en$78  = en;
+  assign \last_out$77  = \last_in$76 ;
+  assign \b_out$75  = \b_in$74 ;
+  assign \a_in$72  = a_in[79:72];
+  assign \en$71  = en;
+  assign \last_out$70  = \last_in$69 ;
+  assign \b_out$68  = \b_in$67 ;
+  assign \a_in$65  = a_in[71:64];
+  assign \en$64  = en;
+  assign \last_out$63  = \last_in$62 ;
+  assign \b_out$61  = \b_in$60 ;
+  assign \a_in$58  = a_in[63:56];
+  assign \en$57  = en;
+  assign \last_out$56  = \last_in$55 ;
+  assign \b_out$54  = \b_in$53 ;
+  assign \a_in$51  = a_in[55:48];
+  assign \en$50  = en;
+  assign \last_out$49  = \last_in$48 ;
+  assign \b_out$47  = \b_in$46 ;
+  assign \a_in$44  = a_in[47:40];
+  assign \en$43  = en;
+  assign \last_out$42  = \last_in$41 ;
+  assign \b_out$40  = \b_in$39 ;
+  assign \a_in$37  = a_in[39:32];
+  assign \en$36  = en;
+  assign \last_out$35  = \last_in$34 ;
+  assign \b_out$33  = \b_in$32 ;
+  assign \a_in$30  = a_in[31:24];
+  assign \en$29  = en;
+  assign \last_out$28  = \last_in$27 ;
+  assign \b_out$26  = \b_in$25 ;
+  assign \a_in$23  = a_in[23:16];
+  assign \en$22  = en;
+  assign last_out = \last_in$20 ;
+  assign b_out = \b_in$18 ;
+  assign \a_in$16  = a_in[15:8];
+  assign \en$15  = en;
+  assign \last_in$14  = last_in;
+  assign \b_in$13  = b_in;
+  assign \a_in$11  = a_in[7:0];
+  assign \en$10  = en;
 endmodule
 
 module systolic_os_opt1_deskew_c(rst, en, data_in, data_out, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$3  = 0;
-  reg [479:0] \$1 ;
-  reg [191:0] \$10 ;
-  reg [159:0] \$11 ;
-  reg [127:0] \$12 ;
-  reg [95:0] \$13 ;
-  reg [63:0] \$14 ;
-  reg [31:0] \$15 ;
-  reg [447:0] \$2 ;
-  reg [415:0] \$3 ;
-  reg [383:0] \$4 ;
-  reg [351:0] \$5 ;
-  reg [319:0] \$6 ;
-  reg [287:0] \$7 ;
-  reg [255:0] \$8 ;
-  reg [223:0] \$9 ;
+  wire [479:0] \$1 ;
+  wire [191:0] \$10 ;
+  wire [159:0] \$11 ;
+  wire [127:0] \$12 ;
+  wire [95:0] \$13 ;
+  wire [63:0] \$14 ;
+  wire [31:0] \$15 ;
+  wire [447:0] \$2 ;
+  wire [415:0] \$3 ;
+  wire [383:0] \$4 ;
+  wire [351:0] \$5 ;
+  wire [319:0] \$6 ;
+  wire [287:0] \$7 ;
+  wire [255:0] \$8 ;
+  wire [223:0] \$9 ;
   input clk;
   wire clk;
   input [511:0] data_in;
@@ -3263,139 +1832,31 @@ module systolic_os_opt1_deskew_c(rst, en, data_in, data_out, clk);
     lane_13 <= \$14 ;
   always @(posedge clk)
     lane_14 <= \$15 ;
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$1  = lane_0;
-    if (en) begin
-      \$1  = { lane_0[447:0], data_in[31:0] };
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$2  = lane_1;
-    if (en) begin
-      \$2  = { lane_1[415:0], data_in[63:32] };
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$3  = lane_2;
-    if (en) begin
-      \$3  = { lane_2[383:0], data_in[95:64] };
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$4  = lane_3;
-    if (en) begin
-      \$4  = { lane_3[351:0], data_in[127:96] };
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$5  = lane_4;
-    if (en) begin
-      \$5  = { lane_4[319:0], data_in[159:128] };
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$6  = lane_5;
-    if (en) begin
-      \$6  = { lane_5[287:0], data_in[191:160] };
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$7  = lane_6;
-    if (en) begin
-      \$7  = { lane_6[255:0], data_in[223:192] };
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$8  = lane_7;
-    if (en) begin
-      \$8  = { lane_7[223:0], data_in[255:224] };
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$9  = lane_8;
-    if (en) begin
-      \$9  = { lane_8[191:0], data_in[287:256] };
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$10  = lane_9;
-    if (en) begin
-      \$10  = { lane_9[159:0], data_in[319:288] };
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$11  = lane_10;
-    if (en) begin
-      \$11  = { lane_10[127:0], data_in[351:320] };
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$12  = lane_11;
-    if (en) begin
-      \$12  = { lane_11[95:0], data_in[383:352] };
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$13  = lane_12;
-    if (en) begin
-      \$13  = { lane_12[63:0], data_in[415:384] };
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$14  = lane_13;
-    if (en) begin
-      \$14  = { lane_13[31:0], data_in[447:416] };
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$15  = lane_14;
-    if (en) begin
-      \$15  = data_in[479:448];
-    end
-  end
-  assign data_out[511:480] = data_in[511:480];
-  assign data_out[479:448] = lane_14;
-  assign data_out[447:416] = lane_13[63:32];
-  assign data_out[415:384] = lane_12[95:64];
-  assign data_out[383:352] = lane_11[127:96];
-  assign data_out[351:320] = lane_10[159:128];
-  assign data_out[319:288] = lane_9[191:160];
-  assign data_out[287:256] = lane_8[223:192];
-  assign data_out[255:224] = lane_7[255:224];
-  assign data_out[223:192] = lane_6[287:256];
-  assign data_out[191:160] = lane_5[319:288];
-  assign data_out[159:128] = lane_4[351:320];
-  assign data_out[127:96] = lane_3[383:352];
-  assign data_out[95:64] = lane_2[415:384];
-  assign data_out[63:32] = lane_1[447:416];
-  assign data_out[31:0] = lane_0[479:448];
+  assign \$15  = en ? data_in[479:448] : lane_14;
+  assign \$14  = en ? { lane_13[31:0], data_in[447:416] } : lane_13;
+  assign \$13  = en ? { lane_12[63:0], data_in[415:384] } : lane_12;
+  assign \$12  = en ? { lane_11[95:0], data_in[383:352] } : lane_11;
+  assign \$11  = en ? { lane_10[127:0], data_in[351:320] } : lane_10;
+  assign \$10  = en ? { lane_9[159:0], data_in[319:288] } : lane_9;
+  assign \$9  = en ? { lane_8[191:0], data_in[287:256] } : lane_8;
+  assign \$8  = en ? { lane_7[223:0], data_in[255:224] } : lane_7;
+  assign \$7  = en ? { lane_6[255:0], data_in[223:192] } : lane_6;
+  assign \$6  = en ? { lane_5[287:0], data_in[191:160] } : lane_5;
+  assign \$5  = en ? { lane_4[319:0], data_in[159:128] } : lane_4;
+  assign \$4  = en ? { lane_3[351:0], data_in[127:96] } : lane_3;
+  assign \$3  = en ? { lane_2[383:0], data_in[95:64] } : lane_2;
+  assign \$2  = en ? { lane_1[415:0], data_in[63:32] } : lane_1;
+  assign \$1  = en ? { lane_0[447:0], data_in[31:0] } : lane_0;
+  assign data_out = { data_in[511:480], lane_14, lane_13[63:32], lane_12[95:64], lane_11[127:96], lane_10[159:128], lane_9[191:160], lane_8[223:192], lane_7[255:224], lane_6[287:256], lane_5[319:288], lane_4[351:320], lane_3[383:352], lane_2[415:384], lane_1[447:416], lane_0[479:448] };
 endmodule
 
 module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out, drain_0, drain_1, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$4  = 0;
-  wire \$1 ;
   wire \$10 ;
   wire \$100 ;
   wire \$101 ;
   wire \$102 ;
   wire \$103 ;
   wire \$104 ;
-  wire \$105 ;
   wire \$106 ;
   wire \$107 ;
   wire \$108 ;
@@ -3405,27 +1866,22 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   wire \$111 ;
   wire \$112 ;
   wire \$113 ;
-  wire \$114 ;
   wire \$115 ;
   wire \$116 ;
   wire \$117 ;
   wire \$118 ;
   wire \$119 ;
-  wire \$12 ;
   wire \$120 ;
   wire \$121 ;
   wire \$122 ;
-  wire \$123 ;
   wire \$124 ;
   wire \$125 ;
   wire \$126 ;
   wire \$127 ;
   wire \$128 ;
   wire \$129 ;
-  wire \$13 ;
   wire \$130 ;
   wire \$131 ;
-  wire \$132 ;
   wire \$133 ;
   wire \$134 ;
   wire \$135 ;
@@ -3435,7 +1891,6 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   wire \$139 ;
   wire \$14 ;
   wire \$140 ;
-  wire \$141 ;
   wire \$142 ;
   wire \$143 ;
   wire \$144 ;
@@ -3444,11 +1899,8 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   wire \$147 ;
   wire \$148 ;
   wire \$149 ;
-  wire \$15 ;
-  wire \$150 ;
   wire \$151 ;
   wire \$152 ;
-  wire \$153 ;
   wire \$154 ;
   wire \$155 ;
   wire \$156 ;
@@ -3458,7 +1910,6 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   wire \$16 ;
   wire \$160 ;
   wire \$161 ;
-  wire \$162 ;
   wire \$163 ;
   wire \$164 ;
   wire \$165 ;
@@ -3468,7 +1919,6 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   wire \$169 ;
   wire \$17 ;
   wire \$170 ;
-  wire \$171 ;
   wire \$172 ;
   wire \$173 ;
   wire \$174 ;
@@ -3478,7 +1928,6 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   wire \$178 ;
   wire \$179 ;
   wire \$18 ;
-  wire \$180 ;
   wire \$181 ;
   wire \$182 ;
   wire \$183 ;
@@ -3487,7 +1936,6 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   wire \$186 ;
   wire \$187 ;
   wire \$188 ;
-  wire \$189 ;
   wire \$19 ;
   wire \$190 ;
   wire \$191 ;
@@ -3497,7 +1945,6 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   wire \$195 ;
   wire \$196 ;
   wire \$197 ;
-  wire \$198 ;
   wire \$199 ;
   wire \$2 ;
   wire \$20 ;
@@ -3508,30 +1955,24 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   wire \$204 ;
   wire \$205 ;
   wire \$206 ;
-  wire \$207 ;
   wire \$208 ;
   wire \$209 ;
-  wire \$21 ;
   wire \$210 ;
   wire \$211 ;
   wire \$212 ;
   wire \$213 ;
   wire \$214 ;
   wire \$215 ;
-  wire \$216 ;
   wire \$217 ;
   wire \$218 ;
   wire \$219 ;
-  wire \$22 ;
   wire \$220 ;
   wire \$221 ;
   wire \$222 ;
   wire \$223 ;
   wire \$224 ;
-  wire \$225 ;
   wire \$226 ;
   wire \$227 ;
-  wire \$228 ;
   wire \$229 ;
   wire \$23 ;
   wire \$230 ;
@@ -3541,17 +1982,14 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   wire \$234 ;
   wire \$235 ;
   wire \$236 ;
-  wire \$237 ;
   wire \$238 ;
   wire \$239 ;
-  wire \$24 ;
   wire \$240 ;
   wire \$241 ;
   wire \$242 ;
   wire \$243 ;
   wire \$244 ;
   wire \$245 ;
-  wire \$246 ;
   wire \$247 ;
   wire \$248 ;
   wire \$249 ;
@@ -3561,7 +1999,6 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   wire \$252 ;
   wire \$253 ;
   wire \$254 ;
-  wire \$255 ;
   wire \$256 ;
   wire \$257 ;
   wire \$258 ;
@@ -3571,7 +2008,6 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   wire \$261 ;
   wire \$262 ;
   wire \$263 ;
-  wire \$264 ;
   wire \$265 ;
   wire \$266 ;
   wire \$267 ;
@@ -3581,7 +2017,6 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   wire \$270 ;
   wire \$271 ;
   wire \$272 ;
-  wire \$273 ;
   wire \$274 ;
   wire \$275 ;
   wire \$276 ;
@@ -3591,7 +2026,6 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   wire \$28 ;
   wire \$280 ;
   wire \$281 ;
-  wire \$282 ;
   wire \$283 ;
   wire \$284 ;
   wire \$285 ;
@@ -3601,7 +2035,6 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   wire \$289 ;
   wire \$29 ;
   wire \$290 ;
-  wire \$291 ;
   wire \$292 ;
   wire \$293 ;
   wire \$294 ;
@@ -3610,160 +2043,163 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   wire \$297 ;
   wire \$298 ;
   wire \$299 ;
-  wire \$3 ;
-  wire \$30 ;
-  wire \$300 ;
-  wire \$301 ;
+  (* unused_bits = "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$302 ;
   wire \$303 ;
+  (* unused_bits = "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$304 ;
   wire \$305 ;
+  (* unused_bits = "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$306 ;
   wire \$307 ;
   wire \$308 ;
+  (* unused_bits = "0 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$309 ;
-  wire \$31 ;
-  wire \$310 ;
   wire \$311 ;
+  (* unused_bits = "0 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$312 ;
   wire \$313 ;
+  (* unused_bits = "0 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$314 ;
   wire \$315 ;
   wire \$316 ;
-  wire \$317 ;
+  (* unused_bits = "0 1 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$318 ;
   wire \$319 ;
   wire \$32 ;
+  (* unused_bits = "0 1 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$320 ;
   wire \$321 ;
+  (* unused_bits = "0 1 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$322 ;
   wire \$323 ;
   wire \$324 ;
-  wire \$325 ;
   wire \$326 ;
   wire \$327 ;
   wire \$328 ;
   wire \$329 ;
-  wire \$33 ;
+  (* unused_bits = "0 1 2 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$330 ;
-  wire \$331 ;
   wire \$332 ;
+  (* unused_bits = "0 1 2 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$333 ;
   wire \$334 ;
+  (* unused_bits = "0 1 2 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$335 ;
   wire \$336 ;
   wire \$337 ;
-  wire \$338 ;
   wire \$339 ;
   wire \$34 ;
   wire \$340 ;
   wire \$341 ;
   wire \$342 ;
-  wire \$343 ;
+  (* unused_bits = "0 1 2 3 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$344 ;
   wire \$345 ;
+  (* unused_bits = "0 1 2 3 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$346 ;
   wire \$347 ;
+  (* unused_bits = "0 1 2 3 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$348 ;
   wire \$349 ;
   wire \$35 ;
   wire \$350 ;
-  wire \$351 ;
   wire \$352 ;
   wire \$353 ;
   wire \$354 ;
   wire \$355 ;
-  wire \$356 ;
   wire \$357 ;
   wire \$358 ;
   wire \$359 ;
   wire \$36 ;
   wire \$360 ;
+  (* unused_bits = "0 1 2 3 4 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$361 ;
-  wire \$362 ;
+  (* unused_bits = "1 2 3 4 5 6 7 8 9 10" *)
   wire [10:0] \$363 ;
   wire \$364 ;
+  (* unused_bits = "0 1 2 3 4 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$365 ;
+  (* unused_bits = "1 2 3 4 5 6 7 8 9 10" *)
   wire [10:0] \$366 ;
   wire \$367 ;
+  (* unused_bits = "0 1 2 3 4 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$368 ;
+  (* unused_bits = "1 2 3 4 5 6 7 8 9 10" *)
   wire [10:0] \$369 ;
   wire \$37 ;
   wire \$370 ;
   wire \$371 ;
-  wire \$372 ;
   wire \$373 ;
   wire \$374 ;
   wire \$375 ;
   wire \$376 ;
-  wire \$377 ;
   wire \$378 ;
   wire \$379 ;
   wire \$38 ;
   wire \$380 ;
   wire \$381 ;
-  wire \$382 ;
+  (* unused_bits = "0 1 2 3 4 5 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$383 ;
   wire \$384 ;
+  (* unused_bits = "0 1 2 3 4 5 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$385 ;
   wire \$386 ;
+  (* unused_bits = "0 1 2 3 4 5 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$387 ;
   wire \$388 ;
   wire \$389 ;
-  wire \$39 ;
-  wire \$390 ;
   wire \$391 ;
   wire \$392 ;
   wire \$393 ;
   wire \$394 ;
-  wire \$395 ;
   wire \$396 ;
   wire \$397 ;
   wire \$398 ;
   wire \$399 ;
-  wire \$4 ;
-  wire \$40 ;
-  wire \$400 ;
   wire \$401 ;
   wire \$402 ;
   wire \$403 ;
   wire \$404 ;
+  (* unused_bits = "0 1 2 3 4 5 6 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$405 ;
-  wire \$406 ;
+  (* unused_bits = "0 2 3 4 5 6 7 8 9 10" *)
   wire [10:0] \$407 ;
   wire \$408 ;
+  (* unused_bits = "0 1 2 3 4 5 6 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$409 ;
   wire \$41 ;
+  (* unused_bits = "0 2 3 4 5 6 7 8 9 10" *)
   wire [10:0] \$410 ;
   wire \$411 ;
+  (* unused_bits = "0 1 2 3 4 5 6 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$412 ;
+  (* unused_bits = "0 2 3 4 5 6 7 8 9 10" *)
   wire [10:0] \$413 ;
   wire \$414 ;
   wire \$415 ;
-  wire \$416 ;
   wire \$417 ;
   wire \$418 ;
   wire \$419 ;
-  wire \$42 ;
   wire \$420 ;
-  wire \$421 ;
   wire \$422 ;
   wire \$423 ;
   wire \$424 ;
   wire \$425 ;
-  wire \$426 ;
   wire \$427 ;
   wire \$428 ;
   wire \$429 ;
   wire \$43 ;
   wire \$430 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$431 ;
-  wire \$432 ;
+  (* unused_bits = "0 1 3 4 5 6 7 8 9 10" *)
   wire [10:0] \$433 ;
   wire \$434 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$435 ;
+  (* unused_bits = "0 1 3 4 5 6 7 8 9 10" *)
   wire [10:0] \$436 ;
-  wire \$437 ;
   wire \$438 ;
   wire \$439 ;
   wire \$44 ;
@@ -3772,56 +2208,54 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   wire \$442 ;
   wire \$443 ;
   wire \$444 ;
-  wire \$445 ;
   wire \$446 ;
   wire \$447 ;
   wire \$448 ;
   wire \$449 ;
   wire \$45 ;
-  wire \$450 ;
   wire \$451 ;
   wire \$452 ;
   wire \$453 ;
   wire \$454 ;
-  wire \$455 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$456 ;
-  wire \$457 ;
+  (* unused_bits = "0 1 2 4 5 6 7 8 9 10" *)
   wire [10:0] \$458 ;
   wire \$459 ;
   wire \$46 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$460 ;
+  (* unused_bits = "0 1 2 4 5 6 7 8 9 10" *)
   wire [10:0] \$461 ;
-  wire \$462 ;
   wire \$463 ;
   wire \$464 ;
   wire \$465 ;
   wire \$466 ;
-  wire \$467 ;
   wire \$468 ;
   wire \$469 ;
   wire \$47 ;
   wire \$470 ;
   wire \$471 ;
-  wire \$472 ;
   wire \$473 ;
   wire \$474 ;
   wire \$475 ;
   wire \$476 ;
-  wire \$477 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$478 ;
-  wire \$479 ;
-  wire \$48 ;
+  (* unused_bits = "0 1 2 3 5 6 7 8 9 10" *)
   wire [10:0] \$480 ;
   wire \$481 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$482 ;
+  (* unused_bits = "0 1 2 3 5 6 7 8 9 10" *)
   wire [10:0] \$483 ;
   wire \$484 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$485 ;
+  (* unused_bits = "0 1 2 3 5 6 7 8 9 10" *)
   wire [10:0] \$486 ;
   wire \$487 ;
   wire \$488 ;
-  wire \$489 ;
-  wire \$49 ;
   wire \$490 ;
   wire \$491 ;
   wire \$492 ;
@@ -3829,210 +2263,207 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   wire \$494 ;
   wire \$495 ;
   wire \$496 ;
-  wire \$497 ;
   wire \$498 ;
   wire \$499 ;
   wire \$5 ;
   wire \$50 ;
   wire \$500 ;
   wire \$501 ;
-  wire \$502 ;
   wire \$503 ;
   wire \$504 ;
   wire \$505 ;
   wire \$506 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$507 ;
-  wire \$508 ;
+  (* unused_bits = "0 1 2 3 4 6 7 8 9 10" *)
   wire [10:0] \$509 ;
-  wire \$51 ;
   wire \$510 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$511 ;
+  (* unused_bits = "0 1 2 3 4 6 7 8 9 10" *)
   wire [10:0] \$512 ;
-  wire \$513 ;
   wire \$514 ;
   wire \$515 ;
   wire \$516 ;
   wire \$517 ;
-  wire \$518 ;
   wire \$519 ;
   wire \$52 ;
   wire \$520 ;
   wire \$521 ;
   wire \$522 ;
-  wire \$523 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$524 ;
-  wire \$525 ;
   wire \$526 ;
   wire \$527 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$528 ;
   wire \$529 ;
   wire \$53 ;
   wire \$530 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$531 ;
   wire \$532 ;
   wire \$533 ;
-  wire \$534 ;
   wire \$535 ;
   wire \$536 ;
   wire \$537 ;
   wire \$538 ;
-  wire \$539 ;
   wire \$54 ;
   wire \$540 ;
   wire \$541 ;
   wire \$542 ;
   wire \$543 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$544 ;
-  wire \$545 ;
+  (* unused_bits = "0 1 2 3 4 5 7 8 9 10" *)
   wire [10:0] \$546 ;
   wire \$547 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$548 ;
+  (* unused_bits = "0 1 2 3 4 5 7 8 9 10" *)
   wire [10:0] \$549 ;
   wire \$55 ;
-  wire \$550 ;
   wire \$551 ;
   wire \$552 ;
   wire \$553 ;
   wire \$554 ;
-  wire \$555 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$556 ;
-  wire \$557 ;
   wire \$558 ;
   wire \$559 ;
   wire \$56 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$560 ;
   wire \$561 ;
   wire \$562 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$563 ;
   wire \$564 ;
   wire \$565 ;
-  wire \$566 ;
   wire \$567 ;
   wire \$568 ;
   wire \$569 ;
-  wire \$57 ;
   wire \$570 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$571 ;
-  wire \$572 ;
+  (* unused_bits = "0 1 2 3 4 5 6 8 9 10" *)
   wire [10:0] \$573 ;
   wire \$574 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$575 ;
+  (* unused_bits = "0 1 2 3 4 5 6 8 9 10" *)
   wire [10:0] \$576 ;
-  wire \$577 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$578 ;
-  wire \$579 ;
-  wire \$58 ;
   wire \$580 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$581 ;
-  wire \$582 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$583 ;
-  wire \$584 ;
   wire \$585 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$586 ;
-  wire \$587 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$588 ;
-  wire \$589 ;
   wire \$59 ;
   wire \$590 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$591 ;
-  wire \$592 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$593 ;
-  wire \$594 ;
   wire \$595 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$596 ;
-  wire \$597 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$598 ;
-  wire \$599 ;
-  wire \$6 ;
-  wire \$60 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 9 10" *)
   wire [10:0] \$600 ;
   wire \$601 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$602 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 9 10" *)
   wire [10:0] \$603 ;
-  wire \$604 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$605 ;
-  wire \$606 ;
   wire \$607 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$608 ;
-  wire \$609 ;
   wire \$61 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$610 ;
-  wire \$611 ;
   wire \$612 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$613 ;
-  wire \$614 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$615 ;
-  wire \$616 ;
   wire \$617 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$618 ;
-  wire \$619 ;
   wire \$62 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 25 26 27 28 29 30 31" *)
   wire [31:0] \$620 ;
-  wire \$621 ;
   wire \$622 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 25 26 27 28 29 30 31" *)
   wire [31:0] \$623 ;
-  wire \$624 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 26 27 28 29 30 31" *)
   wire [31:0] \$625 ;
-  wire \$626 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 10" *)
   wire [10:0] \$627 ;
   wire \$628 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 26 27 28 29 30 31" *)
   wire [31:0] \$629 ;
   wire \$63 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 10" *)
   wire [10:0] \$630 ;
-  wire \$631 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 27 28 29 30 31" *)
   wire [31:0] \$632 ;
-  wire \$633 ;
   wire \$634 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 27 28 29 30 31" *)
   wire [31:0] \$635 ;
-  wire \$636 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 28 29 30 31" *)
   wire [31:0] \$637 ;
-  wire \$638 ;
   wire \$639 ;
   wire \$64 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 28 29 30 31" *)
   wire [31:0] \$640 ;
-  wire \$641 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 29 30 31" *)
   wire [31:0] \$642 ;
-  wire \$643 ;
   wire \$644 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 29 30 31" *)
   wire [31:0] \$645 ;
-  wire \$646 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 30 31" *)
   wire [31:0] \$647 ;
-  wire \$648 ;
   wire \$649 ;
   wire \$65 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 30 31" *)
   wire [31:0] \$650 ;
-  wire \$651 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 31" *)
   wire [31:0] \$652 ;
-  wire \$653 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9" *)
   wire [10:0] \$654 ;
   wire \$655 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 31" *)
   wire [31:0] \$656 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9" *)
   wire [10:0] \$657 ;
-  wire \$658 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30" *)
   wire [31:0] \$659 ;
-  wire \$66 ;
-  wire \$660 ;
   wire \$661 ;
-  wire \$662 ;
-  reg [7:0] \$663 ;
-  reg [7:0] \$664 ;
-  reg \$665 ;
-  reg \$666 ;
-  reg [31:0] \$667 ;
-  reg [10:0] \$668 ;
-  wire \$67 ;
+  wire [7:0] \$663 ;
+  wire [7:0] \$664 ;
+  wire \$665 ;
+  wire \$666 ;
+  wire [31:0] \$667 ;
+  wire [10:0] \$668 ;
   wire \$68 ;
-  wire \$69 ;
   wire \$7 ;
   wire \$70 ;
   wire \$71 ;
   wire \$72 ;
   wire \$73 ;
   wire \$74 ;
-  wire \$75 ;
   wire \$76 ;
   wire \$77 ;
-  wire \$78 ;
   wire \$79 ;
   wire \$8 ;
   wire \$80 ;
@@ -4042,7 +2473,6 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   wire \$84 ;
   wire \$85 ;
   wire \$86 ;
-  wire \$87 ;
   wire \$88 ;
   wire \$89 ;
   wire \$9 ;
@@ -4052,17 +2482,17 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   wire \$93 ;
   wire \$94 ;
   wire \$95 ;
-  wire \$96 ;
   wire \$97 ;
   wire \$98 ;
   wire \$99 ;
-  (* init = 8'h00 *)
+  wire [7:0] \$procmux$15_Y ;
+  wire \$procmux$5_Y ;
+  wire \$procmux$9_Y ;
   wire [7:0] a;
   input [7:0] a_in;
   wire [7:0] a_in;
   output [7:0] a_out;
   reg [7:0] a_out = 8'h00;
-  (* init = 8'h00 *)
   wire [7:0] b;
   input [7:0] b_in;
   wire [7:0] b_in;
@@ -4156,7 +2586,6 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   wire [10:0] drain_1;
   input en;
   wire en;
-  (* init = 1'h0 *)
   wire last;
   input last_in;
   wire last_in;
@@ -4249,14 +2678,14 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   wire sum_8;
   wire sum_9;
   reg [31:0] total = 32'd0;
-  assign \$326  = \$325  ^ sum_2;
+  assign \$326  = selected_0_1[0] ^ sum_2;
   assign sum_3 = \$326  ^ carry_1;
   assign \$327  = selected_0_1[0] & sum_2;
   assign \$328  = selected_0_1[0] ^ sum_2;
   assign \$329  = carry_1 & \$328 ;
   assign carry_3 = \$327  | \$329 ;
   assign \$330  = done ? 32'd0 : total;
-  assign \$332  = \$331  ^ selected_0_0[3];
+  assign \$332  = \$330 [3] ^ selected_0_0[3];
   assign sum_4 = \$332  ^ selected_0_1[1];
   assign \$333  = done ? 32'd0 : total;
   assign \$334  = \$333 [3] & selected_0_0[3];
@@ -4264,14 +2693,14 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   assign \$336  = \$335 [3] ^ selected_0_0[3];
   assign \$337  = selected_0_1[1] & \$336 ;
   assign carry_4 = \$334  | \$337 ;
-  assign \$339  = \$338  ^ sum_4;
+  assign \$339  = carry_2 ^ sum_4;
   assign sum_5 = \$339  ^ carry_3;
   assign \$340  = carry_2 & sum_4;
   assign \$341  = carry_2 ^ sum_4;
   assign \$342  = carry_3 & \$341 ;
   assign carry_5 = \$340  | \$342 ;
   assign \$344  = done ? 32'd0 : total;
-  assign \$345  = \$343  ^ \$344 [4];
+  assign \$345  = a_out[5] ^ \$344 [4];
   assign sum_6 = \$345  ^ selected_0_0[4];
   assign \$346  = done ? 32'd0 : total;
   assign \$347  = a_out[5] & \$346 [4];
@@ -4279,13 +2708,13 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   assign \$349  = a_out[5] ^ \$348 [4];
   assign \$350  = selected_0_0[4] & \$349 ;
   assign carry_6 = \$347  | \$350 ;
-  assign \$352  = \$351  ^ selected_0_2[0];
+  assign \$352  = selected_0_1[2] ^ selected_0_2[0];
   assign sum_7 = \$352  ^ sum_6;
   assign \$353  = selected_0_1[2] & selected_0_2[0];
   assign \$354  = selected_0_1[2] ^ selected_0_2[0];
   assign \$355  = sum_6 & \$354 ;
   assign carry_7 = \$353  | \$355 ;
-  assign \$357  = \$356  ^ sum_7;
+  assign \$357  = carry_4 ^ sum_7;
   assign sum_8 = \$357  ^ carry_5;
   assign \$358  = carry_4 & sum_7;
   assign \$359  = carry_4 ^ sum_7;
@@ -4293,7 +2722,7 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   assign carry_8 = \$358  | \$360 ;
   assign \$361  = done ? 32'd0 : total;
   assign \$363  = done ? 11'h000 : carry;
-  assign \$364  = \$362  ^ \$363 [0];
+  assign \$364  = \$361 [5] ^ \$363 [0];
   assign sum_9 = \$364  ^ selected_0_0[5];
   assign \$365  = done ? 32'd0 : total;
   assign \$366  = done ? 11'h000 : carry;
@@ -4303,20 +2732,20 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   assign \$370  = \$368 [5] ^ \$369 [0];
   assign \$371  = selected_0_0[5] & \$370 ;
   assign carry_9 = \$367  | \$371 ;
-  assign \$373  = \$372  ^ selected_0_2[1];
+  assign \$373  = selected_0_1[3] ^ selected_0_2[1];
   assign sum_10 = \$373  ^ carry_6;
   assign \$374  = selected_0_1[3] & selected_0_2[1];
   assign \$375  = selected_0_1[3] ^ selected_0_2[1];
   assign \$376  = carry_6 & \$375 ;
   assign carry_10 = \$374  | \$376 ;
-  assign \$378  = \$377  ^ carry_7;
+  assign \$378  = sum_9 ^ carry_7;
   assign sum_11 = \$378  ^ sum_10;
   assign \$379  = sum_9 & carry_7;
   assign \$380  = sum_9 ^ carry_7;
   assign \$381  = sum_10 & \$380 ;
   assign carry_11 = \$379  | \$381 ;
   assign \$383  = done ? 32'd0 : total;
-  assign \$384  = \$382  ^ \$383 [6];
+  assign \$384  = a_out[7] ^ \$383 [6];
   assign sum_12 = \$384  ^ selected_0_0[6];
   assign \$385  = done ? 32'd0 : total;
   assign \$386  = a_out[7] & \$385 [6];
@@ -4324,19 +2753,19 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   assign \$388  = a_out[7] ^ \$387 [6];
   assign \$389  = selected_0_0[6] & \$388 ;
   assign carry_12 = \$386  | \$389 ;
-  assign \$391  = \$390  ^ selected_0_2[2];
+  assign \$391  = selected_0_1[4] ^ selected_0_2[2];
   assign sum_13 = \$391  ^ selected_0_3[0];
   assign \$392  = selected_0_1[4] & selected_0_2[2];
   assign \$393  = selected_0_1[4] ^ selected_0_2[2];
   assign \$394  = selected_0_3[0] & \$393 ;
   assign carry_13 = \$392  | \$394 ;
-  assign \$396  = \$395  ^ sum_12;
+  assign \$396  = carry_9 ^ sum_12;
   assign sum_14 = \$396  ^ carry_10;
   assign \$397  = carry_9 & sum_12;
   assign \$398  = carry_9 ^ sum_12;
   assign \$399  = carry_10 & \$398 ;
   assign carry_14 = \$397  | \$399 ;
-  assign \$401  = \$400  ^ sum_14;
+  assign \$401  = sum_13 ^ sum_14;
   assign sum_15 = \$401  ^ carry_11;
   assign \$402  = sum_13 & sum_14;
   assign \$403  = sum_13 ^ sum_14;
@@ -4344,7 +2773,7 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   assign carry_15 = \$402  | \$404 ;
   assign \$405  = done ? 32'd0 : total;
   assign \$407  = done ? 11'h000 : carry;
-  assign \$408  = \$406  ^ \$407 [1];
+  assign \$408  = \$405 [7] ^ \$407 [1];
   assign sum_16 = \$408  ^ selected_0_0[7];
   assign \$409  = done ? 32'd0 : total;
   assign \$410  = done ? 11'h000 : carry;
@@ -4354,19 +2783,19 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   assign \$414  = \$412 [7] ^ \$413 [1];
   assign \$415  = selected_0_0[7] & \$414 ;
   assign carry_16 = \$411  | \$415 ;
-  assign \$417  = \$416  ^ selected_0_2[3];
+  assign \$417  = selected_0_1[5] ^ selected_0_2[3];
   assign sum_17 = \$417  ^ selected_0_3[1];
   assign \$418  = selected_0_1[5] & selected_0_2[3];
   assign \$419  = selected_0_1[5] ^ selected_0_2[3];
   assign \$420  = selected_0_3[1] & \$419 ;
   assign carry_17 = \$418  | \$420 ;
-  assign \$422  = \$421  ^ sum_16;
+  assign \$422  = carry_12 ^ sum_16;
   assign sum_18 = \$422  ^ carry_13;
   assign \$423  = carry_12 & sum_16;
   assign \$424  = carry_12 ^ sum_16;
   assign \$425  = carry_13 & \$424 ;
   assign carry_18 = \$423  | \$425 ;
-  assign \$427  = \$426  ^ carry_14;
+  assign \$427  = sum_17 ^ carry_14;
   assign sum_19 = \$427  ^ sum_18;
   assign \$428  = sum_17 & carry_14;
   assign \$429  = sum_17 ^ carry_14;
@@ -4374,13 +2803,13 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   assign carry_19 = \$428  | \$430 ;
   assign \$431  = done ? 32'd0 : total;
   assign \$433  = done ? 11'h000 : carry;
-  assign \$434  = \$432  ^ \$433 [2];
+  assign \$434  = \$431 [8] ^ \$433 [2];
   assign sum_20 = ~ \$434 ;
   assign \$435  = done ? 32'd0 : total;
   assign \$436  = done ? 11'h000 : carry;
   assign carry_20 = \$435 [8] | \$436 [2];
   assign \$438  = ~ selected_0_0[8];
-  assign \$439  = \$437  ^ \$438 ;
+  assign \$439  = sum_20 ^ \$438 ;
   assign sum_21 = \$439  ^ selected_0_1[6];
   assign \$440  = ~ selected_0_0[8];
   assign \$441  = sum_20 & \$440 ;
@@ -4388,50 +2817,50 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   assign \$443  = sum_20 ^ \$442 ;
   assign \$444  = selected_0_1[6] & \$443 ;
   assign carry_21 = \$441  | \$444 ;
-  assign \$446  = \$445  ^ selected_0_3[2];
+  assign \$446  = selected_0_2[4] ^ selected_0_3[2];
   assign sum_22 = \$446  ^ carry_16;
   assign \$447  = selected_0_2[4] & selected_0_3[2];
   assign \$448  = selected_0_2[4] ^ selected_0_3[2];
   assign \$449  = carry_16 & \$448 ;
   assign carry_22 = \$447  | \$449 ;
-  assign \$451  = \$450  ^ sum_21;
+  assign \$451  = carry_17 ^ sum_21;
   assign sum_23 = \$451  ^ sum_22;
   assign \$452  = carry_17 & sum_21;
   assign \$453  = carry_17 ^ sum_21;
   assign \$454  = sum_22 & \$453 ;
   assign carry_23 = \$452  | \$454 ;
-  assign sum_24 = \$455  ^ sum_23;
+  assign sum_24 = carry_18 ^ sum_23;
   assign carry_24 = carry_18 & sum_23;
   assign \$456  = done ? 32'd0 : total;
   assign \$458  = done ? 11'h000 : carry;
-  assign \$459  = \$457  ^ \$458 [3];
+  assign \$459  = \$456 [9] ^ \$458 [3];
   assign sum_25 = ~ \$459 ;
   assign \$460  = done ? 32'd0 : total;
   assign \$461  = done ? 11'h000 : carry;
   assign carry_25 = \$460 [9] | \$461 [3];
-  assign \$463  = \$462  ^ sum_25;
+  assign \$463  = carry_20 ^ sum_25;
   assign sum_26 = \$463  ^ selected_0_1[7];
   assign \$464  = carry_20 & sum_25;
   assign \$465  = carry_20 ^ sum_25;
   assign \$466  = selected_0_1[7] & \$465 ;
   assign carry_26 = \$464  | \$466 ;
-  assign \$468  = \$467  ^ selected_0_3[3];
+  assign \$468  = selected_0_2[5] ^ selected_0_3[3];
   assign sum_27 = \$468  ^ sum_26;
   assign \$469  = selected_0_2[5] & selected_0_3[3];
   assign \$470  = selected_0_2[5] ^ selected_0_3[3];
   assign \$471  = sum_26 & \$470 ;
   assign carry_27 = \$469  | \$471 ;
-  assign \$473  = \$472  ^ carry_22;
+  assign \$473  = carry_21 ^ carry_22;
   assign sum_28 = \$473  ^ sum_27;
   assign \$474  = carry_21 & carry_22;
   assign \$475  = carry_21 ^ carry_22;
   assign \$476  = sum_27 & \$475 ;
   assign carry_28 = \$474  | \$476 ;
-  assign sum_29 = \$477  ^ sum_28;
+  assign sum_29 = carry_23 ^ sum_28;
   assign carry_29 = carry_23 & sum_28;
   assign \$478  = done ? 32'd0 : total;
   assign \$480  = done ? 11'h000 : carry;
-  assign \$481  = \$479  ^ \$480 [4];
+  assign \$481  = \$478 [10] ^ \$480 [4];
   assign sum_30 = \$481  ^ carry_25;
   assign \$482  = done ? 32'd0 : total;
   assign \$483  = done ? 11'h000 : carry;
@@ -4442,7 +2871,7 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   assign \$488  = carry_25 & \$487 ;
   assign carry_30 = \$484  | \$488 ;
   assign \$490  = ~ selected_0_1[8];
-  assign \$491  = \$489  ^ \$490 ;
+  assign \$491  = sum_30 ^ \$490 ;
   assign sum_31 = \$491  ^ selected_0_2[6];
   assign \$492  = ~ selected_0_1[8];
   assign \$493  = sum_30 & \$492 ;
@@ -4450,13 +2879,13 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   assign \$495  = sum_30 ^ \$494 ;
   assign \$496  = selected_0_2[6] & \$495 ;
   assign carry_31 = \$493  | \$496 ;
-  assign \$498  = \$497  ^ carry_26;
+  assign \$498  = selected_0_3[4] ^ carry_26;
   assign sum_32 = \$498  ^ carry_27;
   assign \$499  = selected_0_3[4] & carry_26;
   assign \$500  = selected_0_3[4] ^ carry_26;
   assign \$501  = carry_27 & \$500 ;
   assign carry_32 = \$499  | \$501 ;
-  assign \$503  = \$502  ^ sum_32;
+  assign \$503  = sum_31 ^ sum_32;
   assign sum_33 = \$503  ^ carry_28;
   assign \$504  = sum_31 & sum_32;
   assign \$505  = sum_31 ^ sum_32;
@@ -4464,27 +2893,27 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   assign carry_33 = \$504  | \$506 ;
   assign \$507  = done ? 32'd0 : total;
   assign \$509  = done ? 11'h000 : carry;
-  assign \$510  = \$508  ^ \$509 [5];
+  assign \$510  = \$507 [11] ^ \$509 [5];
   assign sum_34 = ~ \$510 ;
   assign \$511  = done ? 32'd0 : total;
   assign \$512  = done ? 11'h000 : carry;
   assign carry_34 = \$511 [11] | \$512 [5];
-  assign \$514  = \$513  ^ carry_30;
+  assign \$514  = sum_34 ^ carry_30;
   assign sum_35 = \$514  ^ selected_0_2[7];
   assign \$515  = sum_34 & carry_30;
   assign \$516  = sum_34 ^ carry_30;
   assign \$517  = selected_0_2[7] & \$516 ;
   assign carry_35 = \$515  | \$517 ;
-  assign \$519  = \$518  ^ sum_35;
+  assign \$519  = selected_0_3[5] ^ sum_35;
   assign sum_36 = \$519  ^ carry_31;
   assign \$520  = selected_0_3[5] & sum_35;
   assign \$521  = selected_0_3[5] ^ sum_35;
   assign \$522  = carry_31 & \$521 ;
   assign carry_36 = \$520  | \$522 ;
-  assign sum_37 = \$523  ^ sum_36;
+  assign sum_37 = carry_32 ^ sum_36;
   assign carry_37 = carry_32 & sum_36;
   assign \$524  = done ? 32'd0 : total;
-  assign \$526  = \$525  ^ carry_34;
+  assign \$526  = \$524 [12] ^ carry_34;
   assign \$527  = ~ selected_0_2[8];
   assign sum_38 = \$526  ^ \$527 ;
   assign \$528  = done ? 32'd0 : total;
@@ -4494,13 +2923,13 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   assign \$532  = \$531 [12] ^ carry_34;
   assign \$533  = \$530  & \$532 ;
   assign carry_38 = \$529  | \$533 ;
-  assign \$535  = \$534  ^ carry_35;
+  assign \$535  = selected_0_3[6] ^ carry_35;
   assign sum_39 = \$535  ^ sum_38;
   assign \$536  = selected_0_3[6] & carry_35;
   assign \$537  = selected_0_3[6] ^ carry_35;
   assign \$538  = sum_38 & \$537 ;
   assign carry_39 = \$536  | \$538 ;
-  assign \$540  = \$539  ^ sum_39;
+  assign \$540  = carry_36 ^ sum_39;
   assign sum_40 = \$540  ^ carry_37;
   assign \$541  = carry_36 & sum_39;
   assign \$542  = carry_36 ^ sum_39;
@@ -4508,21 +2937,21 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   assign carry_40 = \$541  | \$543 ;
   assign \$544  = done ? 32'd0 : total;
   assign \$546  = done ? 11'h000 : carry;
-  assign \$547  = \$545  ^ \$546 [6];
+  assign \$547  = \$544 [13] ^ \$546 [6];
   assign sum_41 = ~ \$547 ;
   assign \$548  = done ? 32'd0 : total;
   assign \$549  = done ? 11'h000 : carry;
   assign carry_41 = \$548 [13] | \$549 [6];
-  assign \$551  = \$550  ^ selected_0_3[7];
+  assign \$551  = sum_41 ^ selected_0_3[7];
   assign sum_42 = \$551  ^ carry_38;
   assign \$552  = sum_41 & selected_0_3[7];
   assign \$553  = sum_41 ^ selected_0_3[7];
   assign \$554  = carry_38 & \$553 ;
   assign carry_42 = \$552  | \$554 ;
-  assign sum_43 = \$555  ^ carry_39;
+  assign sum_43 = sum_42 ^ carry_39;
   assign carry_43 = sum_42 & carry_39;
   assign \$556  = done ? 32'd0 : total;
-  assign \$558  = \$557  ^ carry_41;
+  assign \$558  = \$556 [14] ^ carry_41;
   assign \$559  = ~ selected_0_3[8];
   assign sum_44 = \$558  ^ \$559 ;
   assign \$560  = done ? 32'd0 : total;
@@ -4532,7 +2961,7 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   assign \$564  = \$563 [14] ^ carry_41;
   assign \$565  = \$562  & \$564 ;
   assign carry_44 = \$561  | \$565 ;
-  assign \$567  = \$566  ^ carry_42;
+  assign \$567  = sum_44 ^ carry_42;
   assign sum_45 = \$567  ^ carry_43;
   assign \$568  = sum_44 & carry_42;
   assign \$569  = sum_44 ^ carry_42;
@@ -4540,128 +2969,128 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   assign carry_45 = \$568  | \$570 ;
   assign \$571  = done ? 32'd0 : total;
   assign \$573  = done ? 11'h000 : carry;
-  assign \$574  = \$572  ^ \$573 [7];
+  assign \$574  = \$571 [15] ^ \$573 [7];
   assign sum_46 = ~ \$574 ;
   assign \$575  = done ? 32'd0 : total;
   assign \$576  = done ? 11'h000 : carry;
   assign carry_46 = \$575 [15] | \$576 [7];
-  assign sum_47 = \$577  ^ carry_44;
+  assign sum_47 = sum_46 ^ carry_44;
   assign carry_47 = sum_46 & carry_44;
   assign \$578  = done ? 32'd0 : total;
-  assign \$580  = \$579  ^ carry_46;
+  assign \$580  = \$578 [16] ^ carry_46;
   assign sum_48 = ~ \$580 ;
   assign \$581  = done ? 32'd0 : total;
   assign carry_48 = \$581 [16] | carry_46;
-  assign sum_49 = \$582  ^ carry_47;
+  assign sum_49 = sum_48 ^ carry_47;
   assign carry_49 = sum_48 & carry_47;
   assign \$583  = done ? 32'd0 : total;
-  assign \$585  = \$584  ^ carry_48;
+  assign \$585  = \$583 [17] ^ carry_48;
   assign sum_50 = ~ \$585 ;
   assign \$586  = done ? 32'd0 : total;
   assign carry_50 = \$586 [17] | carry_48;
-  assign sum_51 = \$587  ^ carry_49;
+  assign sum_51 = sum_50 ^ carry_49;
   assign carry_51 = sum_50 & carry_49;
   assign \$588  = done ? 32'd0 : total;
-  assign \$590  = \$589  ^ carry_50;
+  assign \$590  = \$588 [18] ^ carry_50;
   assign sum_52 = ~ \$590 ;
   assign \$591  = done ? 32'd0 : total;
   assign carry_52 = \$591 [18] | carry_50;
-  assign sum_53 = \$592  ^ carry_51;
+  assign sum_53 = sum_52 ^ carry_51;
   assign carry_53 = sum_52 & carry_51;
   assign \$593  = done ? 32'd0 : total;
-  assign \$595  = \$594  ^ carry_52;
+  assign \$595  = \$593 [19] ^ carry_52;
   assign sum_54 = ~ \$595 ;
   assign \$596  = done ? 32'd0 : total;
   assign carry_54 = \$596 [19] | carry_52;
-  assign sum_55 = \$597  ^ carry_53;
+  assign sum_55 = sum_54 ^ carry_53;
   assign carry_55 = sum_54 & carry_53;
   assign \$598  = done ? 32'd0 : total;
   assign \$600  = done ? 11'h000 : carry;
-  assign \$601  = \$599  ^ \$600 [8];
+  assign \$601  = \$598 [20] ^ \$600 [8];
   assign sum_56 = ~ \$601 ;
   assign \$602  = done ? 32'd0 : total;
   assign \$603  = done ? 11'h000 : carry;
   assign carry_56 = \$602 [20] | \$603 [8];
-  assign sum_57 = \$604  ^ carry_54;
+  assign sum_57 = sum_56 ^ carry_54;
   assign carry_57 = sum_56 & carry_54;
   assign \$605  = done ? 32'd0 : total;
-  assign \$607  = \$606  ^ carry_56;
+  assign \$607  = \$605 [21] ^ carry_56;
   assign sum_58 = ~ \$607 ;
   assign \$608  = done ? 32'd0 : total;
   assign carry_58 = \$608 [21] | carry_56;
-  assign sum_59 = \$609  ^ carry_57;
+  assign sum_59 = sum_58 ^ carry_57;
   assign carry_59 = sum_58 & carry_57;
   assign \$610  = done ? 32'd0 : total;
-  assign \$612  = \$611  ^ carry_58;
+  assign \$612  = \$610 [22] ^ carry_58;
   assign sum_60 = ~ \$612 ;
   assign \$613  = done ? 32'd0 : total;
   assign carry_60 = \$613 [22] | carry_58;
-  assign sum_61 = \$614  ^ carry_59;
+  assign sum_61 = sum_60 ^ carry_59;
   assign carry_61 = sum_60 & carry_59;
   assign \$615  = done ? 32'd0 : total;
-  assign \$617  = \$616  ^ carry_60;
+  assign \$617  = \$615 [23] ^ carry_60;
   assign sum_62 = ~ \$617 ;
   assign \$618  = done ? 32'd0 : total;
   assign carry_62 = \$618 [23] | carry_60;
-  assign sum_63 = \$619  ^ carry_61;
+  assign sum_63 = sum_62 ^ carry_61;
   assign carry_63 = sum_62 & carry_61;
   assign \$620  = done ? 32'd0 : total;
-  assign \$622  = \$621  ^ carry_62;
+  assign \$622  = \$620 [24] ^ carry_62;
   assign sum_64 = ~ \$622 ;
   assign \$623  = done ? 32'd0 : total;
   assign carry_64 = \$623 [24] | carry_62;
-  assign sum_65 = \$624  ^ carry_63;
+  assign sum_65 = sum_64 ^ carry_63;
   assign carry_65 = sum_64 & carry_63;
   assign \$625  = done ? 32'd0 : total;
   assign \$627  = done ? 11'h000 : carry;
-  assign \$628  = \$626  ^ \$627 [9];
+  assign \$628  = \$625 [25] ^ \$627 [9];
   assign sum_66 = ~ \$628 ;
   assign \$629  = done ? 32'd0 : total;
   assign \$630  = done ? 11'h000 : carry;
   assign carry_66 = \$629 [25] | \$630 [9];
-  assign sum_67 = \$631  ^ carry_64;
+  assign sum_67 = sum_66 ^ carry_64;
   assign carry_67 = sum_66 & carry_64;
   assign \$632  = done ? 32'd0 : total;
-  assign \$634  = \$633  ^ carry_66;
+  assign \$634  = \$632 [26] ^ carry_66;
   assign sum_68 = ~ \$634 ;
   assign \$635  = done ? 32'd0 : total;
   assign carry_68 = \$635 [26] | carry_66;
-  assign sum_69 = \$636  ^ carry_67;
+  assign sum_69 = sum_68 ^ carry_67;
   assign carry_69 = sum_68 & carry_67;
   assign \$637  = done ? 32'd0 : total;
-  assign \$639  = \$638  ^ carry_68;
+  assign \$639  = \$637 [27] ^ carry_68;
   assign sum_70 = ~ \$639 ;
   assign \$640  = done ? 32'd0 : total;
   assign carry_70 = \$640 [27] | carry_68;
-  assign sum_71 = \$641  ^ carry_69;
+  assign sum_71 = sum_70 ^ carry_69;
   assign carry_71 = sum_70 & carry_69;
   assign \$642  = done ? 32'd0 : total;
-  assign \$644  = \$643  ^ carry_70;
+  assign \$644  = \$642 [28] ^ carry_70;
   assign sum_72 = ~ \$644 ;
   assign \$645  = done ? 32'd0 : total;
   assign carry_72 = \$645 [28] | carry_70;
-  assign sum_73 = \$646  ^ carry_71;
+  assign sum_73 = sum_72 ^ carry_71;
   assign carry_73 = sum_72 & carry_71;
   assign \$647  = done ? 32'd0 : total;
-  assign \$649  = \$648  ^ carry_72;
+  assign \$649  = \$647 [29] ^ carry_72;
   assign sum_74 = ~ \$649 ;
   assign \$650  = done ? 32'd0 : total;
   assign carry_74 = \$650 [29] | carry_72;
-  assign sum_75 = \$651  ^ carry_73;
+  assign sum_75 = sum_74 ^ carry_73;
   assign carry_75 = sum_74 & carry_73;
   assign \$652  = done ? 32'd0 : total;
   assign \$654  = done ? 11'h000 : carry;
-  assign \$655  = \$653  ^ \$654 [10];
+  assign \$655  = \$652 [30] ^ \$654 [10];
   assign sum_76 = ~ \$655 ;
   assign \$656  = done ? 32'd0 : total;
   assign \$657  = done ? 11'h000 : carry;
   assign carry_76 = \$656 [30] | \$657 [10];
-  assign sum_77 = \$658  ^ carry_74;
+  assign sum_77 = sum_76 ^ carry_74;
   assign carry_77 = sum_76 & carry_74;
   assign \$659  = done ? 32'd0 : total;
-  assign \$661  = \$660  ^ carry_76;
+  assign \$661  = \$659 [31] ^ carry_76;
   assign sum_78 = ~ \$661 ;
-  assign sum_79 = \$662  ^ carry_77;
+  assign sum_79 = sum_78 ^ carry_77;
   assign drain_0 = done ? total : 32'd0;
   assign drain_1 = done ? carry : 11'h000;
   always @(posedge clk)
@@ -4676,67 +3105,67 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
     total <= \$667 ;
   always @(posedge clk)
     carry <= \$668 ;
-  assign \$2  = \$1  & b_out[0];
-  assign \$3  = \$2  ^ a_out[1];
-  assign \$5  = \$4  & b_out[1];
-  assign \$7  = ~ \$6 ;
+  assign \$2  = a_out[0] & b_out[0];
+  assign selected_0_0[0] = \$2  ^ a_out[1];
+  assign \$5  = a_out[0] & b_out[1];
+  assign \$7  = ~ a_out[0];
   assign \$8  = a_out[1] ^ a_out[0];
   assign \$9  = \$7  & \$8 ;
   assign \$10  = \$9  & b_out[0];
   assign \$11  = \$5  | \$10 ;
-  assign \$12  = \$11  ^ a_out[1];
-  assign \$14  = \$13  & b_out[2];
-  assign \$16  = ~ \$15 ;
+  assign selected_0_0[1] = \$11  ^ a_out[1];
+  assign \$14  = a_out[0] & b_out[2];
+  assign \$16  = ~ a_out[0];
   assign \$17  = a_out[1] ^ a_out[0];
   assign \$18  = \$16  & \$17 ;
   assign \$19  = \$18  & b_out[1];
   assign \$20  = \$14  | \$19 ;
-  assign \$21  = \$20  ^ a_out[1];
-  assign \$23  = \$22  & b_out[3];
-  assign \$25  = ~ \$24 ;
+  assign selected_0_0[2] = \$20  ^ a_out[1];
+  assign \$23  = a_out[0] & b_out[3];
+  assign \$25  = ~ a_out[0];
   assign \$26  = a_out[1] ^ a_out[0];
   assign \$27  = \$25  & \$26 ;
   assign \$28  = \$27  & b_out[2];
   assign \$29  = \$23  | \$28 ;
-  assign \$30  = \$29  ^ a_out[1];
-  assign \$32  = \$31  & b_out[4];
-  assign \$34  = ~ \$33 ;
+  assign selected_0_0[3] = \$29  ^ a_out[1];
+  assign \$32  = a_out[0] & b_out[4];
+  assign \$34  = ~ a_out[0];
   assign \$35  = a_out[1] ^ a_out[0];
   assign \$36  = \$34  & \$35 ;
   assign \$37  = \$36  & b_out[3];
   assign \$38  = \$32  | \$37 ;
-  assign \$39  = \$38  ^ a_out[1];
-  assign \$41  = \$40  & b_out[5];
-  assign \$43  = ~ \$42 ;
+  assign selected_0_0[4] = \$38  ^ a_out[1];
+  assign \$41  = a_out[0] & b_out[5];
+  assign \$43  = ~ a_out[0];
   assign \$44  = a_out[1] ^ a_out[0];
   assign \$45  = \$43  & \$44 ;
   assign \$46  = \$45  & b_out[4];
   assign \$47  = \$41  | \$46 ;
-  assign \$48  = \$47  ^ a_out[1];
-  assign \$50  = \$49  & b_out[6];
-  assign \$52  = ~ \$51 ;
+  assign selected_0_0[5] = \$47  ^ a_out[1];
+  assign \$50  = a_out[0] & b_out[6];
+  assign \$52  = ~ a_out[0];
   assign \$53  = a_out[1] ^ a_out[0];
   assign \$54  = \$52  & \$53 ;
   assign \$55  = \$54  & b_out[5];
   assign \$56  = \$50  | \$55 ;
-  assign \$57  = \$56  ^ a_out[1];
-  assign \$59  = \$58  & b_out[7];
-  assign \$61  = ~ \$60 ;
+  assign selected_0_0[6] = \$56  ^ a_out[1];
+  assign \$59  = a_out[0] & b_out[7];
+  assign \$61  = ~ a_out[0];
   assign \$62  = a_out[1] ^ a_out[0];
   assign \$63  = \$61  & \$62 ;
   assign \$64  = \$63  & b_out[6];
   assign \$65  = \$59  | \$64 ;
-  assign \$66  = \$65  ^ a_out[1];
-  assign \$68  = \$67  & b_out[7];
-  assign \$70  = ~ \$69 ;
+  assign selected_0_0[7] = \$65  ^ a_out[1];
+  assign \$68  = a_out[0] & b_out[7];
+  assign \$70  = ~ a_out[0];
   assign \$71  = a_out[1] ^ a_out[0];
   assign \$72  = \$70  & \$71 ;
   assign \$73  = \$72  & b_out[7];
   assign \$74  = \$68  | \$73 ;
-  assign \$75  = \$74  ^ a_out[1];
+  assign selected_0_0[8] = \$74  ^ a_out[1];
   assign \$76  = a_out[1] ^ a_out[2];
   assign \$77  = \$76  & b_out[0];
-  assign \$78  = \$77  ^ a_out[3];
+  assign selected_0_1[0] = \$77  ^ a_out[3];
   assign \$79  = a_out[1] ^ a_out[2];
   assign \$80  = \$79  & b_out[1];
   assign \$81  = a_out[1] ^ a_out[2];
@@ -4745,7 +3174,7 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   assign \$84  = \$82  & \$83 ;
   assign \$85  = \$84  & b_out[0];
   assign \$86  = \$80  | \$85 ;
-  assign \$87  = \$86  ^ a_out[3];
+  assign selected_0_1[1] = \$86  ^ a_out[3];
   assign \$88  = a_out[1] ^ a_out[2];
   assign \$89  = \$88  & b_out[2];
   assign \$90  = a_out[1] ^ a_out[2];
@@ -4754,7 +3183,7 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   assign \$93  = \$91  & \$92 ;
   assign \$94  = \$93  & b_out[1];
   assign \$95  = \$89  | \$94 ;
-  assign \$96  = \$95  ^ a_out[3];
+  assign selected_0_1[2] = \$95  ^ a_out[3];
   assign \$97  = a_out[1] ^ a_out[2];
   assign \$98  = \$97  & b_out[3];
   assign \$99  = a_out[1] ^ a_out[2];
@@ -4763,7 +3192,7 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   assign \$102  = \$100  & \$101 ;
   assign \$103  = \$102  & b_out[2];
   assign \$104  = \$98  | \$103 ;
-  assign \$105  = \$104  ^ a_out[3];
+  assign selected_0_1[3] = \$104  ^ a_out[3];
   assign \$106  = a_out[1] ^ a_out[2];
   assign \$107  = \$106  & b_out[4];
   assign \$108  = a_out[1] ^ a_out[2];
@@ -4772,7 +3201,7 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   assign \$111  = \$109  & \$110 ;
   assign \$112  = \$111  & b_out[3];
   assign \$113  = \$107  | \$112 ;
-  assign \$114  = \$113  ^ a_out[3];
+  assign selected_0_1[4] = \$113  ^ a_out[3];
   assign \$115  = a_out[1] ^ a_out[2];
   assign \$116  = \$115  & b_out[5];
   assign \$117  = a_out[1] ^ a_out[2];
@@ -4781,7 +3210,7 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   assign \$120  = \$118  & \$119 ;
   assign \$121  = \$120  & b_out[4];
   assign \$122  = \$116  | \$121 ;
-  assign \$123  = \$122  ^ a_out[3];
+  assign selected_0_1[5] = \$122  ^ a_out[3];
   assign \$124  = a_out[1] ^ a_out[2];
   assign \$125  = \$124  & b_out[6];
   assign \$126  = a_out[1] ^ a_out[2];
@@ -4790,7 +3219,7 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   assign \$129  = \$127  & \$128 ;
   assign \$130  = \$129  & b_out[5];
   assign \$131  = \$125  | \$130 ;
-  assign \$132  = \$131  ^ a_out[3];
+  assign selected_0_1[6] = \$131  ^ a_out[3];
   assign \$133  = a_out[1] ^ a_out[2];
   assign \$134  = \$133  & b_out[7];
   assign \$135  = a_out[1] ^ a_out[2];
@@ -4799,7 +3228,7 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   assign \$138  = \$136  & \$137 ;
   assign \$139  = \$138  & b_out[6];
   assign \$140  = \$134  | \$139 ;
-  assign \$141  = \$140  ^ a_out[3];
+  assign selected_0_1[7] = \$140  ^ a_out[3];
   assign \$142  = a_out[1] ^ a_out[2];
   assign \$143  = \$142  & b_out[7];
   assign \$144  = a_out[1] ^ a_out[2];
@@ -4808,10 +3237,10 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   assign \$147  = \$145  & \$146 ;
   assign \$148  = \$147  & b_out[7];
   assign \$149  = \$143  | \$148 ;
-  assign \$150  = \$149  ^ a_out[3];
+  assign selected_0_1[8] = \$149  ^ a_out[3];
   assign \$151  = a_out[3] ^ a_out[4];
   assign \$152  = \$151  & b_out[0];
-  assign \$153  = \$152  ^ a_out[5];
+  assign selected_0_2[0] = \$152  ^ a_out[5];
   assign \$154  = a_out[3] ^ a_out[4];
   assign \$155  = \$154  & b_out[1];
   assign \$156  = a_out[3] ^ a_out[4];
@@ -4820,7 +3249,7 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   assign \$159  = \$157  & \$158 ;
   assign \$160  = \$159  & b_out[0];
   assign \$161  = \$155  | \$160 ;
-  assign \$162  = \$161  ^ a_out[5];
+  assign selected_0_2[1] = \$161  ^ a_out[5];
   assign \$163  = a_out[3] ^ a_out[4];
   assign \$164  = \$163  & b_out[2];
   assign \$165  = a_out[3] ^ a_out[4];
@@ -4829,7 +3258,7 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   assign \$168  = \$166  & \$167 ;
   assign \$169  = \$168  & b_out[1];
   assign \$170  = \$164  | \$169 ;
-  assign \$171  = \$170  ^ a_out[5];
+  assign selected_0_2[2] = \$170  ^ a_out[5];
   assign \$172  = a_out[3] ^ a_out[4];
   assign \$173  = \$172  & b_out[3];
   assign \$174  = a_out[3] ^ a_out[4];
@@ -4838,7 +3267,7 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   assign \$177  = \$175  & \$176 ;
   assign \$178  = \$177  & b_out[2];
   assign \$179  = \$173  | \$178 ;
-  assign \$180  = \$179  ^ a_out[5];
+  assign selected_0_2[3] = \$179  ^ a_out[5];
   assign \$181  = a_out[3] ^ a_out[4];
   assign \$182  = \$181  & b_out[4];
   assign \$183  = a_out[3] ^ a_out[4];
@@ -4847,7 +3276,7 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   assign \$186  = \$184  & \$185 ;
   assign \$187  = \$186  & b_out[3];
   assign \$188  = \$182  | \$187 ;
-  assign \$189  = \$188  ^ a_out[5];
+  assign selected_0_2[4] = \$188  ^ a_out[5];
   assign \$190  = a_out[3] ^ a_out[4];
   assign \$191  = \$190  & b_out[5];
   assign \$192  = a_out[3] ^ a_out[4];
@@ -4856,7 +3285,7 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   assign \$195  = \$193  & \$194 ;
   assign \$196  = \$195  & b_out[4];
   assign \$197  = \$191  | \$196 ;
-  assign \$198  = \$197  ^ a_out[5];
+  assign selected_0_2[5] = \$197  ^ a_out[5];
   assign \$199  = a_out[3] ^ a_out[4];
   assign \$200  = \$199  & b_out[6];
   assign \$201  = a_out[3] ^ a_out[4];
@@ -4865,7 +3294,7 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   assign \$204  = \$202  & \$203 ;
   assign \$205  = \$204  & b_out[5];
   assign \$206  = \$200  | \$205 ;
-  assign \$207  = \$206  ^ a_out[5];
+  assign selected_0_2[6] = \$206  ^ a_out[5];
   assign \$208  = a_out[3] ^ a_out[4];
   assign \$209  = \$208  & b_out[7];
   assign \$210  = a_out[3] ^ a_out[4];
@@ -4874,7 +3303,7 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   assign \$213  = \$211  & \$212 ;
   assign \$214  = \$213  & b_out[6];
   assign \$215  = \$209  | \$214 ;
-  assign \$216  = \$215  ^ a_out[5];
+  assign selected_0_2[7] = \$215  ^ a_out[5];
   assign \$217  = a_out[3] ^ a_out[4];
   assign \$218  = \$217  & b_out[7];
   assign \$219  = a_out[3] ^ a_out[4];
@@ -4883,10 +3312,10 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   assign \$222  = \$220  & \$221 ;
   assign \$223  = \$222  & b_out[7];
   assign \$224  = \$218  | \$223 ;
-  assign \$225  = \$224  ^ a_out[5];
+  assign selected_0_2[8] = \$224  ^ a_out[5];
   assign \$226  = a_out[5] ^ a_out[6];
   assign \$227  = \$226  & b_out[0];
-  assign \$228  = \$227  ^ a_out[7];
+  assign selected_0_3[0] = \$227  ^ a_out[7];
   assign \$229  = a_out[5] ^ a_out[6];
   assign \$230  = \$229  & b_out[1];
   assign \$231  = a_out[5] ^ a_out[6];
@@ -4895,7 +3324,7 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   assign \$234  = \$232  & \$233 ;
   assign \$235  = \$234  & b_out[0];
   assign \$236  = \$230  | \$235 ;
-  assign \$237  = \$236  ^ a_out[7];
+  assign selected_0_3[1] = \$236  ^ a_out[7];
   assign \$238  = a_out[5] ^ a_out[6];
   assign \$239  = \$238  & b_out[2];
   assign \$240  = a_out[5] ^ a_out[6];
@@ -4904,7 +3333,7 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   assign \$243  = \$241  & \$242 ;
   assign \$244  = \$243  & b_out[1];
   assign \$245  = \$239  | \$244 ;
-  assign \$246  = \$245  ^ a_out[7];
+  assign selected_0_3[2] = \$245  ^ a_out[7];
   assign \$247  = a_out[5] ^ a_out[6];
   assign \$248  = \$247  & b_out[3];
   assign \$249  = a_out[5] ^ a_out[6];
@@ -4913,7 +3342,7 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   assign \$252  = \$250  & \$251 ;
   assign \$253  = \$252  & b_out[2];
   assign \$254  = \$248  | \$253 ;
-  assign \$255  = \$254  ^ a_out[7];
+  assign selected_0_3[3] = \$254  ^ a_out[7];
   assign \$256  = a_out[5] ^ a_out[6];
   assign \$257  = \$256  & b_out[4];
   assign \$258  = a_out[5] ^ a_out[6];
@@ -4922,7 +3351,7 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   assign \$261  = \$259  & \$260 ;
   assign \$262  = \$261  & b_out[3];
   assign \$263  = \$257  | \$262 ;
-  assign \$264  = \$263  ^ a_out[7];
+  assign selected_0_3[4] = \$263  ^ a_out[7];
   assign \$265  = a_out[5] ^ a_out[6];
   assign \$266  = \$265  & b_out[5];
   assign \$267  = a_out[5] ^ a_out[6];
@@ -4931,7 +3360,7 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   assign \$270  = \$268  & \$269 ;
   assign \$271  = \$270  & b_out[4];
   assign \$272  = \$266  | \$271 ;
-  assign \$273  = \$272  ^ a_out[7];
+  assign selected_0_3[5] = \$272  ^ a_out[7];
   assign \$274  = a_out[5] ^ a_out[6];
   assign \$275  = \$274  & b_out[6];
   assign \$276  = a_out[5] ^ a_out[6];
@@ -4940,7 +3369,7 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   assign \$279  = \$277  & \$278 ;
   assign \$280  = \$279  & b_out[5];
   assign \$281  = \$275  | \$280 ;
-  assign \$282  = \$281  ^ a_out[7];
+  assign selected_0_3[6] = \$281  ^ a_out[7];
   assign \$283  = a_out[5] ^ a_out[6];
   assign \$284  = \$283  & b_out[7];
   assign \$285  = a_out[5] ^ a_out[6];
@@ -4949,7 +3378,7 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   assign \$288  = \$286  & \$287 ;
   assign \$289  = \$288  & b_out[6];
   assign \$290  = \$284  | \$289 ;
-  assign \$291  = \$290  ^ a_out[7];
+  assign selected_0_3[7] = \$290  ^ a_out[7];
   assign \$292  = a_out[5] ^ a_out[6];
   assign \$293  = \$292  & b_out[7];
   assign \$294  = a_out[5] ^ a_out[6];
@@ -4958,9 +3387,9 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   assign \$297  = \$295  & \$296 ;
   assign \$298  = \$297  & b_out[7];
   assign \$299  = \$293  | \$298 ;
-  assign \$300  = \$299  ^ a_out[7];
+  assign selected_0_3[8] = \$299  ^ a_out[7];
   assign \$302  = done ? 32'd0 : total;
-  assign \$303  = \$301  ^ \$302 [0];
+  assign \$303  = a_out[1] ^ \$302 [0];
   assign sum_0 = \$303  ^ selected_0_0[0];
   assign \$304  = done ? 32'd0 : total;
   assign \$305  = a_out[1] & \$304 [0];
@@ -4969,7 +3398,7 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   assign \$308  = selected_0_0[0] & \$307 ;
   assign carry_0 = \$305  | \$308 ;
   assign \$309  = done ? 32'd0 : total;
-  assign \$311  = \$310  ^ selected_0_0[1];
+  assign \$311  = \$309 [1] ^ selected_0_0[1];
   assign sum_1 = \$311  ^ carry_0;
   assign \$312  = done ? 32'd0 : total;
   assign \$313  = \$312 [1] & selected_0_0[1];
@@ -4978,7 +3407,7 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   assign \$316  = carry_0 & \$315 ;
   assign carry_1 = \$313  | \$316 ;
   assign \$318  = done ? 32'd0 : total;
-  assign \$319  = \$317  ^ \$318 [2];
+  assign \$319  = a_out[3] ^ \$318 [2];
   assign sum_2 = \$319  ^ selected_0_0[2];
   assign \$320  = done ? 32'd0 : total;
   assign \$321  = a_out[3] & \$320 [2];
@@ -4986,212 +3415,51 @@ module systolic_os_opt1_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out,
   assign \$323  = a_out[3] ^ \$322 [2];
   assign \$324  = selected_0_0[2] & \$323 ;
   assign carry_2 = \$321  | \$324 ;
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$4 ) begin end
-    \$663  = a_out;
-    if (en) begin
-      \$663  = a_in;
-    end
-    if (rst) begin
-      \$663  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$4 ) begin end
-    \$664  = b_out;
-    if (en) begin
-      \$664  = b_in;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$4 ) begin end
-    \$665  = last_out;
-    if (en) begin
-      \$665  = last_in;
-    end
-    if (rst) begin
-      \$665  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$4 ) begin end
-    \$666  = done;
-    if (en) begin
-      \$666  = last_out;
-    end
-    if (rst) begin
-      \$666  = 1'h1;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$4 ) begin end
-    \$667  = total;
-    if (en) begin
-      \$667  = { sum_79, carry_75, sum_75, sum_73, sum_71, sum_69, carry_65, sum_65, sum_63, sum_61, sum_59, carry_55, sum_55, sum_53, sum_51, sum_49, carry_45, sum_45, carry_40, sum_40, carry_33, sum_33, sum_29, sum_24, sum_19, sum_15, carry_8, sum_8, sum_5, sum_3, sum_1, sum_0 };
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$4 ) begin end
-    \$668  = carry;
-    if (en) begin
-      \$668  = { sum_77, sum_67, sum_57, sum_47, sum_43, sum_37, carry_29, carry_24, carry_19, carry_15, sum_11 };
-    end
-  end
-  assign a = a_out;
-  assign b = b_out;
+  assign \$668  = en ? { sum_77, sum_67, sum_57, sum_47, sum_43, sum_37, carry_29, carry_24, carry_19, carry_15, sum_11 } : carry;
+  assign \$665  = rst ? 1'h0 : \$procmux$9_Y ;
+  assign \$664  = en ? b_in : b_out;
+  assign \$procmux$15_Y  = en ? a_in : a_out;
+  assign \$663  = rst ? 8'h00 : \$procmux$15_Y ;
+  assign \$667  = en ? { sum_79, carry_75, sum_75, sum_73, sum_71, sum_69, carry_65, sum_65, sum_63, sum_61, sum_59, carry_55, sum_55, sum_53, sum_51, sum_49, carry_45, sum_45, carry_40, sum_40, carry_33, sum_33, sum_29, sum_24, sum_19, sum_15, carry_8, sum_8, sum_5, sum_3, sum_1, sum_0 } : total;
+  assign \$procmux$5_Y  = en ? last_out : done;
+  assign \$666  = rst ? 1'h1 : \$procmux$5_Y ;
+  assign \$procmux$9_Y  = en ? last_in : last_out;
   assign last = last_out;
-  assign selected_0_3[8] = \$300 ;
-  assign selected_0_3[7] = \$291 ;
-  assign selected_0_3[6] = \$282 ;
-  assign selected_0_3[5] = \$273 ;
-  assign selected_0_3[4] = \$264 ;
-  assign selected_0_3[3] = \$255 ;
-  assign selected_0_3[2] = \$246 ;
-  assign selected_0_3[1] = \$237 ;
-  assign selected_0_3[0] = \$228 ;
-  assign selected_0_2[8] = \$225 ;
-  assign selected_0_2[7] = \$216 ;
-  assign selected_0_2[6] = \$207 ;
-  assign selected_0_2[5] = \$198 ;
-  assign selected_0_2[4] = \$189 ;
-  assign selected_0_2[3] = \$180 ;
-  assign selected_0_2[2] = \$171 ;
-  assign selected_0_2[1] = \$162 ;
-  assign selected_0_2[0] = \$153 ;
-  assign selected_0_1[8] = \$150 ;
-  assign selected_0_1[7] = \$141 ;
-  assign selected_0_1[6] = \$132 ;
-  assign selected_0_1[5] = \$123 ;
-  assign selected_0_1[4] = \$114 ;
-  assign selected_0_1[3] = \$105 ;
-  assign selected_0_1[2] = \$96 ;
-  assign selected_0_1[1] = \$87 ;
-  assign selected_0_1[0] = \$78 ;
-  assign selected_0_0[8] = \$75 ;
-  assign selected_0_0[7] = \$66 ;
-  assign selected_0_0[6] = \$57 ;
-  assign selected_0_0[5] = \$48 ;
-  assign selected_0_0[4] = \$39 ;
-  assign selected_0_0[3] = \$30 ;
-  assign selected_0_0[2] = \$21 ;
-  assign selected_0_0[1] = \$12 ;
-  assign selected_0_0[0] = \$3 ;
-  assign \$1  = a_out[0];
-  assign \$4  = a_out[0];
-  assign \$6  = a_out[0];
-  assign \$13  = a_out[0];
-  assign \$15  = a_out[0];
-  assign \$22  = a_out[0];
-  assign \$24  = a_out[0];
-  assign \$31  = a_out[0];
-  assign \$33  = a_out[0];
-  assign \$40  = a_out[0];
-  assign \$42  = a_out[0];
-  assign \$49  = a_out[0];
-  assign \$51  = a_out[0];
-  assign \$58  = a_out[0];
-  assign \$60  = a_out[0];
-  assign \$67  = a_out[0];
-  assign \$69  = a_out[0];
-  assign \$301  = a_out[1];
-  assign \$310  = \$309 [1];
-  assign \$317  = a_out[3];
-  assign \$325  = \$78 ;
-  assign \$331  = \$330 [3];
-  assign \$338  = carry_2;
-  assign \$343  = a_out[5];
-  assign \$351  = \$96 ;
-  assign \$356  = carry_4;
-  assign \$362  = \$361 [5];
-  assign \$372  = \$105 ;
-  assign \$377  = sum_9;
-  assign \$382  = a_out[7];
-  assign \$390  = \$114 ;
-  assign \$395  = carry_9;
-  assign \$400  = sum_13;
-  assign \$406  = \$405 [7];
-  assign \$416  = \$123 ;
-  assign \$421  = carry_12;
-  assign \$426  = sum_17;
-  assign \$432  = \$431 [8];
-  assign \$437  = sum_20;
-  assign \$445  = \$189 ;
-  assign \$450  = carry_17;
-  assign \$455  = carry_18;
-  assign \$457  = \$456 [9];
-  assign \$462  = carry_20;
-  assign \$467  = \$198 ;
-  assign \$472  = carry_21;
-  assign \$477  = carry_23;
-  assign \$479  = \$478 [10];
-  assign \$489  = sum_30;
-  assign \$497  = \$264 ;
-  assign \$502  = sum_31;
-  assign \$508  = \$507 [11];
-  assign \$513  = sum_34;
-  assign \$518  = \$273 ;
-  assign \$523  = carry_32;
-  assign \$525  = \$524 [12];
-  assign \$534  = \$282 ;
-  assign \$539  = carry_36;
-  assign \$545  = \$544 [13];
-  assign \$550  = sum_41;
-  assign \$555  = sum_42;
-  assign \$557  = \$556 [14];
-  assign \$566  = sum_44;
-  assign \$572  = \$571 [15];
-  assign \$577  = sum_46;
-  assign \$579  = \$578 [16];
-  assign \$582  = sum_48;
-  assign \$584  = \$583 [17];
-  assign \$587  = sum_50;
-  assign \$589  = \$588 [18];
-  assign \$592  = sum_52;
-  assign \$594  = \$593 [19];
-  assign \$597  = sum_54;
-  assign \$599  = \$598 [20];
-  assign \$604  = sum_56;
-  assign \$606  = \$605 [21];
-  assign \$609  = sum_58;
-  assign \$611  = \$610 [22];
-  assign \$614  = sum_60;
-  assign \$616  = \$615 [23];
-  assign \$619  = sum_62;
-  assign \$621  = \$620 [24];
-  assign \$624  = sum_64;
-  assign \$626  = \$625 [25];
-  assign \$631  = sum_66;
-  assign \$633  = \$632 [26];
-  assign \$636  = sum_68;
-  assign \$638  = \$637 [27];
-  assign \$641  = sum_70;
-  assign \$643  = \$642 [28];
-  assign \$646  = sum_72;
-  assign \$648  = \$647 [29];
-  assign \$651  = sum_74;
-  assign \$653  = \$652 [30];
-  assign \$658  = sum_76;
-  assign \$660  = \$659 [31];
-  assign \$662  = sum_78;
+  assign b = b_out;
+  assign a = a_out;
 endmodule
 
 module systolic_os_opt1_skew_a(rst, en, data_in, data_out, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$5  = 0;
-  reg [7:0] \$1 ;
-  reg [79:0] \$10 ;
-  reg [87:0] \$11 ;
-  reg [95:0] \$12 ;
-  reg [103:0] \$13 ;
-  reg [111:0] \$14 ;
-  reg [119:0] \$15 ;
-  reg [15:0] \$2 ;
-  reg [23:0] \$3 ;
-  reg [31:0] \$4 ;
-  reg [39:0] \$5 ;
-  reg [47:0] \$6 ;
-  reg [55:0] \$7 ;
-  reg [63:0] \$8 ;
-  reg [71:0] \$9 ;
+  wire [7:0] \$1 ;
+  wire [79:0] \$10 ;
+  wire [87:0] \$11 ;
+  wire [95:0] \$12 ;
+  wire [103:0] \$13 ;
+  wire [111:0] \$14 ;
+  wire [119:0] \$15 ;
+  wire [15:0] \$2 ;
+  wire [23:0] \$3 ;
+  wire [31:0] \$4 ;
+  wire [39:0] \$5 ;
+  wire [47:0] \$6 ;
+  wire [55:0] \$7 ;
+  wire [63:0] \$8 ;
+  wire [71:0] \$9 ;
+  wire [119:0] \$procmux$429_Y ;
+  wire [111:0] \$procmux$433_Y ;
+  wire [103:0] \$procmux$437_Y ;
+  wire [95:0] \$procmux$441_Y ;
+  wire [87:0] \$procmux$445_Y ;
+  wire [79:0] \$procmux$449_Y ;
+  wire [71:0] \$procmux$453_Y ;
+  wire [63:0] \$procmux$457_Y ;
+  wire [55:0] \$procmux$461_Y ;
+  wire [47:0] \$procmux$465_Y ;
+  wire [39:0] \$procmux$469_Y ;
+  wire [31:0] \$procmux$473_Y ;
+  wire [23:0] \$procmux$477_Y ;
+  wire [15:0] \$procmux$481_Y ;
+  wire [7:0] \$procmux$485_Y ;
   input clk;
   wire clk;
   input [127:0] data_in;
@@ -5247,191 +3515,70 @@ module systolic_os_opt1_skew_a(rst, en, data_in, data_out, clk);
     lane_14 <= \$14 ;
   always @(posedge clk)
     lane_15 <= \$15 ;
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$1  = lane_1;
-    if (en) begin
-      \$1  = data_in[15:8];
-    end
-    if (rst) begin
-      \$1  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$2  = lane_2;
-    if (en) begin
-      \$2  = { lane_2[7:0], data_in[23:16] };
-    end
-    if (rst) begin
-      \$2  = 16'h0000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$3  = lane_3;
-    if (en) begin
-      \$3  = { lane_3[15:0], data_in[31:24] };
-    end
-    if (rst) begin
-      \$3  = 24'h000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$4  = lane_4;
-    if (en) begin
-      \$4  = { lane_4[23:0], data_in[39:32] };
-    end
-    if (rst) begin
-      \$4  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$5  = lane_5;
-    if (en) begin
-      \$5  = { lane_5[31:0], data_in[47:40] };
-    end
-    if (rst) begin
-      \$5  = 40'h0000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$6  = lane_6;
-    if (en) begin
-      \$6  = { lane_6[39:0], data_in[55:48] };
-    end
-    if (rst) begin
-      \$6  = 48'h000000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$7  = lane_7;
-    if (en) begin
-      \$7  = { lane_7[47:0], data_in[63:56] };
-    end
-    if (rst) begin
-      \$7  = 56'h00000000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$8  = lane_8;
-    if (en) begin
-      \$8  = { lane_8[55:0], data_in[71:64] };
-    end
-    if (rst) begin
-      \$8  = 64'h0000000000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$9  = lane_9;
-    if (en) begin
-      \$9  = { lane_9[63:0], data_in[79:72] };
-    end
-    if (rst) begin
-      \$9  = 72'h000000000000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$10  = lane_10;
-    if (en) begin
-      \$10  = { lane_10[71:0], data_in[87:80] };
-    end
-    if (rst) begin
-      \$10  = 80'h00000000000000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$11  = lane_11;
-    if (en) begin
-      \$11  = { lane_11[79:0], data_in[95:88] };
-    end
-    if (rst) begin
-      \$11  = 88'h0000000000000000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$12  = lane_12;
-    if (en) begin
-      \$12  = { lane_12[87:0], data_in[103:96] };
-    end
-    if (rst) begin
-      \$12  = 96'h000000000000000000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$13  = lane_13;
-    if (en) begin
-      \$13  = { lane_13[95:0], data_in[111:104] };
-    end
-    if (rst) begin
-      \$13  = 104'h00000000000000000000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$14  = lane_14;
-    if (en) begin
-      \$14  = { lane_14[103:0], data_in[119:112] };
-    end
-    if (rst) begin
-      \$14  = 112'h0000000000000000000000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$15  = lane_15;
-    if (en) begin
-      \$15  = { lane_15[111:0], data_in[127:120] };
-    end
-    if (rst) begin
-      \$15  = 120'h000000000000000000000000000000;
-    end
-  end
-  assign data_out[127:120] = lane_15[119:112];
-  assign data_out[119:112] = lane_14[111:104];
-  assign data_out[111:104] = lane_13[103:96];
-  assign data_out[103:96] = lane_12[95:88];
-  assign data_out[95:88] = lane_11[87:80];
-  assign data_out[87:80] = lane_10[79:72];
-  assign data_out[79:72] = lane_9[71:64];
-  assign data_out[71:64] = lane_8[63:56];
-  assign data_out[63:56] = lane_7[55:48];
-  assign data_out[55:48] = lane_6[47:40];
-  assign data_out[47:40] = lane_5[39:32];
-  assign data_out[39:32] = lane_4[31:24];
-  assign data_out[31:24] = lane_3[23:16];
-  assign data_out[23:16] = lane_2[15:8];
-  assign data_out[15:8] = lane_1;
-  assign data_out[7:0] = data_in[7:0];
+  assign \$procmux$429_Y  = en ? { lane_15[111:0], data_in[127:120] } : lane_15;
+  assign \$15  = rst ? 120'h000000000000000000000000000000 : \$procmux$429_Y ;
+  assign \$procmux$433_Y  = en ? { lane_14[103:0], data_in[119:112] } : lane_14;
+  assign \$14  = rst ? 112'h0000000000000000000000000000 : \$procmux$433_Y ;
+  assign \$procmux$437_Y  = en ? { lane_13[95:0], data_in[111:104] } : lane_13;
+  assign \$13  = rst ? 104'h00000000000000000000000000 : \$procmux$437_Y ;
+  assign \$procmux$441_Y  = en ? { lane_12[87:0], data_in[103:96] } : lane_12;
+  assign \$12  = rst ? 96'h000000000000000000000000 : \$procmux$441_Y ;
+  assign \$procmux$445_Y  = en ? { lane_11[79:0], data_in[95:88] } : lane_11;
+  assign \$11  = rst ? 88'h0000000000000000000000 : \$procmux$445_Y ;
+  assign \$procmux$449_Y  = en ? { lane_10[71:0], data_in[87:80] } : lane_10;
+  assign \$10  = rst ? 80'h00000000000000000000 : \$procmux$449_Y ;
+  assign \$procmux$453_Y  = en ? { lane_9[63:0], data_in[79:72] } : lane_9;
+  assign \$9  = rst ? 72'h000000000000000000 : \$procmux$453_Y ;
+  assign \$procmux$457_Y  = en ? { lane_8[55:0], data_in[71:64] } : lane_8;
+  assign \$8  = rst ? 64'h0000000000000000 : \$procmux$457_Y ;
+  assign \$procmux$461_Y  = en ? { lane_7[47:0], data_in[63:56] } : lane_7;
+  assign \$7  = rst ? 56'h00000000000000 : \$procmux$461_Y ;
+  assign \$procmux$465_Y  = en ? { lane_6[39:0], data_in[55:48] } : lane_6;
+  assign \$6  = rst ? 48'h000000000000 : \$procmux$465_Y ;
+  assign \$procmux$469_Y  = en ? { lane_5[31:0], data_in[47:40] } : lane_5;
+  assign \$5  = rst ? 40'h0000000000 : \$procmux$469_Y ;
+  assign \$procmux$473_Y  = en ? { lane_4[23:0], data_in[39:32] } : lane_4;
+  assign \$4  = rst ? 32'd0 : \$procmux$473_Y ;
+  assign \$procmux$477_Y  = en ? { lane_3[15:0], data_in[31:24] } : lane_3;
+  assign \$3  = rst ? 24'h000000 : \$procmux$477_Y ;
+  assign \$procmux$481_Y  = en ? { lane_2[7:0], data_in[23:16] } : lane_2;
+  assign \$2  = rst ? 16'h0000 : \$procmux$481_Y ;
+  assign \$procmux$485_Y  = en ? data_in[15:8] : lane_1;
+  assign \$1  = rst ? 8'h00 : \$procmux$485_Y ;
+  assign data_out = { lane_15[119:112], lane_14[111:104], lane_13[103:96], lane_12[95:88], lane_11[87:80], lane_10[79:72], lane_9[71:64], lane_8[63:56], lane_7[55:48], lane_6[47:40], lane_5[39:32], lane_4[31:24], lane_3[23:16], lane_2[15:8], lane_1, data_in[7:0] };
 endmodule
 
 module systolic_os_opt1_skew_b(rst, en, data_in, data_out, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$6  = 0;
-  reg [8:0] \$1 ;
-  reg [89:0] \$10 ;
-  reg [98:0] \$11 ;
-  reg [107:0] \$12 ;
-  reg [116:0] \$13 ;
-  reg [125:0] \$14 ;
-  reg [134:0] \$15 ;
-  reg [17:0] \$2 ;
-  reg [26:0] \$3 ;
-  reg [35:0] \$4 ;
-  reg [44:0] \$5 ;
-  reg [53:0] \$6 ;
-  reg [62:0] \$7 ;
-  reg [71:0] \$8 ;
-  reg [80:0] \$9 ;
+  wire [8:0] \$1 ;
+  wire [89:0] \$10 ;
+  wire [98:0] \$11 ;
+  wire [107:0] \$12 ;
+  wire [116:0] \$13 ;
+  wire [125:0] \$14 ;
+  wire [134:0] \$15 ;
+  wire [17:0] \$2 ;
+  wire [26:0] \$3 ;
+  wire [35:0] \$4 ;
+  wire [44:0] \$5 ;
+  wire [53:0] \$6 ;
+  wire [62:0] \$7 ;
+  wire [71:0] \$8 ;
+  wire [80:0] \$9 ;
+  wire [134:0] \$procmux$369_Y ;
+  wire [125:0] \$procmux$373_Y ;
+  wire [116:0] \$procmux$377_Y ;
+  wire [107:0] \$procmux$381_Y ;
+  wire [98:0] \$procmux$385_Y ;
+  wire [89:0] \$procmux$389_Y ;
+  wire [80:0] \$procmux$393_Y ;
+  wire [71:0] \$procmux$397_Y ;
+  wire [62:0] \$procmux$401_Y ;
+  wire [53:0] \$procmux$405_Y ;
+  wire [44:0] \$procmux$409_Y ;
+  wire [35:0] \$procmux$413_Y ;
+  wire [26:0] \$procmux$417_Y ;
+  wire [17:0] \$procmux$421_Y ;
+  wire [8:0] \$procmux$425_Y ;
   input clk;
   wire clk;
   input [143:0] data_in;
@@ -5487,180 +3634,44 @@ module systolic_os_opt1_skew_b(rst, en, data_in, data_out, clk);
     lane_14 <= \$14 ;
   always @(posedge clk)
     lane_15 <= \$15 ;
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$6 ) begin end
-    \$1  = lane_1;
-    if (en) begin
-      \$1  = data_in[17:9];
-    end
-    if (rst) begin
-      \$1  = 9'h000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$6 ) begin end
-    \$2  = lane_2;
-    if (en) begin
-      \$2  = { lane_2[8:0], data_in[26:18] };
-    end
-    if (rst) begin
-      \$2  = 18'h00000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$6 ) begin end
-    \$3  = lane_3;
-    if (en) begin
-      \$3  = { lane_3[17:0], data_in[35:27] };
-    end
-    if (rst) begin
-      \$3  = 27'h0000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$6 ) begin end
-    \$4  = lane_4;
-    if (en) begin
-      \$4  = { lane_4[26:0], data_in[44:36] };
-    end
-    if (rst) begin
-      \$4  = 36'h000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$6 ) begin end
-    \$5  = lane_5;
-    if (en) begin
-      \$5  = { lane_5[35:0], data_in[53:45] };
-    end
-    if (rst) begin
-      \$5  = 45'h000000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$6 ) begin end
-    \$6  = lane_6;
-    if (en) begin
-      \$6  = { lane_6[44:0], data_in[62:54] };
-    end
-    if (rst) begin
-      \$6  = 54'h00000000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$6 ) begin end
-    \$7  = lane_7;
-    if (en) begin
-      \$7  = { lane_7[53:0], data_in[71:63] };
-    end
-    if (rst) begin
-      \$7  = 63'h0000000000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$6 ) begin end
-    \$8  = lane_8;
-    if (en) begin
-      \$8  = { lane_8[62:0], data_in[80:72] };
-    end
-    if (rst) begin
-      \$8  = 72'h000000000000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$6 ) begin end
-    \$9  = lane_9;
-    if (en) begin
-      \$9  = { lane_9[71:0], data_in[89:81] };
-    end
-    if (rst) begin
-      \$9  = 81'h000000000000000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$6 ) begin end
-    \$10  = lane_10;
-    if (en) begin
-      \$10  = { lane_10[80:0], data_in[98:90] };
-    end
-    if (rst) begin
-      \$10  = 90'h00000000000000000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$6 ) begin end
-    \$11  = lane_11;
-    if (en) begin
-      \$11  = { lane_11[89:0], data_in[107:99] };
-    end
-    if (rst) begin
-      \$11  = 99'h0000000000000000000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$6 ) begin end
-    \$12  = lane_12;
-    if (en) begin
-      \$12  = { lane_12[98:0], data_in[116:108] };
-    end
-    if (rst) begin
-      \$12  = 108'h000000000000000000000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$6 ) begin end
-    \$13  = lane_13;
-    if (en) begin
-      \$13  = { lane_13[107:0], data_in[125:117] };
-    end
-    if (rst) begin
-      \$13  = 117'h000000000000000000000000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$6 ) begin end
-    \$14  = lane_14;
-    if (en) begin
-      \$14  = { lane_14[116:0], data_in[134:126] };
-    end
-    if (rst) begin
-      \$14  = 126'h00000000000000000000000000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$6 ) begin end
-    \$15  = lane_15;
-    if (en) begin
-      \$15  = { lane_15[125:0], data_in[143:135] };
-    end
-    if (rst) begin
-      \$15  = 135'h0000000000000000000000000000000000;
-    end
-  end
-  assign data_out[143:135] = lane_15[134:126];
-  assign data_out[134:126] = lane_14[125:117];
-  assign data_out[125:117] = lane_13[116:108];
-  assign data_out[116:108] = lane_12[107:99];
-  assign data_out[107:99] = lane_11[98:90];
-  assign data_out[98:90] = lane_10[89:81];
-  assign data_out[89:81] = lane_9[80:72];
-  assign data_out[80:72] = lane_8[71:63];
-  assign data_out[71:63] = lane_7[62:54];
-  assign data_out[62:54] = lane_6[53:45];
-  assign data_out[53:45] = lane_5[44:36];
-  assign data_out[44:36] = lane_4[35:27];
-  assign data_out[35:27] = lane_3[26:18];
-  assign data_out[26:18] = lane_2[17:9];
-  assign data_out[17:9] = lane_1;
-  assign data_out[8:0] = data_in[8:0];
+  assign \$procmux$369_Y  = en ? { lane_15[125:0], data_in[143:135] } : lane_15;
+  assign \$15  = rst ? 135'h0000000000000000000000000000000000 : \$procmux$369_Y ;
+  assign \$procmux$373_Y  = en ? { lane_14[116:0], data_in[134:126] } : lane_14;
+  assign \$14  = rst ? 126'h00000000000000000000000000000000 : \$procmux$373_Y ;
+  assign \$procmux$377_Y  = en ? { lane_13[107:0], data_in[125:117] } : lane_13;
+  assign \$13  = rst ? 117'h000000000000000000000000000000 : \$procmux$377_Y ;
+  assign \$procmux$381_Y  = en ? { lane_12[98:0], data_in[116:108] } : lane_12;
+  assign \$12  = rst ? 108'h000000000000000000000000000 : \$procmux$381_Y ;
+  assign \$procmux$385_Y  = en ? { lane_11[89:0], data_in[107:99] } : lane_11;
+  assign \$11  = rst ? 99'h0000000000000000000000000 : \$procmux$385_Y ;
+  assign \$procmux$389_Y  = en ? { lane_10[80:0], data_in[98:90] } : lane_10;
+  assign \$10  = rst ? 90'h00000000000000000000000 : \$procmux$389_Y ;
+  assign \$procmux$393_Y  = en ? { lane_9[71:0], data_in[89:81] } : lane_9;
+  assign \$9  = rst ? 81'h000000000000000000000 : \$procmux$393_Y ;
+  assign \$procmux$397_Y  = en ? { lane_8[62:0], data_in[80:72] } : lane_8;
+  assign \$8  = rst ? 72'h000000000000000000 : \$procmux$397_Y ;
+  assign \$procmux$401_Y  = en ? { lane_7[53:0], data_in[71:63] } : lane_7;
+  assign \$7  = rst ? 63'h0000000000000000 : \$procmux$401_Y ;
+  assign \$procmux$405_Y  = en ? { lane_6[44:0], data_in[62:54] } : lane_6;
+  assign \$6  = rst ? 54'h00000000000000 : \$procmux$405_Y ;
+  assign \$procmux$409_Y  = en ? { lane_5[35:0], data_in[53:45] } : lane_5;
+  assign \$5  = rst ? 45'h000000000000 : \$procmux$409_Y ;
+  assign \$procmux$413_Y  = en ? { lane_4[26:0], data_in[44:36] } : lane_4;
+  assign \$4  = rst ? 36'h000000000 : \$procmux$413_Y ;
+  assign \$procmux$417_Y  = en ? { lane_3[17:0], data_in[35:27] } : lane_3;
+  assign \$3  = rst ? 27'h0000000 : \$procmux$417_Y ;
+  assign \$procmux$421_Y  = en ? { lane_2[8:0], data_in[26:18] } : lane_2;
+  assign \$2  = rst ? 18'h00000 : \$procmux$421_Y ;
+  assign \$procmux$425_Y  = en ? data_in[17:9] : lane_1;
+  assign \$1  = rst ? 9'h000 : \$procmux$425_Y ;
+  assign data_out = { lane_15[134:126], lane_14[125:117], lane_13[116:108], lane_12[107:99], lane_11[98:90], lane_10[89:81], lane_9[80:72], lane_8[71:63], lane_7[62:54], lane_6[53:45], lane_5[44:36], lane_4[35:27], lane_3[26:18], lane_2[17:9], lane_1, data_in[8:0] };
 endmodule
 
 module systolic_os_opt1_skid_buffer(rst, in_payload, in_valid, out_ready, in_ready, out_payload, out_valid, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$7  = 0;
-  wire \$1 ;
   wire \$2 ;
-  reg [512:0] \$3 ;
-  reg \$4 ;
+  wire [512:0] \$3 ;
+  wire \$4 ;
+  wire \$procmux$19_Y ;
   input clk;
   wire clk;
   reg full = 1'h0;
@@ -5686,23 +3697,8 @@ module systolic_os_opt1_skid_buffer(rst, in_payload, in_valid, out_ready, in_rea
   assign in_ready = ~ full;
   assign out_valid = full | in_valid;
   assign out_payload = full ? held : in_payload;
-  assign \$1  = ~ full;
   assign \$2  = ~ out_ready;
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$7 ) begin end
-    \$3  = held;
-    if (\$1 ) begin
-      \$3  = in_payload;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$7 ) begin end
-    \$4  = full;
-    if (out_valid) begin
-      \$4  = \$2 ;
-    end
-    if (rst) begin
-      \$4  = 1'h0;
-    end
-  end
+  assign \$procmux$19_Y  = out_valid ? \$2  : full;
+  assign \$4  = rst ? 1'h0 : \$procmux$19_Y ;
+  assign \$3  = full ? held : in_payload;
 endmodule

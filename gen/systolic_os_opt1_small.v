@@ -2,25 +2,29 @@
 // name=systolic-os-opt1-small, array=systolic-os, rows=4, cols=3, mac=opt1, a=8, b=8, acc=32, encoding=mbe, style=operator
 
 module systolic_os_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a__ready, b__ready, c__payload, c__valid, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$1  = 0;
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
+  (* unused_bits = "2" *)
   wire [2:0] \$12 ;
+  (* unused_bits = "0" *)
   wire \$13 ;
+  (* unused_bits = "0" *)
   wire \$14 ;
+  (* unused_bits = "0" *)
   wire \$15 ;
+  (* unused_bits = "0" *)
   wire \$16 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$17 ;
-  reg [1:0] \$18 ;
+  wire [1:0] \$18 ;
   wire \$2 ;
   wire \$3 ;
   wire \$4 ;
   wire \$5 ;
-  wire \$6 ;
-  wire \$7 ;
-  wire \$8 ;
   wire \$9 ;
+  wire [1:0] \$procmux$363_Y ;
+  wire [1:0] \$procmux$365_Y ;
   wire \$signal ;
   wire \$signal$12 ;
   wire \$signal$13 ;
@@ -105,15 +109,18 @@ module systolic_os_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c
   assign \$5  = \$3  | \$4 ;
   assign a__ready = \$2  & \$5 ;
   assign data_in = a__ready ? a__payload[31:0] : 32'd0;
-  assign \$6  = a__ready & \$signal ;
-  assign \$7  = a__ready & \$signal ;
-  assign \$8  = a__ready & \$signal ;
+  assign \data_in$18 [8] = a__ready & \$signal ;
+  assign \data_in$18 [17] = a__ready & \$signal ;
+  assign \data_in$18 [26] = a__ready & \$signal ;
   assign \$9  = a__ready & \$signal ;
   assign \$10  = | \wait ;
   assign \$11  = \$signal$13  & \$10 ;
   assign \$12  = \wait  - 1'h1;
   always @(posedge clk)
     \wait  <= \$18 ;
+  assign \$procmux$363_Y  = \$11  ? \$12 [1:0] : \wait ;
+  assign \$procmux$365_Y  = \$9  ? 2'h3 : \$procmux$363_Y ;
+  assign \$18  = rst ? 2'h0 : \$procmux$365_Y ;
   systolic_os_opt1_small_column column_0 (
     .a_in(a_in),
     .a_out(\a_in$26 ),
@@ -166,7 +173,7 @@ module systolic_os_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c
   );
   systolic_os_opt1_small_skew_b skew_b (
     .clk(clk),
-    .data_in({ \$8 , b__payload[23:16], \$7 , b__payload[15:8], \$6 , b__payload[7:0] }),
+    .data_in({ \data_in$18 [26], b__payload[23:16], \data_in$18 [17], b__payload[15:8], \data_in$18 [8], b__payload[7:0] }),
     .data_out(\data_out$23 ),
     .en(\$signal$13 ),
     .rst(rst)
@@ -181,109 +188,59 @@ module systolic_os_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c
     .out_valid(c__valid),
     .rst(rst)
   );
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$18  = \wait ;
-    if (\$9 ) begin
-      \$18  = 2'h3;
-    end else if (\$11 ) begin
-      \$18  = \$12 [1:0];
-    end
-    if (rst) begin
-      \$18  = 2'h0;
-    end
-  end
-  assign \$signal$12  = a__ready;
-  assign en = \$signal$13 ;
-  assign \en$16  = \$signal$13 ;
-  assign \data_in$18  = { \$8 , b__payload[23:16], \$7 , b__payload[15:8], \$6 , b__payload[7:0] };
-  assign \en$19  = \$signal$13 ;
-  assign data_out = a_in;
-  assign b_in = \data_out$23 [7:0];
-  assign last_in = \data_out$23 [8];
-  assign \en$25  = \$signal$13 ;
-  assign a_out = \a_in$26 ;
-  assign \b_in$28  = \data_out$23 [16:9];
-  assign \last_in$29  = \data_out$23 [17];
-  assign \en$30  = \$signal$13 ;
-  assign \a_out$32  = \a_in$31 ;
-  assign \b_in$33  = \data_out$23 [25:18];
-  assign \last_in$34  = \data_out$23 [26];
-  assign in_ready = \$signal$13 ;
-  assign \en$36  = \$signal$13 ;
-  assign \data_in$37  = { \result$40 , \result$39 , result };
-  assign in_payload = { last, \data_out$42  };
-  assign valid = in_valid;
-  assign out_payload = c__payload;
-  assign out_valid = c__valid;
-  assign out_ready = c__ready;
-  assign b__ready = a__ready;
-  assign \a__payload.data  = a__payload[31:0];
-  assign \a__payload.data[0]  = a__payload[7:0];
-  assign \a__payload.data[1]  = a__payload[15:8];
-  assign \a__payload.data[2]  = a__payload[23:16];
-  assign \a__payload.data[3]  = a__payload[31:24];
-  assign \a__payload.last  = a__payload[32];
-  assign \b__payload.data  = b__payload[23:0];
-  assign \b__payload.data[0]  = b__payload[7:0];
-  assign \b__payload.data[1]  = b__payload[15:8];
-  assign \b__payload.data[2]  = b__payload[23:16];
-  assign \b__payload.last  = b__payload[24];
-  assign \c__payload.data  = c__payload[95:0];
-  assign \c__payload.data[0]  = c__payload[31:0];
-  assign \c__payload.data[1]  = c__payload[63:32];
   assign \c__payload.data[2]  = c__payload[95:64];
+  assign \c__payload.data[1]  = c__payload[63:32];
+  assign \c__payload.data[0]  = c__payload[31:0];
+  assign \c__payload.data  = c__payload[95:0];
+  assign \b__payload.last  = b__payload[24];
+  assign \b__payload.data[2]  = b__payload[23:16];
+  assign \b__payload.data[1]  = b__payload[15:8];
+  assign \b__payload.data[0]  = b__payload[7:0];
+  assign \b__payload.data  = b__payload[23:0];
+  assign \a__payload.last  = a__payload[32];
+  assign \a__payload.data[3]  = a__payload[31:24];
+  assign \a__payload.data[2]  = a__payload[23:16];
+  assign \a__payload.data[1]  = a__payload[15:8];
+  assign \a__payload.data[0]  = a__payload[7:0];
+  assign \a__payload.data  = a__payload[31:0];
   assign \c__payload.last  = c__payload[96];
+  assign b__ready = a__ready;
+  assign out_ready = c__ready;
+  assign out_valid = c__valid;
+  assign out_payload = c__payload;
+  assign valid = in_valid;
+  assign in_payload = { last, \data_out$42  };
+  assign \data_in$37  = { \result$40 , \result$39 , result };
+  assign \en$36  = \$signal$13 ;
+  assign in_ready = \$signal$13 ;
+  assign \last_in$34  = \data_out$23 [26];
+  assign \b_in$33  = \data_out$23 [25:18];
+  assign \a_out$32  = \a_in$31 ;
+  assign \en$30  = \$signal$13 ;
+  assign \last_in$29  = \data_out$23 [17];
+  assign \b_in$28  = \data_out$23 [16:9];
+  assign a_out = \a_in$26 ;
+  assign \en$25  = \$signal$13 ;
+  assign last_in = \data_out$23 [8];
+  assign b_in = \data_out$23 [7:0];
+  assign data_out = a_in;
+  assign \en$19  = \$signal$13 ;
+  assign { \data_in$18 [25:18], \data_in$18 [16:9], \data_in$18 [7:0] } = b__payload[23:0];
+  assign \en$16  = \$signal$13 ;
+  assign en = \$signal$13 ;
+  assign \$signal$12  = a__ready;
 endmodule
 
 module systolic_os_opt1_small_column(rst, en, a_in, b_in, last_in, a_out, result, valid, last, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$2  = 0;
-  wire \$1 ;
-  wire \$10 ;
-  wire \$100 ;
   wire \$101 ;
   wire \$102 ;
-  wire \$103 ;
   wire \$104 ;
-  wire \$105 ;
-  wire \$106 ;
-  wire \$107 ;
-  wire \$108 ;
-  wire \$109 ;
-  wire \$11 ;
-  wire \$110 ;
-  wire \$111 ;
   wire \$112 ;
-  wire \$113 ;
-  wire \$114 ;
-  wire \$115 ;
-  wire \$116 ;
-  wire \$117 ;
-  wire \$118 ;
-  wire \$119 ;
-  wire \$12 ;
   wire \$120 ;
-  wire \$121 ;
-  wire \$122 ;
-  wire \$123 ;
-  wire \$124 ;
-  wire \$125 ;
-  wire \$126 ;
-  wire \$127 ;
-  wire \$128 ;
-  wire \$129 ;
-  wire \$13 ;
-  wire \$130 ;
-  wire \$131 ;
   wire \$132 ;
-  wire \$133 ;
-  wire \$134 ;
-  wire \$135 ;
   wire \$136 ;
   wire \$137 ;
-  wire \$138 ;
   wire \$139 ;
-  wire \$14 ;
   wire \$140 ;
   wire \$141 ;
   wire \$142 ;
@@ -292,76 +249,26 @@ module systolic_os_opt1_small_column(rst, en, a_in, b_in, last_in, a_out, result
   wire \$145 ;
   wire \$146 ;
   wire \$147 ;
-  wire \$148 ;
-  wire \$149 ;
-  wire \$15 ;
   wire \$150 ;
-  wire \$151 ;
-  wire \$152 ;
   wire \$153 ;
   wire \$154 ;
   wire \$155 ;
   wire \$156 ;
-  wire \$157 ;
-  wire \$158 ;
-  wire \$159 ;
-  wire \$16 ;
-  wire \$160 ;
-  wire \$161 ;
   wire \$162 ;
-  wire \$163 ;
-  wire \$164 ;
   wire \$165 ;
-  wire \$166 ;
-  wire \$167 ;
   wire \$168 ;
-  wire \$169 ;
   wire \$17 ;
-  wire \$170 ;
   wire \$171 ;
   wire \$172 ;
-  wire \$173 ;
   wire \$174 ;
-  wire \$175 ;
-  wire \$176 ;
   wire \$177 ;
-  wire \$178 ;
-  wire \$179 ;
-  wire \$18 ;
   wire \$180 ;
   wire \$181 ;
-  wire \$182 ;
   wire \$183 ;
   wire \$184 ;
-  wire \$185 ;
-  wire \$186 ;
-  wire \$187 ;
   wire \$188 ;
   wire \$189 ;
-  wire \$19 ;
-  wire \$190 ;
-  wire \$191 ;
-  wire \$192 ;
-  wire \$193 ;
-  wire \$194 ;
-  wire \$195 ;
-  wire \$196 ;
-  wire \$197 ;
-  wire \$198 ;
-  wire \$199 ;
-  wire \$2 ;
-  wire \$20 ;
-  wire \$200 ;
-  wire \$201 ;
-  wire \$202 ;
-  wire \$203 ;
-  wire \$204 ;
-  wire \$205 ;
-  wire \$206 ;
   wire \$207 ;
-  wire \$208 ;
-  wire \$209 ;
-  wire \$21 ;
   wire \$210 ;
   wire \$211 ;
   wire \$212 ;
@@ -372,32 +279,15 @@ module systolic_os_opt1_small_column(rst, en, a_in, b_in, last_in, a_out, result
   wire \$217 ;
   wire \$218 ;
   wire \$219 ;
-  wire \$22 ;
   wire \$220 ;
-  wire \$221 ;
-  wire \$222 ;
-  wire \$223 ;
   wire \$224 ;
   wire \$225 ;
-  wire \$226 ;
-  wire \$227 ;
   wire \$228 ;
-  wire \$229 ;
-  wire \$23 ;
-  wire \$230 ;
   wire \$231 ;
-  wire \$232 ;
-  wire \$233 ;
   wire \$234 ;
-  wire \$235 ;
-  wire \$236 ;
   wire \$237 ;
-  wire \$238 ;
-  wire \$239 ;
-  wire \$24 ;
   wire \$240 ;
   wire \$241 ;
-  wire \$242 ;
   wire \$243 ;
   wire \$244 ;
   wire \$245 ;
@@ -407,38 +297,22 @@ module systolic_os_opt1_small_column(rst, en, a_in, b_in, last_in, a_out, result
   wire \$249 ;
   wire \$25 ;
   wire \$250 ;
-  wire \$251 ;
-  wire \$252 ;
   wire \$253 ;
   wire \$254 ;
-  wire \$255 ;
   wire \$256 ;
   wire \$257 ;
-  wire \$258 ;
   wire \$259 ;
-  wire \$26 ;
   wire \$260 ;
-  wire \$261 ;
   wire \$262 ;
   wire \$263 ;
-  wire \$264 ;
   wire \$265 ;
   wire \$266 ;
-  wire \$267 ;
   wire \$268 ;
   wire \$269 ;
-  wire \$27 ;
-  wire \$270 ;
   wire \$271 ;
   wire \$272 ;
-  wire \$273 ;
-  wire \$274 ;
-  wire \$275 ;
   wire \$276 ;
-  wire \$277 ;
-  wire \$278 ;
   wire \$279 ;
-  wire \$28 ;
   wire \$280 ;
   wire \$281 ;
   wire \$282 ;
@@ -449,7 +323,6 @@ module systolic_os_opt1_small_column(rst, en, a_in, b_in, last_in, a_out, result
   wire \$287 ;
   wire \$288 ;
   wire \$289 ;
-  wire \$29 ;
   wire \$290 ;
   wire \$291 ;
   wire \$292 ;
@@ -458,60 +331,36 @@ module systolic_os_opt1_small_column(rst, en, a_in, b_in, last_in, a_out, result
   wire \$295 ;
   wire \$296 ;
   wire \$297 ;
-  wire \$298 ;
-  wire \$299 ;
-  wire \$3 ;
   wire \$30 ;
   wire \$300 ;
-  wire \$301 ;
-  wire \$302 ;
-  wire \$303 ;
   wire \$304 ;
-  wire \$305 ;
-  wire \$306 ;
   wire \$307 ;
-  wire \$308 ;
-  wire \$309 ;
-  wire \$31 ;
   wire \$310 ;
-  wire \$311 ;
-  wire \$312 ;
   wire \$313 ;
   wire \$314 ;
-  wire \$315 ;
   wire \$316 ;
   wire \$317 ;
-  wire \$318 ;
   wire \$319 ;
   wire \$32 ;
   wire \$320 ;
-  wire \$321 ;
   wire \$322 ;
   wire \$323 ;
-  wire \$324 ;
   wire \$325 ;
   wire \$326 ;
-  wire \$327 ;
   wire \$328 ;
   wire \$329 ;
   wire \$33 ;
-  wire \$330 ;
   wire \$331 ;
   wire \$332 ;
-  wire \$333 ;
   wire \$334 ;
   wire \$335 ;
-  wire \$336 ;
   wire \$337 ;
   wire \$338 ;
-  wire \$339 ;
   wire \$34 ;
   wire \$340 ;
   wire \$341 ;
-  wire \$342 ;
   wire \$343 ;
   wire \$344 ;
-  wire \$345 ;
   wire [31:0] \$346 ;
   wire [31:0] \$347 ;
   wire [31:0] \$348 ;
@@ -520,51 +369,29 @@ module systolic_os_opt1_small_column(rst, en, a_in, b_in, last_in, a_out, result
   wire [10:0] \$350 ;
   wire [10:0] \$351 ;
   wire \$352 ;
-  wire \$353 ;
-  wire \$354 ;
-  wire \$355 ;
-  wire \$356 ;
-  wire \$357 ;
   wire \$358 ;
-  wire \$359 ;
   wire \$36 ;
   wire \$360 ;
   wire \$361 ;
   wire \$362 ;
   wire \$363 ;
   wire \$364 ;
-  wire \$365 ;
   wire \$366 ;
-  wire \$367 ;
   wire \$368 ;
-  wire \$369 ;
   wire \$37 ;
-  wire \$370 ;
-  wire \$371 ;
-  wire \$372 ;
   wire \$373 ;
-  wire \$374 ;
-  wire \$375 ;
-  wire \$376 ;
-  wire \$377 ;
   wire \$378 ;
-  wire \$379 ;
   wire \$38 ;
-  wire \$380 ;
-  wire \$381 ;
-  wire \$382 ;
   wire \$383 ;
-  wire \$384 ;
-  wire \$385 ;
   wire [31:0] \$386 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7" *)
   wire [7:0] \$387 ;
-  reg [31:0] \$388 ;
-  reg [10:0] \$389 ;
+  wire [31:0] \$388 ;
+  wire [10:0] \$389 ;
   wire \$39 ;
-  reg [2:0] \$390 ;
-  reg [2:0] \$391 ;
-  reg [31:0] \$392 ;
-  wire \$4 ;
+  wire [2:0] \$390 ;
+  wire [2:0] \$391 ;
+  wire [31:0] \$392 ;
   wire \$40 ;
   wire \$41 ;
   wire \$42 ;
@@ -575,61 +402,20 @@ module systolic_os_opt1_small_column(rst, en, a_in, b_in, last_in, a_out, result
   wire \$47 ;
   wire \$48 ;
   wire \$49 ;
-  wire \$5 ;
-  wire \$50 ;
-  wire \$51 ;
-  wire \$52 ;
-  wire \$53 ;
   wire \$54 ;
-  wire \$55 ;
   wire \$56 ;
   wire \$57 ;
-  wire \$58 ;
-  wire \$59 ;
-  wire \$6 ;
-  wire \$60 ;
-  wire \$61 ;
   wire \$62 ;
-  wire \$63 ;
   wire \$64 ;
-  wire \$65 ;
-  wire \$66 ;
-  wire \$67 ;
-  wire \$68 ;
-  wire \$69 ;
-  wire \$7 ;
-  wire \$70 ;
-  wire \$71 ;
   wire \$72 ;
-  wire \$73 ;
-  wire \$74 ;
-  wire \$75 ;
-  wire \$76 ;
-  wire \$77 ;
-  wire \$78 ;
-  wire \$79 ;
-  wire \$8 ;
   wire \$80 ;
-  wire \$81 ;
-  wire \$82 ;
   wire \$83 ;
   wire \$84 ;
-  wire \$85 ;
-  wire \$86 ;
   wire \$87 ;
   wire \$88 ;
-  wire \$89 ;
-  wire \$9 ;
-  wire \$90 ;
-  wire \$91 ;
-  wire \$92 ;
-  wire \$93 ;
-  wire \$94 ;
-  wire \$95 ;
   wire \$96 ;
-  wire \$97 ;
-  wire \$98 ;
-  wire \$99 ;
+  wire [2:0] \$procmux$31_Y ;
+  wire [2:0] \$procmux$35_Y ;
   reg [2:0] \$signal  = 3'h0;
   input [31:0] a_in;
   wire [31:0] a_in;
@@ -669,81 +455,81 @@ module systolic_os_opt1_small_column(rst, en, a_in, b_in, last_in, a_out, result
   wire \en$22 ;
   wire \en$29 ;
   reg [2:0] \final  = 3'h0;
-  reg generate_0_1;
-  reg generate_0_11;
-  reg generate_0_13;
-  reg generate_0_15;
-  reg generate_0_17;
-  reg generate_0_19;
-  reg generate_0_21;
-  reg generate_0_23;
-  reg generate_0_25;
-  reg generate_0_27;
-  reg generate_0_29;
-  reg generate_0_3;
-  reg generate_0_5;
-  reg generate_0_7;
-  reg generate_0_9;
-  reg generate_1_10;
-  reg generate_1_11;
-  reg generate_1_14;
-  reg generate_1_15;
-  reg generate_1_18;
-  reg generate_1_19;
-  reg generate_1_2;
-  reg generate_1_22;
-  reg generate_1_23;
-  reg generate_1_26;
-  reg generate_1_27;
-  reg generate_1_3;
-  reg generate_1_30;
-  reg generate_1_6;
-  reg generate_1_7;
-  reg generate_2_12;
-  reg generate_2_13;
-  reg generate_2_14;
-  reg generate_2_15;
-  reg generate_2_20;
-  reg generate_2_21;
-  reg generate_2_22;
-  reg generate_2_23;
-  reg generate_2_28;
-  reg generate_2_29;
-  reg generate_2_30;
-  reg generate_2_4;
-  reg generate_2_5;
-  reg generate_2_6;
-  reg generate_2_7;
-  reg generate_3_10;
-  reg generate_3_11;
-  reg generate_3_12;
-  reg generate_3_13;
-  reg generate_3_14;
-  reg generate_3_15;
-  reg generate_3_24;
-  reg generate_3_25;
-  reg generate_3_26;
-  reg generate_3_27;
-  reg generate_3_28;
-  reg generate_3_29;
-  reg generate_3_30;
-  reg generate_3_8;
-  reg generate_3_9;
-  reg generate_4_16;
-  reg generate_4_17;
-  reg generate_4_18;
-  reg generate_4_19;
-  reg generate_4_20;
-  reg generate_4_21;
-  reg generate_4_22;
-  reg generate_4_23;
-  reg generate_4_24;
-  reg generate_4_25;
-  reg generate_4_26;
-  reg generate_4_27;
-  reg generate_4_28;
-  reg generate_4_29;
-  reg generate_4_30;
+  wire generate_0_1;
+  wire generate_0_11;
+  wire generate_0_13;
+  wire generate_0_15;
+  wire generate_0_17;
+  wire generate_0_19;
+  wire generate_0_21;
+  wire generate_0_23;
+  wire generate_0_25;
+  wire generate_0_27;
+  wire generate_0_29;
+  wire generate_0_3;
+  wire generate_0_5;
+  wire generate_0_7;
+  wire generate_0_9;
+  wire generate_1_10;
+  wire generate_1_11;
+  wire generate_1_14;
+  wire generate_1_15;
+  wire generate_1_18;
+  wire generate_1_19;
+  wire generate_1_2;
+  wire generate_1_22;
+  wire generate_1_23;
+  wire generate_1_26;
+  wire generate_1_27;
+  wire generate_1_3;
+  wire generate_1_30;
+  wire generate_1_6;
+  wire generate_1_7;
+  wire generate_2_12;
+  wire generate_2_13;
+  wire generate_2_14;
+  wire generate_2_15;
+  wire generate_2_20;
+  wire generate_2_21;
+  wire generate_2_22;
+  wire generate_2_23;
+  wire generate_2_28;
+  wire generate_2_29;
+  wire generate_2_30;
+  wire generate_2_4;
+  wire generate_2_5;
+  wire generate_2_6;
+  wire generate_2_7;
+  wire generate_3_10;
+  wire generate_3_11;
+  wire generate_3_12;
+  wire generate_3_13;
+  wire generate_3_14;
+  wire generate_3_15;
+  wire generate_3_24;
+  wire generate_3_25;
+  wire generate_3_26;
+  wire generate_3_27;
+  wire generate_3_28;
+  wire generate_3_29;
+  wire generate_3_30;
+  wire generate_3_8;
+  wire generate_3_9;
+  wire generate_4_16;
+  wire generate_4_17;
+  wire generate_4_18;
+  wire generate_4_19;
+  wire generate_4_20;
+  wire generate_4_21;
+  wire generate_4_22;
+  wire generate_4_23;
+  wire generate_4_24;
+  wire generate_4_25;
+  wire generate_4_26;
+  wire generate_4_27;
+  wire generate_4_28;
+  wire generate_4_29;
+  wire generate_4_30;
   output last;
   wire last;
   input last_in;
@@ -756,101 +542,60 @@ module systolic_os_opt1_small_column(rst, en, a_in, b_in, last_in, a_out, result
   wire \last_out$199 ;
   wire \last_out$28 ;
   wire \last_out$35 ;
-  reg propagate_0_1;
-  reg propagate_0_11;
-  reg propagate_0_13;
-  reg propagate_0_15;
-  reg propagate_0_17;
-  reg propagate_0_19;
-  reg propagate_0_21;
-  reg propagate_0_23;
-  reg propagate_0_25;
-  reg propagate_0_27;
-  reg propagate_0_29;
-  reg propagate_0_3;
-  reg propagate_0_5;
-  reg propagate_0_7;
-  reg propagate_0_9;
-  reg propagate_1_10;
-  reg propagate_1_11;
-  reg propagate_1_14;
-  reg propagate_1_15;
-  reg propagate_1_18;
-  reg propagate_1_19;
-  reg propagate_1_2;
-  reg propagate_1_22;
-  reg propagate_1_23;
-  reg propagate_1_26;
-  reg propagate_1_27;
-  reg propagate_1_3;
-  reg propagate_1_30;
-  reg propagate_1_6;
-  reg propagate_1_7;
-  reg propagate_2_12;
-  reg propagate_2_13;
-  reg propagate_2_14;
-  reg propagate_2_15;
-  reg propagate_2_20;
-  reg propagate_2_21;
-  reg propagate_2_22;
-  reg propagate_2_23;
-  reg propagate_2_28;
-  reg propagate_2_29;
-  reg propagate_2_30;
-  reg propagate_2_4;
-  reg propagate_2_5;
-  reg propagate_2_6;
-  reg propagate_2_7;
-  reg propagate_3_10;
-  reg propagate_3_11;
-  reg propagate_3_12;
-  reg propagate_3_13;
-  reg propagate_3_14;
-  reg propagate_3_15;
-  reg propagate_3_24;
-  reg propagate_3_25;
-  reg propagate_3_26;
-  reg propagate_3_27;
-  reg propagate_3_28;
-  reg propagate_3_29;
-  reg propagate_3_30;
-  reg propagate_3_8;
-  reg propagate_3_9;
-  reg propagate_4_16;
-  reg propagate_4_17;
-  reg propagate_4_18;
-  reg propagate_4_19;
-  reg propagate_4_20;
-  reg propagate_4_21;
-  reg propagate_4_22;
-  reg propagate_4_23;
-  reg propagate_4_24;
-  reg propagate_4_25;
-  reg propagate_4_26;
-  reg propagate_4_27;
-  reg propagate_4_28;
-  reg propagate_4_29;
-  reg propagate_4_30;
+  wire propagate_0_11;
+  wire propagate_0_13;
+  wire propagate_0_15;
+  wire propagate_0_17;
+  wire propagate_0_19;
+  wire propagate_0_21;
+  wire propagate_0_23;
+  wire propagate_0_25;
+  wire propagate_0_27;
+  wire propagate_0_29;
+  wire propagate_0_7;
+  wire propagate_0_9;
+  wire propagate_1_10;
+  wire propagate_1_11;
+  wire propagate_1_14;
+  wire propagate_1_15;
+  wire propagate_1_18;
+  wire propagate_1_19;
+  wire propagate_1_22;
+  wire propagate_1_23;
+  wire propagate_1_26;
+  wire propagate_1_27;
+  wire propagate_1_30;
+  wire propagate_2_12;
+  wire propagate_2_13;
+  wire propagate_2_14;
+  wire propagate_2_15;
+  wire propagate_2_20;
+  wire propagate_2_21;
+  wire propagate_2_22;
+  wire propagate_2_23;
+  wire propagate_2_28;
+  wire propagate_2_29;
+  wire propagate_2_30;
+  wire propagate_3_24;
+  wire propagate_3_25;
+  wire propagate_3_26;
+  wire propagate_3_27;
+  wire propagate_3_28;
+  wire propagate_3_29;
+  wire propagate_3_30;
   output [31:0] result;
   reg [31:0] result = 32'd0;
   input rst;
   wire rst;
-  (* init = 32'd0 *)
   wire [31:0] total;
   output valid;
   wire valid;
   reg [31:0] word_0 = 32'd0;
   reg [10:0] word_1 = 11'h000;
-  assign \$8  = \$6  & \$7 ;
-  assign \$16  = \$14  & \$15 ;
   assign \$17  = word_0[5] & word_1[0];
-  assign \$18  = word_0[5] ^ word_1[0];
-  assign \$22  = word_0[5] ^ word_1[0];
-  assign \$24  = \$22  & \$23 ;
   assign \$25  = word_0[7] & word_1[1];
-  assign \$26  = word_0[7] ^ word_1[1];
   assign \$30  = word_0[7] ^ word_1[1];
-  assign \$32  = \$30  & \$31 ;
+  assign \$32  = \$30  & word_0[6];
   assign \$33  = word_0[9] & word_1[3];
   assign \$34  = word_0[9] ^ word_1[3];
   assign \$35  = word_0[8] & word_1[2];
@@ -868,36 +613,26 @@ module systolic_os_opt1_small_column(rst, en, a_in, b_in, last_in, a_out, result
   assign \$47  = word_0[10] ^ word_1[4];
   assign \$48  = \$46  & \$47 ;
   assign \$49  = word_0[13] & word_1[6];
-  assign \$50  = word_0[13] ^ word_1[6];
   assign \$54  = word_0[13] ^ word_1[6];
-  assign \$56  = \$54  & \$55 ;
+  assign \$56  = \$54  & word_0[12];
   assign \$57  = word_0[15] & word_1[7];
-  assign \$58  = word_0[15] ^ word_1[7];
   assign \$62  = word_0[15] ^ word_1[7];
-  assign \$64  = \$62  & \$63 ;
-  assign \$72  = \$70  & \$71 ;
-  assign \$80  = \$78  & \$79 ;
+  assign \$64  = \$62  & word_0[14];
+  assign \$72  = word_0[17] & word_0[16];
+  assign \$80  = word_0[19] & word_0[18];
   assign \$83  = word_0[20] & word_1[8];
-  assign \$84  = \$82  & \$83 ;
+  assign \$84  = word_0[21] & \$83 ;
   assign \$87  = word_0[20] ^ word_1[8];
-  assign \$88  = \$86  & \$87 ;
-  assign \$96  = \$94  & \$95 ;
-  assign \$97  = word_0[25] & word_1[9];
-  assign \$98  = word_0[25] ^ word_1[9];
+  assign \$88  = word_0[21] & \$87 ;
+  assign \$96  = word_0[23] & word_0[22];
+  assign \$101  = word_0[25] & word_1[9];
   assign \$102  = word_0[25] ^ word_1[9];
-  assign \$104  = \$102  & \$103 ;
-  assign \$112  = \$110  & \$111 ;
-  assign \$120  = \$118  & \$119 ;
-  assign \$123  = \$122  & generate_0_1;
-  assign \$126  = \$125  & propagate_0_1;
-  assign \$127  = propagate_0_3 & generate_0_1;
-  assign \$128  = generate_0_3 | \$127 ;
-  assign \$129  = propagate_0_3 & propagate_0_1;
-  assign \$132  = \$131  & generate_0_5;
-  assign \$135  = \$134  & propagate_0_5;
+  assign \$104  = \$102  & word_0[24];
+  assign \$112  = word_0[27] & word_0[26];
+  assign \$120  = word_0[29] & word_0[28];
+  assign \$132  = word_0[6] & generate_0_5;
   assign \$136  = propagate_0_7 & generate_0_5;
   assign \$137  = generate_0_7 | \$136 ;
-  assign \$138  = propagate_0_7 & propagate_0_5;
   assign \$139  = word_0[10] & word_1[4];
   assign \$140  = word_0[10] ^ word_1[4];
   assign \$141  = \$140  & generate_0_9;
@@ -907,45 +642,26 @@ module systolic_os_opt1_small_column(rst, en, a_in, b_in, last_in, a_out, result
   assign \$145  = propagate_0_11 & generate_0_9;
   assign \$146  = generate_0_11 | \$145 ;
   assign \$147  = propagate_0_11 & propagate_0_9;
-  assign \$150  = \$149  & generate_0_13;
-  assign \$153  = \$152  & propagate_0_13;
+  assign \$150  = word_0[14] & generate_0_13;
+  assign \$153  = word_0[14] & propagate_0_13;
   assign \$154  = propagate_0_15 & generate_0_13;
   assign \$155  = generate_0_15 | \$154 ;
   assign \$156  = propagate_0_15 & propagate_0_13;
-  assign \$159  = \$158  & generate_0_17;
-  assign \$162  = \$161  & propagate_0_17;
-  assign \$163  = propagate_0_19 & generate_0_17;
-  assign \$164  = generate_0_19 | \$163 ;
+  assign \$162  = word_0[18] & propagate_0_17;
   assign \$165  = propagate_0_19 & propagate_0_17;
-  assign \$168  = \$167  & generate_0_21;
-  assign \$171  = \$170  & propagate_0_21;
+  assign \$168  = word_0[22] & generate_0_21;
+  assign \$171  = word_0[22] & propagate_0_21;
   assign \$172  = propagate_0_23 & generate_0_21;
-  assign \$173  = generate_0_23 | \$172 ;
   assign \$174  = propagate_0_23 & propagate_0_21;
-  assign \$177  = \$176  & generate_0_25;
-  assign \$180  = \$179  & propagate_0_25;
+  assign \$177  = word_0[26] & generate_0_25;
+  assign \$180  = word_0[26] & propagate_0_25;
   assign \$181  = propagate_0_27 & generate_0_25;
-  assign \$182  = generate_0_27 | \$181 ;
   assign \$183  = propagate_0_27 & propagate_0_25;
   assign \$184  = word_0[30] & word_1[10];
-  assign \$185  = word_0[30] ^ word_1[10];
-  assign \$186  = \$185  & generate_0_29;
-  assign \$187  = \$184  | \$186 ;
   assign \$188  = word_0[30] ^ word_1[10];
   assign \$189  = \$188  & propagate_0_29;
-  assign \$192  = \$191  & generate_1_3;
-  assign \$195  = \$194  & propagate_1_3;
-  assign \$196  = propagate_0_5 & generate_1_3;
-  assign \$197  = generate_0_5 | \$196 ;
-  assign \$198  = propagate_0_5 & propagate_1_3;
-  assign \$199  = propagate_1_6 & generate_1_3;
-  assign \$200  = generate_1_6 | \$199 ;
-  assign \$201  = propagate_1_6 & propagate_1_3;
-  assign \$202  = propagate_1_7 & generate_1_3;
-  assign \$203  = generate_1_7 | \$202 ;
-  assign \$204  = propagate_1_7 & propagate_1_3;
-  assign \$207  = \$206  & generate_1_11;
-  assign \$210  = \$209  & propagate_1_11;
+  assign \$207  = word_0[12] & generate_1_11;
+  assign \$210  = word_0[12] & propagate_1_11;
   assign \$211  = propagate_0_13 & generate_1_11;
   assign \$212  = generate_0_13 | \$211 ;
   assign \$213  = propagate_0_13 & propagate_1_11;
@@ -956,24 +672,14 @@ module systolic_os_opt1_small_column(rst, en, a_in, b_in, last_in, a_out, result
   assign \$218  = generate_1_15 | \$217 ;
   assign \$219  = propagate_1_15 & propagate_1_11;
   assign \$220  = word_0[20] & word_1[8];
-  assign \$221  = word_0[20] ^ word_1[8];
-  assign \$222  = \$221  & generate_1_19;
-  assign \$223  = \$220  | \$222 ;
   assign \$224  = word_0[20] ^ word_1[8];
   assign \$225  = \$224  & propagate_1_19;
-  assign \$226  = propagate_0_21 & generate_1_19;
-  assign \$227  = generate_0_21 | \$226 ;
   assign \$228  = propagate_0_21 & propagate_1_19;
-  assign \$229  = propagate_1_22 & generate_1_19;
-  assign \$230  = generate_1_22 | \$229 ;
   assign \$231  = propagate_1_22 & propagate_1_19;
-  assign \$232  = propagate_1_23 & generate_1_19;
-  assign \$233  = generate_1_23 | \$232 ;
   assign \$234  = propagate_1_23 & propagate_1_19;
-  assign \$237  = \$236  & generate_1_27;
-  assign \$240  = \$239  & propagate_1_27;
+  assign \$237  = word_0[28] & generate_1_27;
+  assign \$240  = word_0[28] & propagate_1_27;
   assign \$241  = propagate_0_29 & generate_1_27;
-  assign \$242  = generate_0_29 | \$241 ;
   assign \$243  = propagate_0_29 & propagate_1_27;
   assign \$244  = propagate_1_30 & generate_1_27;
   assign \$245  = generate_1_30 | \$244 ;
@@ -982,31 +688,22 @@ module systolic_os_opt1_small_column(rst, en, a_in, b_in, last_in, a_out, result
   assign \$248  = word_0[8] ^ word_1[2];
   assign \$249  = \$248  & generate_2_7;
   assign \$250  = \$247  | \$249 ;
-  assign \$251  = word_0[8] ^ word_1[2];
-  assign \$252  = \$251  & propagate_2_7;
   assign \$253  = propagate_0_9 & generate_2_7;
   assign \$254  = generate_0_9 | \$253 ;
-  assign \$255  = propagate_0_9 & propagate_2_7;
   assign \$256  = propagate_1_10 & generate_2_7;
   assign \$257  = generate_1_10 | \$256 ;
-  assign \$258  = propagate_1_10 & propagate_2_7;
   assign \$259  = propagate_1_11 & generate_2_7;
   assign \$260  = generate_1_11 | \$259 ;
-  assign \$261  = propagate_1_11 & propagate_2_7;
   assign \$262  = propagate_2_12 & generate_2_7;
   assign \$263  = generate_2_12 | \$262 ;
-  assign \$264  = propagate_2_12 & propagate_2_7;
   assign \$265  = propagate_2_13 & generate_2_7;
   assign \$266  = generate_2_13 | \$265 ;
-  assign \$267  = propagate_2_13 & propagate_2_7;
   assign \$268  = propagate_2_14 & generate_2_7;
   assign \$269  = generate_2_14 | \$268 ;
-  assign \$270  = propagate_2_14 & propagate_2_7;
   assign \$271  = propagate_2_15 & generate_2_7;
   assign \$272  = generate_2_15 | \$271 ;
-  assign \$273  = propagate_2_15 & propagate_2_7;
-  assign \$276  = \$275  & generate_2_23;
-  assign \$279  = \$278  & propagate_2_23;
+  assign \$276  = word_0[24] & generate_2_23;
+  assign \$279  = word_0[24] & propagate_2_23;
   assign \$280  = propagate_0_25 & generate_2_23;
   assign \$281  = generate_0_25 | \$280 ;
   assign \$282  = propagate_0_25 & propagate_2_23;
@@ -1025,50 +722,32 @@ module systolic_os_opt1_small_column(rst, en, a_in, b_in, last_in, a_out, result
   assign \$295  = propagate_2_30 & generate_2_23;
   assign \$296  = generate_2_30 | \$295 ;
   assign \$297  = propagate_2_30 & propagate_2_23;
-  assign \$300  = \$299  & generate_3_15;
-  assign \$303  = \$302  & propagate_3_15;
+  assign \$300  = word_0[16] & generate_3_15;
   assign \$304  = propagate_0_17 & generate_3_15;
-  assign \$305  = generate_0_17 | \$304 ;
-  assign \$306  = propagate_0_17 & propagate_3_15;
   assign \$307  = propagate_1_18 & generate_3_15;
-  assign \$308  = generate_1_18 | \$307 ;
-  assign \$309  = propagate_1_18 & propagate_3_15;
   assign \$310  = propagate_1_19 & generate_3_15;
-  assign \$311  = generate_1_19 | \$310 ;
-  assign \$312  = propagate_1_19 & propagate_3_15;
   assign \$313  = propagate_2_20 & generate_3_15;
   assign \$314  = generate_2_20 | \$313 ;
-  assign \$315  = propagate_2_20 & propagate_3_15;
   assign \$316  = propagate_2_21 & generate_3_15;
   assign \$317  = generate_2_21 | \$316 ;
-  assign \$318  = propagate_2_21 & propagate_3_15;
   assign \$319  = propagate_2_22 & generate_3_15;
   assign \$320  = generate_2_22 | \$319 ;
-  assign \$321  = propagate_2_22 & propagate_3_15;
   assign \$322  = propagate_2_23 & generate_3_15;
   assign \$323  = generate_2_23 | \$322 ;
-  assign \$324  = propagate_2_23 & propagate_3_15;
   assign \$325  = propagate_3_24 & generate_3_15;
   assign \$326  = generate_3_24 | \$325 ;
-  assign \$327  = propagate_3_24 & propagate_3_15;
   assign \$328  = propagate_3_25 & generate_3_15;
   assign \$329  = generate_3_25 | \$328 ;
-  assign \$330  = propagate_3_25 & propagate_3_15;
   assign \$331  = propagate_3_26 & generate_3_15;
   assign \$332  = generate_3_26 | \$331 ;
-  assign \$333  = propagate_3_26 & propagate_3_15;
   assign \$334  = propagate_3_27 & generate_3_15;
   assign \$335  = generate_3_27 | \$334 ;
-  assign \$336  = propagate_3_27 & propagate_3_15;
   assign \$337  = propagate_3_28 & generate_3_15;
   assign \$338  = generate_3_28 | \$337 ;
-  assign \$339  = propagate_3_28 & propagate_3_15;
   assign \$340  = propagate_3_29 & generate_3_15;
   assign \$341  = generate_3_29 | \$340 ;
-  assign \$342  = propagate_3_29 & propagate_3_15;
   assign \$343  = propagate_3_30 & generate_3_15;
   assign \$344  = generate_3_30 | \$343 ;
-  assign \$345  = propagate_3_30 & propagate_3_15;
   assign \$346  = drain_0 | \drain_0$192 ;
   assign \$347  = \$346  | \drain_0$193 ;
   assign \$348  = \$347  | \drain_0$194 ;
@@ -1087,7 +766,7 @@ module systolic_os_opt1_small_column(rst, en, a_in, b_in, last_in, a_out, result
   assign \$373  = word_0[20] ^ word_1[8];
   assign \$378  = word_0[25] ^ word_1[9];
   assign \$383  = word_0[30] ^ word_1[10];
-  assign \$386  = { \$384 , \$383 , \$382 , \$381 , \$380 , \$379 , \$378 , \$377 , \$376 , \$375 , \$374 , \$373 , \$372 , \$371 , \$370 , \$369 , \$368 , \$367 , \$366 , \$365 , \$364 , \$363 , \$362 , \$361 , \$360 , \$359 , \$358 , \$357 , \$356 , \$355 , \$354 , \$353  } ^ { generate_4_30, generate_4_29, generate_4_28, generate_4_27, generate_4_26, generate_4_25, generate_4_24, generate_4_23, generate_4_22, generate_4_21, generate_4_20, generate_4_19, generate_4_18, generate_4_17, generate_4_16, generate_3_15, generate_3_14, generate_3_13, generate_3_12, generate_3_11, generate_3_10, generate_3_9, generate_3_8, generate_2_7, generate_2_6, generate_2_5, generate_2_4, generate_1_3, generate_1_2, generate_0_1, \$385 , 1'h0 };
+  assign \$386  = { word_0[31], \$383 , word_0[29:26], \$378 , word_0[24:21], \$373 , word_0[19:16], \$368 , word_0[14], \$366 , word_0[12], \$364 , \$363 , \$362 , \$361 , \$360 , word_0[6], \$358 , word_0[4:0] } ^ { generate_4_30, generate_4_29, generate_4_28, generate_4_27, generate_4_26, generate_4_25, generate_4_24, generate_4_23, generate_4_22, generate_4_21, generate_4_20, generate_4_19, generate_4_18, generate_4_17, generate_4_16, generate_3_15, generate_3_14, generate_3_13, generate_3_12, generate_3_11, generate_3_10, generate_3_9, generate_3_8, generate_2_7, generate_2_6, generate_2_5, 6'h00 };
   always @(posedge clk)
     word_0 <= \$388 ;
   always @(posedge clk)
@@ -1098,6 +777,117 @@ module systolic_os_opt1_small_column(rst, en, a_in, b_in, last_in, a_out, result
     \final  <= \$391 ;
   always @(posedge clk)
     result <= \$392 ;
+  assign generate_4_16 = en ? \$300  : 1'h0;
+  assign propagate_3_30 = en ? \$297  : 1'h0;
+  assign generate_3_30 = en ? \$296  : 1'h0;
+  assign propagate_3_29 = en ? \$294  : 1'h0;
+  assign generate_3_29 = en ? \$293  : 1'h0;
+  assign propagate_3_28 = en ? \$291  : 1'h0;
+  assign generate_3_28 = en ? \$290  : 1'h0;
+  assign propagate_3_27 = en ? \$288  : 1'h0;
+  assign generate_3_27 = en ? \$287  : 1'h0;
+  assign propagate_3_26 = en ? \$285  : 1'h0;
+  assign generate_3_26 = en ? \$284  : 1'h0;
+  assign propagate_3_25 = en ? \$282  : 1'h0;
+  assign generate_3_25 = en ? \$281  : 1'h0;
+  assign propagate_3_24 = en ? \$279  : 1'h0;
+  assign generate_3_24 = en ? \$276  : 1'h0;
+  assign generate_3_15 = en ? \$272  : 1'h0;
+  assign generate_3_14 = en ? \$269  : 1'h0;
+  assign generate_3_13 = en ? \$266  : 1'h0;
+  assign generate_3_12 = en ? \$263  : 1'h0;
+  assign generate_3_11 = en ? \$260  : 1'h0;
+  assign generate_3_10 = en ? \$257  : 1'h0;
+  assign generate_3_9 = en ? \$254  : 1'h0;
+  assign generate_3_8 = en ? \$250  : 1'h0;
+  assign propagate_2_30 = en ? \$246  : 1'h0;
+  assign generate_2_30 = en ? \$245  : 1'h0;
+  assign propagate_2_29 = en ? \$243  : 1'h0;
+  assign generate_2_29 = en ? \$241  : 1'h0;
+  assign propagate_2_28 = en ? \$240  : 1'h0;
+  assign generate_2_28 = en ? \$237  : 1'h0;
+  assign propagate_2_23 = en ? \$234  : 1'h0;
+  assign generate_2_23 = en ? generate_1_23 : 1'h0;
+  assign propagate_2_22 = en ? \$231  : 1'h0;
+  assign generate_2_22 = en ? generate_1_22 : 1'h0;
+  assign propagate_2_21 = en ? \$228  : 1'h0;
+  assign generate_2_21 = en ? generate_0_21 : 1'h0;
+  assign propagate_2_20 = en ? \$225  : 1'h0;
+  assign generate_2_20 = en ? \$220  : 1'h0;
+  assign propagate_2_15 = en ? \$219  : 1'h0;
+  assign generate_2_15 = en ? \$218  : 1'h0;
+  assign propagate_2_14 = en ? \$216  : 1'h0;
+  assign generate_2_14 = en ? \$215  : 1'h0;
+  assign propagate_2_13 = en ? \$213  : 1'h0;
+  assign generate_2_13 = en ? \$212  : 1'h0;
+  assign propagate_2_12 = en ? \$210  : 1'h0;
+  assign generate_2_12 = en ? \$207  : 1'h0;
+  assign generate_2_7 = en ? generate_1_7 : 1'h0;
+  assign generate_2_6 = en ? generate_1_6 : 1'h0;
+  assign generate_2_5 = en ? generate_0_5 : 1'h0;
+  assign propagate_1_30 = en ? \$189  : 1'h0;
+  assign generate_1_30 = en ? \$184  : 1'h0;
+  assign propagate_1_27 = en ? \$183  : 1'h0;
+  assign generate_1_27 = en ? \$181  : 1'h0;
+  assign propagate_1_26 = en ? \$180  : 1'h0;
+  assign generate_1_26 = en ? \$177  : 1'h0;
+  assign propagate_1_23 = en ? \$174  : 1'h0;
+  assign generate_1_23 = en ? \$172  : 1'h0;
+  assign propagate_1_22 = en ? \$171  : 1'h0;
+  assign generate_1_22 = en ? \$168  : 1'h0;
+  assign propagate_1_19 = en ? \$165  : 1'h0;
+  assign propagate_1_18 = en ? \$162  : 1'h0;
+  assign propagate_1_15 = en ? \$156  : 1'h0;
+  assign generate_1_15 = en ? \$155  : 1'h0;
+  assign propagate_1_14 = en ? \$153  : 1'h0;
+  assign generate_1_14 = en ? \$150  : 1'h0;
+  assign propagate_1_11 = en ? \$147  : 1'h0;
+  assign generate_1_11 = en ? \$146  : 1'h0;
+  assign propagate_1_10 = en ? \$144  : 1'h0;
+  assign generate_1_10 = en ? \$142  : 1'h0;
+  assign generate_1_7 = en ? \$137  : 1'h0;
+  assign generate_1_6 = en ? \$132  : 1'h0;
+  assign propagate_0_29 = en ? \$120  : 1'h0;
+  assign propagate_0_27 = en ? \$112  : 1'h0;
+  assign \$392  = en ? \$386  : result;
+  assign propagate_0_25 = en ? \$104  : 1'h0;
+  assign generate_0_25 = en ? \$101  : 1'h0;
+  assign propagate_0_23 = en ? \$96  : 1'h0;
+  assign propagate_0_21 = en ? \$88  : 1'h0;
+  assign generate_0_21 = en ? \$84  : 1'h0;
+  assign propagate_0_19 = en ? \$80  : 1'h0;
+  assign propagate_0_17 = en ? \$72  : 1'h0;
+  assign \$procmux$31_Y  = en ? { \final [1:0], \last_out$199  } : \final ;
+  assign propagate_0_15 = en ? \$64  : 1'h0;
+  assign generate_0_15 = en ? \$57  : 1'h0;
+  assign propagate_0_13 = en ? \$56  : 1'h0;
+  assign generate_0_13 = en ? \$49  : 1'h0;
+  assign propagate_0_11 = en ? \$48  : 1'h0;
+  assign generate_0_11 = en ? \$45  : 1'h0;
+  assign propagate_0_9 = en ? \$40  : 1'h0;
+  assign generate_0_9 = en ? \$37  : 1'h0;
+  assign propagate_0_7 = en ? \$32  : 1'h0;
+  assign generate_0_7 = en ? \$25  : 1'h0;
+  assign \$391  = rst ? 3'h0 : \$procmux$31_Y ;
+  assign generate_0_5 = en ? \$17  : 1'h0;
+  assign \$procmux$35_Y  = en ? { \$signal [1:0], \$352  } : \$signal ;
+  assign \$390  = rst ? 3'h0 : \$procmux$35_Y ;
+  assign \$389  = en ? \$351  : word_1;
+  assign \$388  = en ? \$348  : word_0;
+  assign generate_4_30 = en ? \$344  : 1'h0;
+  assign generate_4_29 = en ? \$341  : 1'h0;
+  assign generate_4_28 = en ? \$338  : 1'h0;
+  assign generate_4_27 = en ? \$335  : 1'h0;
+  assign generate_4_26 = en ? \$332  : 1'h0;
+  assign generate_4_25 = en ? \$329  : 1'h0;
+  assign generate_4_24 = en ? \$326  : 1'h0;
+  assign generate_4_23 = en ? \$323  : 1'h0;
+  assign generate_4_22 = en ? \$320  : 1'h0;
+  assign generate_4_21 = en ? \$317  : 1'h0;
+  assign generate_4_20 = en ? \$314  : 1'h0;
+  assign generate_4_19 = en ? \$310  : 1'h0;
+  assign generate_4_18 = en ? \$307  : 1'h0;
+  assign generate_4_17 = en ? \$304  : 1'h0;
   systolic_os_opt1_small_pe pe_0 (
     .a_in(a_in[7:0]),
     .a_out(\a_out$12 ),
@@ -1150,1265 +940,43 @@ module systolic_os_opt1_small_column(rst, en, a_in, b_in, last_in, a_out, result
     .last_out(\last_out$199 ),
     .rst(rst)
   );
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_0_1 = 1'h0;
-    if (en) begin
-      generate_0_1 = \$5 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_0_1 = 1'h0;
-    if (en) begin
-      propagate_0_1 = \$8 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_0_3 = 1'h0;
-    if (en) begin
-      generate_0_3 = \$13 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_0_3 = 1'h0;
-    if (en) begin
-      propagate_0_3 = \$16 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_0_5 = 1'h0;
-    if (en) begin
-      generate_0_5 = \$21 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_0_5 = 1'h0;
-    if (en) begin
-      propagate_0_5 = \$24 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_0_7 = 1'h0;
-    if (en) begin
-      generate_0_7 = \$29 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_0_7 = 1'h0;
-    if (en) begin
-      propagate_0_7 = \$32 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_0_9 = 1'h0;
-    if (en) begin
-      generate_0_9 = \$37 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_0_9 = 1'h0;
-    if (en) begin
-      propagate_0_9 = \$40 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_0_11 = 1'h0;
-    if (en) begin
-      generate_0_11 = \$45 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_0_11 = 1'h0;
-    if (en) begin
-      propagate_0_11 = \$48 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_0_13 = 1'h0;
-    if (en) begin
-      generate_0_13 = \$53 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_0_13 = 1'h0;
-    if (en) begin
-      propagate_0_13 = \$56 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_0_15 = 1'h0;
-    if (en) begin
-      generate_0_15 = \$61 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_0_15 = 1'h0;
-    if (en) begin
-      propagate_0_15 = \$64 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_0_17 = 1'h0;
-    if (en) begin
-      generate_0_17 = \$69 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_0_17 = 1'h0;
-    if (en) begin
-      propagate_0_17 = \$72 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_0_19 = 1'h0;
-    if (en) begin
-      generate_0_19 = \$77 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_0_19 = 1'h0;
-    if (en) begin
-      propagate_0_19 = \$80 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_0_21 = 1'h0;
-    if (en) begin
-      generate_0_21 = \$85 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_0_21 = 1'h0;
-    if (en) begin
-      propagate_0_21 = \$88 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_0_23 = 1'h0;
-    if (en) begin
-      generate_0_23 = \$93 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_0_23 = 1'h0;
-    if (en) begin
-      propagate_0_23 = \$96 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_0_25 = 1'h0;
-    if (en) begin
-      generate_0_25 = \$101 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_0_25 = 1'h0;
-    if (en) begin
-      propagate_0_25 = \$104 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_0_27 = 1'h0;
-    if (en) begin
-      generate_0_27 = \$109 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_0_27 = 1'h0;
-    if (en) begin
-      propagate_0_27 = \$112 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_0_29 = 1'h0;
-    if (en) begin
-      generate_0_29 = \$117 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_0_29 = 1'h0;
-    if (en) begin
-      propagate_0_29 = \$120 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_1_2 = 1'h0;
-    if (en) begin
-      generate_1_2 = \$124 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_1_2 = 1'h0;
-    if (en) begin
-      propagate_1_2 = \$126 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_1_3 = 1'h0;
-    if (en) begin
-      generate_1_3 = \$128 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_1_3 = 1'h0;
-    if (en) begin
-      propagate_1_3 = \$129 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_1_6 = 1'h0;
-    if (en) begin
-      generate_1_6 = \$133 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_1_6 = 1'h0;
-    if (en) begin
-      propagate_1_6 = \$135 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_1_7 = 1'h0;
-    if (en) begin
-      generate_1_7 = \$137 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_1_7 = 1'h0;
-    if (en) begin
-      propagate_1_7 = \$138 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_1_10 = 1'h0;
-    if (en) begin
-      generate_1_10 = \$142 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_1_10 = 1'h0;
-    if (en) begin
-      propagate_1_10 = \$144 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_1_11 = 1'h0;
-    if (en) begin
-      generate_1_11 = \$146 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_1_11 = 1'h0;
-    if (en) begin
-      propagate_1_11 = \$147 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_1_14 = 1'h0;
-    if (en) begin
-      generate_1_14 = \$151 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_1_14 = 1'h0;
-    if (en) begin
-      propagate_1_14 = \$153 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_1_15 = 1'h0;
-    if (en) begin
-      generate_1_15 = \$155 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_1_15 = 1'h0;
-    if (en) begin
-      propagate_1_15 = \$156 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_1_18 = 1'h0;
-    if (en) begin
-      generate_1_18 = \$160 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_1_18 = 1'h0;
-    if (en) begin
-      propagate_1_18 = \$162 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_1_19 = 1'h0;
-    if (en) begin
-      generate_1_19 = \$164 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_1_19 = 1'h0;
-    if (en) begin
-      propagate_1_19 = \$165 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_1_22 = 1'h0;
-    if (en) begin
-      generate_1_22 = \$169 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_1_22 = 1'h0;
-    if (en) begin
-      propagate_1_22 = \$171 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_1_23 = 1'h0;
-    if (en) begin
-      generate_1_23 = \$173 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_1_23 = 1'h0;
-    if (en) begin
-      propagate_1_23 = \$174 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_1_26 = 1'h0;
-    if (en) begin
-      generate_1_26 = \$178 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_1_26 = 1'h0;
-    if (en) begin
-      propagate_1_26 = \$180 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_1_27 = 1'h0;
-    if (en) begin
-      generate_1_27 = \$182 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_1_27 = 1'h0;
-    if (en) begin
-      propagate_1_27 = \$183 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_1_30 = 1'h0;
-    if (en) begin
-      generate_1_30 = \$187 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_1_30 = 1'h0;
-    if (en) begin
-      propagate_1_30 = \$189 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_2_4 = 1'h0;
-    if (en) begin
-      generate_2_4 = \$193 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_2_4 = 1'h0;
-    if (en) begin
-      propagate_2_4 = \$195 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_2_5 = 1'h0;
-    if (en) begin
-      generate_2_5 = \$197 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_2_5 = 1'h0;
-    if (en) begin
-      propagate_2_5 = \$198 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_2_6 = 1'h0;
-    if (en) begin
-      generate_2_6 = \$200 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_2_6 = 1'h0;
-    if (en) begin
-      propagate_2_6 = \$201 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_2_7 = 1'h0;
-    if (en) begin
-      generate_2_7 = \$203 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_2_7 = 1'h0;
-    if (en) begin
-      propagate_2_7 = \$204 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_2_12 = 1'h0;
-    if (en) begin
-      generate_2_12 = \$208 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_2_12 = 1'h0;
-    if (en) begin
-      propagate_2_12 = \$210 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_2_13 = 1'h0;
-    if (en) begin
-      generate_2_13 = \$212 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_2_13 = 1'h0;
-    if (en) begin
-      propagate_2_13 = \$213 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_2_14 = 1'h0;
-    if (en) begin
-      generate_2_14 = \$215 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_2_14 = 1'h0;
-    if (en) begin
-      propagate_2_14 = \$216 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_2_15 = 1'h0;
-    if (en) begin
-      generate_2_15 = \$218 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_2_15 = 1'h0;
-    if (en) begin
-      propagate_2_15 = \$219 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_2_20 = 1'h0;
-    if (en) begin
-      generate_2_20 = \$223 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_2_20 = 1'h0;
-    if (en) begin
-      propagate_2_20 = \$225 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_2_21 = 1'h0;
-    if (en) begin
-      generate_2_21 = \$227 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_2_21 = 1'h0;
-    if (en) begin
-      propagate_2_21 = \$228 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_2_22 = 1'h0;
-    if (en) begin
-      generate_2_22 = \$230 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_2_22 = 1'h0;
-    if (en) begin
-      propagate_2_22 = \$231 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_2_23 = 1'h0;
-    if (en) begin
-      generate_2_23 = \$233 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_2_23 = 1'h0;
-    if (en) begin
-      propagate_2_23 = \$234 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_2_28 = 1'h0;
-    if (en) begin
-      generate_2_28 = \$238 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_2_28 = 1'h0;
-    if (en) begin
-      propagate_2_28 = \$240 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_2_29 = 1'h0;
-    if (en) begin
-      generate_2_29 = \$242 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_2_29 = 1'h0;
-    if (en) begin
-      propagate_2_29 = \$243 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_2_30 = 1'h0;
-    if (en) begin
-      generate_2_30 = \$245 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_2_30 = 1'h0;
-    if (en) begin
-      propagate_2_30 = \$246 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_3_8 = 1'h0;
-    if (en) begin
-      generate_3_8 = \$250 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_3_8 = 1'h0;
-    if (en) begin
-      propagate_3_8 = \$252 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_3_9 = 1'h0;
-    if (en) begin
-      generate_3_9 = \$254 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_3_9 = 1'h0;
-    if (en) begin
-      propagate_3_9 = \$255 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_3_10 = 1'h0;
-    if (en) begin
-      generate_3_10 = \$257 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_3_10 = 1'h0;
-    if (en) begin
-      propagate_3_10 = \$258 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_3_11 = 1'h0;
-    if (en) begin
-      generate_3_11 = \$260 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_3_11 = 1'h0;
-    if (en) begin
-      propagate_3_11 = \$261 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_3_12 = 1'h0;
-    if (en) begin
-      generate_3_12 = \$263 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_3_12 = 1'h0;
-    if (en) begin
-      propagate_3_12 = \$264 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_3_13 = 1'h0;
-    if (en) begin
-      generate_3_13 = \$266 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_3_13 = 1'h0;
-    if (en) begin
-      propagate_3_13 = \$267 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_3_14 = 1'h0;
-    if (en) begin
-      generate_3_14 = \$269 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_3_14 = 1'h0;
-    if (en) begin
-      propagate_3_14 = \$270 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_3_15 = 1'h0;
-    if (en) begin
-      generate_3_15 = \$272 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_3_15 = 1'h0;
-    if (en) begin
-      propagate_3_15 = \$273 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_3_24 = 1'h0;
-    if (en) begin
-      generate_3_24 = \$277 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_3_24 = 1'h0;
-    if (en) begin
-      propagate_3_24 = \$279 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_3_25 = 1'h0;
-    if (en) begin
-      generate_3_25 = \$281 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_3_25 = 1'h0;
-    if (en) begin
-      propagate_3_25 = \$282 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_3_26 = 1'h0;
-    if (en) begin
-      generate_3_26 = \$284 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_3_26 = 1'h0;
-    if (en) begin
-      propagate_3_26 = \$285 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_3_27 = 1'h0;
-    if (en) begin
-      generate_3_27 = \$287 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_3_27 = 1'h0;
-    if (en) begin
-      propagate_3_27 = \$288 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_3_28 = 1'h0;
-    if (en) begin
-      generate_3_28 = \$290 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_3_28 = 1'h0;
-    if (en) begin
-      propagate_3_28 = \$291 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_3_29 = 1'h0;
-    if (en) begin
-      generate_3_29 = \$293 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_3_29 = 1'h0;
-    if (en) begin
-      propagate_3_29 = \$294 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_3_30 = 1'h0;
-    if (en) begin
-      generate_3_30 = \$296 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_3_30 = 1'h0;
-    if (en) begin
-      propagate_3_30 = \$297 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_4_16 = 1'h0;
-    if (en) begin
-      generate_4_16 = \$301 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_4_16 = 1'h0;
-    if (en) begin
-      propagate_4_16 = \$303 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_4_17 = 1'h0;
-    if (en) begin
-      generate_4_17 = \$305 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_4_17 = 1'h0;
-    if (en) begin
-      propagate_4_17 = \$306 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_4_18 = 1'h0;
-    if (en) begin
-      generate_4_18 = \$308 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_4_18 = 1'h0;
-    if (en) begin
-      propagate_4_18 = \$309 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_4_19 = 1'h0;
-    if (en) begin
-      generate_4_19 = \$311 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_4_19 = 1'h0;
-    if (en) begin
-      propagate_4_19 = \$312 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_4_20 = 1'h0;
-    if (en) begin
-      generate_4_20 = \$314 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_4_20 = 1'h0;
-    if (en) begin
-      propagate_4_20 = \$315 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_4_21 = 1'h0;
-    if (en) begin
-      generate_4_21 = \$317 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_4_21 = 1'h0;
-    if (en) begin
-      propagate_4_21 = \$318 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_4_22 = 1'h0;
-    if (en) begin
-      generate_4_22 = \$320 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_4_22 = 1'h0;
-    if (en) begin
-      propagate_4_22 = \$321 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_4_23 = 1'h0;
-    if (en) begin
-      generate_4_23 = \$323 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_4_23 = 1'h0;
-    if (en) begin
-      propagate_4_23 = \$324 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_4_24 = 1'h0;
-    if (en) begin
-      generate_4_24 = \$326 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_4_24 = 1'h0;
-    if (en) begin
-      propagate_4_24 = \$327 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_4_25 = 1'h0;
-    if (en) begin
-      generate_4_25 = \$329 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_4_25 = 1'h0;
-    if (en) begin
-      propagate_4_25 = \$330 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_4_26 = 1'h0;
-    if (en) begin
-      generate_4_26 = \$332 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_4_26 = 1'h0;
-    if (en) begin
-      propagate_4_26 = \$333 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_4_27 = 1'h0;
-    if (en) begin
-      generate_4_27 = \$335 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_4_27 = 1'h0;
-    if (en) begin
-      propagate_4_27 = \$336 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_4_28 = 1'h0;
-    if (en) begin
-      generate_4_28 = \$338 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_4_28 = 1'h0;
-    if (en) begin
-      propagate_4_28 = \$339 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_4_29 = 1'h0;
-    if (en) begin
-      generate_4_29 = \$341 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_4_29 = 1'h0;
-    if (en) begin
-      propagate_4_29 = \$342 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    generate_4_30 = 1'h0;
-    if (en) begin
-      generate_4_30 = \$344 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    propagate_4_30 = 1'h0;
-    if (en) begin
-      propagate_4_30 = \$345 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$388  = word_0;
-    if (en) begin
-      \$388  = \$348 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$389  = word_1;
-    if (en) begin
-      \$389  = \$351 ;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$390  = \$signal ;
-    if (en) begin
-      \$390  = { \$signal [1:0], \$352  };
-    end
-    if (rst) begin
-      \$390  = 3'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$391  = \final ;
-    if (en) begin
-      \$391  = { \final [1:0], \last_out$199  };
-    end
-    if (rst) begin
-      \$391  = 3'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$392  = result;
-    if (en) begin
-      \$392  = \$386 ;
-    end
-  end
-  assign \en$10  = en;
-  assign \a_in$11  = a_in[7:0];
-  assign \b_in$13  = b_in;
-  assign \last_in$14  = last_in;
-  assign \en$15  = en;
-  assign \a_in$16  = a_in[15:8];
-  assign b_out = \b_in$18 ;
-  assign last_out = \last_in$20 ;
-  assign \en$22  = en;
-  assign \a_in$23  = a_in[23:16];
-  assign \b_out$26  = \b_in$25 ;
-  assign \last_out$28  = \last_in$27 ;
-  assign \en$29  = en;
-  assign \a_in$30  = a_in[31:24];
-  assign \b_out$33  = \b_in$32 ;
-  assign \last_out$35  = \last_in$34 ;
-  assign total = result;
-  assign valid = \$signal [2];
   assign last = \final [2];
-  assign a_out[31:24] = \a_out$31 ;
-  assign a_out[23:16] = \a_out$24 ;
-  assign a_out[15:8] = \a_out$17 ;
-  assign a_out[7:0] = \a_out$12 ;
-  assign \$1  = 1'h0;
-  assign \$2  = word_0[1];
-  assign \$3  = 1'h0;
-  assign \$4  = 1'h0;
-  assign \$5  = 1'h0;
-  assign \$6  = word_0[1];
-  assign \$7  = word_0[0];
-  assign \$9  = 1'h0;
-  assign \$10  = word_0[3];
-  assign \$11  = 1'h0;
-  assign \$12  = 1'h0;
-  assign \$13  = 1'h0;
-  assign \$14  = word_0[3];
-  assign \$15  = word_0[2];
-  assign \$19  = 1'h0;
-  assign \$20  = 1'h0;
-  assign \$21  = \$17 ;
-  assign \$23  = word_0[4];
-  assign \$27  = 1'h0;
-  assign \$28  = 1'h0;
-  assign \$29  = \$25 ;
-  assign \$31  = word_0[6];
-  assign \$51  = 1'h0;
-  assign \$52  = 1'h0;
-  assign \$53  = \$49 ;
-  assign \$55  = word_0[12];
-  assign \$59  = 1'h0;
-  assign \$60  = 1'h0;
-  assign \$61  = \$57 ;
-  assign \$63  = word_0[14];
-  assign \$65  = 1'h0;
-  assign \$66  = word_0[17];
-  assign \$67  = 1'h0;
-  assign \$68  = 1'h0;
-  assign \$69  = 1'h0;
-  assign \$70  = word_0[17];
-  assign \$71  = word_0[16];
-  assign \$73  = 1'h0;
-  assign \$74  = word_0[19];
-  assign \$75  = 1'h0;
-  assign \$76  = 1'h0;
-  assign \$77  = 1'h0;
-  assign \$78  = word_0[19];
-  assign \$79  = word_0[18];
-  assign \$81  = 1'h0;
-  assign \$82  = word_0[21];
-  assign \$85  = \$84 ;
-  assign \$86  = word_0[21];
-  assign \$89  = 1'h0;
-  assign \$90  = word_0[23];
-  assign \$91  = 1'h0;
-  assign \$92  = 1'h0;
-  assign \$93  = 1'h0;
-  assign \$94  = word_0[23];
-  assign \$95  = word_0[22];
-  assign \$99  = 1'h0;
-  assign \$100  = 1'h0;
-  assign \$101  = \$97 ;
-  assign \$103  = word_0[24];
-  assign \$105  = 1'h0;
-  assign \$106  = word_0[27];
-  assign \$107  = 1'h0;
-  assign \$108  = 1'h0;
-  assign \$109  = 1'h0;
-  assign \$110  = word_0[27];
-  assign \$111  = word_0[26];
-  assign \$113  = 1'h0;
-  assign \$114  = word_0[29];
-  assign \$115  = 1'h0;
-  assign \$116  = 1'h0;
-  assign \$117  = 1'h0;
-  assign \$118  = word_0[29];
-  assign \$119  = word_0[28];
-  assign \$121  = 1'h0;
-  assign \$122  = word_0[2];
-  assign \$124  = \$123 ;
-  assign \$125  = word_0[2];
-  assign \$130  = 1'h0;
-  assign \$131  = word_0[6];
-  assign \$133  = \$132 ;
-  assign \$134  = word_0[6];
-  assign \$148  = 1'h0;
-  assign \$149  = word_0[14];
-  assign \$151  = \$150 ;
-  assign \$152  = word_0[14];
-  assign \$157  = 1'h0;
-  assign \$158  = word_0[18];
-  assign \$160  = \$159 ;
-  assign \$161  = word_0[18];
-  assign \$166  = 1'h0;
-  assign \$167  = word_0[22];
-  assign \$169  = \$168 ;
-  assign \$170  = word_0[22];
-  assign \$175  = 1'h0;
-  assign \$176  = word_0[26];
-  assign \$178  = \$177 ;
-  assign \$179  = word_0[26];
-  assign \$190  = 1'h0;
-  assign \$191  = word_0[4];
-  assign \$193  = \$192 ;
-  assign \$194  = word_0[4];
-  assign \$205  = 1'h0;
-  assign \$206  = word_0[12];
-  assign \$208  = \$207 ;
-  assign \$209  = word_0[12];
-  assign \$235  = 1'h0;
-  assign \$236  = word_0[28];
-  assign \$238  = \$237 ;
-  assign \$239  = word_0[28];
-  assign \$274  = 1'h0;
-  assign \$275  = word_0[24];
-  assign \$277  = \$276 ;
-  assign \$278  = word_0[24];
-  assign \$298  = 1'h0;
-  assign \$299  = word_0[16];
-  assign \$301  = \$300 ;
-  assign \$302  = word_0[16];
-  assign \$353  = word_0[0];
-  assign \$354  = word_0[1];
-  assign \$355  = word_0[2];
-  assign \$356  = word_0[3];
-  assign \$357  = word_0[4];
-  assign \$359  = word_0[6];
-  assign \$365  = word_0[12];
-  assign \$367  = word_0[14];
-  assign \$369  = word_0[16];
-  assign \$370  = word_0[17];
-  assign \$371  = word_0[18];
-  assign \$372  = word_0[19];
-  assign \$374  = word_0[21];
-  assign \$375  = word_0[22];
-  assign \$376  = word_0[23];
-  assign \$377  = word_0[24];
-  assign \$379  = word_0[26];
-  assign \$380  = word_0[27];
-  assign \$381  = word_0[28];
-  assign \$382  = word_0[29];
-  assign \$384  = word_0[31];
-  assign \$385  = 1'h0;
+  assign valid = \$signal [2];
+  assign a_out = { \a_out$31 , \a_out$24 , \a_out$17 , \a_out$12  };
+  assign total = result;
+  assign generate_2_4 = 1'h0;
+  assign generate_1_19 = 1'h0;
+  assign generate_1_18 = 1'h0;
+  assign generate_1_3 = 1'h0;
+  assign generate_1_2 = 1'h0;
+  assign generate_0_29 = 1'h0;
+  assign generate_0_27 = 1'h0;
+  assign generate_0_23 = 1'h0;
+  assign generate_0_19 = 1'h0;
+  assign generate_0_17 = 1'h0;
+  assign generate_0_3 = 1'h0;
+  assign generate_0_1 = 1'h0;
+  assign \last_out$35  = \last_in$34 ;
+  assign \b_out$33  = \b_in$32 ;
+  assign \a_in$30  = a_in[31:24];
+  assign \en$29  = en;
+  assign \last_out$28  = \last_in$27 ;
+  assign \b_out$26  = \b_in$25 ;
+  assign \a_in$23  = a_in[23:16];
+  assign \en$22  = en;
+  assign last_out = \last_in$20 ;
+  assign b_out = \b_in$18 ;
+  assign \a_in$16  = a_in[15:8];
+  assign \en$15  = en;
+  assign \last_in$14  = last_in;
+  assign \b_in$13  = b_in;
+  assign \a_in$11  = a_in[7:0];
+  assign \en$10  = en;
 endmodule
 
 module systolic_os_opt1_small_deskew_c(rst, en, data_in, data_out, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$3  = 0;
-  reg [63:0] \$1 ;
-  reg [31:0] \$2 ;
+  wire [63:0] \$1 ;
+  wire [31:0] \$2 ;
   input clk;
   wire clk;
   input [95:0] data_in;
@@ -2425,35 +993,18 @@ module systolic_os_opt1_small_deskew_c(rst, en, data_in, data_out, clk);
     lane_0 <= \$1 ;
   always @(posedge clk)
     lane_1 <= \$2 ;
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$1  = lane_0;
-    if (en) begin
-      \$1  = { lane_0[31:0], data_in[31:0] };
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$2  = lane_1;
-    if (en) begin
-      \$2  = data_in[63:32];
-    end
-  end
-  assign data_out[95:64] = data_in[95:64];
-  assign data_out[63:32] = lane_1;
-  assign data_out[31:0] = lane_0[63:32];
+  assign \$2  = en ? data_in[63:32] : lane_1;
+  assign \$1  = en ? { lane_0[31:0], data_in[31:0] } : lane_0;
+  assign data_out = { data_in[95:64], lane_1, lane_0[63:32] };
 endmodule
 
 module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out, drain_0, drain_1, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$4  = 0;
-  wire \$1 ;
   wire \$10 ;
   wire \$100 ;
   wire \$101 ;
   wire \$102 ;
   wire \$103 ;
   wire \$104 ;
-  wire \$105 ;
   wire \$106 ;
   wire \$107 ;
   wire \$108 ;
@@ -2463,27 +1014,22 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   wire \$111 ;
   wire \$112 ;
   wire \$113 ;
-  wire \$114 ;
   wire \$115 ;
   wire \$116 ;
   wire \$117 ;
   wire \$118 ;
   wire \$119 ;
-  wire \$12 ;
   wire \$120 ;
   wire \$121 ;
   wire \$122 ;
-  wire \$123 ;
   wire \$124 ;
   wire \$125 ;
   wire \$126 ;
   wire \$127 ;
   wire \$128 ;
   wire \$129 ;
-  wire \$13 ;
   wire \$130 ;
   wire \$131 ;
-  wire \$132 ;
   wire \$133 ;
   wire \$134 ;
   wire \$135 ;
@@ -2493,7 +1039,6 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   wire \$139 ;
   wire \$14 ;
   wire \$140 ;
-  wire \$141 ;
   wire \$142 ;
   wire \$143 ;
   wire \$144 ;
@@ -2502,11 +1047,8 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   wire \$147 ;
   wire \$148 ;
   wire \$149 ;
-  wire \$15 ;
-  wire \$150 ;
   wire \$151 ;
   wire \$152 ;
-  wire \$153 ;
   wire \$154 ;
   wire \$155 ;
   wire \$156 ;
@@ -2516,7 +1058,6 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   wire \$16 ;
   wire \$160 ;
   wire \$161 ;
-  wire \$162 ;
   wire \$163 ;
   wire \$164 ;
   wire \$165 ;
@@ -2526,7 +1067,6 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   wire \$169 ;
   wire \$17 ;
   wire \$170 ;
-  wire \$171 ;
   wire \$172 ;
   wire \$173 ;
   wire \$174 ;
@@ -2536,7 +1076,6 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   wire \$178 ;
   wire \$179 ;
   wire \$18 ;
-  wire \$180 ;
   wire \$181 ;
   wire \$182 ;
   wire \$183 ;
@@ -2545,7 +1084,6 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   wire \$186 ;
   wire \$187 ;
   wire \$188 ;
-  wire \$189 ;
   wire \$19 ;
   wire \$190 ;
   wire \$191 ;
@@ -2555,7 +1093,6 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   wire \$195 ;
   wire \$196 ;
   wire \$197 ;
-  wire \$198 ;
   wire \$199 ;
   wire \$2 ;
   wire \$20 ;
@@ -2566,30 +1103,24 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   wire \$204 ;
   wire \$205 ;
   wire \$206 ;
-  wire \$207 ;
   wire \$208 ;
   wire \$209 ;
-  wire \$21 ;
   wire \$210 ;
   wire \$211 ;
   wire \$212 ;
   wire \$213 ;
   wire \$214 ;
   wire \$215 ;
-  wire \$216 ;
   wire \$217 ;
   wire \$218 ;
   wire \$219 ;
-  wire \$22 ;
   wire \$220 ;
   wire \$221 ;
   wire \$222 ;
   wire \$223 ;
   wire \$224 ;
-  wire \$225 ;
   wire \$226 ;
   wire \$227 ;
-  wire \$228 ;
   wire \$229 ;
   wire \$23 ;
   wire \$230 ;
@@ -2599,17 +1130,14 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   wire \$234 ;
   wire \$235 ;
   wire \$236 ;
-  wire \$237 ;
   wire \$238 ;
   wire \$239 ;
-  wire \$24 ;
   wire \$240 ;
   wire \$241 ;
   wire \$242 ;
   wire \$243 ;
   wire \$244 ;
   wire \$245 ;
-  wire \$246 ;
   wire \$247 ;
   wire \$248 ;
   wire \$249 ;
@@ -2619,7 +1147,6 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   wire \$252 ;
   wire \$253 ;
   wire \$254 ;
-  wire \$255 ;
   wire \$256 ;
   wire \$257 ;
   wire \$258 ;
@@ -2629,7 +1156,6 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   wire \$261 ;
   wire \$262 ;
   wire \$263 ;
-  wire \$264 ;
   wire \$265 ;
   wire \$266 ;
   wire \$267 ;
@@ -2639,7 +1165,6 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   wire \$270 ;
   wire \$271 ;
   wire \$272 ;
-  wire \$273 ;
   wire \$274 ;
   wire \$275 ;
   wire \$276 ;
@@ -2649,7 +1174,6 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   wire \$28 ;
   wire \$280 ;
   wire \$281 ;
-  wire \$282 ;
   wire \$283 ;
   wire \$284 ;
   wire \$285 ;
@@ -2659,7 +1183,6 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   wire \$289 ;
   wire \$29 ;
   wire \$290 ;
-  wire \$291 ;
   wire \$292 ;
   wire \$293 ;
   wire \$294 ;
@@ -2668,160 +1191,163 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   wire \$297 ;
   wire \$298 ;
   wire \$299 ;
-  wire \$3 ;
-  wire \$30 ;
-  wire \$300 ;
-  wire \$301 ;
+  (* unused_bits = "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$302 ;
   wire \$303 ;
+  (* unused_bits = "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$304 ;
   wire \$305 ;
+  (* unused_bits = "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$306 ;
   wire \$307 ;
   wire \$308 ;
+  (* unused_bits = "0 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$309 ;
-  wire \$31 ;
-  wire \$310 ;
   wire \$311 ;
+  (* unused_bits = "0 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$312 ;
   wire \$313 ;
+  (* unused_bits = "0 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$314 ;
   wire \$315 ;
   wire \$316 ;
-  wire \$317 ;
+  (* unused_bits = "0 1 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$318 ;
   wire \$319 ;
   wire \$32 ;
+  (* unused_bits = "0 1 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$320 ;
   wire \$321 ;
+  (* unused_bits = "0 1 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$322 ;
   wire \$323 ;
   wire \$324 ;
-  wire \$325 ;
   wire \$326 ;
   wire \$327 ;
   wire \$328 ;
   wire \$329 ;
-  wire \$33 ;
+  (* unused_bits = "0 1 2 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$330 ;
-  wire \$331 ;
   wire \$332 ;
+  (* unused_bits = "0 1 2 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$333 ;
   wire \$334 ;
+  (* unused_bits = "0 1 2 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$335 ;
   wire \$336 ;
   wire \$337 ;
-  wire \$338 ;
   wire \$339 ;
   wire \$34 ;
   wire \$340 ;
   wire \$341 ;
   wire \$342 ;
-  wire \$343 ;
+  (* unused_bits = "0 1 2 3 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$344 ;
   wire \$345 ;
+  (* unused_bits = "0 1 2 3 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$346 ;
   wire \$347 ;
+  (* unused_bits = "0 1 2 3 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$348 ;
   wire \$349 ;
   wire \$35 ;
   wire \$350 ;
-  wire \$351 ;
   wire \$352 ;
   wire \$353 ;
   wire \$354 ;
   wire \$355 ;
-  wire \$356 ;
   wire \$357 ;
   wire \$358 ;
   wire \$359 ;
   wire \$36 ;
   wire \$360 ;
+  (* unused_bits = "0 1 2 3 4 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$361 ;
-  wire \$362 ;
+  (* unused_bits = "1 2 3 4 5 6 7 8 9 10" *)
   wire [10:0] \$363 ;
   wire \$364 ;
+  (* unused_bits = "0 1 2 3 4 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$365 ;
+  (* unused_bits = "1 2 3 4 5 6 7 8 9 10" *)
   wire [10:0] \$366 ;
   wire \$367 ;
+  (* unused_bits = "0 1 2 3 4 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$368 ;
+  (* unused_bits = "1 2 3 4 5 6 7 8 9 10" *)
   wire [10:0] \$369 ;
   wire \$37 ;
   wire \$370 ;
   wire \$371 ;
-  wire \$372 ;
   wire \$373 ;
   wire \$374 ;
   wire \$375 ;
   wire \$376 ;
-  wire \$377 ;
   wire \$378 ;
   wire \$379 ;
   wire \$38 ;
   wire \$380 ;
   wire \$381 ;
-  wire \$382 ;
+  (* unused_bits = "0 1 2 3 4 5 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$383 ;
   wire \$384 ;
+  (* unused_bits = "0 1 2 3 4 5 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$385 ;
   wire \$386 ;
+  (* unused_bits = "0 1 2 3 4 5 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$387 ;
   wire \$388 ;
   wire \$389 ;
-  wire \$39 ;
-  wire \$390 ;
   wire \$391 ;
   wire \$392 ;
   wire \$393 ;
   wire \$394 ;
-  wire \$395 ;
   wire \$396 ;
   wire \$397 ;
   wire \$398 ;
   wire \$399 ;
-  wire \$4 ;
-  wire \$40 ;
-  wire \$400 ;
   wire \$401 ;
   wire \$402 ;
   wire \$403 ;
   wire \$404 ;
+  (* unused_bits = "0 1 2 3 4 5 6 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$405 ;
-  wire \$406 ;
+  (* unused_bits = "0 2 3 4 5 6 7 8 9 10" *)
   wire [10:0] \$407 ;
   wire \$408 ;
+  (* unused_bits = "0 1 2 3 4 5 6 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$409 ;
   wire \$41 ;
+  (* unused_bits = "0 2 3 4 5 6 7 8 9 10" *)
   wire [10:0] \$410 ;
   wire \$411 ;
+  (* unused_bits = "0 1 2 3 4 5 6 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$412 ;
+  (* unused_bits = "0 2 3 4 5 6 7 8 9 10" *)
   wire [10:0] \$413 ;
   wire \$414 ;
   wire \$415 ;
-  wire \$416 ;
   wire \$417 ;
   wire \$418 ;
   wire \$419 ;
-  wire \$42 ;
   wire \$420 ;
-  wire \$421 ;
   wire \$422 ;
   wire \$423 ;
   wire \$424 ;
   wire \$425 ;
-  wire \$426 ;
   wire \$427 ;
   wire \$428 ;
   wire \$429 ;
   wire \$43 ;
   wire \$430 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$431 ;
-  wire \$432 ;
+  (* unused_bits = "0 1 3 4 5 6 7 8 9 10" *)
   wire [10:0] \$433 ;
   wire \$434 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$435 ;
+  (* unused_bits = "0 1 3 4 5 6 7 8 9 10" *)
   wire [10:0] \$436 ;
-  wire \$437 ;
   wire \$438 ;
   wire \$439 ;
   wire \$44 ;
@@ -2830,56 +1356,54 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   wire \$442 ;
   wire \$443 ;
   wire \$444 ;
-  wire \$445 ;
   wire \$446 ;
   wire \$447 ;
   wire \$448 ;
   wire \$449 ;
   wire \$45 ;
-  wire \$450 ;
   wire \$451 ;
   wire \$452 ;
   wire \$453 ;
   wire \$454 ;
-  wire \$455 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$456 ;
-  wire \$457 ;
+  (* unused_bits = "0 1 2 4 5 6 7 8 9 10" *)
   wire [10:0] \$458 ;
   wire \$459 ;
   wire \$46 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$460 ;
+  (* unused_bits = "0 1 2 4 5 6 7 8 9 10" *)
   wire [10:0] \$461 ;
-  wire \$462 ;
   wire \$463 ;
   wire \$464 ;
   wire \$465 ;
   wire \$466 ;
-  wire \$467 ;
   wire \$468 ;
   wire \$469 ;
   wire \$47 ;
   wire \$470 ;
   wire \$471 ;
-  wire \$472 ;
   wire \$473 ;
   wire \$474 ;
   wire \$475 ;
   wire \$476 ;
-  wire \$477 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$478 ;
-  wire \$479 ;
-  wire \$48 ;
+  (* unused_bits = "0 1 2 3 5 6 7 8 9 10" *)
   wire [10:0] \$480 ;
   wire \$481 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$482 ;
+  (* unused_bits = "0 1 2 3 5 6 7 8 9 10" *)
   wire [10:0] \$483 ;
   wire \$484 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$485 ;
+  (* unused_bits = "0 1 2 3 5 6 7 8 9 10" *)
   wire [10:0] \$486 ;
   wire \$487 ;
   wire \$488 ;
-  wire \$489 ;
-  wire \$49 ;
   wire \$490 ;
   wire \$491 ;
   wire \$492 ;
@@ -2887,210 +1411,207 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   wire \$494 ;
   wire \$495 ;
   wire \$496 ;
-  wire \$497 ;
   wire \$498 ;
   wire \$499 ;
   wire \$5 ;
   wire \$50 ;
   wire \$500 ;
   wire \$501 ;
-  wire \$502 ;
   wire \$503 ;
   wire \$504 ;
   wire \$505 ;
   wire \$506 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$507 ;
-  wire \$508 ;
+  (* unused_bits = "0 1 2 3 4 6 7 8 9 10" *)
   wire [10:0] \$509 ;
-  wire \$51 ;
   wire \$510 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$511 ;
+  (* unused_bits = "0 1 2 3 4 6 7 8 9 10" *)
   wire [10:0] \$512 ;
-  wire \$513 ;
   wire \$514 ;
   wire \$515 ;
   wire \$516 ;
   wire \$517 ;
-  wire \$518 ;
   wire \$519 ;
   wire \$52 ;
   wire \$520 ;
   wire \$521 ;
   wire \$522 ;
-  wire \$523 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$524 ;
-  wire \$525 ;
   wire \$526 ;
   wire \$527 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$528 ;
   wire \$529 ;
   wire \$53 ;
   wire \$530 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$531 ;
   wire \$532 ;
   wire \$533 ;
-  wire \$534 ;
   wire \$535 ;
   wire \$536 ;
   wire \$537 ;
   wire \$538 ;
-  wire \$539 ;
   wire \$54 ;
   wire \$540 ;
   wire \$541 ;
   wire \$542 ;
   wire \$543 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$544 ;
-  wire \$545 ;
+  (* unused_bits = "0 1 2 3 4 5 7 8 9 10" *)
   wire [10:0] \$546 ;
   wire \$547 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$548 ;
+  (* unused_bits = "0 1 2 3 4 5 7 8 9 10" *)
   wire [10:0] \$549 ;
   wire \$55 ;
-  wire \$550 ;
   wire \$551 ;
   wire \$552 ;
   wire \$553 ;
   wire \$554 ;
-  wire \$555 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$556 ;
-  wire \$557 ;
   wire \$558 ;
   wire \$559 ;
   wire \$56 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$560 ;
   wire \$561 ;
   wire \$562 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$563 ;
   wire \$564 ;
   wire \$565 ;
-  wire \$566 ;
   wire \$567 ;
   wire \$568 ;
   wire \$569 ;
-  wire \$57 ;
   wire \$570 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$571 ;
-  wire \$572 ;
+  (* unused_bits = "0 1 2 3 4 5 6 8 9 10" *)
   wire [10:0] \$573 ;
   wire \$574 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$575 ;
+  (* unused_bits = "0 1 2 3 4 5 6 8 9 10" *)
   wire [10:0] \$576 ;
-  wire \$577 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$578 ;
-  wire \$579 ;
-  wire \$58 ;
   wire \$580 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$581 ;
-  wire \$582 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$583 ;
-  wire \$584 ;
   wire \$585 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$586 ;
-  wire \$587 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$588 ;
-  wire \$589 ;
   wire \$59 ;
   wire \$590 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$591 ;
-  wire \$592 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$593 ;
-  wire \$594 ;
   wire \$595 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 20 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$596 ;
-  wire \$597 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$598 ;
-  wire \$599 ;
-  wire \$6 ;
-  wire \$60 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 9 10" *)
   wire [10:0] \$600 ;
   wire \$601 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 21 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$602 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 9 10" *)
   wire [10:0] \$603 ;
-  wire \$604 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$605 ;
-  wire \$606 ;
   wire \$607 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 22 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$608 ;
-  wire \$609 ;
   wire \$61 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$610 ;
-  wire \$611 ;
   wire \$612 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 23 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$613 ;
-  wire \$614 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$615 ;
-  wire \$616 ;
   wire \$617 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 24 25 26 27 28 29 30 31" *)
   wire [31:0] \$618 ;
-  wire \$619 ;
   wire \$62 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 25 26 27 28 29 30 31" *)
   wire [31:0] \$620 ;
-  wire \$621 ;
   wire \$622 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 25 26 27 28 29 30 31" *)
   wire [31:0] \$623 ;
-  wire \$624 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 26 27 28 29 30 31" *)
   wire [31:0] \$625 ;
-  wire \$626 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 10" *)
   wire [10:0] \$627 ;
   wire \$628 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 26 27 28 29 30 31" *)
   wire [31:0] \$629 ;
   wire \$63 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 10" *)
   wire [10:0] \$630 ;
-  wire \$631 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 27 28 29 30 31" *)
   wire [31:0] \$632 ;
-  wire \$633 ;
   wire \$634 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 27 28 29 30 31" *)
   wire [31:0] \$635 ;
-  wire \$636 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 28 29 30 31" *)
   wire [31:0] \$637 ;
-  wire \$638 ;
   wire \$639 ;
   wire \$64 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 28 29 30 31" *)
   wire [31:0] \$640 ;
-  wire \$641 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 29 30 31" *)
   wire [31:0] \$642 ;
-  wire \$643 ;
   wire \$644 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 29 30 31" *)
   wire [31:0] \$645 ;
-  wire \$646 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 30 31" *)
   wire [31:0] \$647 ;
-  wire \$648 ;
   wire \$649 ;
   wire \$65 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 30 31" *)
   wire [31:0] \$650 ;
-  wire \$651 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 31" *)
   wire [31:0] \$652 ;
-  wire \$653 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9" *)
   wire [10:0] \$654 ;
   wire \$655 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 31" *)
   wire [31:0] \$656 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9" *)
   wire [10:0] \$657 ;
-  wire \$658 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30" *)
   wire [31:0] \$659 ;
-  wire \$66 ;
-  wire \$660 ;
   wire \$661 ;
-  wire \$662 ;
-  reg [7:0] \$663 ;
-  reg [7:0] \$664 ;
-  reg \$665 ;
-  reg \$666 ;
-  reg [31:0] \$667 ;
-  reg [10:0] \$668 ;
-  wire \$67 ;
+  wire [7:0] \$663 ;
+  wire [7:0] \$664 ;
+  wire \$665 ;
+  wire \$666 ;
+  wire [31:0] \$667 ;
+  wire [10:0] \$668 ;
   wire \$68 ;
-  wire \$69 ;
   wire \$7 ;
   wire \$70 ;
   wire \$71 ;
   wire \$72 ;
   wire \$73 ;
   wire \$74 ;
-  wire \$75 ;
   wire \$76 ;
   wire \$77 ;
-  wire \$78 ;
   wire \$79 ;
   wire \$8 ;
   wire \$80 ;
@@ -3100,7 +1621,6 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   wire \$84 ;
   wire \$85 ;
   wire \$86 ;
-  wire \$87 ;
   wire \$88 ;
   wire \$89 ;
   wire \$9 ;
@@ -3110,17 +1630,17 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   wire \$93 ;
   wire \$94 ;
   wire \$95 ;
-  wire \$96 ;
   wire \$97 ;
   wire \$98 ;
   wire \$99 ;
-  (* init = 8'h00 *)
+  wire [7:0] \$procmux$15_Y ;
+  wire \$procmux$5_Y ;
+  wire \$procmux$9_Y ;
   wire [7:0] a;
   input [7:0] a_in;
   wire [7:0] a_in;
   output [7:0] a_out;
   reg [7:0] a_out = 8'h00;
-  (* init = 8'h00 *)
   wire [7:0] b;
   input [7:0] b_in;
   wire [7:0] b_in;
@@ -3214,7 +1734,6 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   wire [10:0] drain_1;
   input en;
   wire en;
-  (* init = 1'h0 *)
   wire last;
   input last_in;
   wire last_in;
@@ -3307,14 +1826,14 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   wire sum_8;
   wire sum_9;
   reg [31:0] total = 32'd0;
-  assign \$326  = \$325  ^ sum_2;
+  assign \$326  = selected_0_1[0] ^ sum_2;
   assign sum_3 = \$326  ^ carry_1;
   assign \$327  = selected_0_1[0] & sum_2;
   assign \$328  = selected_0_1[0] ^ sum_2;
   assign \$329  = carry_1 & \$328 ;
   assign carry_3 = \$327  | \$329 ;
   assign \$330  = done ? 32'd0 : total;
-  assign \$332  = \$331  ^ selected_0_0[3];
+  assign \$332  = \$330 [3] ^ selected_0_0[3];
   assign sum_4 = \$332  ^ selected_0_1[1];
   assign \$333  = done ? 32'd0 : total;
   assign \$334  = \$333 [3] & selected_0_0[3];
@@ -3322,14 +1841,14 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   assign \$336  = \$335 [3] ^ selected_0_0[3];
   assign \$337  = selected_0_1[1] & \$336 ;
   assign carry_4 = \$334  | \$337 ;
-  assign \$339  = \$338  ^ sum_4;
+  assign \$339  = carry_2 ^ sum_4;
   assign sum_5 = \$339  ^ carry_3;
   assign \$340  = carry_2 & sum_4;
   assign \$341  = carry_2 ^ sum_4;
   assign \$342  = carry_3 & \$341 ;
   assign carry_5 = \$340  | \$342 ;
   assign \$344  = done ? 32'd0 : total;
-  assign \$345  = \$343  ^ \$344 [4];
+  assign \$345  = a_out[5] ^ \$344 [4];
   assign sum_6 = \$345  ^ selected_0_0[4];
   assign \$346  = done ? 32'd0 : total;
   assign \$347  = a_out[5] & \$346 [4];
@@ -3337,13 +1856,13 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   assign \$349  = a_out[5] ^ \$348 [4];
   assign \$350  = selected_0_0[4] & \$349 ;
   assign carry_6 = \$347  | \$350 ;
-  assign \$352  = \$351  ^ selected_0_2[0];
+  assign \$352  = selected_0_1[2] ^ selected_0_2[0];
   assign sum_7 = \$352  ^ sum_6;
   assign \$353  = selected_0_1[2] & selected_0_2[0];
   assign \$354  = selected_0_1[2] ^ selected_0_2[0];
   assign \$355  = sum_6 & \$354 ;
   assign carry_7 = \$353  | \$355 ;
-  assign \$357  = \$356  ^ sum_7;
+  assign \$357  = carry_4 ^ sum_7;
   assign sum_8 = \$357  ^ carry_5;
   assign \$358  = carry_4 & sum_7;
   assign \$359  = carry_4 ^ sum_7;
@@ -3351,7 +1870,7 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   assign carry_8 = \$358  | \$360 ;
   assign \$361  = done ? 32'd0 : total;
   assign \$363  = done ? 11'h000 : carry;
-  assign \$364  = \$362  ^ \$363 [0];
+  assign \$364  = \$361 [5] ^ \$363 [0];
   assign sum_9 = \$364  ^ selected_0_0[5];
   assign \$365  = done ? 32'd0 : total;
   assign \$366  = done ? 11'h000 : carry;
@@ -3361,20 +1880,20 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   assign \$370  = \$368 [5] ^ \$369 [0];
   assign \$371  = selected_0_0[5] & \$370 ;
   assign carry_9 = \$367  | \$371 ;
-  assign \$373  = \$372  ^ selected_0_2[1];
+  assign \$373  = selected_0_1[3] ^ selected_0_2[1];
   assign sum_10 = \$373  ^ carry_6;
   assign \$374  = selected_0_1[3] & selected_0_2[1];
   assign \$375  = selected_0_1[3] ^ selected_0_2[1];
   assign \$376  = carry_6 & \$375 ;
   assign carry_10 = \$374  | \$376 ;
-  assign \$378  = \$377  ^ carry_7;
+  assign \$378  = sum_9 ^ carry_7;
   assign sum_11 = \$378  ^ sum_10;
   assign \$379  = sum_9 & carry_7;
   assign \$380  = sum_9 ^ carry_7;
   assign \$381  = sum_10 & \$380 ;
   assign carry_11 = \$379  | \$381 ;
   assign \$383  = done ? 32'd0 : total;
-  assign \$384  = \$382  ^ \$383 [6];
+  assign \$384  = a_out[7] ^ \$383 [6];
   assign sum_12 = \$384  ^ selected_0_0[6];
   assign \$385  = done ? 32'd0 : total;
   assign \$386  = a_out[7] & \$385 [6];
@@ -3382,19 +1901,19 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   assign \$388  = a_out[7] ^ \$387 [6];
   assign \$389  = selected_0_0[6] & \$388 ;
   assign carry_12 = \$386  | \$389 ;
-  assign \$391  = \$390  ^ selected_0_2[2];
+  assign \$391  = selected_0_1[4] ^ selected_0_2[2];
   assign sum_13 = \$391  ^ selected_0_3[0];
   assign \$392  = selected_0_1[4] & selected_0_2[2];
   assign \$393  = selected_0_1[4] ^ selected_0_2[2];
   assign \$394  = selected_0_3[0] & \$393 ;
   assign carry_13 = \$392  | \$394 ;
-  assign \$396  = \$395  ^ sum_12;
+  assign \$396  = carry_9 ^ sum_12;
   assign sum_14 = \$396  ^ carry_10;
   assign \$397  = carry_9 & sum_12;
   assign \$398  = carry_9 ^ sum_12;
   assign \$399  = carry_10 & \$398 ;
   assign carry_14 = \$397  | \$399 ;
-  assign \$401  = \$400  ^ sum_14;
+  assign \$401  = sum_13 ^ sum_14;
   assign sum_15 = \$401  ^ carry_11;
   assign \$402  = sum_13 & sum_14;
   assign \$403  = sum_13 ^ sum_14;
@@ -3402,7 +1921,7 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   assign carry_15 = \$402  | \$404 ;
   assign \$405  = done ? 32'd0 : total;
   assign \$407  = done ? 11'h000 : carry;
-  assign \$408  = \$406  ^ \$407 [1];
+  assign \$408  = \$405 [7] ^ \$407 [1];
   assign sum_16 = \$408  ^ selected_0_0[7];
   assign \$409  = done ? 32'd0 : total;
   assign \$410  = done ? 11'h000 : carry;
@@ -3412,19 +1931,19 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   assign \$414  = \$412 [7] ^ \$413 [1];
   assign \$415  = selected_0_0[7] & \$414 ;
   assign carry_16 = \$411  | \$415 ;
-  assign \$417  = \$416  ^ selected_0_2[3];
+  assign \$417  = selected_0_1[5] ^ selected_0_2[3];
   assign sum_17 = \$417  ^ selected_0_3[1];
   assign \$418  = selected_0_1[5] & selected_0_2[3];
   assign \$419  = selected_0_1[5] ^ selected_0_2[3];
   assign \$420  = selected_0_3[1] & \$419 ;
   assign carry_17 = \$418  | \$420 ;
-  assign \$422  = \$421  ^ sum_16;
+  assign \$422  = carry_12 ^ sum_16;
   assign sum_18 = \$422  ^ carry_13;
   assign \$423  = carry_12 & sum_16;
   assign \$424  = carry_12 ^ sum_16;
   assign \$425  = carry_13 & \$424 ;
   assign carry_18 = \$423  | \$425 ;
-  assign \$427  = \$426  ^ carry_14;
+  assign \$427  = sum_17 ^ carry_14;
   assign sum_19 = \$427  ^ sum_18;
   assign \$428  = sum_17 & carry_14;
   assign \$429  = sum_17 ^ carry_14;
@@ -3432,13 +1951,13 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   assign carry_19 = \$428  | \$430 ;
   assign \$431  = done ? 32'd0 : total;
   assign \$433  = done ? 11'h000 : carry;
-  assign \$434  = \$432  ^ \$433 [2];
+  assign \$434  = \$431 [8] ^ \$433 [2];
   assign sum_20 = ~ \$434 ;
   assign \$435  = done ? 32'd0 : total;
   assign \$436  = done ? 11'h000 : carry;
   assign carry_20 = \$435 [8] | \$436 [2];
   assign \$438  = ~ selected_0_0[8];
-  assign \$439  = \$437  ^ \$438 ;
+  assign \$439  = sum_20 ^ \$438 ;
   assign sum_21 = \$439  ^ selected_0_1[6];
   assign \$440  = ~ selected_0_0[8];
   assign \$441  = sum_20 & \$440 ;
@@ -3446,50 +1965,50 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   assign \$443  = sum_20 ^ \$442 ;
   assign \$444  = selected_0_1[6] & \$443 ;
   assign carry_21 = \$441  | \$444 ;
-  assign \$446  = \$445  ^ selected_0_3[2];
+  assign \$446  = selected_0_2[4] ^ selected_0_3[2];
   assign sum_22 = \$446  ^ carry_16;
   assign \$447  = selected_0_2[4] & selected_0_3[2];
   assign \$448  = selected_0_2[4] ^ selected_0_3[2];
   assign \$449  = carry_16 & \$448 ;
   assign carry_22 = \$447  | \$449 ;
-  assign \$451  = \$450  ^ sum_21;
+  assign \$451  = carry_17 ^ sum_21;
   assign sum_23 = \$451  ^ sum_22;
   assign \$452  = carry_17 & sum_21;
   assign \$453  = carry_17 ^ sum_21;
   assign \$454  = sum_22 & \$453 ;
   assign carry_23 = \$452  | \$454 ;
-  assign sum_24 = \$455  ^ sum_23;
+  assign sum_24 = carry_18 ^ sum_23;
   assign carry_24 = carry_18 & sum_23;
   assign \$456  = done ? 32'd0 : total;
   assign \$458  = done ? 11'h000 : carry;
-  assign \$459  = \$457  ^ \$458 [3];
+  assign \$459  = \$456 [9] ^ \$458 [3];
   assign sum_25 = ~ \$459 ;
   assign \$460  = done ? 32'd0 : total;
   assign \$461  = done ? 11'h000 : carry;
   assign carry_25 = \$460 [9] | \$461 [3];
-  assign \$463  = \$462  ^ sum_25;
+  assign \$463  = carry_20 ^ sum_25;
   assign sum_26 = \$463  ^ selected_0_1[7];
   assign \$464  = carry_20 & sum_25;
   assign \$465  = carry_20 ^ sum_25;
   assign \$466  = selected_0_1[7] & \$465 ;
   assign carry_26 = \$464  | \$466 ;
-  assign \$468  = \$467  ^ selected_0_3[3];
+  assign \$468  = selected_0_2[5] ^ selected_0_3[3];
   assign sum_27 = \$468  ^ sum_26;
   assign \$469  = selected_0_2[5] & selected_0_3[3];
   assign \$470  = selected_0_2[5] ^ selected_0_3[3];
   assign \$471  = sum_26 & \$470 ;
   assign carry_27 = \$469  | \$471 ;
-  assign \$473  = \$472  ^ carry_22;
+  assign \$473  = carry_21 ^ carry_22;
   assign sum_28 = \$473  ^ sum_27;
   assign \$474  = carry_21 & carry_22;
   assign \$475  = carry_21 ^ carry_22;
   assign \$476  = sum_27 & \$475 ;
   assign carry_28 = \$474  | \$476 ;
-  assign sum_29 = \$477  ^ sum_28;
+  assign sum_29 = carry_23 ^ sum_28;
   assign carry_29 = carry_23 & sum_28;
   assign \$478  = done ? 32'd0 : total;
   assign \$480  = done ? 11'h000 : carry;
-  assign \$481  = \$479  ^ \$480 [4];
+  assign \$481  = \$478 [10] ^ \$480 [4];
   assign sum_30 = \$481  ^ carry_25;
   assign \$482  = done ? 32'd0 : total;
   assign \$483  = done ? 11'h000 : carry;
@@ -3500,7 +2019,7 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   assign \$488  = carry_25 & \$487 ;
   assign carry_30 = \$484  | \$488 ;
   assign \$490  = ~ selected_0_1[8];
-  assign \$491  = \$489  ^ \$490 ;
+  assign \$491  = sum_30 ^ \$490 ;
   assign sum_31 = \$491  ^ selected_0_2[6];
   assign \$492  = ~ selected_0_1[8];
   assign \$493  = sum_30 & \$492 ;
@@ -3508,13 +2027,13 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   assign \$495  = sum_30 ^ \$494 ;
   assign \$496  = selected_0_2[6] & \$495 ;
   assign carry_31 = \$493  | \$496 ;
-  assign \$498  = \$497  ^ carry_26;
+  assign \$498  = selected_0_3[4] ^ carry_26;
   assign sum_32 = \$498  ^ carry_27;
   assign \$499  = selected_0_3[4] & carry_26;
   assign \$500  = selected_0_3[4] ^ carry_26;
   assign \$501  = carry_27 & \$500 ;
   assign carry_32 = \$499  | \$501 ;
-  assign \$503  = \$502  ^ sum_32;
+  assign \$503  = sum_31 ^ sum_32;
   assign sum_33 = \$503  ^ carry_28;
   assign \$504  = sum_31 & sum_32;
   assign \$505  = sum_31 ^ sum_32;
@@ -3522,27 +2041,27 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   assign carry_33 = \$504  | \$506 ;
   assign \$507  = done ? 32'd0 : total;
   assign \$509  = done ? 11'h000 : carry;
-  assign \$510  = \$508  ^ \$509 [5];
+  assign \$510  = \$507 [11] ^ \$509 [5];
   assign sum_34 = ~ \$510 ;
   assign \$511  = done ? 32'd0 : total;
   assign \$512  = done ? 11'h000 : carry;
   assign carry_34 = \$511 [11] | \$512 [5];
-  assign \$514  = \$513  ^ carry_30;
+  assign \$514  = sum_34 ^ carry_30;
   assign sum_35 = \$514  ^ selected_0_2[7];
   assign \$515  = sum_34 & carry_30;
   assign \$516  = sum_34 ^ carry_30;
   assign \$517  = selected_0_2[7] & \$516 ;
   assign carry_35 = \$515  | \$517 ;
-  assign \$519  = \$518  ^ sum_35;
+  assign \$519  = selected_0_3[5] ^ sum_35;
   assign sum_36 = \$519  ^ carry_31;
   assign \$520  = selected_0_3[5] & sum_35;
   assign \$521  = selected_0_3[5] ^ sum_35;
   assign \$522  = carry_31 & \$521 ;
   assign carry_36 = \$520  | \$522 ;
-  assign sum_37 = \$523  ^ sum_36;
+  assign sum_37 = carry_32 ^ sum_36;
   assign carry_37 = carry_32 & sum_36;
   assign \$524  = done ? 32'd0 : total;
-  assign \$526  = \$525  ^ carry_34;
+  assign \$526  = \$524 [12] ^ carry_34;
   assign \$527  = ~ selected_0_2[8];
   assign sum_38 = \$526  ^ \$527 ;
   assign \$528  = done ? 32'd0 : total;
@@ -3552,13 +2071,13 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   assign \$532  = \$531 [12] ^ carry_34;
   assign \$533  = \$530  & \$532 ;
   assign carry_38 = \$529  | \$533 ;
-  assign \$535  = \$534  ^ carry_35;
+  assign \$535  = selected_0_3[6] ^ carry_35;
   assign sum_39 = \$535  ^ sum_38;
   assign \$536  = selected_0_3[6] & carry_35;
   assign \$537  = selected_0_3[6] ^ carry_35;
   assign \$538  = sum_38 & \$537 ;
   assign carry_39 = \$536  | \$538 ;
-  assign \$540  = \$539  ^ sum_39;
+  assign \$540  = carry_36 ^ sum_39;
   assign sum_40 = \$540  ^ carry_37;
   assign \$541  = carry_36 & sum_39;
   assign \$542  = carry_36 ^ sum_39;
@@ -3566,21 +2085,21 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   assign carry_40 = \$541  | \$543 ;
   assign \$544  = done ? 32'd0 : total;
   assign \$546  = done ? 11'h000 : carry;
-  assign \$547  = \$545  ^ \$546 [6];
+  assign \$547  = \$544 [13] ^ \$546 [6];
   assign sum_41 = ~ \$547 ;
   assign \$548  = done ? 32'd0 : total;
   assign \$549  = done ? 11'h000 : carry;
   assign carry_41 = \$548 [13] | \$549 [6];
-  assign \$551  = \$550  ^ selected_0_3[7];
+  assign \$551  = sum_41 ^ selected_0_3[7];
   assign sum_42 = \$551  ^ carry_38;
   assign \$552  = sum_41 & selected_0_3[7];
   assign \$553  = sum_41 ^ selected_0_3[7];
   assign \$554  = carry_38 & \$553 ;
   assign carry_42 = \$552  | \$554 ;
-  assign sum_43 = \$555  ^ carry_39;
+  assign sum_43 = sum_42 ^ carry_39;
   assign carry_43 = sum_42 & carry_39;
   assign \$556  = done ? 32'd0 : total;
-  assign \$558  = \$557  ^ carry_41;
+  assign \$558  = \$556 [14] ^ carry_41;
   assign \$559  = ~ selected_0_3[8];
   assign sum_44 = \$558  ^ \$559 ;
   assign \$560  = done ? 32'd0 : total;
@@ -3590,7 +2109,7 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   assign \$564  = \$563 [14] ^ carry_41;
   assign \$565  = \$562  & \$564 ;
   assign carry_44 = \$561  | \$565 ;
-  assign \$567  = \$566  ^ carry_42;
+  assign \$567  = sum_44 ^ carry_42;
   assign sum_45 = \$567  ^ carry_43;
   assign \$568  = sum_44 & carry_42;
   assign \$569  = sum_44 ^ carry_42;
@@ -3598,128 +2117,128 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   assign carry_45 = \$568  | \$570 ;
   assign \$571  = done ? 32'd0 : total;
   assign \$573  = done ? 11'h000 : carry;
-  assign \$574  = \$572  ^ \$573 [7];
+  assign \$574  = \$571 [15] ^ \$573 [7];
   assign sum_46 = ~ \$574 ;
   assign \$575  = done ? 32'd0 : total;
   assign \$576  = done ? 11'h000 : carry;
   assign carry_46 = \$575 [15] | \$576 [7];
-  assign sum_47 = \$577  ^ carry_44;
+  assign sum_47 = sum_46 ^ carry_44;
   assign carry_47 = sum_46 & carry_44;
   assign \$578  = done ? 32'd0 : total;
-  assign \$580  = \$579  ^ carry_46;
+  assign \$580  = \$578 [16] ^ carry_46;
   assign sum_48 = ~ \$580 ;
   assign \$581  = done ? 32'd0 : total;
   assign carry_48 = \$581 [16] | carry_46;
-  assign sum_49 = \$582  ^ carry_47;
+  assign sum_49 = sum_48 ^ carry_47;
   assign carry_49 = sum_48 & carry_47;
   assign \$583  = done ? 32'd0 : total;
-  assign \$585  = \$584  ^ carry_48;
+  assign \$585  = \$583 [17] ^ carry_48;
   assign sum_50 = ~ \$585 ;
   assign \$586  = done ? 32'd0 : total;
   assign carry_50 = \$586 [17] | carry_48;
-  assign sum_51 = \$587  ^ carry_49;
+  assign sum_51 = sum_50 ^ carry_49;
   assign carry_51 = sum_50 & carry_49;
   assign \$588  = done ? 32'd0 : total;
-  assign \$590  = \$589  ^ carry_50;
+  assign \$590  = \$588 [18] ^ carry_50;
   assign sum_52 = ~ \$590 ;
   assign \$591  = done ? 32'd0 : total;
   assign carry_52 = \$591 [18] | carry_50;
-  assign sum_53 = \$592  ^ carry_51;
+  assign sum_53 = sum_52 ^ carry_51;
   assign carry_53 = sum_52 & carry_51;
   assign \$593  = done ? 32'd0 : total;
-  assign \$595  = \$594  ^ carry_52;
+  assign \$595  = \$593 [19] ^ carry_52;
   assign sum_54 = ~ \$595 ;
   assign \$596  = done ? 32'd0 : total;
   assign carry_54 = \$596 [19] | carry_52;
-  assign sum_55 = \$597  ^ carry_53;
+  assign sum_55 = sum_54 ^ carry_53;
   assign carry_55 = sum_54 & carry_53;
   assign \$598  = done ? 32'd0 : total;
   assign \$600  = done ? 11'h000 : carry;
-  assign \$601  = \$599  ^ \$600 [8];
+  assign \$601  = \$598 [20] ^ \$600 [8];
   assign sum_56 = ~ \$601 ;
   assign \$602  = done ? 32'd0 : total;
   assign \$603  = done ? 11'h000 : carry;
   assign carry_56 = \$602 [20] | \$603 [8];
-  assign sum_57 = \$604  ^ carry_54;
+  assign sum_57 = sum_56 ^ carry_54;
   assign carry_57 = sum_56 & carry_54;
   assign \$605  = done ? 32'd0 : total;
-  assign \$607  = \$606  ^ carry_56;
+  assign \$607  = \$605 [21] ^ carry_56;
   assign sum_58 = ~ \$607 ;
   assign \$608  = done ? 32'd0 : total;
   assign carry_58 = \$608 [21] | carry_56;
-  assign sum_59 = \$609  ^ carry_57;
+  assign sum_59 = sum_58 ^ carry_57;
   assign carry_59 = sum_58 & carry_57;
   assign \$610  = done ? 32'd0 : total;
-  assign \$612  = \$611  ^ carry_58;
+  assign \$612  = \$610 [22] ^ carry_58;
   assign sum_60 = ~ \$612 ;
   assign \$613  = done ? 32'd0 : total;
   assign carry_60 = \$613 [22] | carry_58;
-  assign sum_61 = \$614  ^ carry_59;
+  assign sum_61 = sum_60 ^ carry_59;
   assign carry_61 = sum_60 & carry_59;
   assign \$615  = done ? 32'd0 : total;
-  assign \$617  = \$616  ^ carry_60;
+  assign \$617  = \$615 [23] ^ carry_60;
   assign sum_62 = ~ \$617 ;
   assign \$618  = done ? 32'd0 : total;
   assign carry_62 = \$618 [23] | carry_60;
-  assign sum_63 = \$619  ^ carry_61;
+  assign sum_63 = sum_62 ^ carry_61;
   assign carry_63 = sum_62 & carry_61;
   assign \$620  = done ? 32'd0 : total;
-  assign \$622  = \$621  ^ carry_62;
+  assign \$622  = \$620 [24] ^ carry_62;
   assign sum_64 = ~ \$622 ;
   assign \$623  = done ? 32'd0 : total;
   assign carry_64 = \$623 [24] | carry_62;
-  assign sum_65 = \$624  ^ carry_63;
+  assign sum_65 = sum_64 ^ carry_63;
   assign carry_65 = sum_64 & carry_63;
   assign \$625  = done ? 32'd0 : total;
   assign \$627  = done ? 11'h000 : carry;
-  assign \$628  = \$626  ^ \$627 [9];
+  assign \$628  = \$625 [25] ^ \$627 [9];
   assign sum_66 = ~ \$628 ;
   assign \$629  = done ? 32'd0 : total;
   assign \$630  = done ? 11'h000 : carry;
   assign carry_66 = \$629 [25] | \$630 [9];
-  assign sum_67 = \$631  ^ carry_64;
+  assign sum_67 = sum_66 ^ carry_64;
   assign carry_67 = sum_66 & carry_64;
   assign \$632  = done ? 32'd0 : total;
-  assign \$634  = \$633  ^ carry_66;
+  assign \$634  = \$632 [26] ^ carry_66;
   assign sum_68 = ~ \$634 ;
   assign \$635  = done ? 32'd0 : total;
   assign carry_68 = \$635 [26] | carry_66;
-  assign sum_69 = \$636  ^ carry_67;
+  assign sum_69 = sum_68 ^ carry_67;
   assign carry_69 = sum_68 & carry_67;
   assign \$637  = done ? 32'd0 : total;
-  assign \$639  = \$638  ^ carry_68;
+  assign \$639  = \$637 [27] ^ carry_68;
   assign sum_70 = ~ \$639 ;
   assign \$640  = done ? 32'd0 : total;
   assign carry_70 = \$640 [27] | carry_68;
-  assign sum_71 = \$641  ^ carry_69;
+  assign sum_71 = sum_70 ^ carry_69;
   assign carry_71 = sum_70 & carry_69;
   assign \$642  = done ? 32'd0 : total;
-  assign \$644  = \$643  ^ carry_70;
+  assign \$644  = \$642 [28] ^ carry_70;
   assign sum_72 = ~ \$644 ;
   assign \$645  = done ? 32'd0 : total;
   assign carry_72 = \$645 [28] | carry_70;
-  assign sum_73 = \$646  ^ carry_71;
+  assign sum_73 = sum_72 ^ carry_71;
   assign carry_73 = sum_72 & carry_71;
   assign \$647  = done ? 32'd0 : total;
-  assign \$649  = \$648  ^ carry_72;
+  assign \$649  = \$647 [29] ^ carry_72;
   assign sum_74 = ~ \$649 ;
   assign \$650  = done ? 32'd0 : total;
   assign carry_74 = \$650 [29] | carry_72;
-  assign sum_75 = \$651  ^ carry_73;
+  assign sum_75 = sum_74 ^ carry_73;
   assign carry_75 = sum_74 & carry_73;
   assign \$652  = done ? 32'd0 : total;
   assign \$654  = done ? 11'h000 : carry;
-  assign \$655  = \$653  ^ \$654 [10];
+  assign \$655  = \$652 [30] ^ \$654 [10];
   assign sum_76 = ~ \$655 ;
   assign \$656  = done ? 32'd0 : total;
   assign \$657  = done ? 11'h000 : carry;
   assign carry_76 = \$656 [30] | \$657 [10];
-  assign sum_77 = \$658  ^ carry_74;
+  assign sum_77 = sum_76 ^ carry_74;
   assign carry_77 = sum_76 & carry_74;
   assign \$659  = done ? 32'd0 : total;
-  assign \$661  = \$660  ^ carry_76;
+  assign \$661  = \$659 [31] ^ carry_76;
   assign sum_78 = ~ \$661 ;
-  assign sum_79 = \$662  ^ carry_77;
+  assign sum_79 = sum_78 ^ carry_77;
   assign drain_0 = done ? total : 32'd0;
   assign drain_1 = done ? carry : 11'h000;
   always @(posedge clk)
@@ -3734,67 +2253,67 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
     total <= \$667 ;
   always @(posedge clk)
     carry <= \$668 ;
-  assign \$2  = \$1  & b_out[0];
-  assign \$3  = \$2  ^ a_out[1];
-  assign \$5  = \$4  & b_out[1];
-  assign \$7  = ~ \$6 ;
+  assign \$2  = a_out[0] & b_out[0];
+  assign selected_0_0[0] = \$2  ^ a_out[1];
+  assign \$5  = a_out[0] & b_out[1];
+  assign \$7  = ~ a_out[0];
   assign \$8  = a_out[1] ^ a_out[0];
   assign \$9  = \$7  & \$8 ;
   assign \$10  = \$9  & b_out[0];
   assign \$11  = \$5  | \$10 ;
-  assign \$12  = \$11  ^ a_out[1];
-  assign \$14  = \$13  & b_out[2];
-  assign \$16  = ~ \$15 ;
+  assign selected_0_0[1] = \$11  ^ a_out[1];
+  assign \$14  = a_out[0] & b_out[2];
+  assign \$16  = ~ a_out[0];
   assign \$17  = a_out[1] ^ a_out[0];
   assign \$18  = \$16  & \$17 ;
   assign \$19  = \$18  & b_out[1];
   assign \$20  = \$14  | \$19 ;
-  assign \$21  = \$20  ^ a_out[1];
-  assign \$23  = \$22  & b_out[3];
-  assign \$25  = ~ \$24 ;
+  assign selected_0_0[2] = \$20  ^ a_out[1];
+  assign \$23  = a_out[0] & b_out[3];
+  assign \$25  = ~ a_out[0];
   assign \$26  = a_out[1] ^ a_out[0];
   assign \$27  = \$25  & \$26 ;
   assign \$28  = \$27  & b_out[2];
   assign \$29  = \$23  | \$28 ;
-  assign \$30  = \$29  ^ a_out[1];
-  assign \$32  = \$31  & b_out[4];
-  assign \$34  = ~ \$33 ;
+  assign selected_0_0[3] = \$29  ^ a_out[1];
+  assign \$32  = a_out[0] & b_out[4];
+  assign \$34  = ~ a_out[0];
   assign \$35  = a_out[1] ^ a_out[0];
   assign \$36  = \$34  & \$35 ;
   assign \$37  = \$36  & b_out[3];
   assign \$38  = \$32  | \$37 ;
-  assign \$39  = \$38  ^ a_out[1];
-  assign \$41  = \$40  & b_out[5];
-  assign \$43  = ~ \$42 ;
+  assign selected_0_0[4] = \$38  ^ a_out[1];
+  assign \$41  = a_out[0] & b_out[5];
+  assign \$43  = ~ a_out[0];
   assign \$44  = a_out[1] ^ a_out[0];
   assign \$45  = \$43  & \$44 ;
   assign \$46  = \$45  & b_out[4];
   assign \$47  = \$41  | \$46 ;
-  assign \$48  = \$47  ^ a_out[1];
-  assign \$50  = \$49  & b_out[6];
-  assign \$52  = ~ \$51 ;
+  assign selected_0_0[5] = \$47  ^ a_out[1];
+  assign \$50  = a_out[0] & b_out[6];
+  assign \$52  = ~ a_out[0];
   assign \$53  = a_out[1] ^ a_out[0];
   assign \$54  = \$52  & \$53 ;
   assign \$55  = \$54  & b_out[5];
   assign \$56  = \$50  | \$55 ;
-  assign \$57  = \$56  ^ a_out[1];
-  assign \$59  = \$58  & b_out[7];
-  assign \$61  = ~ \$60 ;
+  assign selected_0_0[6] = \$56  ^ a_out[1];
+  assign \$59  = a_out[0] & b_out[7];
+  assign \$61  = ~ a_out[0];
   assign \$62  = a_out[1] ^ a_out[0];
   assign \$63  = \$61  & \$62 ;
   assign \$64  = \$63  & b_out[6];
   assign \$65  = \$59  | \$64 ;
-  assign \$66  = \$65  ^ a_out[1];
-  assign \$68  = \$67  & b_out[7];
-  assign \$70  = ~ \$69 ;
+  assign selected_0_0[7] = \$65  ^ a_out[1];
+  assign \$68  = a_out[0] & b_out[7];
+  assign \$70  = ~ a_out[0];
   assign \$71  = a_out[1] ^ a_out[0];
   assign \$72  = \$70  & \$71 ;
   assign \$73  = \$72  & b_out[7];
   assign \$74  = \$68  | \$73 ;
-  assign \$75  = \$74  ^ a_out[1];
+  assign selected_0_0[8] = \$74  ^ a_out[1];
   assign \$76  = a_out[1] ^ a_out[2];
   assign \$77  = \$76  & b_out[0];
-  assign \$78  = \$77  ^ a_out[3];
+  assign selected_0_1[0] = \$77  ^ a_out[3];
   assign \$79  = a_out[1] ^ a_out[2];
   assign \$80  = \$79  & b_out[1];
   assign \$81  = a_out[1] ^ a_out[2];
@@ -3803,7 +2322,7 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   assign \$84  = \$82  & \$83 ;
   assign \$85  = \$84  & b_out[0];
   assign \$86  = \$80  | \$85 ;
-  assign \$87  = \$86  ^ a_out[3];
+  assign selected_0_1[1] = \$86  ^ a_out[3];
   assign \$88  = a_out[1] ^ a_out[2];
   assign \$89  = \$88  & b_out[2];
   assign \$90  = a_out[1] ^ a_out[2];
@@ -3812,7 +2331,7 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   assign \$93  = \$91  & \$92 ;
   assign \$94  = \$93  & b_out[1];
   assign \$95  = \$89  | \$94 ;
-  assign \$96  = \$95  ^ a_out[3];
+  assign selected_0_1[2] = \$95  ^ a_out[3];
   assign \$97  = a_out[1] ^ a_out[2];
   assign \$98  = \$97  & b_out[3];
   assign \$99  = a_out[1] ^ a_out[2];
@@ -3821,7 +2340,7 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   assign \$102  = \$100  & \$101 ;
   assign \$103  = \$102  & b_out[2];
   assign \$104  = \$98  | \$103 ;
-  assign \$105  = \$104  ^ a_out[3];
+  assign selected_0_1[3] = \$104  ^ a_out[3];
   assign \$106  = a_out[1] ^ a_out[2];
   assign \$107  = \$106  & b_out[4];
   assign \$108  = a_out[1] ^ a_out[2];
@@ -3830,7 +2349,7 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   assign \$111  = \$109  & \$110 ;
   assign \$112  = \$111  & b_out[3];
   assign \$113  = \$107  | \$112 ;
-  assign \$114  = \$113  ^ a_out[3];
+  assign selected_0_1[4] = \$113  ^ a_out[3];
   assign \$115  = a_out[1] ^ a_out[2];
   assign \$116  = \$115  & b_out[5];
   assign \$117  = a_out[1] ^ a_out[2];
@@ -3839,7 +2358,7 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   assign \$120  = \$118  & \$119 ;
   assign \$121  = \$120  & b_out[4];
   assign \$122  = \$116  | \$121 ;
-  assign \$123  = \$122  ^ a_out[3];
+  assign selected_0_1[5] = \$122  ^ a_out[3];
   assign \$124  = a_out[1] ^ a_out[2];
   assign \$125  = \$124  & b_out[6];
   assign \$126  = a_out[1] ^ a_out[2];
@@ -3848,7 +2367,7 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   assign \$129  = \$127  & \$128 ;
   assign \$130  = \$129  & b_out[5];
   assign \$131  = \$125  | \$130 ;
-  assign \$132  = \$131  ^ a_out[3];
+  assign selected_0_1[6] = \$131  ^ a_out[3];
   assign \$133  = a_out[1] ^ a_out[2];
   assign \$134  = \$133  & b_out[7];
   assign \$135  = a_out[1] ^ a_out[2];
@@ -3857,7 +2376,7 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   assign \$138  = \$136  & \$137 ;
   assign \$139  = \$138  & b_out[6];
   assign \$140  = \$134  | \$139 ;
-  assign \$141  = \$140  ^ a_out[3];
+  assign selected_0_1[7] = \$140  ^ a_out[3];
   assign \$142  = a_out[1] ^ a_out[2];
   assign \$143  = \$142  & b_out[7];
   assign \$144  = a_out[1] ^ a_out[2];
@@ -3866,10 +2385,10 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   assign \$147  = \$145  & \$146 ;
   assign \$148  = \$147  & b_out[7];
   assign \$149  = \$143  | \$148 ;
-  assign \$150  = \$149  ^ a_out[3];
+  assign selected_0_1[8] = \$149  ^ a_out[3];
   assign \$151  = a_out[3] ^ a_out[4];
   assign \$152  = \$151  & b_out[0];
-  assign \$153  = \$152  ^ a_out[5];
+  assign selected_0_2[0] = \$152  ^ a_out[5];
   assign \$154  = a_out[3] ^ a_out[4];
   assign \$155  = \$154  & b_out[1];
   assign \$156  = a_out[3] ^ a_out[4];
@@ -3878,7 +2397,7 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   assign \$159  = \$157  & \$158 ;
   assign \$160  = \$159  & b_out[0];
   assign \$161  = \$155  | \$160 ;
-  assign \$162  = \$161  ^ a_out[5];
+  assign selected_0_2[1] = \$161  ^ a_out[5];
   assign \$163  = a_out[3] ^ a_out[4];
   assign \$164  = \$163  & b_out[2];
   assign \$165  = a_out[3] ^ a_out[4];
@@ -3887,7 +2406,7 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   assign \$168  = \$166  & \$167 ;
   assign \$169  = \$168  & b_out[1];
   assign \$170  = \$164  | \$169 ;
-  assign \$171  = \$170  ^ a_out[5];
+  assign selected_0_2[2] = \$170  ^ a_out[5];
   assign \$172  = a_out[3] ^ a_out[4];
   assign \$173  = \$172  & b_out[3];
   assign \$174  = a_out[3] ^ a_out[4];
@@ -3896,7 +2415,7 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   assign \$177  = \$175  & \$176 ;
   assign \$178  = \$177  & b_out[2];
   assign \$179  = \$173  | \$178 ;
-  assign \$180  = \$179  ^ a_out[5];
+  assign selected_0_2[3] = \$179  ^ a_out[5];
   assign \$181  = a_out[3] ^ a_out[4];
   assign \$182  = \$181  & b_out[4];
   assign \$183  = a_out[3] ^ a_out[4];
@@ -3905,7 +2424,7 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   assign \$186  = \$184  & \$185 ;
   assign \$187  = \$186  & b_out[3];
   assign \$188  = \$182  | \$187 ;
-  assign \$189  = \$188  ^ a_out[5];
+  assign selected_0_2[4] = \$188  ^ a_out[5];
   assign \$190  = a_out[3] ^ a_out[4];
   assign \$191  = \$190  & b_out[5];
   assign \$192  = a_out[3] ^ a_out[4];
@@ -3914,7 +2433,7 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   assign \$195  = \$193  & \$194 ;
   assign \$196  = \$195  & b_out[4];
   assign \$197  = \$191  | \$196 ;
-  assign \$198  = \$197  ^ a_out[5];
+  assign selected_0_2[5] = \$197  ^ a_out[5];
   assign \$199  = a_out[3] ^ a_out[4];
   assign \$200  = \$199  & b_out[6];
   assign \$201  = a_out[3] ^ a_out[4];
@@ -3923,7 +2442,7 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   assign \$204  = \$202  & \$203 ;
   assign \$205  = \$204  & b_out[5];
   assign \$206  = \$200  | \$205 ;
-  assign \$207  = \$206  ^ a_out[5];
+  assign selected_0_2[6] = \$206  ^ a_out[5];
   assign \$208  = a_out[3] ^ a_out[4];
   assign \$209  = \$208  & b_out[7];
   assign \$210  = a_out[3] ^ a_out[4];
@@ -3932,7 +2451,7 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   assign \$213  = \$211  & \$212 ;
   assign \$214  = \$213  & b_out[6];
   assign \$215  = \$209  | \$214 ;
-  assign \$216  = \$215  ^ a_out[5];
+  assign selected_0_2[7] = \$215  ^ a_out[5];
   assign \$217  = a_out[3] ^ a_out[4];
   assign \$218  = \$217  & b_out[7];
   assign \$219  = a_out[3] ^ a_out[4];
@@ -3941,10 +2460,10 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   assign \$222  = \$220  & \$221 ;
   assign \$223  = \$222  & b_out[7];
   assign \$224  = \$218  | \$223 ;
-  assign \$225  = \$224  ^ a_out[5];
+  assign selected_0_2[8] = \$224  ^ a_out[5];
   assign \$226  = a_out[5] ^ a_out[6];
   assign \$227  = \$226  & b_out[0];
-  assign \$228  = \$227  ^ a_out[7];
+  assign selected_0_3[0] = \$227  ^ a_out[7];
   assign \$229  = a_out[5] ^ a_out[6];
   assign \$230  = \$229  & b_out[1];
   assign \$231  = a_out[5] ^ a_out[6];
@@ -3953,7 +2472,7 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   assign \$234  = \$232  & \$233 ;
   assign \$235  = \$234  & b_out[0];
   assign \$236  = \$230  | \$235 ;
-  assign \$237  = \$236  ^ a_out[7];
+  assign selected_0_3[1] = \$236  ^ a_out[7];
   assign \$238  = a_out[5] ^ a_out[6];
   assign \$239  = \$238  & b_out[2];
   assign \$240  = a_out[5] ^ a_out[6];
@@ -3962,7 +2481,7 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   assign \$243  = \$241  & \$242 ;
   assign \$244  = \$243  & b_out[1];
   assign \$245  = \$239  | \$244 ;
-  assign \$246  = \$245  ^ a_out[7];
+  assign selected_0_3[2] = \$245  ^ a_out[7];
   assign \$247  = a_out[5] ^ a_out[6];
   assign \$248  = \$247  & b_out[3];
   assign \$249  = a_out[5] ^ a_out[6];
@@ -3971,7 +2490,7 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   assign \$252  = \$250  & \$251 ;
   assign \$253  = \$252  & b_out[2];
   assign \$254  = \$248  | \$253 ;
-  assign \$255  = \$254  ^ a_out[7];
+  assign selected_0_3[3] = \$254  ^ a_out[7];
   assign \$256  = a_out[5] ^ a_out[6];
   assign \$257  = \$256  & b_out[4];
   assign \$258  = a_out[5] ^ a_out[6];
@@ -3980,7 +2499,7 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   assign \$261  = \$259  & \$260 ;
   assign \$262  = \$261  & b_out[3];
   assign \$263  = \$257  | \$262 ;
-  assign \$264  = \$263  ^ a_out[7];
+  assign selected_0_3[4] = \$263  ^ a_out[7];
   assign \$265  = a_out[5] ^ a_out[6];
   assign \$266  = \$265  & b_out[5];
   assign \$267  = a_out[5] ^ a_out[6];
@@ -3989,7 +2508,7 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   assign \$270  = \$268  & \$269 ;
   assign \$271  = \$270  & b_out[4];
   assign \$272  = \$266  | \$271 ;
-  assign \$273  = \$272  ^ a_out[7];
+  assign selected_0_3[5] = \$272  ^ a_out[7];
   assign \$274  = a_out[5] ^ a_out[6];
   assign \$275  = \$274  & b_out[6];
   assign \$276  = a_out[5] ^ a_out[6];
@@ -3998,7 +2517,7 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   assign \$279  = \$277  & \$278 ;
   assign \$280  = \$279  & b_out[5];
   assign \$281  = \$275  | \$280 ;
-  assign \$282  = \$281  ^ a_out[7];
+  assign selected_0_3[6] = \$281  ^ a_out[7];
   assign \$283  = a_out[5] ^ a_out[6];
   assign \$284  = \$283  & b_out[7];
   assign \$285  = a_out[5] ^ a_out[6];
@@ -4007,7 +2526,7 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   assign \$288  = \$286  & \$287 ;
   assign \$289  = \$288  & b_out[6];
   assign \$290  = \$284  | \$289 ;
-  assign \$291  = \$290  ^ a_out[7];
+  assign selected_0_3[7] = \$290  ^ a_out[7];
   assign \$292  = a_out[5] ^ a_out[6];
   assign \$293  = \$292  & b_out[7];
   assign \$294  = a_out[5] ^ a_out[6];
@@ -4016,9 +2535,9 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   assign \$297  = \$295  & \$296 ;
   assign \$298  = \$297  & b_out[7];
   assign \$299  = \$293  | \$298 ;
-  assign \$300  = \$299  ^ a_out[7];
+  assign selected_0_3[8] = \$299  ^ a_out[7];
   assign \$302  = done ? 32'd0 : total;
-  assign \$303  = \$301  ^ \$302 [0];
+  assign \$303  = a_out[1] ^ \$302 [0];
   assign sum_0 = \$303  ^ selected_0_0[0];
   assign \$304  = done ? 32'd0 : total;
   assign \$305  = a_out[1] & \$304 [0];
@@ -4027,7 +2546,7 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   assign \$308  = selected_0_0[0] & \$307 ;
   assign carry_0 = \$305  | \$308 ;
   assign \$309  = done ? 32'd0 : total;
-  assign \$311  = \$310  ^ selected_0_0[1];
+  assign \$311  = \$309 [1] ^ selected_0_0[1];
   assign sum_1 = \$311  ^ carry_0;
   assign \$312  = done ? 32'd0 : total;
   assign \$313  = \$312 [1] & selected_0_0[1];
@@ -4036,7 +2555,7 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   assign \$316  = carry_0 & \$315 ;
   assign carry_1 = \$313  | \$316 ;
   assign \$318  = done ? 32'd0 : total;
-  assign \$319  = \$317  ^ \$318 [2];
+  assign \$319  = a_out[3] ^ \$318 [2];
   assign sum_2 = \$319  ^ selected_0_0[2];
   assign \$320  = done ? 32'd0 : total;
   assign \$321  = a_out[3] & \$320 [2];
@@ -4044,200 +2563,27 @@ module systolic_os_opt1_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, las
   assign \$323  = a_out[3] ^ \$322 [2];
   assign \$324  = selected_0_0[2] & \$323 ;
   assign carry_2 = \$321  | \$324 ;
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$4 ) begin end
-    \$663  = a_out;
-    if (en) begin
-      \$663  = a_in;
-    end
-    if (rst) begin
-      \$663  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$4 ) begin end
-    \$664  = b_out;
-    if (en) begin
-      \$664  = b_in;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$4 ) begin end
-    \$665  = last_out;
-    if (en) begin
-      \$665  = last_in;
-    end
-    if (rst) begin
-      \$665  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$4 ) begin end
-    \$666  = done;
-    if (en) begin
-      \$666  = last_out;
-    end
-    if (rst) begin
-      \$666  = 1'h1;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$4 ) begin end
-    \$667  = total;
-    if (en) begin
-      \$667  = { sum_79, carry_75, sum_75, sum_73, sum_71, sum_69, carry_65, sum_65, sum_63, sum_61, sum_59, carry_55, sum_55, sum_53, sum_51, sum_49, carry_45, sum_45, carry_40, sum_40, carry_33, sum_33, sum_29, sum_24, sum_19, sum_15, carry_8, sum_8, sum_5, sum_3, sum_1, sum_0 };
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$4 ) begin end
-    \$668  = carry;
-    if (en) begin
-      \$668  = { sum_77, sum_67, sum_57, sum_47, sum_43, sum_37, carry_29, carry_24, carry_19, carry_15, sum_11 };
-    end
-  end
-  assign a = a_out;
-  assign b = b_out;
+  assign \$668  = en ? { sum_77, sum_67, sum_57, sum_47, sum_43, sum_37, carry_29, carry_24, carry_19, carry_15, sum_11 } : carry;
+  assign \$665  = rst ? 1'h0 : \$procmux$9_Y ;
+  assign \$664  = en ? b_in : b_out;
+  assign \$procmux$15_Y  = en ? a_in : a_out;
+  assign \$663  = rst ? 8'h00 : \$procmux$15_Y ;
+  assign \$667  = en ? { sum_79, carry_75, sum_75, sum_73, sum_71, sum_69, carry_65, sum_65, sum_63, sum_61, sum_59, carry_55, sum_55, sum_53, sum_51, sum_49, carry_45, sum_45, carry_40, sum_40, carry_33, sum_33, sum_29, sum_24, sum_19, sum_15, carry_8, sum_8, sum_5, sum_3, sum_1, sum_0 } : total;
+  assign \$procmux$5_Y  = en ? last_out : done;
+  assign \$666  = rst ? 1'h1 : \$procmux$5_Y ;
+  assign \$procmux$9_Y  = en ? last_in : last_out;
   assign last = last_out;
-  assign selected_0_3[8] = \$300 ;
-  assign selected_0_3[7] = \$291 ;
-  assign selected_0_3[6] = \$282 ;
-  assign selected_0_3[5] = \$273 ;
-  assign selected_0_3[4] = \$264 ;
-  assign selected_0_3[3] = \$255 ;
-  assign selected_0_3[2] = \$246 ;
-  assign selected_0_3[1] = \$237 ;
-  assign selected_0_3[0] = \$228 ;
-  assign selected_0_2[8] = \$225 ;
-  assign selected_0_2[7] = \$216 ;
-  assign selected_0_2[6] = \$207 ;
-  assign selected_0_2[5] = \$198 ;
-  assign selected_0_2[4] = \$189 ;
-  assign selected_0_2[3] = \$180 ;
-  assign selected_0_2[2] = \$171 ;
-  assign selected_0_2[1] = \$162 ;
-  assign selected_0_2[0] = \$153 ;
-  assign selected_0_1[8] = \$150 ;
-  assign selected_0_1[7] = \$141 ;
-  assign selected_0_1[6] = \$132 ;
-  assign selected_0_1[5] = \$123 ;
-  assign selected_0_1[4] = \$114 ;
-  assign selected_0_1[3] = \$105 ;
-  assign selected_0_1[2] = \$96 ;
-  assign selected_0_1[1] = \$87 ;
-  assign selected_0_1[0] = \$78 ;
-  assign selected_0_0[8] = \$75 ;
-  assign selected_0_0[7] = \$66 ;
-  assign selected_0_0[6] = \$57 ;
-  assign selected_0_0[5] = \$48 ;
-  assign selected_0_0[4] = \$39 ;
-  assign selected_0_0[3] = \$30 ;
-  assign selected_0_0[2] = \$21 ;
-  assign selected_0_0[1] = \$12 ;
-  assign selected_0_0[0] = \$3 ;
-  assign \$1  = a_out[0];
-  assign \$4  = a_out[0];
-  assign \$6  = a_out[0];
-  assign \$13  = a_out[0];
-  assign \$15  = a_out[0];
-  assign \$22  = a_out[0];
-  assign \$24  = a_out[0];
-  assign \$31  = a_out[0];
-  assign \$33  = a_out[0];
-  assign \$40  = a_out[0];
-  assign \$42  = a_out[0];
-  assign \$49  = a_out[0];
-  assign \$51  = a_out[0];
-  assign \$58  = a_out[0];
-  assign \$60  = a_out[0];
-  assign \$67  = a_out[0];
-  assign \$69  = a_out[0];
-  assign \$301  = a_out[1];
-  assign \$310  = \$309 [1];
-  assign \$317  = a_out[3];
-  assign \$325  = \$78 ;
-  assign \$331  = \$330 [3];
-  assign \$338  = carry_2;
-  assign \$343  = a_out[5];
-  assign \$351  = \$96 ;
-  assign \$356  = carry_4;
-  assign \$362  = \$361 [5];
-  assign \$372  = \$105 ;
-  assign \$377  = sum_9;
-  assign \$382  = a_out[7];
-  assign \$390  = \$114 ;
-  assign \$395  = carry_9;
-  assign \$400  = sum_13;
-  assign \$406  = \$405 [7];
-  assign \$416  = \$123 ;
-  assign \$421  = carry_12;
-  assign \$426  = sum_17;
-  assign \$432  = \$431 [8];
-  assign \$437  = sum_20;
-  assign \$445  = \$189 ;
-  assign \$450  = carry_17;
-  assign \$455  = carry_18;
-  assign \$457  = \$456 [9];
-  assign \$462  = carry_20;
-  assign \$467  = \$198 ;
-  assign \$472  = carry_21;
-  assign \$477  = carry_23;
-  assign \$479  = \$478 [10];
-  assign \$489  = sum_30;
-  assign \$497  = \$264 ;
-  assign \$502  = sum_31;
-  assign \$508  = \$507 [11];
-  assign \$513  = sum_34;
-  assign \$518  = \$273 ;
-  assign \$523  = carry_32;
-  assign \$525  = \$524 [12];
-  assign \$534  = \$282 ;
-  assign \$539  = carry_36;
-  assign \$545  = \$544 [13];
-  assign \$550  = sum_41;
-  assign \$555  = sum_42;
-  assign \$557  = \$556 [14];
-  assign \$566  = sum_44;
-  assign \$572  = \$571 [15];
-  assign \$577  = sum_46;
-  assign \$579  = \$578 [16];
-  assign \$582  = sum_48;
-  assign \$584  = \$583 [17];
-  assign \$587  = sum_50;
-  assign \$589  = \$588 [18];
-  assign \$592  = sum_52;
-  assign \$594  = \$593 [19];
-  assign \$597  = sum_54;
-  assign \$599  = \$598 [20];
-  assign \$604  = sum_56;
-  assign \$606  = \$605 [21];
-  assign \$609  = sum_58;
-  assign \$611  = \$610 [22];
-  assign \$614  = sum_60;
-  assign \$616  = \$615 [23];
-  assign \$619  = sum_62;
-  assign \$621  = \$620 [24];
-  assign \$624  = sum_64;
-  assign \$626  = \$625 [25];
-  assign \$631  = sum_66;
-  assign \$633  = \$632 [26];
-  assign \$636  = sum_68;
-  assign \$638  = \$637 [27];
-  assign \$641  = sum_70;
-  assign \$643  = \$642 [28];
-  assign \$646  = sum_72;
-  assign \$648  = \$647 [29];
-  assign \$651  = sum_74;
-  assign \$653  = \$652 [30];
-  assign \$658  = sum_76;
-  assign \$660  = \$659 [31];
-  assign \$662  = sum_78;
+  assign b = b_out;
+  assign a = a_out;
 endmodule
 
 module systolic_os_opt1_small_skew_a(rst, en, data_in, data_out, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$5  = 0;
-  reg [7:0] \$1 ;
-  reg [15:0] \$2 ;
-  reg [23:0] \$3 ;
+  wire [7:0] \$1 ;
+  wire [15:0] \$2 ;
+  wire [23:0] \$3 ;
+  wire [23:0] \$procmux$351_Y ;
+  wire [15:0] \$procmux$355_Y ;
+  wire [7:0] \$procmux$359_Y ;
   input clk;
   wire clk;
   input [31:0] data_in;
@@ -4257,46 +2603,20 @@ module systolic_os_opt1_small_skew_a(rst, en, data_in, data_out, clk);
     lane_1 <= \$1 ;
   always @(posedge clk)
     lane_2 <= \$2 ;
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$1  = lane_1;
-    if (en) begin
-      \$1  = data_in[15:8];
-    end
-    if (rst) begin
-      \$1  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$2  = lane_2;
-    if (en) begin
-      \$2  = { lane_2[7:0], data_in[23:16] };
-    end
-    if (rst) begin
-      \$2  = 16'h0000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
-    \$3  = lane_3;
-    if (en) begin
-      \$3  = { lane_3[15:0], data_in[31:24] };
-    end
-    if (rst) begin
-      \$3  = 24'h000000;
-    end
-  end
-  assign data_out[31:24] = lane_3[23:16];
-  assign data_out[23:16] = lane_2[15:8];
-  assign data_out[15:8] = lane_1;
-  assign data_out[7:0] = data_in[7:0];
+  assign \$procmux$351_Y  = en ? { lane_3[15:0], data_in[31:24] } : lane_3;
+  assign \$3  = rst ? 24'h000000 : \$procmux$351_Y ;
+  assign \$procmux$355_Y  = en ? { lane_2[7:0], data_in[23:16] } : lane_2;
+  assign \$2  = rst ? 16'h0000 : \$procmux$355_Y ;
+  assign \$procmux$359_Y  = en ? data_in[15:8] : lane_1;
+  assign \$1  = rst ? 8'h00 : \$procmux$359_Y ;
+  assign data_out = { lane_3[23:16], lane_2[15:8], lane_1, data_in[7:0] };
 endmodule
 
 module systolic_os_opt1_small_skew_b(rst, en, data_in, data_out, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$6  = 0;
-  reg [8:0] \$1 ;
-  reg [17:0] \$2 ;
+  wire [8:0] \$1 ;
+  wire [17:0] \$2 ;
+  wire [17:0] \$procmux$343_Y ;
+  wire [8:0] \$procmux$347_Y ;
   input clk;
   wire clk;
   input [26:0] data_in;
@@ -4313,37 +2633,18 @@ module systolic_os_opt1_small_skew_b(rst, en, data_in, data_out, clk);
     lane_1 <= \$1 ;
   always @(posedge clk)
     lane_2 <= \$2 ;
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$6 ) begin end
-    \$1  = lane_1;
-    if (en) begin
-      \$1  = data_in[17:9];
-    end
-    if (rst) begin
-      \$1  = 9'h000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$6 ) begin end
-    \$2  = lane_2;
-    if (en) begin
-      \$2  = { lane_2[8:0], data_in[26:18] };
-    end
-    if (rst) begin
-      \$2  = 18'h00000;
-    end
-  end
-  assign data_out[26:18] = lane_2[17:9];
-  assign data_out[17:9] = lane_1;
-  assign data_out[8:0] = data_in[8:0];
+  assign \$procmux$343_Y  = en ? { lane_2[8:0], data_in[26:18] } : lane_2;
+  assign \$2  = rst ? 18'h00000 : \$procmux$343_Y ;
+  assign \$procmux$347_Y  = en ? data_in[17:9] : lane_1;
+  assign \$1  = rst ? 9'h000 : \$procmux$347_Y ;
+  assign data_out = { lane_2[17:9], lane_1, data_in[8:0] };
 endmodule
 
 module systolic_os_opt1_small_skid_buffer(rst, in_payload, in_valid, out_ready, in_ready, out_payload, out_valid, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$7  = 0;
-  wire \$1 ;
   wire \$2 ;
-  reg [96:0] \$3 ;
-  reg \$4 ;
+  wire [96:0] \$3 ;
+  wire \$4 ;
+  wire \$procmux$19_Y ;
   input clk;
   wire clk;
   reg full = 1'h0;
@@ -4369,23 +2670,8 @@ module systolic_os_opt1_small_skid_buffer(rst, in_payload, in_valid, out_ready, 
   assign in_ready = ~ full;
   assign out_valid = full | in_valid;
   assign out_payload = full ? held : in_payload;
-  assign \$1  = ~ full;
   assign \$2  = ~ out_ready;
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$7 ) begin end
-    \$3  = held;
-    if (\$1 ) begin
-      \$3  = in_payload;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$7 ) begin end
-    \$4  = full;
-    if (out_valid) begin
-      \$4  = \$2 ;
-    end
-    if (rst) begin
-      \$4  = 1'h0;
-    end
-  end
+  assign \$procmux$19_Y  = out_valid ? \$2  : full;
+  assign \$4  = rst ? 1'h0 : \$procmux$19_Y ;
+  assign \$3  = full ? held : in_payload;
 endmodule

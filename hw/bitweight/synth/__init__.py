@@ -1,0 +1,36 @@
+"""Synthesis and timing: what a design costs, measured with Yosys, ABC and OpenSTA."""
+
+from bitweight.synth.errors import TechnologyError, ToolError
+from bitweight.synth.explore import (
+    Candidate,
+    Comparison,
+    Measured,
+    best_of,
+    best_point,
+    sweep,
+    winner,
+)
+from bitweight.synth.flow import synthesise
+from bitweight.synth.options import YosysOptions, variants
+from bitweight.synth.report import SynthesisResult
+from bitweight.synth.technology import Technology, find_technology, published, technologies
+
+__all__ = [
+    "Candidate",
+    "Comparison",
+    "Measured",
+    "SynthesisResult",
+    "Technology",
+    "TechnologyError",
+    "ToolError",
+    "YosysOptions",
+    "best_of",
+    "best_point",
+    "find_technology",
+    "published",
+    "sweep",
+    "synthesise",
+    "technologies",
+    "variants",
+    "winner",
+]

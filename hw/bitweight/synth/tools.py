@@ -1,0 +1,128 @@
+"""Running Yosys and OpenSTA: each in a process of its own, with a log, a limit and a check."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib.metadata
+import importlib.resources
+import importlib.util
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from bitweight._version import __version__
+from bitweight.synth.errors import ToolError
+
+_YOSYS = (
+    "import sys; sys.path = [p for p in sys.path if p]; "
+    "from pyosys import libyosys; libyosys.run_pass('script ' + sys.argv[1])"
+)
+_YOSYS_ERROR = re.compile(r"^(?:ERROR: .*|.*ABC: Error.*|.*syntax error.*)$", re.MULTILINE)
+_STA_ERROR = re.compile(r"^Error.*$", re.MULTILINE)
+
+
+def render(template: str, folder: Path, name: str, values: dict[str, Any]) -> None:
+    """Write one of the package's templates, filled in, to a file in a folder."""
+    if importlib.util.find_spec("jinja2") is None:
+        raise ToolError("jinja2 is missing: pip install 'bitweight[synth]' installs it")
+    from jinja2 import Environment, StrictUndefined  # noqa: PLC0415  (an optional dependency)
+
+    source = importlib.resources.files("bitweight.synth") / "templates" / template
+    environment = Environment(
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
+    text = environment.from_string(source.read_text(encoding="utf-8"))
+    (folder / name).write_text(text.render(version=__version__, **values), encoding="utf-8")
+
+
+def yosys(folder: Path, script: str, timeout: float) -> str:
+    """Run a Yosys script in a folder and return its log, which is kept beside the script.
+
+    Raises
+    ------
+    ToolError
+        Yosys is not installed, reported an error (its own or ABC's), or took too long.
+    """
+    if importlib.util.find_spec("pyosys") is None:
+        raise ToolError("Yosys is missing: pip install 'bitweight[synth]' installs pyosys")
+    log = folder / Path(script).with_suffix(".log").name
+    status, text = _run("Yosys", [sys.executable, "-c", _YOSYS, script], folder, log, timeout)
+    error = _YOSYS_ERROR.search(text)
+    if error is not None or status != 0:
+        reason = error[0].removeprefix("ERROR: ").strip() if error else f"exit status {status}"
+        raise ToolError(f"Yosys failed: {reason.rstrip('.')} (log: {log})")
+    return text
+
+
+def sta(folder: Path, script: str, timeout: float) -> str:
+    """Run an OpenSTA script in a folder and return its log, which is kept as ``sta.log``.
+
+    OpenSTA goes on after an error and exits with 0: an error line, or the last line not reached,
+    is a failure.
+    """
+    if shutil.which("sta") is None:
+        raise ToolError(
+            "OpenSTA (sta) is missing: scripts/install-system installs it with apt (opensta)"
+        )
+    log = folder / "sta.log"
+    command = ["sta", "-no_init", "-no_splash", "-exit", script]
+    status, text = _run("OpenSTA", command, folder, log, timeout)
+    error = _STA_ERROR.search(text)
+    if error is not None:
+        raise ToolError(f"OpenSTA failed: {error[0].rstrip('.')} (log: {log})")
+    if status != 0 or not text.rstrip().endswith("BITWEIGHT done"):
+        raise ToolError(f"OpenSTA failed: it stopped early, exit status {status} (log: {log})")
+    return text
+
+
+@functools.cache
+def versions() -> dict[str, str]:
+    """Return the versions of the tools, for the record of a run."""
+    found = {"bitweight": __version__}
+    try:
+        found["yosys"] = importlib.metadata.version("pyosys")
+    except importlib.metadata.PackageNotFoundError:
+        raise ToolError(
+            "Yosys is missing: pip install 'bitweight[synth]' installs pyosys"
+        ) from None
+    if shutil.which("sta") is None:
+        raise ToolError(
+            "OpenSTA (sta) is missing: scripts/install-system installs it with apt (opensta)"
+        )
+    answer = subprocess.run(
+        ["sta", "-version"], capture_output=True, text=True, check=False, timeout=60
+    )
+    found["sta"] = answer.stdout.strip().splitlines()[0] if answer.stdout.strip() else "unknown"
+    return found
+
+
+def _run(tool: str, command: list[str], folder: Path, log: Path, timeout: float) -> tuple[int, str]:
+    """Run a command to its end, or stop it and all that it started."""
+    with log.open("w", encoding="utf-8") as sink:
+        try:
+            process = subprocess.Popen(
+                command,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise ToolError(f"{tool} cannot be started: {error.strerror}") from None
+        try:
+            status = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise ToolError(f"{tool} was stopped after {timeout:g} s (log: {log})") from None
+        finally:
+            if process.poll() is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+    return status, log.read_text(encoding="utf-8", errors="replace")
