@@ -110,6 +110,12 @@ def test_a_missing_wheel_is_named(monkeypatch):
 
 def test_repeated_modules_stay_out_of_line():
     emission = emit(DESIGN)
-    repeated = simulators.repeated_modules(emission.verilog)
-    assert f"{emission.top}_pe" in repeated
-    assert emission.top not in repeated
+    text, apart = simulators.control_file(emission.verilog, emission.top, ["clk"])
+    assert f'no_inline -module "{emission.top}_pe"' in text
+    assert f'no_inline -module "{emission.top}"' not in text
+    assert not apart
+    large = emit(DESIGN.with_(rows=9))
+    text, apart = simulators.control_file(large.verilog, large.top, ["clk"])
+    assert f'hier_block -module "{large.top}_pe"' in text
+    assert f'no_inline -module "{large.top}_column"' in text
+    assert apart

@@ -94,16 +94,18 @@ class Model:
         sources = [source]
         args: list[str] = []
         objects: Path | None = None
+        hierarchical = False
         if self.sim == "verilator":
             ports = [f"{name}__{signal}" for name in streams for signal in _SIGNALS]
             control = self.folder / "design.vlt"
-            control.write_text(control_file(verilog, self.top, ["clk", "rst", *ports]))
+            text, hierarchical = control_file(verilog, self.top, ["clk", "rst", *ports])
+            control.write_text(text, encoding="utf-8")
             sources.insert(0, control)
             args = ["-Wno-fatal", "-Wno-lint", "-Wno-style", "--no-timing"]
             objects = _objects_folder()
             for item in objects.glob("verilated*.o"):
                 shutil.copy(item, self.folder / item.name)
-        runner = make_runner(self.sim, effort)
+        runner = make_runner(self.sim, effort, hierarchical=hierarchical)
         log = self.folder / "build.log"
         try:
             runner.build(
