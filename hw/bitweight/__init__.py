@@ -6,17 +6,20 @@ from bitweight._version import __version__
 from bitweight.arith import ENCODINGS
 from bitweight.catalog import catalog, find_design
 from bitweight.design import Design, Operands
-from bitweight.notation import MAC, OPT1, IllegalMove, Int, Nest
-from bitweight.tpe import ARRAYS, SystolicOS
+from bitweight.notation import MAC, OPT1, OPT2, IllegalMove, Int, Nest
+from bitweight.tpe import ARRAYS, Cube, Matrix2D, SystolicOS
 
 __all__ = [
     "ARRAYS",
     "ENCODINGS",
     "MAC",
     "OPT1",
+    "OPT2",
+    "Cube",
     "Design",
     "IllegalMove",
     "Int",
+    "Matrix2D",
     "Nest",
     "Operands",
     "SystolicOS",

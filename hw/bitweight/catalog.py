@@ -2,31 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from bitweight._check import check_choice
 from bitweight.design import Design
-from bitweight.notation import MAC, OPT1
-from bitweight.tpe import SystolicOS
+from bitweight.notation import TRANSFORMATIONS, IllegalMove
+from bitweight.tpe import Array, Cube, Matrix2D, SystolicOS
 
-__all__ = ["catalog", "find_design"]
+__all__ = ["catalog", "find_design", "refused"]
 
-
-def _named(*designs: Design) -> Mapping[str, Design]:
-    return MappingProxyType({design.name: design for design in designs})
-
-
-catalog: Mapping[str, Design] = _named(
-    Design(SystolicOS(16, 16), MAC),
-    Design(SystolicOS(16, 16), OPT1),
-    # Small ones, the same in everything but size: what tests run on.
-    Design(SystolicOS(4, 3), MAC, name="systolic-os-mac-small"),
-    Design(SystolicOS(4, 3), OPT1, name="systolic-os-opt1-small"),
+SIZES: tuple[tuple[Array, Array], ...] = (
+    (SystolicOS(16, 16), SystolicOS(4, 3)),
+    (Matrix2D(16, 16), Matrix2D(4, 3)),
+    (Cube(8, 8, 8), Cube(3, 2, 4)),
 )
-"""Designs by name."""
+"""Every array at the size of the paper, and at a small one, odd on purpose, for tests."""
+
+
+def _designs() -> Iterator[Design]:
+    for full, small in SIZES:
+        for mac in TRANSFORMATIONS.values():
+            if (full.name, mac.name) not in refused:
+                yield Design(full, mac)
+                yield Design(small, mac, name=f"{full.name}-{mac.name}-small")
+
+
+def _refused() -> Iterator[tuple[tuple[str, str], str]]:
+    for array, _ in SIZES:
+        for mac in TRANSFORMATIONS.values():
+            try:
+                Design(array, mac)
+            except IllegalMove as error:
+                yield (array.name, mac.name), str(error)
+
+
+refused: Mapping[tuple[str, str], str] = MappingProxyType(dict(_refused()))
+"""Why an array does not go with a transformation, by the names of both."""
+
+catalog: Mapping[str, Design] = MappingProxyType({design.name: design for design in _designs()})
+"""Designs by name: every array with every transformation that is legal for it."""
 
 
 def find_design(name: str) -> Design:
-    """Return the catalog's design of that name; ``ValueError`` names those that there are."""
+    """Return the catalog's design of that name; ``ValueError`` names those that there are.
+
+    For a pair of array and transformation that is not legal it says why.
+    """
+    for (array, mac), reason in refused.items():
+        if name in (f"{array}-{mac}", f"{array}-{mac}-small"):
+            raise ValueError(f"{array} does not go with {mac}: {reason}")
     return catalog[check_choice("design", name, catalog)]

@@ -20,8 +20,6 @@ from bitweight.demo.hardware import Mismatch, classify_on
 from bitweight.demo.job import run
 from bitweight.demo.network import load_images, quantise, train
 
-pytestmark = pytest.mark.xdist_group("demo")
-
 SMALL = ("systolic-os-mac-small", "systolic-os-opt1-small")
 QUICK = {"stretch": (1.0,), "operators": (("booth", "brent-kung"),)}
 

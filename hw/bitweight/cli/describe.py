@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import prod
 from typing import Any
 
 import click
@@ -24,7 +25,7 @@ def summary(design: Design) -> dict[str, Any]:
         "name": design.name,
         "array": design.array.name,
         "mac": design.mac.name,
-        "size": " × ".join(str(size) for size in design.array.sizes.values()),
+        "size": " ".join(f"{name}={size}" for name, size in design.array.sizes.items()),
         "operands": f"int{design.a.bits} × int{design.b.bits} → int{design.acc}",
         "macs_per_cycle": products,
         "register_bits": design.register_bits,
@@ -63,7 +64,7 @@ def list_designs(as_json: bool) -> None:
 def show(name: str, changes: tuple[str, ...], gemm: str, as_json: bool) -> None:
     """Print a design's loop notation and counts."""
     design = load_design(name, changes)
-    M, K, N = parse_gemm(gemm) if gemm else (*_tile(design)[:1], 64, *_tile(design)[1:])
+    M, K, N = parse_gemm(gemm) if gemm else (_extent(design, "m"), 64, _extent(design, "n"))
     counts = design.nest.counts(M, N, K)
     if as_json:
         record = {
@@ -108,6 +109,6 @@ def parse_gemm(text: str) -> tuple[int, int, int]:
     return M, K, N
 
 
-def _tile(design: Design) -> tuple[int, int]:
-    sizes = list(design.array.sizes.values())
-    return sizes[0], sizes[-1]
+def _extent(design: Design, dim: str) -> int:
+    """Return how many elements along a dimension are computed at once."""
+    return prod(loop.extent or 1 for loop in design.nest.spatial(dim))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import ClassVar
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar
 
 import numpy as np
 from amaranth.lib import wiring
@@ -15,7 +15,7 @@ from bitweight.block import Block
 from bitweight.notation import Nest
 from bitweight.tpe.stream import Beats
 
-__all__ = ["Array", "StreamShape", "tiled"]
+__all__ = ["Array", "StreamShape", "sized", "tiled"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,11 @@ class StreamShape:
     direction: str
     lanes: int
     bits: int
+
+
+def sized(default: int, low: int, high: int) -> Any:
+    """Return a field of an array whose range is not the usual 1 to 1024."""
+    return field(default=default, metadata={"range": (low, high)})
 
 
 @dataclass(frozen=True)
@@ -43,14 +48,15 @@ class Array(ABC):
     packing: ClassVar[Mapping[str, str]]
 
     def __post_init__(self) -> None:
-        for name in self.size_names():
-            value = check_int(f"{name} of {self.name}", getattr(self, name), 1, 1024)
-            object.__setattr__(self, name, value)
+        for size in fields(self):
+            low, high = size.metadata.get("range", (1, 1024))
+            value = check_int(f"{size.name} of {self.name}", getattr(self, size.name), low, high)
+            object.__setattr__(self, size.name, value)
 
     @classmethod
     def size_names(cls) -> tuple[str, ...]:
         """Return the names of the parameters."""
-        return tuple(field.name for field in fields(cls))
+        return tuple(size.name for size in fields(cls))
 
     @property
     def sizes(self) -> dict[str, int]:

@@ -14,17 +14,18 @@ from bitweight.notation import Nest
 from bitweight.pe.multiply_accumulate import MultiplyAccumulate
 from bitweight.pe.output_stationary import OutputStationaryPE
 
-__all__ = ["SystolicColumn"]
+__all__ = ["OutputStationaryColumn"]
 
 
-class SystolicColumn(Block):
-    """PEs one below the other: B hops down, A passes through to the next column.
+class OutputStationaryColumn(Block):
+    """PEs one below the other, each with a row of A; they finish a tile from the top down.
 
-    The PEs finish a tile one step after the other, from the top. Each puts its accumulator on
-    the column's bus for the one step in which it holds the result, so that no PE needs a second
-    register to drain from. Tiles must end at least `rows` steps apart.
+    The end of a tile hops from PE to PE, a step each. A PE puts its accumulator on the column's
+    bus for the one step in which the end has reached it, so that none needs a second register to
+    drain from. Ends must be at least `rows` steps apart; where B is broadcast, nothing but zeros
+    may be sent in those steps.
 
-    Latency: `latency_of` steps from a beat that enters row 0 with `last_in` to its result.
+    Latency: `latency_of` steps from operands with `last_in` to the result of row 0.
     Throughput: one result per step.
 
     Parameters
@@ -35,34 +36,40 @@ class SystolicColumn(Block):
         What it computes: where it keeps pairs until the end, the column has an adder.
     rows
         Number of PEs.
+    hop
+        B hops down from PE to PE, and A is passed on to the next column a step later. Otherwise
+        B comes for each PE apart.
 
     Attributes
     ----------
     en : In(1)
         Nothing changes without it.
-    a_in, a_out
-        An operand for each row, skewed by a step from row to row, and the same one step later.
+    a_in
+        The operands of each row.
+    a_out
+        The same a step later, where operands hop.
     b_in, last_in
-        Operand for row 0, and whether it is the last of a tile.
+        Operands, of row 0 or of each row, and whether they are the last of a tile.
     result, valid, last
         Results from row 0 on; `last` with that of the bottom row.
     """
 
     block_name = "column"
 
-    def __init__(self, core: MultiplyAccumulate, nest: Nest, rows: int) -> None:
-        self.core, self.nest, self.rows = core, nest, rows
-        self.key = (id(core), rows)
+    def __init__(self, core: MultiplyAccumulate, nest: Nest, rows: int, *, hop: bool) -> None:
+        self.core, self.nest, self.rows, self.hop = core, nest, rows, hop
+        self.key = (id(core), rows, hop)
+        self.a_bits, self.b_bits = core.lanes * core.a_bits, core.lanes * core.b_bits
         super().__init__(
             {
                 "en": In(1),
-                "a_in": In(rows * core.a_bits),
-                "a_out": Out(rows * core.a_bits),
-                "b_in": In(core.b_bits),
+                "a_in": In(rows * self.a_bits),
+                "b_in": In(self.b_bits * (1 if hop else rows)),
                 "last_in": In(1),
                 "result": Out(core.acc),
                 "valid": Out(1),
                 "last": Out(1),
+                **({"a_out": Out(rows * self.a_bits)} if hop else {}),
             }
         )
 
@@ -74,18 +81,17 @@ class SystolicColumn(Block):
     def build(self) -> Module:
         m = Module()
         pes = [OutputStationaryPE(self.core) for _ in range(self.rows)]
-        b, last = self.b_in, self.last_in
+        last = self.last_in
         for row, pe in enumerate(pes):
             m.submodules[f"pe_{row}"] = pe
-            lane = slice(row * self.core.a_bits, (row + 1) * self.core.a_bits)
-            m.d.comb += [
-                pe.en.eq(self.en),
-                pe.a_in.eq(self.a_in[lane]),
-                self.a_out[lane].eq(pe.a_out),
-                pe.b_in.eq(b),
-                pe.last_in.eq(last),
-            ]
-            b, last = pe.b_out, pe.last_out
+            lane = slice(row * self.a_bits, (row + 1) * self.a_bits)
+            m.d.comb += [pe.en.eq(self.en), pe.a_in.eq(self.a_in[lane]), pe.last_in.eq(last)]
+            if self.hop:
+                m.d.comb += self.a_out[lane].eq(pe.a_out)
+                m.d.comb += pe.b_in.eq(pes[row - 1].b_out if row else self.b_in)
+            else:
+                m.d.comb += pe.b_in.eq(self.b_in[row * self.b_bits : (row + 1) * self.b_bits])
+            last = pe.last_out
 
         bus = [
             reduce(or_, (getattr(pe, f"drain_{i}") for pe in pes))
@@ -104,8 +110,9 @@ class SystolicColumn(Block):
             adder = PrefixAdder(self.core.acc)
             total = Signal(self.core.acc, reset_less=True)
             rows = [self.core.expand(i, word) for i, word in enumerate(words)]
+            added = adder.hardware(m, *rows)
             with m.If(self.en):
-                m.d.sync += total.eq(adder.hardware(m, *rows))
+                m.d.sync += total.eq(added)
             m.d.comb += self.result.eq(total)
         else:
             m.d.comb += self.result.eq(words[0])

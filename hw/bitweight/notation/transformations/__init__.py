@@ -5,8 +5,9 @@ from __future__ import annotations
 from bitweight.notation.transformations.base import Transformation
 from bitweight.notation.transformations.mac import MAC
 from bitweight.notation.transformations.opt1 import OPT1
+from bitweight.notation.transformations.opt2 import OPT2
 
-__all__ = ["MAC", "OPT1", "TRANSFORMATIONS", "Transformation"]
+__all__ = ["MAC", "OPT1", "OPT2", "TRANSFORMATIONS", "Transformation"]
 
-TRANSFORMATIONS: dict[str, Transformation] = {t.name: t for t in (MAC, OPT1)}
+TRANSFORMATIONS: dict[str, Transformation] = {t.name: t for t in (MAC, OPT1, OPT2)}
 """All named transformations."""

@@ -1,0 +1,41 @@
+"""The 3D cube: a grid of dot-product units with several lanes along k (Ascend-like)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bitweight.tpe.array import sized
+from bitweight.tpe.output_stationary import OutputStationaryArray
+
+__all__ = ["Cube"]
+
+
+@dataclass(frozen=True)
+class Cube(OutputStationaryArray):
+    """``rows × cols`` units that each add `lanes` products at once to their element of C.
+
+    Parameters
+    ----------
+    rows, cols
+        Elements of C along m and n that are computed at once.
+    lanes
+        Products along k in each unit.
+    stages
+        Levels of registers in the broadcast trees, from 0 to 4.
+    """
+
+    rows: int = 8
+    cols: int = 8
+    lanes: int = sized(8, 2, 1024)
+    stages: int = sized(1, 0, 4)
+    name: ClassVar[str] = "cube"
+    hop: ClassVar[bool] = False
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.rows, self.cols, self.lanes
+
+    @property
+    def broadcast_stages(self) -> int:
+        return self.stages

@@ -1,0 +1,38 @@
+"""The 2D matrix: rows of A and columns of B are broadcast to a grid of PEs (FlexFlow-like)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bitweight.tpe.array import sized
+from bitweight.tpe.output_stationary import OutputStationaryArray
+
+__all__ = ["Matrix2D"]
+
+
+@dataclass(frozen=True)
+class Matrix2D(OutputStationaryArray):
+    """``rows × cols`` PEs, each with one element of C; operands are broadcast.
+
+    Parameters
+    ----------
+    rows, cols
+        Elements of C along m and n that are computed at once.
+    stages
+        Levels of registers in the broadcast trees, from 0 to 4.
+    """
+
+    rows: int = 16
+    cols: int = 16
+    stages: int = sized(1, 0, 4)
+    name: ClassVar[str] = "matrix2d"
+    hop: ClassVar[bool] = False
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.rows, self.cols, 1
+
+    @property
+    def broadcast_stages(self) -> int:
+        return self.stages
