@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -147,6 +148,13 @@ class Design:
     def streams(self) -> Mapping[str, StreamShape]:
         """The streams of the component, by port."""
         return self.array.streams(self.nest)
+
+    @property
+    def macs_per_cycle(self) -> int:
+        """Products that the whole array adds in a cycle: its loops over m, n and k in space."""
+        return prod(
+            loop.extent or 1 for loop in self.nest.loops if loop.spatial and loop.dim != "bw"
+        )
 
     @property
     def register_bits(self) -> int:

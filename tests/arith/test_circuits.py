@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import ClockDomain, Module, Signal
 from amaranth.sim import Simulator
 
 from bitweight import ENCODINGS
 from bitweight.arith.bitheap import BitHeap
 from bitweight.arith.prefix import TOPOLOGIES, PrefixAdder
 from bitweight.arith.product import SumOfProducts, WeightSum
+from bitweight.arith.segmented import SegmentedAdder
 from bitweight.notation import wrap
 
 
@@ -146,6 +147,40 @@ def test_wide_adder_hardware_equals_its_twin(topology, rng):
     pairs = rng.integers(0, 1 << width, (200, 2))
     got = simulate(m, [x, y], [total], list(pairs))[:, 0].astype(np.int64)
     np.testing.assert_array_equal(got, adder.evaluate(pairs[:, 0], pairs[:, 1]))
+
+
+@pytest.mark.parametrize(("width", "stages"), [(1, 0), (4, 3), (9, 2), (32, 1), (37, 3)])
+def test_segmented_adders(width, stages, rng):
+    adder = SegmentedAdder(width, stages)
+    pairs = rng.integers(0, 1 << width, (150, 2))
+    pairs[:3] = [(1 << width) - 1, 1], [(1 << width) - 1, (1 << width) - 1], [0, 0]
+    expected = pairs.sum(axis=1) & ((1 << width) - 1)
+    np.testing.assert_array_equal(adder.evaluate(pairs[:, 0], pairs[:, 1]), expected)
+
+    x, y, enable = Signal(width), Signal(width), Signal()
+    m = Module()
+    m.domains.sync = ClockDomain()
+    total = adder.hardware(m, x, y, enable)
+    got = []
+
+    async def bench(ctx):
+        sent = 0
+        while len(got) < len(pairs):
+            held = rng.random() < 0.3
+            ctx.set(enable, not held)
+            ctx.set(x, int(pairs[min(sent, len(pairs) - 1), 0]))
+            ctx.set(y, int(pairs[min(sent, len(pairs) - 1), 1]))
+            if not held:
+                sent += 1
+                if sent > stages:
+                    got.append(ctx.get(total))
+            await ctx.tick()
+
+    simulator = Simulator(m)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+    np.testing.assert_array_equal(got, expected)
 
 
 @pytest.mark.parametrize("topology", TOPOLOGIES)

@@ -19,15 +19,15 @@ __all__ = ["list_designs", "show"]
 
 def summary(design: Design) -> dict[str, Any]:
     """Return one row of the list."""
-    counts = design.nest.counts(1, 1, 1)
-    products = next(c for c in counts.primitives if c.op == "encode").instances
     return {
         "name": design.name,
         "array": design.array.name,
         "mac": design.mac.name,
-        "size": " ".join(f"{name}={size}" for name, size in design.array.sizes.items()),
+        "size": " × ".join(
+            str(loop.extent) for dim in ("m", "n", "k") for loop in design.nest.spatial(dim)
+        ),
         "operands": f"int{design.a.bits} × int{design.b.bits} → int{design.acc}",
-        "macs_per_cycle": products,
+        "macs_per_cycle": design.macs_per_cycle,
         "register_bits": design.register_bits,
     }
 

@@ -48,7 +48,7 @@ class EngineRun:
     @property
     def pes(self) -> int:
         """Processing elements of the engine: MACs that it can do in a cycle."""
-        return int(np.prod(list(self.design.array.sizes.values())))
+        return self.design.macs_per_cycle
 
     @property
     def cycles(self) -> int:

@@ -1,7 +1,8 @@
-"""Buffer trees for nets that reach into many instances of a module.
+"""Buffer trees for nets that reach into many instances of a module, or to many flip-flops.
 
 In a hierarchical run ABC works on one module at a time: a net from one flip-flop to 256 PEs looks
-like 256 outputs of small load, and stays without a buffer. Here such nets are found in the mapped
+like 256 outputs of small load, and stays without a buffer, as does one to the enables of many
+flip-flops. Here such nets are found in the mapped
 netlist (Yosys' JSON) and driven through trees of one buffer cell. A buffer may carry 16 times its
 own input (its two stages are then at an effort of four each); another driver an eighth of its
 `max_capacitance`, but no more than a buffer. Clock and ideal nets are left alone, they get their
@@ -23,6 +24,8 @@ from typing import Any
 from bitweight.synth.technology import Technology
 
 _EFFORT = 16
+# ABC buffers what it sees; it does not see a flip-flop's enable, which hangs on the net directly.
+_SEEN = 24
 _SHARE = 8
 
 
@@ -93,7 +96,8 @@ class _Buffering:
         }
         fresh = itertools.count(1 + max((bit for bit in nets), default=1))
         for bit, net in sorted(nets.items()):
-            if bit not in quiet and any(sink.inside for sink in net.sinks):
+            unseen = any(sink.inside for sink in net.sinks) or len(net.sinks) > _SEEN
+            if bit not in quiet and unseen:
                 self._tree(module, bit, net, fresh)
         after = self._nets(module)
         self.loads[name] = {

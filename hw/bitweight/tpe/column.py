@@ -8,7 +8,7 @@ from operator import or_
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib.wiring import In, Out
 
-from bitweight.arith.prefix import PrefixAdder
+from bitweight.arith.segmented import SegmentedAdder
 from bitweight.block import Block
 from bitweight.notation import Nest
 from bitweight.pe.multiply_accumulate import MultiplyAccumulate
@@ -39,6 +39,8 @@ class OutputStationaryColumn(Block):
     hop
         B hops down from PE to PE, and A is passed on to the next column a step later. Otherwise
         B comes for each PE apart.
+    adder_stages
+        Registers inside the adder.
 
     Attributes
     ----------
@@ -56,9 +58,12 @@ class OutputStationaryColumn(Block):
 
     block_name = "column"
 
-    def __init__(self, core: MultiplyAccumulate, nest: Nest, rows: int, *, hop: bool) -> None:
+    def __init__(
+        self, core: MultiplyAccumulate, nest: Nest, rows: int, *, hop: bool, adder_stages: int
+    ) -> None:
         self.core, self.nest, self.rows, self.hop = core, nest, rows, hop
-        self.key = (id(core), rows, hop)
+        self.adder_stages = adder_stages
+        self.key = (id(core), rows, hop, adder_stages)
         self.a_bits, self.b_bits = core.lanes * core.a_bits, core.lanes * core.b_bits
         super().__init__(
             {
@@ -74,9 +79,10 @@ class OutputStationaryColumn(Block):
         )
 
     @staticmethod
-    def latency_of(nest: Nest) -> int:
+    def latency_of(nest: Nest, adder_stages: int) -> int:
         """Return the steps from an operand in row 0 to its result: PE, bus, perhaps adder."""
-        return OutputStationaryPE.latency + (2 if nest.accumulator == "pair" else 1)
+        adder = adder_stages + 1 if nest.accumulator == "pair" else 0
+        return OutputStationaryPE.latency + 1 + adder
 
     def build(self) -> Module:
         m = Module()
@@ -99,7 +105,7 @@ class OutputStationaryColumn(Block):
         ]
         words = [Signal(len(row), name=f"word_{i}", reset_less=True) for i, row in enumerate(bus)]
         # Flags of the results, in step with: the PE's accumulator, the words, the sum.
-        stages = self.latency_of(self.nest) - OutputStationaryPE.latency + 1
+        stages = self.latency_of(self.nest, self.adder_stages) - OutputStationaryPE.latency + 1
         valid, final = Signal(stages), Signal(stages)
         with m.If(self.en):
             m.d.sync += [word.eq(row) for word, row in zip(words, bus, strict=True)]
@@ -107,10 +113,10 @@ class OutputStationaryColumn(Block):
             m.d.sync += final.eq(Cat(pes[-1].last_out, final)[:stages])
         m.d.comb += [self.valid.eq(valid[-1]), self.last.eq(final[-1])]
         if self.nest.accumulator == "pair":
-            adder = PrefixAdder(self.core.acc)
+            adder = SegmentedAdder(self.core.acc, self.adder_stages)
             total = Signal(self.core.acc, reset_less=True)
-            rows = [self.core.expand(i, word) for i, word in enumerate(words)]
-            added = adder.hardware(m, *rows)
+            kept, carries = (self.core.expand(i, word) for i, word in enumerate(words))
+            added = adder.hardware(m, kept, carries, self.en)
             with m.If(self.en):
                 m.d.sync += total.eq(added)
             m.d.comb += self.result.eq(total)

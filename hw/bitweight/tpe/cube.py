@@ -21,21 +21,21 @@ class Cube(OutputStationaryArray):
         Elements of C along m and n that are computed at once.
     lanes
         Products along k in each unit.
-    stages
+    broadcast_stages
         Levels of registers in the broadcast trees, from 0 to 4.
+    adder_stages
+        Registers inside each column's final adder, from 0 to 3; without effect where carries
+        propagate in the PEs.
     """
 
     rows: int = 8
     cols: int = 8
     lanes: int = sized(8, 2, 1024)
-    stages: int = sized(1, 0, 4)
+    broadcast_stages: int = sized(1, 0, 4)
+    adder_stages: int = sized(1, 0, 3)
     name: ClassVar[str] = "cube"
     hop: ClassVar[bool] = False
 
     @property
     def shape(self) -> tuple[int, int, int]:
         return self.rows, self.cols, self.lanes
-
-    @property
-    def broadcast_stages(self) -> int:
-        return self.stages

@@ -19,20 +19,20 @@ class Matrix2D(OutputStationaryArray):
     ----------
     rows, cols
         Elements of C along m and n that are computed at once.
-    stages
+    broadcast_stages
         Levels of registers in the broadcast trees, from 0 to 4.
+    adder_stages
+        Registers inside each column's final adder, from 0 to 3; without effect where carries
+        propagate in the PEs.
     """
 
     rows: int = 16
     cols: int = 16
-    stages: int = sized(1, 0, 4)
+    broadcast_stages: int = sized(1, 0, 4)
+    adder_stages: int = sized(1, 0, 3)
     name: ClassVar[str] = "matrix2d"
     hop: ClassVar[bool] = False
 
     @property
     def shape(self) -> tuple[int, int, int]:
         return self.rows, self.cols, 1
-
-    @property
-    def broadcast_stages(self) -> int:
-        return self.stages

@@ -47,9 +47,14 @@ class OutputStationaryArray(Array):
         """Whether operands hop from PE to PE; otherwise they are broadcast."""
 
     @property
+    @abstractmethod
+    def adder_stages(self) -> int:
+        """Registers inside each column's final adder, where there is one."""
+
+    @property
+    @abstractmethod
     def broadcast_stages(self) -> int:
         """Levels of registers on the way to the PEs, where operands are broadcast."""
-        return 0
 
     def place(self, nest: Nest) -> Nest:
         rows, cols, lanes = self.shape
@@ -109,7 +114,7 @@ class OutputStationaryArray(Array):
 
     def latency(self, nest: Nest) -> int:
         skew = self.shape[1] - 1 if self.hop else self.broadcast_stages
-        return skew + OutputStationaryColumn.latency_of(nest)
+        return skew + OutputStationaryColumn.latency_of(nest, self.adder_stages)
 
     def cycles(self, nest: Nest, A: np.ndarray, B: np.ndarray) -> int:
         rows, _, lanes = self.shape
@@ -185,7 +190,12 @@ class OutputStationaryEngine(wiring.Component):
 
         a = Mux(take, self.a.payload.data.as_value(), 0)
         b = self.b.payload.data.as_value()
-        columns = [OutputStationaryColumn(self.core, self.nest, rows, hop=hop) for _ in range(cols)]
+        columns = [
+            OutputStationaryColumn(
+                self.core, self.nest, rows, hop=hop, adder_stages=self.array.adder_stages
+            )
+            for _ in range(cols)
+        ]
         for lane, column in enumerate(columns):
             m.submodules[f"column_{lane}"] = column
             m.d.comb += column.en.eq(step)
@@ -232,23 +242,38 @@ class OutputStationaryEngine(wiring.Component):
     def _broadcast(
         self, m: Module, columns: list, step: Signal, a: Mux, b: Cat, last: Signal
     ) -> Cat:
-        """Give every column all of A and every row of a column its operands of B."""
+        """Send each row of A to all columns, and each column of B to all rows."""
         rows, cols, _ = self.array.shape
-        stages = self.array.broadcast_stages
-        b_bits = columns[0].b_bits
-        m.submodules.broadcast_a = to_columns = Broadcast(
-            "broadcast_a", len(Cat(a, last)), cols, stages, reset=True
-        )
-        m.d.comb += [to_columns.en.eq(step), to_columns.data_in.eq(Cat(a, last))]
+        a_bits, b_bits = columns[0].a_bits, columns[0].b_bits
+        b_lanes = [b[lane * b_bits : (lane + 1) * b_bits] for lane in range(cols)]
+        a_lanes = [a[row * a_bits : (row + 1) * a_bits] for row in range(rows)]
+        ends = self._spread(m, step, "broadcast_last", [last], cols, reset=True)[0]
+        a_copies = self._spread(m, step, "broadcast_a", a_lanes, cols, reset=True)
+        b_copies = self._spread(m, step, "broadcast_b", b_lanes, rows)
         for lane, column in enumerate(columns):
-            to_rows = Broadcast("broadcast_b", b_bits, rows, stages)
-            m.submodules[f"broadcast_b_{lane}"] = to_rows
-            entry = to_columns.data_out.word_select(lane, len(to_columns.data_in))
+            place = slice(lane * a_bits, (lane + 1) * a_bits)
             m.d.comb += [
-                to_rows.en.eq(step),
-                to_rows.data_in.eq(b[lane * b_bits : (lane + 1) * b_bits]),
-                column.a_in.eq(entry[:-1]),
-                column.last_in.eq(entry[-1]),
-                column.b_in.eq(to_rows.data_out),
+                column.a_in.eq(Cat(copies[place] for copies in a_copies)),
+                column.b_in.eq(b_copies[lane]),
+                column.last_in.eq(ends[lane]),
             ]
         return Cat(column.result for column in columns)
+
+    def _spread(
+        self,
+        m: Module,
+        step: Signal,
+        name: str,
+        words: list,
+        copies: int,
+        *,
+        reset: bool = False,
+    ) -> list[Signal]:
+        """Return, for each word, its copies side by side."""
+        outputs = []
+        for i, word in enumerate(words):
+            spread = Broadcast(name, len(word), copies, self.array.broadcast_stages, reset=reset)
+            m.submodules[f"{name}_{i}"] = spread
+            m.d.comb += [spread.en.eq(step), spread.data_in.eq(word)]
+            outputs.append(spread.data_out)
+        return outputs

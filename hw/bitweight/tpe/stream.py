@@ -133,13 +133,16 @@ class SkidBuffer(Block):
         m = Module()
         held = Signal.like(self.in_payload, name="held", reset_less=True)
         full = Signal()
+        # The same as ~full, in a register of its own: it stops everything upstream and should not
+        # wait behind the selectors that `full` drives.
+        ready = Signal(init=1)
+        waits = self.out_valid & ~self.out_ready
         m.d.comb += [
-            self.in_ready.eq(~full),
+            self.in_ready.eq(ready),
             self.out_valid.eq(full | self.in_valid),
             self.out_payload.eq(Mux(full, held, self.in_payload)),
         ]
+        m.d.sync += [full.eq(waits), ready.eq(~waits)]
         with m.If(~full):
             m.d.sync += held.eq(self.in_payload)
-        with m.If(self.out_valid):
-            m.d.sync += full.eq(~self.out_ready)
         return m

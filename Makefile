@@ -1,0 +1,75 @@
+# Everything runs in .venv, which the targets make by themselves. `make help` lists the targets.
+#
+# Variables: NAME  a design or TOML file    SIM     icarus, verilator or all
+#            TECH  a technology             PERIOD  clock targets in ns, with commas
+#            ARGS  anything else for the command; for pytest in `make test`
+
+PYTHON ?= python3
+NAME ?=
+SIM ?= all
+TECH ?= generic
+PERIOD ?=
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SYNTH_NAMES := $(or $(NAME),systolic-os-mac systolic-os-opt1)
+
+# Libraries of others, where they lie beside the checkout.
+ifeq ($(BITWEIGHT_TECH_PATH),)
+ifneq ($(wildcard ../shared/tech),)
+export BITWEIGHT_TECH_PATH := $(abspath ../shared/tech)
+endif
+endif
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.PHONY: all gen verify synth test lint setup system clean distclean help
+
+all: setup ## the main job: digits on the simulated RTL of both designs, and what they cost
+	$(BIN)/python -m bitweight.demo $(ARGS)
+
+gen: setup ## write the catalog's Verilog to gen/ (NAME=... for one design)
+	$(BIN)/bitweight gen $(or $(NAME),--all) -o gen $(ARGS)
+
+verify: setup ## run the conformance bench (NAME=..., SIM=icarus|verilator|all)
+	$(BIN)/bitweight verify $(or $(NAME),--all) --sim $(SIM) $(ARGS)
+
+synth: setup ## synthesise and time (NAME=..., TECH=..., PERIOD=1.0,2.0)
+	set -e; for name in $(SYNTH_NAMES); do \
+	    $(BIN)/bitweight synth $$name --tech $(TECH) $(if $(PERIOD),--period-ns $(PERIOD)) $(ARGS); \
+	done
+
+# By file: what a file builds once for its tests is built in one worker only. (xdist 3.8 does not
+# honour its own groups, `--dist loadgroup`, under pytest 9.2.)
+test: setup ## all tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+lint: setup ## ruff and mypy
+	$(BIN)/ruff check hw verif tests
+	$(BIN)/ruff format --check hw verif tests
+	$(BIN)/mypy
+
+setup: system $(STAMP) ## make .venv and install what is missing
+
+system:
+	@PYTHON=$(PYTHON) scripts/install-system
+
+# pip 25.1 is the first that knows --group.
+$(STAMP): pyproject.toml | system
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[all]' --group dev
+	@touch $@
+
+clean: ## remove what was built, but not .venv
+	rm -rf build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	find hw verif tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean ## remove .venv too
+	rm -rf $(VENV)
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
+	    while IFS='|' read -r target text; do printf '  make %-10s %s\n' "$$target" "$$text"; done
