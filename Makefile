@@ -42,7 +42,7 @@ synth: setup ## synthesise and time (NAME=..., TECH=..., PERIOD=1.0,2.0)
 	done
 
 # By file: what a file builds once for its tests is built in one worker only. (xdist 3.8 does not
-# honour its own groups, `--dist loadgroup`, under pytest 9.2.)
+# honour its own groups, `--dist worksteal`, under pytest 9.2.)
 test: setup ## all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 

@@ -86,6 +86,15 @@ def test_list_and_show():
     assert (add["instances"], add["uses"]) == (16, 32)
 
 
+def test_tech_says_where_files_are_published():
+    record = json.loads(run("tech", "--json").stdout)
+    assert {"generic", "sky130hd", "asap7"} <= set(record)
+    text = run("tech").stdout
+    for name in ("sky130hd", "asap7"):
+        assert record[name]["where"] in text
+        assert all(len(sum_) == 64 and sum_ in text for sum_ in record[name]["sha256"].values())
+
+
 def test_gen_from_a_file(tmp_path):
     (tmp_path / "mine.toml").write_text(
         'name = "mine"\narray = "systolic-os"\nmac = "opt1"\nrows = 2\ncols = 5\na = 6\nacc = 20\n'

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -164,10 +165,13 @@ def test_importing_the_package_loads_nothing_heavy():
     assert answer.stdout.strip() == "[]"
 
 
-def test_a_file_is_written_whole_or_not_at_all(tmp_path):
-    path = tmp_path / "digits.md"
-    report.write(path, "before")
-    with pytest.raises(UnicodeEncodeError):
-        report.write(path, "half \udc00 written")
-    assert path.read_text(encoding="utf-8") == "before"
-    assert list(tmp_path.iterdir()) == [path]
+def test_the_report_is_made_from_the_record():
+    """From nothing else: what is committed, or what `make` has just written, fits together."""
+    reports = Path(__file__).parents[2] / "reports"
+    record = json.loads((reports / "digits.json").read_text(encoding="utf-8"))
+    made = (reports / "digits.md").read_text(encoding="utf-8")
+    assert made == report.markdown(record)
+    rows = report.short(record).splitlines()
+    assert len(rows) == 2 + 2 * len(record["costs"])
+    for cost in record["costs"]:
+        assert any(f"{cost['pe']['ratio']:.2f}×" in row for row in rows)

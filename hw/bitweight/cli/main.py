@@ -11,6 +11,7 @@ from bitweight._version import __version__
 from bitweight.cli.describe import list_designs, show
 from bitweight.cli.gen import gen
 from bitweight.cli.synth import synth
+from bitweight.cli.tech import tech
 from bitweight.cli.verify import verify
 
 __all__ = ["main"]
@@ -29,7 +30,7 @@ def command() -> None:
     """
 
 
-for entry in (list_designs, show, gen, verify, synth):
+for entry in (list_designs, show, gen, verify, synth, tech):
     command.add_command(entry)
 
 

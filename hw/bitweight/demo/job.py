@@ -17,6 +17,7 @@ from bitweight.demo.cost import available_technologies, measure
 from bitweight.demo.hardware import EngineRun, classify_on
 from bitweight.demo.network import load_images, quantise, train
 from bitweight.demo.progress import step
+from bitweight.emit import write_files
 from bitweight.synth import find_technology
 
 __all__ = ["DESIGNS", "run"]
@@ -112,8 +113,11 @@ def run(
         "costs": [report.cost_record(cost) for cost in costs],
     }
     if reports is not None:
-        report.write(Path(reports) / "digits.json", json.dumps(record, indent=2) + "\n")
-        report.write(Path(reports) / "digits.md", report.markdown(record))
+        files = {
+            "digits.json": json.dumps(record, indent=2) + "\n",
+            "digits.md": report.markdown(record),
+        }
+        write_files(Path(reports), files)
     _show(console, record)
     if reports is not None:
         console.print(f"Written: {Path(reports) / 'digits.md'} and digits.json", highlight=False)
@@ -122,9 +126,8 @@ def run(
 
 def _writable(folder: Path) -> None:
     """Find out before the work, and not after it, that a folder cannot be written to."""
-    probe = folder / ".digits-probe"
     try:
-        report.write(probe, "")
+        (probe,) = write_files(folder, {".digits-probe": ""})
         probe.unlink()
     except OSError as error:
         raise ValueError(

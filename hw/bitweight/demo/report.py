@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from bitweight.demo.cost import Cost
 from bitweight.demo.hardware import EngineRun
 from bitweight.synth import Measured, SynthesisResult
 
-__all__ = ["cost_record", "cost_rows", "engine_record", "engine_rows", "markdown", "write"]
+__all__ = ["cost_record", "cost_rows", "engine_record", "engine_rows", "markdown", "short"]
 
 #: Number of the record's layout.
 SCHEMA = 1
@@ -242,15 +239,37 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(cells)} |" for cells in texts]
 
 
-def write(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(name, 0o644)  # noqa: PTH101
-        os.replace(name, path)  # noqa: PTH105
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+SHORT_HEAD = (
+    "technology",
+    "of",
+    "best plain MAC",
+    "its period",
+    "OPT1 period",
+    "OPT1 area",
+    "area efficiency",
+    "paper",
+)
+
+
+def short(record: Mapping[str, Any]) -> str:
+    """Return the few lines for the README: OPT1 against the best plain MAC, as ratios."""
+    rows = []
+    for cost in record["costs"]:
+        for what in ("pe", "array"):
+            pair = cost[what]
+            if pair is not None:
+                base, design = pair["baseline"], pair["design"]
+                claim = f"{PAPER['array_efficiency']:.2f}×" if what == "array" else ""
+                rows.append(
+                    (
+                        cost["technology"],
+                        _WHAT[what],
+                        base["made_as"],
+                        f"{base['min_period_ns']:.3f} ns",
+                        f"{design['min_period_ns']:.3f} ns",
+                        f"{design['area'] / base['area']:.2f}×",
+                        f"{pair['ratio']:.2f}×",
+                        claim,
+                    )
+                )
+    return "\n".join(_table(SHORT_HEAD, rows))

@@ -156,11 +156,16 @@ def find_technology(name: str | Path) -> Technology:
 
 
 def published(name: str) -> dict[str, Any]:
-    """Return where a built-in technology's files are published, their licence and checksums."""
-    if name not in _BUILT_IN:
-        raise TechnologyError(f"technology must be one of {', '.join(_BUILT_IN)}, not {name!r}")
-    source = importlib.resources.files("bitweight.synth") / "technologies" / f"{name}.toml"
-    return tomllib.loads(source.read_text(encoding="utf-8")).get("published", {})
+    """Return where a technology's files are published, their licence and checksums, if known."""
+    known = technologies()
+    if name not in known:
+        raise TechnologyError(f"technology must be one of {', '.join(known)}, not {name!r}")
+    if name in _BUILT_IN:
+        source = importlib.resources.files("bitweight.synth") / "technologies" / f"{name}.toml"
+        text = source.read_text(encoding="utf-8")
+    else:
+        text = Path(known[name]).read_text(encoding="utf-8")
+    return tomllib.loads(text).get("published", {})
 
 
 def _folders() -> list[Path]:
