@@ -6,8 +6,8 @@ from bitweight._version import __version__
 from bitweight.arith import ENCODINGS
 from bitweight.catalog import catalog, find_design
 from bitweight.design import Design, Operands
-from bitweight.notation import MAC, OPT1, OPT2, IllegalMove, Int, Nest
-from bitweight.tpe import ARRAYS, Cube, Matrix2D, SystolicOS
+from bitweight.notation import MAC, OPT1, OPT2, OPT2_TEMPORAL, IllegalMove, Int, Nest
+from bitweight.tpe import ARRAYS, AdderTree, Cube, Matrix2D, SystolicOS, SystolicWS
 
 __all__ = [
     "ARRAYS",
@@ -15,6 +15,8 @@ __all__ = [
     "MAC",
     "OPT1",
     "OPT2",
+    "OPT2_TEMPORAL",
+    "AdderTree",
     "Cube",
     "Design",
     "IllegalMove",
@@ -23,6 +25,7 @@ __all__ = [
     "Nest",
     "Operands",
     "SystolicOS",
+    "SystolicWS",
     "__version__",
     "catalog",
     "find_design",

@@ -8,16 +8,21 @@ from types import MappingProxyType
 from bitweight._check import check_choice
 from bitweight.design import Design
 from bitweight.notation import TRANSFORMATIONS, IllegalMove
-from bitweight.tpe import Array, Cube, Matrix2D, SystolicOS
+from bitweight.tpe import AdderTree, Array, Cube, Matrix2D, SystolicOS, SystolicWS
 
 __all__ = ["catalog", "find_design", "refused"]
 
 SIZES: tuple[tuple[Array, Array], ...] = (
     (SystolicOS(16, 16), SystolicOS(4, 3)),
+    (SystolicWS(16, 16), SystolicWS(4, 3, depth=5)),
     (Matrix2D(16, 16), Matrix2D(4, 3)),
     (Cube(8, 8, 8), Cube(3, 2, 4)),
+    (AdderTree(16, 16), AdderTree(4, 3, depth=5, span=2)),
 )
 """Every array at the size of the paper, and at a small one, odd on purpose, for tests."""
+
+TREES = (4, 8, 32)
+"""Further columns of the adder tree with K = 16, as in the authors' own evaluation."""
 
 
 def _designs() -> Iterator[Design]:
@@ -26,6 +31,10 @@ def _designs() -> Iterator[Design]:
             if (full.name, mac.name) not in refused:
                 yield Design(full, mac)
                 yield Design(small, mac, name=f"{full.name}-{mac.name}-small")
+    for cols in TREES:
+        for mac in TRANSFORMATIONS.values():
+            if (AdderTree.name, mac.name) not in refused:
+                yield Design(AdderTree(16, cols), mac, name=f"adder-tree-{mac.name}-n{cols}")
 
 
 def _refused() -> Iterator[tuple[tuple[str, str], str]]:

@@ -150,11 +150,16 @@ class Design:
         return self.array.streams(self.nest)
 
     @property
-    def macs_per_cycle(self) -> int:
-        """Products that the whole array adds in a cycle: its loops over m, n and k in space."""
-        return prod(
+    def macs_per_cycle(self) -> float:
+        """Products that the whole array adds in a cycle: its loops over m, n and k in space.
+
+        A product whose bit-weights follow each other takes a cycle for each of them.
+        """
+        lanes = prod(
             loop.extent or 1 for loop in self.nest.loops if loop.spatial and loop.dim != "bw"
         )
+        whole, rest = divmod(lanes, self.nest.passes)
+        return lanes / self.nest.passes if rest else whole
 
     @property
     def register_bits(self) -> int:
@@ -189,7 +194,18 @@ class Design:
 
     def pack(self, A: np.ndarray, B: np.ndarray, *, wrap: bool = False) -> Operands:
         """Return the beats to send for ``A @ B``; see :meth:`reference` for the parameters."""
-        return Operands(*self.array.pack(*self._operands(A, B, wrap)))
+        beats = self.array.pack(*self._operands(A, B, wrap))
+        return Operands(*(operand.repeated(self.nest.passes) for operand in beats))
+
+    @property
+    def packing(self) -> Mapping[str, str]:
+        """For the manifest: by stream, what a beat holds and in which order beats come."""
+        passes = self.nest.passes
+        again = f"; all beats of a tile {passes} times over, last: the last k of each time"
+        return {
+            name: text + (again if passes > 1 and self.streams[name].direction == "in" else "")
+            for name, text in self.array.packing.items()
+        }
 
     def unpack(self, beats: np.ndarray, M: int, N: int) -> np.ndarray:
         """Return the matrix [M, N] from the result beats [beats, lanes] in arrival order."""

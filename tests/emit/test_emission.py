@@ -32,7 +32,7 @@ def module_names(design: Design) -> list[str]:
     return [name.removeprefix(emission.top) for name in emission.modules]
 
 
-@pytest.mark.parametrize("name", [n for n in catalog if not n.endswith("-small")])
+@pytest.mark.parametrize("name", [n for n in catalog if f"{n}-small" in catalog])
 def test_modules_are_distinct_blocks_whatever_the_size(name):
     design = catalog[name]
     assert module_names(design) == module_names(catalog[f"{name}-small"])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from bitweight import ENCODINGS, MAC, OPT1, IllegalMove, Int, SystolicOS
+from bitweight import ENCODINGS, MAC, OPT1, OPT2, IllegalMove, Int, SystolicOS
 from bitweight.notation import (
     Loop,
     Nest,
@@ -9,7 +9,9 @@ from bitweight.notation import (
     gemm,
     hoist,
     interchange,
+    merge,
     regroup,
+    resolve,
     share,
     split,
     unroll,
@@ -42,6 +44,24 @@ def opt2() -> Nest:
     return hoist(regroup(interchange(OPT1(lanes()), "kp", "bw"), "kp"), "shift", "kp")
 
 
+def stationary() -> Nest:
+    """Tiles of four rows and three columns of B stay while five rows of A stream past."""
+    nest = split(split(split(plain(), "n", "nt", "np", 3), "m", "mt", "mi", 5), "k", "kt", "kp", 4)
+    for outer, inner in [("mi", "nt"), ("mt", "nt"), ("np", "kt"), ("mi", "kt")]:
+        nest = interchange(nest, outer, inner)
+    return unroll(nest, "np", hop=True)
+
+
+def hopping() -> Nest:
+    """Totals hop along k and are added to those of earlier tiles."""
+    return regroup(unroll(stationary(), "kp", hop=True), "kp")
+
+
+def tree() -> Nest:
+    """Multipliers with an adder each, and a tree of adders."""
+    return resolve(unroll(stationary(), "kp"), "kp")
+
+
 NESTS = {
     "plain": plain,
     "placed": placed,
@@ -53,6 +73,12 @@ NESTS = {
     "lanes": lanes,
     "lanes-opt1": lambda: OPT1(lanes()),
     "opt2": opt2,
+    "hopping-together": lambda: unroll(stationary(), "kp", hop=True),
+    "hopping": hopping,
+    "hopping-opt1": lambda: OPT1(hopping()),
+    "tree": tree,
+    "tree-opt1": lambda: OPT1(tree()),
+    "tree-opt2": lambda: hoist(OPT2(tree()), "encode", "np"),
 }
 
 
@@ -110,13 +136,22 @@ ILLEGAL = {
         lambda: hoist(split(plain(), "k", "kt", "ki", 4), "add", "ki"),
         "add reads a total that is complete only after loop kt",
     ),
+    "opt1 twice, hopping": (lambda: OPT1(OPT1(hopping())), "opt1: add runs in no temporal loop"),
+    "opt1 twice, tree": (lambda: OPT1(OPT1(tree())), "opt1: add runs in no temporal loop"),
+    "opt2 of a hop": (lambda: OPT2(hopping()), "opt2: shift runs in no spatial loop over k"),
+    "merge of one": (lambda: merge(OPT1(tree()), "kp"), "no carries propagate between"),
+    "resolve twice": (lambda: resolve(tree(), "kp"), "must be summed in one tree with"),
+    "hopping adder shared": (
+        lambda: share(hopping(), "add", "np"),
+        "every iteration of temporal loop kt",
+    ),
     "busy adder shared": (lambda: share(placed(), "add", "mp"), "every iteration of temporal"),
     "shift out of k inside": (lambda: hoist(lanes(), "shift", "kp"), "shift depends on bw"),
     "shift before the sum": (
         lambda: hoist(interchange(lanes(), "kp", "bw"), "shift", "kp"),
         "kp is summed only outside of it",
     ),
-    "regroup of one": (lambda: regroup(plain(), "bw"), "no half_reduce sums over 'bw' and"),
+    "regroup of one": (lambda: regroup(plain(), "bw"), "nothing sums over 'bw' and"),
     "regroup outside in": (lambda: regroup(lanes(), "kp"), "loop bw runs inside kp"),
     "unknown extent unrolled": (lambda: unroll(plain(), "m"), "split it first"),
     "loops with work between": (
@@ -206,3 +241,70 @@ def test_printing_shows_where_carries_propagate():
     assert indent == {"mac": k + 4, "opt1": k}
     assert any("sum, carry = accumulate(sum, carry over k)" in line for line in opt1)
     assert MAC(placed()) == placed()
+
+
+def test_a_total_that_hops_is_handed_on():
+    mac, opt1 = (nest.counts(5, 3, 4) for nest in (hopping(), OPT1(hopping())))
+    adders = [next(c for c in counts.primitives if c.op == "add") for counts in (mac, opt1)]
+    # One adder in each of 12 PEs, or one at the end of each of 3 columns.
+    assert [(c.instances, c.uses) for c in adders] == [(12, 5), (3, 5)]
+    # Four products need 18 bits; five totals of each column rest in words.
+    assert mac.accumulator_bits == 12 * 18 + 3 * 5 * 32
+    assert opt1.accumulator_bits == 12 * 2 * 18 + 3 * 5 * 32
+    # A hops; two weights stay in each PE.
+    assert mac.operand_bits == 12 * 8 + 12 * 2 * 8
+    assert mac.cycles == 5 and hopping().counts(6, 4, 9).cycles == 2 * 2 * 3 * 5
+    assert "par kp in 4:          # part of k, sums hop" in str(hopping())
+    assert "sum, carry = accumulate(sum, carry over kp)" in str(OPT1(hopping()))
+
+
+def test_opt1_leaves_a_total_that_rests():
+    """Between two additions to a total lie those to all others: its carries may propagate."""
+    nest = OPT1(hopping())
+    assert nest.accumulator == "word" and nest.form(nest.reducer("kp")) == "pair"
+    assert nest.inside("add", "k") and nest.carry_save and not hopping().carry_save
+    at_once = OPT1(unroll(split(plain(), "k", "kt", "kp", 4), "kp", hop=True))
+    assert at_once.accumulator == "pair" and not at_once.inside("add", "k")
+
+
+def test_opt1_leaves_one_adder_for_a_tree():
+    count = [
+        [c.instances for c in nest.counts(1, 1, 1).primitives if c.op == "add"]
+        for nest in (tree(), OPT1(tree()))
+    ]
+    assert count == [[12, 3], [3]]
+    assert merge(tree(), "kp") == OPT1(tree()) == unroll(stationary(), "kp")
+
+
+def test_digits_made_ahead_are_made_once():
+    nest = hoist(OPT2(tree()), "encode", "np")
+    encoders = next(c for c in nest.counts(5, 3, 4).primitives if c.op == "encode")
+    assert (encoders.instances, encoders.uses) == (4, 5)
+
+
+@pytest.mark.parametrize(("a", "b", "lanes"), [(8, 8, 1), (8, 8, 4), (8, 8, 16), (3, 7, 5)])
+def test_widths_are_enough_and_no_more(a, b, lanes):
+    nest = unroll(split(plain(a, b), "k", "kt", "kp", lanes), "kp", hop=True)
+    nest = regroup(nest, "kp")
+    bits = nest.width(nest.reducer("kp"))
+    extremes = [lanes * x * y for x in (nest.a.min, nest.a.max) for y in (nest.b.min, nest.b.max)]
+    assert all(-(1 << (bits - 1)) <= value < 1 << (bits - 1) for value in extremes)
+    assert not all(-(1 << (bits - 2)) <= value < 1 << (bits - 2) for value in extremes)
+    assert nest.width(nest.reducer("kt")) == 32
+
+
+def test_a_total_that_is_not_handed_on_gives_a_wrong_product(monkeypatch):
+    from bitweight.notation import execute
+
+    sound = execute._Run._accumulate
+
+    def forgetful(self, position, primitive, value):
+        if primitive.over == ("kp",):
+            self.totals = {k: v for k, v in self.totals.items() if k[0] != position}
+        return sound(self, position, primitive, value)
+
+    A = np.full((2, 8), 100)
+    nest = OPT1(hopping())
+    np.testing.assert_array_equal(nest.execute(A, A.T), A @ A.T)
+    monkeypatch.setattr(execute._Run, "_accumulate", forgetful)
+    assert (nest.execute(A, A.T) != A @ A.T).all()

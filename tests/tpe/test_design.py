@@ -19,7 +19,13 @@ def test_parameters_round_trip(name):
 
 @pytest.mark.parametrize(
     "name",
-    [n for n in catalog if isinstance(catalog[n].array, OutputStationaryArray) and "small" in n],
+    [
+        name
+        for name, design in catalog.items()
+        if isinstance(design.array, OutputStationaryArray)
+        and name.endswith("-small")
+        and design.nest.passes == 1
+    ],
 )
 def test_packed_beats_hold_every_product(name, rng):
     """Beats are the operands tile by tile: multiplied out in their order they give the result."""
@@ -31,9 +37,10 @@ def test_packed_beats_hold_every_product(name, rng):
         beats = design.pack(A, B)
         ends = np.flatnonzero(beats.a.last) + 1
         np.testing.assert_array_equal(beats.a.last, beats.b.last)
-        assert len(ends) * rows == design.output_beats(M, N)
-        a = np.split(beats.a.data.reshape(-1, rows, lanes), ends[:-1])
-        b = np.split(beats.b.data.reshape(-1, cols, lanes), ends[:-1])
+        passes = design.nest.passes  # over each tile, all alike
+        assert len(ends) * rows == passes * design.output_beats(M, N)
+        a = np.split(beats.a.data.reshape(-1, rows, lanes), ends[:-1])[::passes]
+        b = np.split(beats.b.data.reshape(-1, cols, lanes), ends[:-1])[::passes]
         tiles = [np.einsum("kil,kjl->ij", x, y) for x, y in zip(a, b, strict=True)]
         C = design.unpack(np.concatenate(tiles), M, N)
         assert C.dtype == np.int32

@@ -19,7 +19,7 @@ DESIGN = catalog[SMALL[0]]
 @pytest.mark.parametrize("sim", simulators.SIMULATORS)
 @pytest.mark.parametrize("name", SMALL)
 def test_small_designs_pass(name, sim, tmp_path):
-    result = verify(catalog[name], sim, build_dir=tmp_path)
+    result = verify(catalog[name], sim, trials=1, build_dir=tmp_path)
     assert result.passed, [case.message for case in result.failures]
     assert {case.kind for case in result.cases} == set(KINDS) - {"wrap"}
     assert all(case.cycles > 0 for case in result.cases)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -113,9 +114,13 @@ def size_text(size: Size) -> str:
 def default_sizes(design: Design, streams: Mapping[str, Any], seed: int) -> list[Size]:
     """Choose sizes that fill the array, do not fill it, and need several tiles.
 
-    What an array holds at once is not known here; the lanes of its streams tell enough.
+    Rows of A that an array holds at once are its loops over m in space; where it has none, they
+    pass one by one, and the lanes of its streams tell enough.
     """
-    rows, cols = (min(int(streams[name]["lanes"]), _WIDEST) for name in "ac")
+    space = [loop.extent or 1 for loop in design.nest.spatial("m")]
+    lanes = {name: int(streams[name]["lanes"]) for name in "ac"}
+    rows = min(prod(space) if space else lanes["a"], _WIDEST)
+    cols = min(lanes["c"], _WIDEST)
     rng = np.random.default_rng([seed, rows, cols])
     longest = min(design.max_k, 2 * max(rows, cols) + 3)
 

@@ -34,12 +34,15 @@ class Encoding(ABC):
         Ratio of the weights of neighbouring digits.
     digit_min, digit_max
         Range of a digit.
+    made
+        Whether digits come recoded, so that :meth:`encode` takes no time.
     """
 
     name: str
     radix: int
     digit_min: int
     digit_max: int
+    made: bool = False
 
     @abstractmethod
     def digits(self, bits: int) -> int:

@@ -22,6 +22,9 @@ NEGATIVE_ARRIVAL = 0.5
 SELECTED_ARRIVAL = 4.0
 """Arrival in XOR delays: recoding, selection of one or two, conditional inversion."""
 
+MADE_ARRIVAL = 2.0
+"""The same where digits come from a register, without recoding."""
+
 
 class PartialProduct:
     """``digit · b``, put into a heap with an excess of `excess`.
@@ -34,14 +37,17 @@ class PartialProduct:
         Column of the digit's weight.
     b_bits
         Width of the operand.
+    made
+        The digit is there from the start, recoded elsewhere.
     """
 
-    def __init__(self, heap: BitHeap, base: int, b_bits: int) -> None:
+    def __init__(self, heap: BitHeap, base: int, b_bits: int, *, made: bool = False) -> None:
         self.b_bits = b_bits
         self.excess = 1 << (base + b_bits)
-        self.negative = heap.add(base, NEGATIVE_ARRIVAL)
+        self.negative = heap.add(base, 0.0 if made else NEGATIVE_ARRIVAL)
         # Twice b needs one bit more than b; the topmost is the sign.
-        self.selected = [heap.add(base + j, SELECTED_ARRIVAL) for j in range(b_bits + 1)]
+        arrival = MADE_ARRIVAL if made else SELECTED_ARRIVAL
+        self.selected = [heap.add(base + j, arrival) for j in range(b_bits + 1)]
 
     def hardware(self, m: Module, digit: Digit, b: Value, name: str) -> dict[int, Value]:
         """Add the selector to `m`; return the value of every bit that was put in the heap."""
@@ -87,7 +93,7 @@ class WeightSum:
         largest = max(-encoding.digit_min, encoding.digit_max) << (b_bits - 1)
         self.width = (self.excess + lanes * largest).bit_length()
         heap = BitHeap(self.width)
-        self.lanes = [PartialProduct(heap, 0, b_bits) for _ in range(lanes)]
+        self.lanes = [PartialProduct(heap, 0, b_bits, made=encoding.made) for _ in range(lanes)]
         self.compressor: Compressor = heap.reduce()
 
 
@@ -129,7 +135,8 @@ class SumOfProducts:
             heap.constant -= sum(self.weight.excess << base for base in bases)
         else:
             self.partial = [
-                [PartialProduct(heap, base, b_bits) for base in bases] for _ in range(lanes)
+                [PartialProduct(heap, base, b_bits, made=encoding.made) for base in bases]
+                for _ in range(lanes)
             ]
             heap.constant -= sum(p.excess for lane in self.partial for p in lane)
 

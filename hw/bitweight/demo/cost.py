@@ -45,7 +45,7 @@ class ArrayPoint:
     """A whole array at the point where its processing element is most area-efficient."""
 
     label: str
-    pes: int
+    pes: float
     result: SynthesisResult
 
 

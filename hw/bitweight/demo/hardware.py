@@ -46,7 +46,7 @@ class EngineRun:
     products: tuple[ProductRun, ...]
 
     @property
-    def pes(self) -> int:
+    def pes(self) -> float:
         """Processing elements of the engine: MACs that it can do in a cycle."""
         return self.design.macs_per_cycle
 

@@ -99,7 +99,7 @@ def _best(one: Measured) -> dict[str, Any]:
     return {**_point(one.label, one.result), **_rates(one.result, 1)}
 
 
-def _rates(result: SynthesisResult, pes: int) -> dict[str, Any]:
+def _rates(result: SynthesisResult, pes: float) -> dict[str, Any]:
     """Return throughput, and throughput per area in a unit that fits the library's."""
     gops = 2 * pes / result.min_period_ns
     if result.area_unit == "um2":

@@ -86,7 +86,7 @@ def _manifest(design: Design, modules: list[str]) -> dict[str, Any]:
         "reset": {"port": "rst", "active": "high", "kind": "synchronous"},
         "ports": ports,
         "streams": streams,
-        "packing": design.array.packing,
+        "packing": design.packing,
         "latency": design.array.latency(design.nest),
         "max_k": design.max_k,
     }

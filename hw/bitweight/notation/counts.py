@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bitweight._check import check_int
 
 if TYPE_CHECKING:
-    from bitweight.notation.nest import Nest
+    from bitweight.notation.nest import Nest, Primitive
 
 __all__ = ["Count", "Counts", "count", "extents"]
 
@@ -33,10 +33,12 @@ class Counts:
     primitives
         One entry a primitive, in the order of the nest.
     accumulator_bits
-        Registers that keep running totals: twice the accumulator's width where both sum and
-        carry are kept.
+        Registers that keep running totals, as wide as the sums of their products can be: twice
+        where both sum and carry are kept, and one for each result that is worked on in turn. A
+        total over bit-weights that continues another one (:meth:`Nest.continues`) is that one.
     operand_bits
-        Registers through which operands hop.
+        Registers through which operands hop or in which they stay; of those that stay, the next
+        are loaded meanwhile into as many again.
     cycles
         Product of the temporal loops: what an array needs that is never filled or drained.
     """
@@ -78,12 +80,34 @@ def count(nest: Nest, M: int, N: int, K: int) -> Counts:
         instances = prod(extent[loop.name] for loop in around if loop.spatial) // shared
         uses = prod(extent[loop.name] for loop in around if not loop.spatial) * shared
         counts.append(Count(primitive.op, primitive.level, instances, uses))
-        if primitive.op == "accumulate":
-            accumulator_bits += instances * nest.acc * (2 if forms[i] == "pair" else 1)
-    elements = prod(loop.extent or 1 for loop in nest.loops if loop.spatial and loop.dim != "bw")
-    hops = {loop.dim for loop in nest.loops if loop.hop}
-    operand_bits = elements * (
-        (nest.a.bits if "n" in hops else 0) + (nest.b.bits if "m" in hops else 0)
-    )
+        if primitive.op == "accumulate" and not nest.continues(primitive):
+            rows = 2 if forms[i] == "pair" else 1
+            totals = instances * _turns(nest, primitive, extent)
+            accumulator_bits += totals * rows * nest.width(primitive)
+    operand_bits = 0
+    for bits, dims, across in ((nest.a.bits, "mk", "n"), (nest.b.bits, "kn", "m")):
+        hops = [loop for loop in nest.loops if loop.hop]
+        if any(loop.dim == across for loop in hops):
+            operand_bits += bits * _elements(nest, "mnk")
+        elif _innermost(nest) == across:
+            operand_bits += 2 * bits * _elements(nest, dims)
     cycles = prod(extent[loop.name] for loop in nest.loops if not loop.spatial)
     return Counts(tuple(counts), accumulator_bits, operand_bits, cycles)
+
+
+def _turns(nest: Nest, total: Primitive, extent: dict[str, int]) -> int:
+    """Return how many totals one accumulator keeps: results that take turns between two sums."""
+    first = min(nest.depth(name) for name in total.over)
+    inner = nest.around(total)[first:]
+    return prod(extent[loop.name] for loop in inner if not loop.spatial and not loop.reduces)
+
+
+def _elements(nest: Nest, dims: str) -> int:
+    """Return how many combinations of indices along `dims` are worked on at once."""
+    return prod(loop.extent or 1 for loop in nest.loops if loop.spatial and loop.dim in dims)
+
+
+def _innermost(nest: Nest) -> str | None:
+    """Return the dimension of the innermost temporal loop: operands without it stay."""
+    temporal = [loop.dim for loop in nest.loops if not loop.spatial]
+    return temporal[-1] if temporal else None

@@ -1,7 +1,8 @@
 """Execution of a nest on NumPy matrices, loop by loop and primitive by primitive.
 
-Temporal loops run in Python in their order; spatial loops become array axes, so that all
-instances of a primitive act at once. A sum/carry pair stays a pair, compressed with 3:2 steps
+Sequential loops, temporal ones and those along which a running total hops, run in Python in
+their order; the other spatial loops become array axes, so that all instances of a primitive act
+at once. A sum/carry pair stays a pair, compressed with 3:2 steps
 modulo the accumulator's width, until an ``add`` resolves it: a nest that loses a carry on the
 way gives a wrong product here as it would in hardware.
 """
@@ -51,7 +52,7 @@ class _Run:
     def __init__(self, nest: Nest, A: np.ndarray, B: np.ndarray) -> None:
         self.nest, self.A, self.B = nest, A, B
         self.extent = extents(nest, A.shape[0], B.shape[1], A.shape[1])
-        self.axes = [loop.name for loop in nest.loops if loop.spatial]
+        self.axes = [loop.name for loop in nest.loops if not loop.sequential]
         self.at: dict[str, int | np.ndarray] = {}  # the current index of every loop
         self.C = np.zeros((A.shape[0], B.shape[1]), dtype=np.int64)
         self.totals: dict[tuple[int, ...], Value] = {}
@@ -72,7 +73,7 @@ class _Run:
             value = self._map()
         else:
             loop = self.nest.loops[depth]
-            if loop.spatial:
+            if not loop.sequential:
                 shape = [self.extent[n] if n == loop.name else 1 for n in self.axes]
                 self.at[loop.name] = np.arange(self.extent[loop.name]).reshape(shape)
                 value = self._level(depth + 1)
@@ -126,8 +127,8 @@ class _Run:
 
     def _accumulate(self, position: int, primitive: Primitive, value: Value) -> Value | None:
         """Add to the running total; it leaves with the last iteration of the reduced loops."""
-        temporal = [loop for loop in self.nest.around(primitive) if not loop.spatial]
-        kept = (position, *(int(self.at[lp.name]) for lp in temporal if not lp.reduces))
+        others = [lp for lp in self.nest.around(primitive) if lp.sequential and not lp.reduces]
+        kept = (position, *(int(self.at[loop.name]) for loop in others))
         if all(self.at[name] == 0 for name in primitive.over):
             self.totals.pop(kept, None)
         if kept in self.totals:

@@ -19,7 +19,17 @@ from bitweight.notation.nest import (
     Recoding,
 )
 
-__all__ = ["gemm", "hoist", "interchange", "regroup", "share", "split", "unroll"]
+__all__ = [
+    "gemm",
+    "hoist",
+    "interchange",
+    "merge",
+    "regroup",
+    "resolve",
+    "share",
+    "split",
+    "unroll",
+]
 
 
 def gemm(a: Int, b: Int, acc: int, encoding: Recoding) -> Nest:
@@ -77,7 +87,8 @@ def unroll(nest: Nest, name: str, *, hop: bool = False) -> Nest:
     """Turn a temporal loop into a spatial one: an instance for each iteration.
 
     A reduction loop leaves its ``accumulate`` for the ``half_reduce`` of the loops inside it, and
-    everything that is done with the sum moves out of it.
+    everything that is done with the sum moves out of it. Where the running total hops, nothing
+    moves: each instance adds to what it is handed.
 
     Parameters
     ----------
@@ -86,7 +97,8 @@ def unroll(nest: Nest, name: str, *, hop: bool = False) -> Nest:
     name
         The loop.
     hop
-        Operands pass from instance to instance through registers.
+        Operands, or the running total of a reduction loop, pass from instance to instance
+        through registers.
     """
     loop = nest.loop(name)
     if loop.extent is None:
@@ -97,6 +109,8 @@ def unroll(nest: Nest, name: str, *, hop: bool = False) -> Nest:
     inner = nest.loops[nest.depth(name) :]
     if any(not lp.spatial for lp in inner):
         raise IllegalMove(f"unroll of {name}: temporal loops run inside {name!r}")
+    if hop:
+        return replace(nest, loops=loops)
     level = nest.loops[nest.depth(name) - 2].name if nest.depth(name) > 1 else None
     primitives = []
     for primitive in nest.primitives:
@@ -146,13 +160,13 @@ def interchange(nest: Nest, outer: str, inner: str) -> Nest:
 
 
 def regroup(nest: Nest, name: str) -> Nest:
-    """Reduce over `name` first, on its own, and over the other loops of its half_reduce after.
+    """Reduce over `name` first, on its own, and over the other loops of its reduction after.
 
     The sum over `name` is then available inside of the loops around it.
     """
-    whole = next((p for p in nest.find("half_reduce") if name in p.over and len(p.over) > 1), None)
+    whole = next((p for p in nest.primitives if name in p.over and len(p.over) > 1), None)
     if whole is None:
-        raise IllegalMove(f"regroup: no half_reduce sums over {name!r} and another loop at once")
+        raise IllegalMove(f"regroup: nothing sums over {name!r} and another loop at once")
     level = nest.loops[nest.depth(name) - 2].name
     for other in whole.over:
         if nest.depth(other) > nest.depth(name):
@@ -161,8 +175,58 @@ def regroup(nest: Nest, name: str) -> Nest:
             )
     rest = replace(whole, over=tuple(other for other in whole.over if other != name))
     first = Primitive("half_reduce", level, over=(name,))
+    if whole.op == "accumulate":
+        # A running total is kept inside its loop, and is complete outside of it.
+        first, rest = replace(whole, over=(name,)), replace(rest, level=level)
     at = nest.primitives.index(whole)
     primitives = (*nest.primitives[:at], first, rest, *nest.primitives[at + 1 :])
+    return replace(nest, loops=nest.loops, primitives=primitives)
+
+
+def resolve(nest: Nest, name: str) -> Nest:
+    """Propagate the carries of each sum inside of spatial loop `name` before they are summed.
+
+    What was one compressor tree becomes trees inside of the loop, each with an adder, and one
+    more over `name`: multipliers and an adder tree. :func:`merge` is the way back.
+    """
+    inner = _summed_inside(nest, name)
+    whole = nest.reducer(name)
+    at = nest.primitives.index(whole)
+    primitives = (
+        *nest.primitives[:at],
+        Primitive("half_reduce", name, over=inner),
+        Primitive("add", name),
+        replace(whole, over=(name,)),
+        *nest.primitives[at + 1 :],
+    )
+    return replace(nest, loops=nest.loops, primitives=primitives)
+
+
+def _summed_inside(nest: Nest, name: str) -> tuple[str, ...]:
+    """Return the loops inside of spatial loop `name` that are summed together with it."""
+    whole = nest.reducer(name)
+    inner = tuple(o for o in whole.over if nest.depth(o) > nest.depth(name))
+    if whole.op != "half_reduce" or not inner or len(inner) + 1 != len(whole.over):
+        raise IllegalMove(
+            f"resolve: {name} must be summed in one tree with loops inside of it, not by {whole!r}"
+        )
+    return inner
+
+
+def merge(nest: Nest, name: str) -> Nest:
+    """Sum over spatial loop `name` and the loops inside of it in one compressor tree.
+
+    The adder between them is left out: the pair goes on as it is, to the next adder.
+    """
+    whole = nest.reducer(name)
+    at = nest.primitives.index(whole)
+    before = nest.primitives[max(at - 2, 0) : at]
+    if [p.op for p in (*before, whole)] != ["half_reduce", "add", "half_reduce"]:
+        raise IllegalMove(
+            f"merge: no carries propagate between the sum over {name!r} and one inside of it"
+        )
+    one = replace(whole, over=(*whole.over, *before[0].over))
+    primitives = (*nest.primitives[: at - 2], one, *nest.primitives[at + 1 :])
     return replace(nest, loops=nest.loops, primitives=primitives)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Protocol
 
 import numpy as np
@@ -81,8 +82,9 @@ class Loop:
     spatial
         True for many instances in one cycle, False for one instance in many cycles.
     hop
-        Of a spatial loop: operands pass from instance to instance through registers instead of
-        being broadcast to all.
+        Of a spatial loop: values pass from instance to instance through registers. Along m and n
+        they are operands, which are broadcast to all otherwise; along a reduction the running
+        total, which is handed on instead of being summed in a tree.
     """
 
     name: str
@@ -103,6 +105,14 @@ class Loop:
         """True when its iterations add up to one result."""
         return self.dim in REDUCED
 
+    @property
+    def sequential(self) -> bool:
+        """True when its iterations follow each other, as a running total needs them to.
+
+        That is so in time, and in space where the total hops along.
+        """
+        return not self.spatial or (self.hop and self.reduces)
+
 
 @dataclass(frozen=True)
 class Primitive:
@@ -115,7 +125,7 @@ class Primitive:
     level
         Name of the innermost loop that it runs in; ``None`` outside of all loops.
     over
-        The loops that a ``half_reduce`` (spatial) or ``accumulate`` (temporal) reduces.
+        The loops that a ``half_reduce`` (spatial) or ``accumulate`` (sequential) reduces.
     shared
         Spatial loops around it whose iterations take turns on one instance.
     without
@@ -236,10 +246,11 @@ class Nest:
                 raise IllegalMove(
                     f"{primitive.op} can be shared over a spatial loop around it, not {name!r}"
                 )
-            within = [lp.name for lp in self.around(primitive) if lp.reduces and not lp.spatial]
+            within = [lp.name for lp in self.around(primitive) if lp.reduces and lp.sequential]
             if within:
                 raise IllegalMove(
-                    f"{primitive.op} runs in every iteration of temporal loop {within[0]}: "
+                    f"{primitive.op} runs in every iteration of {_kind(self.loop(within[0]))} "
+                    f"loop {within[0]}: "
                     f"instances busy all the time cannot be shared over {name!r}"
                 )
 
@@ -287,15 +298,15 @@ class Nest:
         for primitive in self.primitives:
             for name in primitive.over:
                 loop = self.loop(name)
-                wanted = "half_reduce" if loop.spatial else "accumulate"
+                wanted = "accumulate" if loop.sequential else "half_reduce"
                 if not loop.reduces or primitive.op != wanted:
-                    kind = "spatial" if loop.spatial else "temporal"
                     raise IllegalMove(
-                        f"{kind} loop {name} over {loop.dim} is not reduced by {primitive.op!r}"
+                        f"{_kind(loop)} loop {name} over {loop.dim} is not reduced by "
+                        f"{primitive.op!r}"
                     )
                 around = self.depth(name) <= self.depth(primitive.level)
-                if around == loop.spatial:
-                    side = "outside" if loop.spatial else "inside"
+                if around != loop.sequential:
+                    side = "inside" if loop.sequential else "outside"
                     raise IllegalMove(
                         f"{primitive.op} over {name} must run {side} loop {name}, "
                         f"not {_place(primitive.level)!r}"
@@ -331,9 +342,52 @@ class Nest:
     @property
     def accumulator(self) -> str:
         """What the last ``accumulate`` keeps: ``word``, or ``pair`` for sum and carry."""
-        forms = self.forms()
-        kept = [forms[i] for i, p in enumerate(self.primitives) if p.op == "accumulate"]
-        return kept[-1]
+        return self.form(self.find("accumulate")[-1])
+
+    @property
+    def carry_save(self) -> bool:
+        """Whether sums over k in space stay pairs: no ``add`` runs inside of such a loop."""
+        around = [loop for add in self.find("add") for loop in self.around(add)]
+        return not any(loop.dim == "k" and loop.spatial for loop in around)
+
+    def form(self, primitive: Primitive) -> str:
+        """Return what leaves a primitive, and what an ``accumulate`` keeps."""
+        return self.forms()[self.primitives.index(primitive)]
+
+    def reducer(self, name: str) -> Primitive:
+        """Return the primitive that reduces the loop called `name`."""
+        loop = self.loop(name)
+        return next(p for p in self.primitives if loop.name in p.over)
+
+    def width(self, primitive: Primitive) -> int:
+        """Return the bits of a signed sum of all products that a reduction has seen.
+
+        At most those of the accumulator; all of them where the number of products is not known.
+        """
+        products = 1
+        for before in self.primitives[: self.primitives.index(primitive) + 1]:
+            for loop in map(self.loop, before.over):
+                if loop.dim == "k" and loop.extent is None:
+                    return self.acc
+                products *= loop.extent or 1 if loop.dim == "k" else 1
+        return min(self.acc, (products * self.a.min * self.b.min).bit_length() + 1)
+
+    def continues(self, total: Primitive) -> bool:
+        """Tell whether a total over ``bw`` is that over k that it takes up, kept on and on.
+
+        Where nothing but ``shift`` runs between them the most significant digits can come first
+        (Horner's rule): before the next pass over k, the total itself is shifted by one digit.
+        """
+        at = self.primitives.index(total)
+        before = [primitive.op for primitive in self.primitives[max(at - 2, 0) : at]]
+        over = {self.loop(name).dim for name in total.over}
+        return total.op == "accumulate" and before == ["accumulate", "shift"] and over == {"bw"}
+
+    @property
+    def passes(self) -> int:
+        """How often operands pass by: iterations of the temporal loops over ``bw``."""
+        digits = (loop for loop in self.loops if loop.dim == "bw" and not loop.spatial)
+        return prod(loop.extent or 1 for loop in digits)
 
     def spatial(self, dim: str) -> Iterator[Loop]:
         """Yield the spatial loops over `dim`, outermost first."""
@@ -353,3 +407,9 @@ class Nest:
 
 def _place(level: str | None) -> str:
     return "outside all loops" if level is None else f"loop {level}"
+
+
+def _kind(loop: Loop) -> str:
+    if loop.spatial:
+        return "hopping" if loop.sequential else "spatial"
+    return "temporal"

@@ -56,7 +56,7 @@ def _head(nest: Nest, loop: Loop) -> str:
     head = f"{'par' if loop.spatial else 'for'} {loop.name} in {extent}:"
     parts = [other.name for other in nest.loops if other.dim == loop.dim]
     notes = [f"part of {loop.dim}"] if len(parts) > 1 else []
-    notes += ["operands hop"] if loop.hop else []
+    notes += ["sums hop" if loop.reduces else "operands hop"] if loop.hop else []
     return f"{head:<22}# {', '.join(notes)}" if notes else head
 
 

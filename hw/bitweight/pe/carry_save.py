@@ -34,26 +34,40 @@ class CarrySaveMac(MultiplyAccumulate):
     ----------
     parameters, options
         See :class:`MultiplyAccumulate`.
+
+    Attributes
+    ----------
+    entries
+        The columns in which each row enters a step, lowest first.
+    kept_arrival
+        When it does, in XOR delays.
     """
+
+    kept_arrival: float = 1.0
 
     def __init__(self, *parameters: Any, **options: Any) -> None:
         super().__init__(*parameters, **options)
         carries = self._carry_columns()
         self.products, self.kept, self.compressor = self._plan(carries)
         self.rows = (tuple(range(self.acc)), carries)
+        self.entries = tuple(self.entry(columns) for columns in self.rows)
+
+    def entry(self, columns: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the columns in which a row that has a bit in these columns enters a step."""
+        return columns
 
     def hardware(
         self, m: Module, a: Sequence[Value], b: Sequence[Value], rows: list[Value]
     ) -> list[Value]:
         bits = self.products.hardware(m, a, b)
-        for columns, row, kept in zip(self.rows, rows, self.kept, strict=True):
+        for columns, row, kept in zip(self.entries, rows, self.kept, strict=True):
             bits |= {kept[j]: row[i] for i, j in enumerate(columns)}
         total, carry = self.compressor.hardware(m, bits)
         return [total, Cat(carry[j] for j in self.rows[1])]
 
     def evaluate(self, a: np.ndarray, b: np.ndarray, rows: list[np.ndarray]) -> list[np.ndarray]:
         bits = self.products.evaluate(a, b)
-        for columns, row, kept in zip(self.rows, rows, self.kept, strict=True):
+        for columns, row, kept in zip(self.entries, rows, self.kept, strict=True):
             bits |= {kept[j]: row >> j & 1 for j in columns}
         return list(self.compressor.evaluate(bits))
 
@@ -62,9 +76,9 @@ class CarrySaveMac(MultiplyAccumulate):
         heap = BitHeap(self.acc)
         products = self.place(heap)
         kept: Kept = ({}, {})
-        for row, columns in zip(kept, (range(self.acc), carries), strict=True):
-            for j in columns:
-                bit = heap.add(j, arrival=1.0)
+        for row, columns in zip(kept, (tuple(range(self.acc)), carries), strict=True):
+            for j in self.entry(columns):
+                bit = heap.add(j, arrival=self.kept_arrival)
                 assert bit is not None  # j is below the width
                 row[j] = bit
         return products, kept, heap.reduce(carries)

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
-from amaranth.hdl import Cat, Const, Module, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Value
 
 from bitweight.arith.bitheap import BitHeap
 from bitweight.arith.encoding import Encoding
@@ -36,9 +36,12 @@ class MultiplyAccumulate(ABC):
     ----------
     rows
         The columns in which each row of the accumulator has a bit, lowest first.
+    shift
+        Columns by which the accumulator can be shifted ahead of a step; 0 for never.
     """
 
     rows: tuple[tuple[int, ...], ...]
+    shift: int = 0
 
     def __init__(
         self,
@@ -64,6 +67,20 @@ class MultiplyAccumulate(ABC):
             heap, self.encoding, self.lanes, self.a_bits, self.b_bits, by_weight=self.by_weight
         )
 
+    def keep(self, rows: Sequence[Value], done: Value, shift: Value | None) -> list[Value]:
+        """Return what of the accumulator enters a step.
+
+        Parameters
+        ----------
+        rows
+            The accumulator's registers.
+        done
+            Nothing of it: a tile begins.
+        shift
+            The accumulator shifted, where it can be. Never together with `done`.
+        """
+        return [Mux(done, 0, row)[: len(row)] for row in rows]
+
     @abstractmethod
     def hardware(
         self, m: Module, a: Sequence[Value], b: Sequence[Value], rows: list[Value]
@@ -77,7 +94,8 @@ class MultiplyAccumulate(ABC):
         a, b
             The signed operands, one for each lane.
         rows
-            The present rows; bit ``i`` of row ``r`` has the weight ``2**rows[r][i]``.
+            What :meth:`keep` returns; for an accumulator that is not shifted bit ``i`` of row
+            ``r`` has the weight ``2**rows[r][i]``.
         """
 
     @abstractmethod

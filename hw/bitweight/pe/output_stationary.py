@@ -36,6 +36,9 @@ class OutputStationaryPE(Block):
         Signed operands of every lane, lane 0 lowest.
     last_in, last_out
         High with the last operands of a tile; passed on with `b`.
+    shift_in
+        Where the accumulator can be shifted: that it is before these operands are added. Not
+        with the first ones of a tile.
     drain_0, drain_1
         The rows of the accumulator, packed as ``core.rows`` says.
     """
@@ -52,6 +55,7 @@ class OutputStationaryPE(Block):
                 "a_in": In(core.lanes * core.a_bits),
                 "b_in": In(core.lanes * core.b_bits),
                 "last_in": In(1),
+                **({"shift_in": In(1)} if core.shift else {}),
                 "a_out": Out(core.lanes * core.a_bits),
                 "b_out": Out(core.lanes * core.b_bits),
                 "last_out": Out(1),
@@ -62,7 +66,8 @@ class OutputStationaryPE(Block):
     @staticmethod
     def register_bits(core: MultiplyAccumulate) -> int:
         """Return the register bits of an element: operands, accumulator, control."""
-        return core.lanes * (core.a_bits + core.b_bits) + core.state_bits + 2
+        control = 3 if core.shift else 2
+        return core.lanes * (core.a_bits + core.b_bits) + core.state_bits + control
 
     def build(self) -> Module:
         m = Module()
@@ -76,7 +81,12 @@ class OutputStationaryPE(Block):
             Signal(len(columns), name=name, reset_less=True)
             for name, columns in zip(("total", "carry"), core.rows, strict=False)
         ]
-        kept = [Mux(done, 0, row)[: len(row)] for row in rows]
+        shift = None
+        if core.shift:
+            shift = Signal()
+            with m.If(self.en):
+                m.d.sync += shift.eq(self.shift_in)
+        kept = core.keep(rows, done, shift)
         lanes_a = [a[i * core.a_bits : (i + 1) * core.a_bits] for i in range(core.lanes)]
         lanes_b = [b[i * core.b_bits : (i + 1) * core.b_bits] for i in range(core.lanes)]
         following = core.hardware(m, lanes_a, lanes_b, kept)

@@ -52,6 +52,8 @@ class OutputStationaryColumn(Block):
         The same a step later, where operands hop.
     b_in, last_in
         Operands, of row 0 or of each row, and whether they are the last of a tile.
+    shift_in
+        Where accumulators can be shifted: that all are before the operands are added.
     result, valid, last
         Results from row 0 on; `last` with that of the bottom row.
     """
@@ -71,6 +73,7 @@ class OutputStationaryColumn(Block):
                 "a_in": In(rows * self.a_bits),
                 "b_in": In(self.b_bits * (1 if hop else rows)),
                 "last_in": In(1),
+                **({"shift_in": In(1)} if core.shift else {}),
                 "result": Out(core.acc),
                 "valid": Out(1),
                 "last": Out(1),
@@ -92,6 +95,8 @@ class OutputStationaryColumn(Block):
             m.submodules[f"pe_{row}"] = pe
             lane = slice(row * self.a_bits, (row + 1) * self.a_bits)
             m.d.comb += [pe.en.eq(self.en), pe.a_in.eq(self.a_in[lane]), pe.last_in.eq(last)]
+            if self.core.shift:
+                m.d.comb += pe.shift_in.eq(self.shift_in)
             if self.hop:
                 m.d.comb += self.a_out[lane].eq(pe.a_out)
                 m.d.comb += pe.b_in.eq(pes[row - 1].b_out if row else self.b_in)

@@ -11,16 +11,18 @@ from abc import abstractmethod
 from collections.abc import Mapping
 
 import numpy as np
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from bitweight.notation import Nest, interchange, share, split, unroll
+from bitweight.notation import IllegalMove, Nest, interchange, share, split, unroll
 from bitweight.pe import multiply_accumulate
+from bitweight.pe.bit_serial import BitSerialMac
 from bitweight.pe.output_stationary import OutputStationaryPE
 from bitweight.tpe.array import Array, StreamShape, tiled
 from bitweight.tpe.broadcast import Broadcast
 from bitweight.tpe.column import OutputStationaryColumn
+from bitweight.tpe.passes import Passes
 from bitweight.tpe.stream import Beats, Skew, SkidBuffer, beat_layout, beat_stream
 
 __all__ = ["OutputStationaryArray", "OutputStationaryEngine"]
@@ -65,6 +67,11 @@ class OutputStationaryArray(Array):
         return unroll(split(nest, "k", "kt", "kp", lanes), "kp") if lanes > 1 else nest
 
     def drain(self, nest: Nest) -> Nest:
+        if self.hop and not all(loop.spatial for loop in nest.loops if loop.dim == "bw"):
+            raise IllegalMove(
+                f"shift comes to all accumulators at once, but operands hop in {self.name}: loop "
+                f"bw must be spatial, not {nest.loop('bw')!r}"
+            )
         # Carries that propagate after the reduction do so in one adder for a column.
         return share(nest, "add", "mp") if nest.accumulator == "pair" else nest
 
@@ -118,7 +125,8 @@ class OutputStationaryArray(Array):
 
     def cycles(self, nest: Nest, A: np.ndarray, B: np.ndarray) -> int:
         rows, _, lanes = self.shape
-        beats, tiles = -(-A.shape[1] // lanes), self._tiles(A.shape[0], B.shape[1])
+        beats = -(-A.shape[1] // lanes) * nest.passes
+        tiles = self._tiles(A.shape[0], B.shape[1])
         # A column passes on one result per cycle, so tiles end at least `rows` cycles apart;
         # operands that are broadcast must wait until the last row has handed on its result.
         tile = max(beats, rows) if self.hop else beats + rows - 1
@@ -138,7 +146,8 @@ class OutputStationaryEngine(wiring.Component):
 
     Latency: ``array.latency``. Throughput: one beat of each operand per cycle; a tile of `k`
     beats takes ``max(k, rows)`` cycles where operands hop, and ``k + rows - 1`` where they are
-    broadcast, since the rows of a column hand on their results one after the other.
+    broadcast, since the rows of a column hand on their results one after the other. Where
+    bit-weights are in time, its beats come once for each of them.
 
     Parameters
     ----------
@@ -152,7 +161,8 @@ class OutputStationaryEngine(wiring.Component):
     Attributes
     ----------
     a, b : In(stream)
-        Elements of A for each row and of B for each column; ``last`` with a tile's last k.
+        Elements of A for each row and of B for each column; ``last`` with a tile's last k, in
+        each pass over it.
     c : Out(stream)
         A row of the tile of C; ``last`` with its last row.
     """
@@ -183,12 +193,13 @@ class OutputStationaryEngine(wiring.Component):
             self.a.ready.eq(take),
             self.b.ready.eq(take),
         ]
-        with m.If(take & last):
+        operands, end, shift = self._operands(m, take, last)
+        with m.If(take & end):
             m.d.sync += wait.eq(rows - 1)
         with m.Elif(step & (wait != 0)):
             m.d.sync += wait.eq(wait - 1)
 
-        a = Mux(take, self.a.payload.data.as_value(), 0)
+        a = Mux(take, operands, 0)
         b = self.b.payload.data.as_value()
         columns = [
             OutputStationaryColumn(
@@ -200,7 +211,10 @@ class OutputStationaryEngine(wiring.Component):
             m.submodules[f"column_{lane}"] = column
             m.d.comb += column.en.eq(step)
         travel = self._hop if hop else self._broadcast
-        results = travel(m, columns, step, a, b, take & last)
+        results = travel(m, columns, step, a, b, take & end)
+        if shift is not None:
+            shifts = self._spread(m, step, "broadcast_shift", [take & shift], cols, reset=True)[0]
+            m.d.comb += [column.shift_in.eq(shifts[i]) for i, column in enumerate(columns)]
 
         # The last column is the one to wait for: its flags are those of the beat.
         m.submodules.skid = skid = SkidBuffer(beat_layout(cols, self.core.acc).size)
@@ -213,6 +227,16 @@ class OutputStationaryEngine(wiring.Component):
             skid.out_ready.eq(self.c.ready),
         ]
         return m
+
+    def _operands(self, m: Module, take: Value, last: Value) -> tuple[Value, Value, Value | None]:
+        """Return operands A as PEs take them, whether they end a tile, and shift accumulators."""
+        operands = self.a.payload.data.as_value()
+        if not isinstance(self.core, BitSerialMac):
+            return operands, last, None
+        rows, _, lanes = self.array.shape
+        m.submodules.passes = passes = Passes(self.core.digit, self.nest.a.bits, rows * lanes)
+        m.d.comb += [passes.take.eq(take), passes.last.eq(last), passes.operands.eq(operands)]
+        return passes.digits, passes.end, passes.shift
 
     def _hop(self, m: Module, columns: list, step: Signal, a: Mux, b: Cat, last: Signal) -> Cat:
         """Connect columns in a chain: lane i of each operand enters i steps later."""

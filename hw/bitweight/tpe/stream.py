@@ -29,6 +29,15 @@ class Beats:
     data: np.ndarray
     last: np.ndarray
 
+    def repeated(self, times: int) -> Beats:
+        """Return the beats with those of each tile several times over, each time with its last."""
+        starts = np.concatenate([[0], np.flatnonzero(self.last)[:-1] + 1])
+        lengths = np.diff([*starts, len(self.last)])
+        order = np.concatenate(
+            [np.tile(np.arange(n) + at, times) for at, n in zip(starts, lengths, strict=True)]
+        )
+        return Beats(self.data[order], self.last[order])
+
 
 def beat_layout(lanes: int, bits: int) -> data.StructLayout:
     """Return the payload: field ``data`` of signed elements, lane 0 lowest, then ``last``."""

@@ -6,8 +6,9 @@ from bitweight.notation.transformations.base import Transformation
 from bitweight.notation.transformations.mac import MAC
 from bitweight.notation.transformations.opt1 import OPT1
 from bitweight.notation.transformations.opt2 import OPT2
+from bitweight.notation.transformations.opt2_temporal import OPT2_TEMPORAL
 
-__all__ = ["MAC", "OPT1", "OPT2", "TRANSFORMATIONS", "Transformation"]
+__all__ = ["MAC", "OPT1", "OPT2", "OPT2_TEMPORAL", "TRANSFORMATIONS", "Transformation"]
 
-TRANSFORMATIONS: dict[str, Transformation] = {t.name: t for t in (MAC, OPT1, OPT2)}
+TRANSFORMATIONS: dict[str, Transformation] = {t.name: t for t in (MAC, OPT1, OPT2, OPT2_TEMPORAL)}
 """All named transformations."""

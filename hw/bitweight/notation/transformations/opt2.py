@@ -16,15 +16,15 @@ __all__ = ["OPT2"]
 
 
 def _apply(nest: Nest) -> Nest:
-    shift = nest.the("shift")
-    lanes = [loop.name for loop in nest.around(shift) if loop.dim == "k" and loop.spatial]
+    around = nest.around(nest.the("shift"))
+    lanes = [loop.name for loop in around if loop.dim == "k" and not loop.sequential]
     if not lanes:
         raise IllegalMove(
             "shift runs in no spatial loop over k that it could leave: a PE adds one product at "
             "a time"
         )
     name = lanes[-1]
-    return OPT1.apply(hoist(regroup(interchange(nest, name, "bw"), name), "shift", name))
+    return hoist(regroup(interchange(OPT1.apply(nest), name, "bw"), name), "shift", name)
 
 
 OPT2 = Transformation(

@@ -1,0 +1,119 @@
+"""What enters an array of stationary weights when: weights one tile ahead, and rows of A."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib.wiring import In, Out
+
+from bitweight.block import Block
+
+__all__ = ["Sequencer", "row_bits"]
+
+
+def row_bits(depth: int) -> int:
+    """Return the bits of the number of a row of a block."""
+    return max(1, (depth - 1).bit_length())
+
+
+class Sequencer(Block):
+    """Takes beats of both operands and says what they are.
+
+    `lanes` beats of B are a tile of weights. It is loaded while the one before is in use; the
+    first row of A of the next tile waits until all of it is there, and switches. So `a` and `b`
+    are independent streams, and `b` may run ahead by a tile. A block of rows is multiplied with
+    one tile after the other along k, the last of which is marked by `b_last`.
+
+    Latency: none, outputs depend on the inputs. Throughput: one beat of each operand per step;
+    a tile takes at least ``max(rows of the block, lanes, turn)`` steps.
+
+    Parameters
+    ----------
+    lanes
+        Beats of a tile of weights.
+    depth
+        Most rows of a block.
+    turn
+        Steps until a sum that is added to a row's total can be added to once more. A block of
+        fewer rows has to wait.
+
+    Attributes
+    ----------
+    step : In(1)
+        Nothing is taken without it.
+    a_valid, a_last, b_valid, b_last : In(1)
+        Of the streams. `a_last` marks the last row of a block.
+    take_a, take_b : Out(1)
+        A beat is taken.
+    switch : Out(1)
+        The row of A is the first that the new weights are for.
+    number : Out
+        Of the beat of weights that is taken, 0 to ``lanes - 1``.
+    first, final, last : Out(1)
+        With a row of A: it starts a total, completes it, is the last row of its block.
+    row : Out
+        Of the block, 0 to ``depth - 1``.
+    """
+
+    block_name = "sequencer"
+
+    def __init__(self, lanes: int, depth: int, turn: int) -> None:
+        self.lanes, self.depth, self.turn = lanes, depth, turn
+        self.key = (lanes, depth, turn)
+        flags_in = ("step", "a_valid", "a_last", "b_valid", "b_last")
+        flags_out = ("take_a", "take_b", "switch", "first", "final", "last")
+        super().__init__(
+            {
+                **{name: In(1) for name in flags_in},
+                **{name: Out(1) for name in flags_out},
+                "number": Out(self._count_bits),
+                "row": Out(row_bits(depth)),
+            }
+        )
+
+    @property
+    def _count_bits(self) -> int:
+        return self.lanes.bit_length()
+
+    def build(self) -> Module:
+        m = Module()
+        # Weights: how many beats of the next tile are there, and whether it is the last along k.
+        count = Signal(self._count_bits)
+        loaded = Signal()
+        following_final = Signal(reset_less=True)
+        m.d.comb += [
+            loaded.eq(count == self.lanes),
+            self.take_b.eq(self.step & self.b_valid & (~loaded | self.switch)),
+            self.number.eq(Mux(self.switch, 0, count)),
+        ]
+        with m.If(self.switch | self.take_b):
+            m.d.sync += count.eq(self.number + self.take_b)
+        with m.If(self.take_b):
+            m.d.sync += following_final.eq(self.b_last)
+
+        # Rows: which of the block, and what the weights in use are along k.
+        row = Signal(row_bits(self.depth))
+        begin = Signal(init=1)
+        first = Signal(reset_less=True)
+        final = Signal(init=1)
+        wait = Signal(range(self.turn))
+        m.d.comb += [
+            self.take_a.eq(self.step & self.a_valid & (~begin | (loaded & (wait == 0)))),
+            self.switch.eq(self.take_a & begin),
+            self.first.eq(Mux(begin, final, first)),
+            self.final.eq(Mux(begin, following_final, final)),
+            self.last.eq(self.a_last & self.final),
+            self.row.eq(row),
+        ]
+        with m.If(self.take_a):
+            m.d.sync += [
+                begin.eq(self.a_last),
+                first.eq(self.first),
+                final.eq(self.final),
+                row.eq(Mux(self.a_last, 0, row + 1)),
+            ]
+        # Row i of the next tile comes at the earliest `turn` steps after row i of this one.
+        with m.If(self.take_a & self.a_last & (row < self.turn - 1)):
+            m.d.sync += wait.eq(self.turn - 1 - row)
+        with m.Elif(self.step & (wait != 0)):
+            m.d.sync += wait.eq(wait - 1)
+        return m
