@@ -59,6 +59,9 @@ module cube_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a__re
   wire [2:0] \$procmux$65_Y ;
   wire \$signal ;
   wire \$signal$13 ;
+  wire [511:0] a_0;
+  wire [511:0] a_1;
+  wire [511:0] a_2;
   input [512:0] a__payload;
   wire [512:0] a__payload;
   wire [511:0] \a__payload.data ;
@@ -132,13 +135,13 @@ module cube_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a__re
   input a__valid;
   wire a__valid;
   wire [511:0] a_in;
-  wire [511:0] \a_in$70 ;
+  wire [511:0] \a_in$56 ;
+  wire [511:0] \a_in$59 ;
+  wire [511:0] \a_in$62 ;
+  wire [511:0] \a_in$65 ;
+  wire [511:0] \a_in$68 ;
+  wire [511:0] \a_in$71 ;
   wire [511:0] \a_in$74 ;
-  wire [511:0] \a_in$78 ;
-  wire [511:0] \a_in$82 ;
-  wire [511:0] \a_in$86 ;
-  wire [511:0] \a_in$90 ;
-  wire [511:0] \a_in$94 ;
   input [512:0] b__payload;
   wire [512:0] b__payload;
   wire [511:0] \b__payload.data ;
@@ -211,14 +214,14 @@ module cube_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a__re
   wire b__ready;
   input b__valid;
   wire b__valid;
-  wire [511:0] b_in;
-  wire [511:0] \b_in$71 ;
-  wire [511:0] \b_in$75 ;
-  wire [511:0] \b_in$79 ;
-  wire [511:0] \b_in$83 ;
-  wire [511:0] \b_in$87 ;
-  wire [511:0] \b_in$91 ;
-  wire [511:0] \b_in$95 ;
+  wire [63:0] b_in;
+  wire [63:0] \b_in$57 ;
+  wire [63:0] \b_in$60 ;
+  wire [63:0] \b_in$63 ;
+  wire [63:0] \b_in$66 ;
+  wire [63:0] \b_in$69 ;
+  wire [63:0] \b_in$72 ;
+  wire [63:0] \b_in$75 ;
   output [256:0] c__payload;
   wire [256:0] c__payload;
   wire [255:0] \c__payload.data ;
@@ -246,31 +249,15 @@ module cube_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a__re
   wire [63:0] \data_in$36 ;
   wire [63:0] \data_in$38 ;
   wire [63:0] \data_in$40 ;
-  wire [63:0] \data_in$42 ;
-  wire [63:0] \data_in$44 ;
-  wire [63:0] \data_in$46 ;
-  wire [63:0] \data_in$48 ;
-  wire [63:0] \data_in$50 ;
-  wire [63:0] \data_in$52 ;
-  wire [63:0] \data_in$54 ;
-  wire [63:0] \data_in$56 ;
-  wire [511:0] data_out;
-  wire [511:0] \data_out$59 ;
-  wire [511:0] \data_out$60 ;
-  wire [511:0] \data_out$61 ;
-  wire [511:0] \data_out$62 ;
-  wire [511:0] \data_out$63 ;
-  wire [511:0] \data_out$64 ;
-  wire [511:0] \data_out$65 ;
-  wire [511:0] \data_out$67 ;
-  wire [7:0] \data_out$69 ;
-  wire [511:0] \data_out$72 ;
-  wire [511:0] \data_out$76 ;
-  wire [511:0] \data_out$80 ;
-  wire [511:0] \data_out$84 ;
-  wire [511:0] \data_out$88 ;
-  wire [511:0] \data_out$92 ;
-  wire [511:0] \data_out$96 ;
+  wire [191:0] data_out;
+  wire [191:0] \data_out$43 ;
+  wire [191:0] \data_out$44 ;
+  wire [191:0] \data_out$45 ;
+  wire [191:0] \data_out$46 ;
+  wire [191:0] \data_out$47 ;
+  wire [191:0] \data_out$48 ;
+  wire [191:0] \data_out$49 ;
+  wire [2:0] \data_out$55 ;
   wire en;
   wire \en$16 ;
   wire \en$17 ;
@@ -288,38 +275,30 @@ module cube_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a__re
   wire \en$35 ;
   wire \en$37 ;
   wire \en$39 ;
-  wire \en$41 ;
-  wire \en$43 ;
-  wire \en$45 ;
-  wire \en$47 ;
-  wire \en$49 ;
-  wire \en$51 ;
-  wire \en$53 ;
-  wire \en$55 ;
   wire [256:0] in_payload;
   wire in_ready;
   wire in_valid;
   wire last;
-  wire \last$108 ;
+  wire \last$87 ;
   wire last_in;
+  wire \last_in$58 ;
+  wire \last_in$61 ;
+  wire \last_in$64 ;
+  wire \last_in$67 ;
+  wire \last_in$70 ;
   wire \last_in$73 ;
-  wire \last_in$77 ;
-  wire \last_in$81 ;
-  wire \last_in$85 ;
-  wire \last_in$89 ;
-  wire \last_in$93 ;
-  wire \last_in$97 ;
+  wire \last_in$76 ;
   wire [256:0] out_payload;
   wire out_ready;
   wire out_valid;
   wire [31:0] result;
-  wire [31:0] \result$101 ;
-  wire [31:0] \result$102 ;
-  wire [31:0] \result$103 ;
-  wire [31:0] \result$104 ;
-  wire [31:0] \result$105 ;
-  wire [31:0] \result$106 ;
-  wire [31:0] \result$107 ;
+  wire [31:0] \result$80 ;
+  wire [31:0] \result$81 ;
+  wire [31:0] \result$82 ;
+  wire [31:0] \result$83 ;
+  wire [31:0] \result$84 ;
+  wire [31:0] \result$85 ;
+  wire [31:0] \result$86 ;
   input rst;
   wire rst;
   wire valid;
@@ -357,206 +336,150 @@ module cube_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a__re
   cube_mac_broadcast_a broadcast_a_1 (
     .clk(clk),
     .data_in(\data_in$28 ),
-    .data_out(\data_out$59 ),
+    .data_out(\data_out$43 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   cube_mac_broadcast_a broadcast_a_2 (
     .clk(clk),
     .data_in(\data_in$30 ),
-    .data_out(\data_out$60 ),
+    .data_out(\data_out$44 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   cube_mac_broadcast_a broadcast_a_3 (
     .clk(clk),
     .data_in(\data_in$32 ),
-    .data_out(\data_out$61 ),
+    .data_out(\data_out$45 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   cube_mac_broadcast_a broadcast_a_4 (
     .clk(clk),
     .data_in(\data_in$34 ),
-    .data_out(\data_out$62 ),
+    .data_out(\data_out$46 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   cube_mac_broadcast_a broadcast_a_5 (
     .clk(clk),
     .data_in(\data_in$36 ),
-    .data_out(\data_out$63 ),
+    .data_out(\data_out$47 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   cube_mac_broadcast_a broadcast_a_6 (
     .clk(clk),
     .data_in(\data_in$38 ),
-    .data_out(\data_out$64 ),
+    .data_out(\data_out$48 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   cube_mac_broadcast_a broadcast_a_7 (
     .clk(clk),
     .data_in(\data_in$40 ),
-    .data_out(\data_out$65 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  cube_mac_broadcast_b broadcast_b_0 (
-    .clk(clk),
-    .data_in(b__payload[63:0]),
-    .data_out(b_in),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  cube_mac_broadcast_b broadcast_b_1 (
-    .clk(clk),
-    .data_in(b__payload[127:64]),
-    .data_out(\b_in$71 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  cube_mac_broadcast_b broadcast_b_2 (
-    .clk(clk),
-    .data_in(b__payload[191:128]),
-    .data_out(\b_in$75 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  cube_mac_broadcast_b broadcast_b_3 (
-    .clk(clk),
-    .data_in(b__payload[255:192]),
-    .data_out(\b_in$79 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  cube_mac_broadcast_b broadcast_b_4 (
-    .clk(clk),
-    .data_in(b__payload[319:256]),
-    .data_out(\b_in$83 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  cube_mac_broadcast_b broadcast_b_5 (
-    .clk(clk),
-    .data_in(b__payload[383:320]),
-    .data_out(\b_in$87 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  cube_mac_broadcast_b broadcast_b_6 (
-    .clk(clk),
-    .data_in(b__payload[447:384]),
-    .data_out(\b_in$91 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  cube_mac_broadcast_b broadcast_b_7 (
-    .clk(clk),
-    .data_in(b__payload[511:448]),
-    .data_out(\b_in$95 ),
+    .data_out(\data_out$49 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   cube_mac_broadcast_last broadcast_last_0 (
     .clk(clk),
     .data_in(data_in),
-    .data_out(\data_out$69 ),
+    .data_out(\data_out$55 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   cube_mac_column column_0 (
-    .a_in({ \data_out$65 [63:0], \data_out$64 [63:0], \data_out$63 [63:0], \data_out$62 [63:0], \data_out$61 [63:0], \data_out$60 [63:0], \data_out$59 [63:0], data_out[63:0] }),
-    .b_in(b_in),
+    .a_in({ \data_out$49 [63:0], \data_out$48 [63:0], \data_out$47 [63:0], \data_out$46 [63:0], \data_out$45 [63:0], \data_out$44 [63:0], \data_out$43 [63:0], data_out[63:0] }),
+    .b_in(b__payload[63:0]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$17 ),
-    .last_in(\data_out$69 [0]),
+    .last_in(\data_out$55 [0]),
     .result(result),
     .rst(rst),
     .valid(\$16 )
   );
   cube_mac_column column_1 (
-    .a_in({ \data_out$65 [127:64], \data_out$64 [127:64], \data_out$63 [127:64], \data_out$62 [127:64], \data_out$61 [127:64], \data_out$60 [127:64], \data_out$59 [127:64], data_out[127:64] }),
-    .b_in(\b_in$71 ),
+    .a_in({ \data_out$49 [63:0], \data_out$48 [63:0], \data_out$47 [63:0], \data_out$46 [63:0], \data_out$45 [63:0], \data_out$44 [63:0], \data_out$43 [63:0], data_out[63:0] }),
+    .b_in(b__payload[127:64]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$19 ),
-    .last_in(\data_out$69 [1]),
-    .result(\result$101 ),
+    .last_in(\data_out$55 [0]),
+    .result(\result$80 ),
     .rst(rst),
     .valid(\$18 )
   );
   cube_mac_column column_2 (
-    .a_in({ \data_out$65 [191:128], \data_out$64 [191:128], \data_out$63 [191:128], \data_out$62 [191:128], \data_out$61 [191:128], \data_out$60 [191:128], \data_out$59 [191:128], data_out[191:128] }),
-    .b_in(\b_in$75 ),
+    .a_in({ \data_out$49 [63:0], \data_out$48 [63:0], \data_out$47 [63:0], \data_out$46 [63:0], \data_out$45 [63:0], \data_out$44 [63:0], \data_out$43 [63:0], data_out[63:0] }),
+    .b_in(b__payload[191:128]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$21 ),
-    .last_in(\data_out$69 [2]),
-    .result(\result$102 ),
+    .last_in(\data_out$55 [0]),
+    .result(\result$81 ),
     .rst(rst),
     .valid(\$20 )
   );
   cube_mac_column column_3 (
-    .a_in({ \data_out$65 [255:192], \data_out$64 [255:192], \data_out$63 [255:192], \data_out$62 [255:192], \data_out$61 [255:192], \data_out$60 [255:192], \data_out$59 [255:192], data_out[255:192] }),
-    .b_in(\b_in$79 ),
+    .a_in({ \data_out$49 [127:64], \data_out$48 [127:64], \data_out$47 [127:64], \data_out$46 [127:64], \data_out$45 [127:64], \data_out$44 [127:64], \data_out$43 [127:64], data_out[127:64] }),
+    .b_in(b__payload[255:192]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$23 ),
-    .last_in(\data_out$69 [3]),
-    .result(\result$103 ),
+    .last_in(\data_out$55 [1]),
+    .result(\result$82 ),
     .rst(rst),
     .valid(\$22 )
   );
   cube_mac_column column_4 (
-    .a_in({ \data_out$65 [319:256], \data_out$64 [319:256], \data_out$63 [319:256], \data_out$62 [319:256], \data_out$61 [319:256], \data_out$60 [319:256], \data_out$59 [319:256], data_out[319:256] }),
-    .b_in(\b_in$83 ),
+    .a_in({ \data_out$49 [127:64], \data_out$48 [127:64], \data_out$47 [127:64], \data_out$46 [127:64], \data_out$45 [127:64], \data_out$44 [127:64], \data_out$43 [127:64], data_out[127:64] }),
+    .b_in(b__payload[319:256]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$25 ),
-    .last_in(\data_out$69 [4]),
-    .result(\result$104 ),
+    .last_in(\data_out$55 [1]),
+    .result(\result$83 ),
     .rst(rst),
     .valid(\$24 )
   );
   cube_mac_column column_5 (
-    .a_in({ \data_out$65 [383:320], \data_out$64 [383:320], \data_out$63 [383:320], \data_out$62 [383:320], \data_out$61 [383:320], \data_out$60 [383:320], \data_out$59 [383:320], data_out[383:320] }),
-    .b_in(\b_in$87 ),
+    .a_in({ \data_out$49 [127:64], \data_out$48 [127:64], \data_out$47 [127:64], \data_out$46 [127:64], \data_out$45 [127:64], \data_out$44 [127:64], \data_out$43 [127:64], data_out[127:64] }),
+    .b_in(b__payload[383:320]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$27 ),
-    .last_in(\data_out$69 [5]),
-    .result(\result$105 ),
+    .last_in(\data_out$55 [1]),
+    .result(\result$84 ),
     .rst(rst),
     .valid(\$26 )
   );
   cube_mac_column column_6 (
-    .a_in({ \data_out$65 [447:384], \data_out$64 [447:384], \data_out$63 [447:384], \data_out$62 [447:384], \data_out$61 [447:384], \data_out$60 [447:384], \data_out$59 [447:384], data_out[447:384] }),
-    .b_in(\b_in$91 ),
+    .a_in({ \data_out$49 [191:128], \data_out$48 [191:128], \data_out$47 [191:128], \data_out$46 [191:128], \data_out$45 [191:128], \data_out$44 [191:128], \data_out$43 [191:128], data_out[191:128] }),
+    .b_in(b__payload[447:384]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$29 ),
-    .last_in(\data_out$69 [6]),
-    .result(\result$106 ),
+    .last_in(\data_out$55 [2]),
+    .result(\result$85 ),
     .rst(rst),
     .valid(\$28 )
   );
   cube_mac_column column_7 (
-    .a_in({ \data_out$65 [511:448], \data_out$64 [511:448], \data_out$63 [511:448], \data_out$62 [511:448], \data_out$61 [511:448], \data_out$60 [511:448], \data_out$59 [511:448], data_out[511:448] }),
-    .b_in(\b_in$95 ),
+    .a_in({ \data_out$49 [191:128], \data_out$48 [191:128], \data_out$47 [191:128], \data_out$46 [191:128], \data_out$45 [191:128], \data_out$44 [191:128], \data_out$43 [191:128], data_out[191:128] }),
+    .b_in(b__payload[511:448]),
     .clk(clk),
     .en(\$signal$13 ),
-    .last(\last$108 ),
-    .last_in(\data_out$69 [7]),
-    .result(\result$107 ),
+    .last(\last$87 ),
+    .last_in(\data_out$55 [2]),
+    .result(\result$86 ),
     .rst(rst),
     .valid(in_valid)
   );
   cube_mac_skid_buffer skid (
     .clk(clk),
-    .in_payload({ \last$108 , \result$107 , \result$106 , \result$105 , \result$104 , \result$103 , \result$102 , \result$101 , result }),
+    .in_payload({ \last$87 , \result$86 , \result$85 , \result$84 , \result$83 , \result$82 , \result$81 , \result$80 , result }),
     .in_ready(\$signal$13 ),
     .in_valid(in_valid),
     .out_payload(c__payload),
@@ -719,48 +642,35 @@ module cube_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a__re
   assign out_valid = c__valid;
   assign out_payload = c__payload;
   assign valid = in_valid;
-  assign in_payload = { \last$108 , \result$107 , \result$106 , \result$105 , \result$104 , \result$103 , \result$102 , \result$101 , result };
+  assign in_payload = { \last$87 , \result$86 , \result$85 , \result$84 , \result$83 , \result$82 , \result$81 , \result$80 , result };
   assign in_ready = \$signal$13 ;
-  assign \last_in$97  = \data_out$69 [7];
-  assign \data_out$96  = \b_in$95 ;
-  assign \a_in$94  = { \data_out$65 [511:448], \data_out$64 [511:448], \data_out$63 [511:448], \data_out$62 [511:448], \data_out$61 [511:448], \data_out$60 [511:448], \data_out$59 [511:448], data_out[511:448] };
-  assign \last_in$93  = \data_out$69 [6];
-  assign \data_out$92  = \b_in$91 ;
-  assign \a_in$90  = { \data_out$65 [447:384], \data_out$64 [447:384], \data_out$63 [447:384], \data_out$62 [447:384], \data_out$61 [447:384], \data_out$60 [447:384], \data_out$59 [447:384], data_out[447:384] };
-  assign \last_in$89  = \data_out$69 [5];
-  assign \data_out$88  = \b_in$87 ;
-  assign \a_in$86  = { \data_out$65 [383:320], \data_out$64 [383:320], \data_out$63 [383:320], \data_out$62 [383:320], \data_out$61 [383:320], \data_out$60 [383:320], \data_out$59 [383:320], data_out[383:320] };
-  assign \last_in$85  = \data_out$69 [4];
-  assign \data_out$84  = \b_in$83 ;
-  assign \a_in$82  = { \data_out$65 [319:256], \data_out$64 [319:256], \data_out$63 [319:256], \data_out$62 [319:256], \data_out$61 [319:256], \data_out$60 [319:256], \data_out$59 [319:256], data_out[319:256] };
-  assign \last_in$81  = \data_out$69 [3];
-  assign \data_out$80  = \b_in$79 ;
-  assign \a_in$78  = { \data_out$65 [255:192], \data_out$64 [255:192], \data_out$63 [255:192], \data_out$62 [255:192], \data_out$61 [255:192], \data_out$60 [255:192], \data_out$59 [255:192], data_out[255:192] };
-  assign \last_in$77  = \data_out$69 [2];
-  assign \data_out$76  = \b_in$75 ;
-  assign \a_in$74  = { \data_out$65 [191:128], \data_out$64 [191:128], \data_out$63 [191:128], \data_out$62 [191:128], \data_out$61 [191:128], \data_out$60 [191:128], \data_out$59 [191:128], data_out[191:128] };
-  assign \last_in$73  = \data_out$69 [1];
-  assign \data_out$72  = \b_in$71 ;
-  assign \a_in$70  = { \data_out$65 [127:64], \data_out$64 [127:64], \data_out$63 [127:64], \data_out$62 [127:64], \data_out$61 [127:64], \data_out$60 [127:64], \data_out$59 [127:64], data_out[127:64] };
-  assign last_in = \data_out$69 [0];
-  assign \data_out$67  = b_in;
-  assign a_in = { \data_out$65 [63:0], \data_out$64 [63:0], \data_out$63 [63:0], \data_out$62 [63:0], \data_out$61 [63:0], \data_out$60 [63:0], \data_out$59 [63:0], data_out[63:0] };
-  assign \data_in$56  = b__payload[511:448];
-  assign \en$55  = \$signal$13 ;
-  assign \data_in$54  = b__payload[447:384];
-  assign \en$53  = \$signal$13 ;
-  assign \data_in$52  = b__payload[383:320];
-  assign \en$51  = \$signal$13 ;
-  assign \data_in$50  = b__payload[319:256];
-  assign \en$49  = \$signal$13 ;
-  assign \data_in$48  = b__payload[255:192];
-  assign \en$47  = \$signal$13 ;
-  assign \data_in$46  = b__payload[191:128];
-  assign \en$45  = \$signal$13 ;
-  assign \data_in$44  = b__payload[127:64];
-  assign \en$43  = \$signal$13 ;
-  assign \data_in$42  = b__payload[63:0];
-  assign \en$41  = \$signal$13 ;
+  assign \last_in$76  = \data_out$55 [2];
+  assign \b_in$75  = b__payload[511:448];
+  assign \a_in$74  = { \data_out$49 [191:128], \data_out$48 [191:128], \data_out$47 [191:128], \data_out$46 [191:128], \data_out$45 [191:128], \data_out$44 [191:128], \data_out$43 [191:128], data_out[191:128] };
+  assign \last_in$73  = \data_out$55 [2];
+  assign \b_in$72  = b__payload[447:384];
+  assign \a_in$71  = { \data_out$49 [191:128], \data_out$48 [191:128], \data_out$47 [191:128], \data_out$46 [191:128], \data_out$45 [191:128], \data_out$44 [191:128], \data_out$43 [191:128], data_out[191:128] };
+  assign \last_in$70  = \data_out$55 [1];
+  assign \b_in$69  = b__payload[383:320];
+  assign \a_in$68  = { \data_out$49 [127:64], \data_out$48 [127:64], \data_out$47 [127:64], \data_out$46 [127:64], \data_out$45 [127:64], \data_out$44 [127:64], \data_out$43 [127:64], data_out[127:64] };
+  assign \last_in$67  = \data_out$55 [1];
+  assign \b_in$66  = b__payload[319:256];
+  assign \a_in$65  = { \data_out$49 [127:64], \data_out$48 [127:64], \data_out$47 [127:64], \data_out$46 [127:64], \data_out$45 [127:64], \data_out$44 [127:64], \data_out$43 [127:64], data_out[127:64] };
+  assign \last_in$64  = \data_out$55 [1];
+  assign \b_in$63  = b__payload[255:192];
+  assign \a_in$62  = { \data_out$49 [127:64], \data_out$48 [127:64], \data_out$47 [127:64], \data_out$46 [127:64], \data_out$45 [127:64], \data_out$44 [127:64], \data_out$43 [127:64], data_out[127:64] };
+  assign \last_in$61  = \data_out$55 [0];
+  assign \b_in$60  = b__payload[191:128];
+  assign \a_in$59  = { \data_out$49 [63:0], \data_out$48 [63:0], \data_out$47 [63:0], \data_out$46 [63:0], \data_out$45 [63:0], \data_out$44 [63:0], \data_out$43 [63:0], data_out[63:0] };
+  assign \last_in$58  = \data_out$55 [0];
+  assign \b_in$57  = b__payload[127:64];
+  assign \a_in$56  = { \data_out$49 [63:0], \data_out$48 [63:0], \data_out$47 [63:0], \data_out$46 [63:0], \data_out$45 [63:0], \data_out$44 [63:0], \data_out$43 [63:0], data_out[63:0] };
+  assign last_in = \data_out$55 [0];
+  assign b_in = b__payload[63:0];
+  assign a_in = { \data_out$49 [63:0], \data_out$48 [63:0], \data_out$47 [63:0], \data_out$46 [63:0], \data_out$45 [63:0], \data_out$44 [63:0], \data_out$43 [63:0], data_out[63:0] };
+  assign a_2 = { \data_out$49 [191:128], \data_out$48 [191:128], \data_out$47 [191:128], \data_out$46 [191:128], \data_out$45 [191:128], \data_out$44 [191:128], \data_out$43 [191:128], data_out[191:128] };
+  assign a_1 = { \data_out$49 [127:64], \data_out$48 [127:64], \data_out$47 [127:64], \data_out$46 [127:64], \data_out$45 [127:64], \data_out$44 [127:64], \data_out$43 [127:64], data_out[127:64] };
+  assign a_0 = { \data_out$49 [63:0], \data_out$48 [63:0], \data_out$47 [63:0], \data_out$46 [63:0], \data_out$45 [63:0], \data_out$44 [63:0], \data_out$43 [63:0], data_out[63:0] };
   assign \en$39  = \$signal$13 ;
   assign \en$37  = \$signal$13 ;
   assign \en$35  = \$signal$13 ;
@@ -792,8 +702,8 @@ module cube_mac_broadcast_a(rst, en, data_in, data_out, clk);
   wire clk;
   input [63:0] data_in;
   wire [63:0] data_in;
-  output [511:0] data_out;
-  wire [511:0] data_out;
+  output [191:0] data_out;
+  wire [191:0] data_out;
   input en;
   wire en;
   input rst;
@@ -813,7 +723,7 @@ module cube_mac_broadcast_a(rst, en, data_in, data_out, clk);
   assign \$2  = rst ? 64'h0000000000000000 : \$procmux$33_Y ;
   assign \$procmux$37_Y  = en ? data_in : stage_1_copy_0;
   assign \$1  = rst ? 64'h0000000000000000 : \$procmux$37_Y ;
-  assign data_out = { stage_1_copy_2, stage_1_copy_2, stage_1_copy_1, stage_1_copy_1, stage_1_copy_1, stage_1_copy_0, stage_1_copy_0, stage_1_copy_0 };
+  assign data_out = { stage_1_copy_2, stage_1_copy_1, stage_1_copy_0 };
 endmodule
 
 module cube_mac_broadcast_b(rst, en, data_in, data_out, clk);
@@ -824,8 +734,8 @@ module cube_mac_broadcast_b(rst, en, data_in, data_out, clk);
   wire clk;
   input [63:0] data_in;
   wire [63:0] data_in;
-  output [511:0] data_out;
-  wire [511:0] data_out;
+  output [191:0] data_out;
+  wire [191:0] data_out;
   input en;
   wire en;
   input rst;
@@ -842,7 +752,7 @@ module cube_mac_broadcast_b(rst, en, data_in, data_out, clk);
   assign \$3  = en ? data_in : stage_1_copy_2;
   assign \$2  = en ? data_in : stage_1_copy_1;
   assign \$1  = en ? data_in : stage_1_copy_0;
-  assign data_out = { stage_1_copy_2, stage_1_copy_2, stage_1_copy_1, stage_1_copy_1, stage_1_copy_1, stage_1_copy_0, stage_1_copy_0, stage_1_copy_0 };
+  assign data_out = { stage_1_copy_2, stage_1_copy_1, stage_1_copy_0 };
 endmodule
 
 module cube_mac_broadcast_last(rst, en, data_in, data_out, clk);
@@ -856,8 +766,8 @@ module cube_mac_broadcast_last(rst, en, data_in, data_out, clk);
   wire clk;
   input data_in;
   wire data_in;
-  output [7:0] data_out;
-  wire [7:0] data_out;
+  output [2:0] data_out;
+  wire [2:0] data_out;
   input en;
   wire en;
   input rst;
@@ -877,7 +787,7 @@ module cube_mac_broadcast_last(rst, en, data_in, data_out, clk);
   assign \$2  = rst ? 1'h0 : \$procmux$45_Y ;
   assign \$procmux$49_Y  = en ? data_in : stage_1_copy_0;
   assign \$1  = rst ? 1'h0 : \$procmux$49_Y ;
-  assign data_out = { stage_1_copy_2, stage_1_copy_2, stage_1_copy_1, stage_1_copy_1, stage_1_copy_1, stage_1_copy_0, stage_1_copy_0, stage_1_copy_0 };
+  assign data_out = { stage_1_copy_2, stage_1_copy_1, stage_1_copy_0 };
 endmodule
 
 module cube_mac_column(rst, en, a_in, b_in, last_in, result, valid, last, clk);
@@ -929,65 +839,68 @@ module cube_mac_column(rst, en, a_in, b_in, last_in, result, valid, last, clk);
   reg [1:0] \$signal  = 2'h0;
   input [511:0] a_in;
   wire [511:0] a_in;
-  wire [63:0] \a_in$10 ;
-  wire [63:0] \a_in$14 ;
-  wire [63:0] \a_in$19 ;
-  wire [63:0] \a_in$24 ;
-  wire [63:0] \a_in$29 ;
-  wire [63:0] \a_in$34 ;
-  wire [63:0] \a_in$39 ;
-  wire [63:0] \a_in$44 ;
-  input [511:0] b_in;
-  wire [511:0] b_in;
-  wire [63:0] \b_in$12 ;
-  wire [63:0] \b_in$17 ;
-  wire [63:0] \b_in$22 ;
-  wire [63:0] \b_in$27 ;
-  wire [63:0] \b_in$32 ;
-  wire [63:0] \b_in$37 ;
-  wire [63:0] \b_in$42 ;
-  wire [63:0] \b_in$47 ;
+  wire [63:0] \a_in$12 ;
+  wire [63:0] \a_in$17 ;
+  wire [63:0] \a_in$22 ;
+  wire [63:0] \a_in$27 ;
+  wire [63:0] \a_in$32 ;
+  wire [63:0] \a_in$37 ;
+  wire [63:0] \a_in$42 ;
+  wire [63:0] \a_in$47 ;
+  input [63:0] b_in;
+  wire [63:0] b_in;
+  wire [63:0] \b_in$14 ;
+  wire [63:0] \b_in$20 ;
+  wire [63:0] \b_in$25 ;
+  wire [63:0] \b_in$30 ;
+  wire [63:0] \b_in$35 ;
+  wire [63:0] \b_in$40 ;
+  wire [63:0] \b_in$45 ;
+  wire [63:0] \b_in$50 ;
   input clk;
   wire clk;
+  wire [63:0] data_in;
+  wire [191:0] data_out;
   wire [31:0] drain_0;
-  wire [31:0] \drain_0$52 ;
-  wire [31:0] \drain_0$53 ;
-  wire [31:0] \drain_0$54 ;
   wire [31:0] \drain_0$55 ;
   wire [31:0] \drain_0$56 ;
   wire [31:0] \drain_0$57 ;
   wire [31:0] \drain_0$58 ;
+  wire [31:0] \drain_0$59 ;
+  wire [31:0] \drain_0$60 ;
+  wire [31:0] \drain_0$61 ;
   input en;
   wire en;
-  wire \en$13 ;
-  wire \en$18 ;
-  wire \en$23 ;
-  wire \en$28 ;
-  wire \en$33 ;
-  wire \en$38 ;
-  wire \en$43 ;
+  wire \en$11 ;
+  wire \en$16 ;
+  wire \en$21 ;
+  wire \en$26 ;
+  wire \en$31 ;
+  wire \en$36 ;
+  wire \en$41 ;
+  wire \en$46 ;
   wire \en$9 ;
   reg [1:0] \final  = 2'h0;
   output last;
   wire last;
   input last_in;
   wire last_in;
-  wire \last_in$11 ;
-  wire \last_in$15 ;
-  wire \last_in$20 ;
-  wire \last_in$25 ;
-  wire \last_in$30 ;
-  wire \last_in$35 ;
-  wire \last_in$40 ;
-  wire \last_in$45 ;
+  wire \last_in$13 ;
+  wire \last_in$18 ;
+  wire \last_in$23 ;
+  wire \last_in$28 ;
+  wire \last_in$33 ;
+  wire \last_in$38 ;
+  wire \last_in$43 ;
+  wire \last_in$48 ;
   wire last_out;
-  wire \last_out$21 ;
-  wire \last_out$26 ;
-  wire \last_out$31 ;
-  wire \last_out$36 ;
-  wire \last_out$41 ;
-  wire \last_out$46 ;
-  wire \last_out$59 ;
+  wire \last_out$24 ;
+  wire \last_out$29 ;
+  wire \last_out$34 ;
+  wire \last_out$39 ;
+  wire \last_out$44 ;
+  wire \last_out$49 ;
+  wire \last_out$62 ;
   output [31:0] result;
   reg [31:0] result = 32'd0;
   input rst;
@@ -995,155 +908,164 @@ module cube_mac_column(rst, en, a_in, b_in, last_in, result, valid, last, clk);
   output valid;
   wire valid;
   wire [31:0] word_0;
-  assign \$1  = drain_0 | \drain_0$52 ;
-  assign \$2  = \$1  | \drain_0$53 ;
-  assign \$3  = \$2  | \drain_0$54 ;
-  assign \$4  = \$3  | \drain_0$55 ;
-  assign \$5  = \$4  | \drain_0$56 ;
-  assign \$6  = \$5  | \drain_0$57 ;
-  assign \$7  = \$6  | \drain_0$58 ;
-  assign \$8  = | { \last_out$59 , \last_in$45 , \last_in$40 , \last_in$35 , \last_in$30 , \last_in$25 , \last_in$20 , \last_in$15  };
+  assign \$1  = drain_0 | \drain_0$55 ;
+  assign \$2  = \$1  | \drain_0$56 ;
+  assign \$3  = \$2  | \drain_0$57 ;
+  assign \$4  = \$3  | \drain_0$58 ;
+  assign \$5  = \$4  | \drain_0$59 ;
+  assign \$6  = \$5  | \drain_0$60 ;
+  assign \$7  = \$6  | \drain_0$61 ;
+  assign \$8  = | { \last_out$62 , \last_in$48 , \last_in$43 , \last_in$38 , \last_in$33 , \last_in$28 , \last_in$23 , \last_in$18  };
   always @(posedge clk)
     result <= \$25 ;
   always @(posedge clk)
     \$signal  <= \$26 ;
   always @(posedge clk)
     \final  <= \$27 ;
-  assign \$procmux$53_Y  = en ? { \final [0], \last_out$59  } : \final ;
+  assign \$procmux$53_Y  = en ? { \final [0], \last_out$62  } : \final ;
   assign \$27  = rst ? 2'h0 : \$procmux$53_Y ;
   assign \$procmux$57_Y  = en ? { \$signal [0], \$8  } : \$signal ;
   assign \$26  = rst ? 2'h0 : \$procmux$57_Y ;
   assign \$25  = en ? \$7  : result;
+  cube_mac_broadcast_b broadcast_b (
+    .clk(clk),
+    .data_in(b_in),
+    .data_out(data_out),
+    .en(en),
+    .rst(rst)
+  );
   cube_mac_pe pe_0 (
     .a_in(a_in[63:0]),
     .a_out(\$9 ),
-    .b_in(b_in[63:0]),
+    .b_in(data_out[63:0]),
     .b_out(\$10 ),
     .clk(clk),
     .drain_0(drain_0),
     .en(en),
     .last_in(last_in),
-    .last_out(\last_in$15 ),
+    .last_out(\last_in$18 ),
     .rst(rst)
   );
   cube_mac_pe pe_1 (
     .a_in(a_in[127:64]),
     .a_out(\$11 ),
-    .b_in(b_in[127:64]),
+    .b_in(data_out[63:0]),
     .b_out(\$12 ),
     .clk(clk),
-    .drain_0(\drain_0$52 ),
+    .drain_0(\drain_0$55 ),
     .en(en),
-    .last_in(\last_in$15 ),
-    .last_out(\last_in$20 ),
+    .last_in(\last_in$18 ),
+    .last_out(\last_in$23 ),
     .rst(rst)
   );
   cube_mac_pe pe_2 (
     .a_in(a_in[191:128]),
     .a_out(\$13 ),
-    .b_in(b_in[191:128]),
+    .b_in(data_out[63:0]),
     .b_out(\$14 ),
     .clk(clk),
-    .drain_0(\drain_0$53 ),
+    .drain_0(\drain_0$56 ),
     .en(en),
-    .last_in(\last_in$20 ),
-    .last_out(\last_in$25 ),
+    .last_in(\last_in$23 ),
+    .last_out(\last_in$28 ),
     .rst(rst)
   );
   cube_mac_pe pe_3 (
     .a_in(a_in[255:192]),
     .a_out(\$15 ),
-    .b_in(b_in[255:192]),
+    .b_in(data_out[127:64]),
     .b_out(\$16 ),
     .clk(clk),
-    .drain_0(\drain_0$54 ),
+    .drain_0(\drain_0$57 ),
     .en(en),
-    .last_in(\last_in$25 ),
-    .last_out(\last_in$30 ),
+    .last_in(\last_in$28 ),
+    .last_out(\last_in$33 ),
     .rst(rst)
   );
   cube_mac_pe pe_4 (
     .a_in(a_in[319:256]),
     .a_out(\$17 ),
-    .b_in(b_in[319:256]),
+    .b_in(data_out[127:64]),
     .b_out(\$18 ),
     .clk(clk),
-    .drain_0(\drain_0$55 ),
+    .drain_0(\drain_0$58 ),
     .en(en),
-    .last_in(\last_in$30 ),
-    .last_out(\last_in$35 ),
+    .last_in(\last_in$33 ),
+    .last_out(\last_in$38 ),
     .rst(rst)
   );
   cube_mac_pe pe_5 (
     .a_in(a_in[383:320]),
     .a_out(\$19 ),
-    .b_in(b_in[383:320]),
+    .b_in(data_out[127:64]),
     .b_out(\$20 ),
     .clk(clk),
-    .drain_0(\drain_0$56 ),
+    .drain_0(\drain_0$59 ),
     .en(en),
-    .last_in(\last_in$35 ),
-    .last_out(\last_in$40 ),
+    .last_in(\last_in$38 ),
+    .last_out(\last_in$43 ),
     .rst(rst)
   );
   cube_mac_pe pe_6 (
     .a_in(a_in[447:384]),
     .a_out(\$21 ),
-    .b_in(b_in[447:384]),
+    .b_in(data_out[191:128]),
     .b_out(\$22 ),
     .clk(clk),
-    .drain_0(\drain_0$57 ),
+    .drain_0(\drain_0$60 ),
     .en(en),
-    .last_in(\last_in$40 ),
-    .last_out(\last_in$45 ),
+    .last_in(\last_in$43 ),
+    .last_out(\last_in$48 ),
     .rst(rst)
   );
   cube_mac_pe pe_7 (
     .a_in(a_in[511:448]),
     .a_out(\$23 ),
-    .b_in(b_in[511:448]),
+    .b_in(data_out[191:128]),
     .b_out(\$24 ),
     .clk(clk),
-    .drain_0(\drain_0$58 ),
+    .drain_0(\drain_0$61 ),
     .en(en),
-    .last_in(\last_in$45 ),
-    .last_out(\last_out$59 ),
+    .last_in(\last_in$48 ),
+    .last_out(\last_out$62 ),
     .rst(rst)
   );
   assign last = \final [1];
   assign valid = \$signal [1];
   assign word_0 = result;
-  assign \b_in$47  = b_in[511:448];
-  assign \last_out$46  = \last_in$45 ;
-  assign \a_in$44  = a_in[511:448];
-  assign \en$43  = en;
-  assign \b_in$42  = b_in[447:384];
-  assign \last_out$41  = \last_in$40 ;
-  assign \a_in$39  = a_in[447:384];
-  assign \en$38  = en;
-  assign \b_in$37  = b_in[383:320];
-  assign \last_out$36  = \last_in$35 ;
-  assign \a_in$34  = a_in[383:320];
-  assign \en$33  = en;
-  assign \b_in$32  = b_in[319:256];
-  assign \last_out$31  = \last_in$30 ;
-  assign \a_in$29  = a_in[319:256];
-  assign \en$28  = en;
-  assign \b_in$27  = b_in[255:192];
-  assign \last_out$26  = \last_in$25 ;
-  assign \a_in$24  = a_in[255:192];
-  assign \en$23  = en;
-  assign \b_in$22  = b_in[191:128];
-  assign \last_out$21  = \last_in$20 ;
-  assign \a_in$19  = a_in[191:128];
-  assign \en$18  = en;
-  assign \b_in$17  = b_in[127:64];
-  assign last_out = \last_in$15 ;
-  assign \a_in$14  = a_in[127:64];
-  assign \en$13  = en;
-  assign \b_in$12  = b_in[63:0];
-  assign \last_in$11  = last_in;
-  assign \a_in$10  = a_in[63:0];
+  assign \b_in$50  = data_out[191:128];
+  assign \last_out$49  = \last_in$48 ;
+  assign \a_in$47  = a_in[511:448];
+  assign \en$46  = en;
+  assign \b_in$45  = data_out[191:128];
+  assign \last_out$44  = \last_in$43 ;
+  assign \a_in$42  = a_in[447:384];
+  assign \en$41  = en;
+  assign \b_in$40  = data_out[127:64];
+  assign \last_out$39  = \last_in$38 ;
+  assign \a_in$37  = a_in[383:320];
+  assign \en$36  = en;
+  assign \b_in$35  = data_out[127:64];
+  assign \last_out$34  = \last_in$33 ;
+  assign \a_in$32  = a_in[319:256];
+  assign \en$31  = en;
+  assign \b_in$30  = data_out[127:64];
+  assign \last_out$29  = \last_in$28 ;
+  assign \a_in$27  = a_in[255:192];
+  assign \en$26  = en;
+  assign \b_in$25  = data_out[63:0];
+  assign \last_out$24  = \last_in$23 ;
+  assign \a_in$22  = a_in[191:128];
+  assign \en$21  = en;
+  assign \b_in$20  = data_out[63:0];
+  assign last_out = \last_in$18 ;
+  assign \a_in$17  = a_in[127:64];
+  assign \en$16  = en;
+  assign \b_in$14  = data_out[63:0];
+  assign \last_in$13  = last_in;
+  assign \a_in$12  = a_in[63:0];
+  assign \en$11  = en;
+  assign data_in = b_in;
   assign \en$9  = en;
 endmodule
 

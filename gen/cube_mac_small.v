@@ -25,6 +25,8 @@ module cube_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c__ready,
   wire [1:0] \$procmux$55_Y ;
   wire \$signal ;
   wire \$signal$13 ;
+  wire [95:0] a_0;
+  wire [95:0] a_1;
   input [96:0] a__payload;
   wire [96:0] a__payload;
   wire [95:0] \a__payload.data ;
@@ -46,7 +48,7 @@ module cube_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c__ready,
   input a__valid;
   wire a__valid;
   wire [95:0] a_in;
-  wire [95:0] \a_in$37 ;
+  wire [95:0] \a_in$34 ;
   input [64:0] b__payload;
   wire [64:0] b__payload;
   wire [63:0] \b__payload.data ;
@@ -63,8 +65,8 @@ module cube_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c__ready,
   wire b__ready;
   input b__valid;
   wire b__valid;
-  wire [95:0] b_in;
-  wire [95:0] \b_in$38 ;
+  wire [31:0] b_in;
+  wire [31:0] \b_in$35 ;
   output [64:0] c__payload;
   wire [64:0] c__payload;
   wire [63:0] \c__payload.data ;
@@ -81,34 +83,28 @@ module cube_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c__ready,
   wire [31:0] \data_in$20 ;
   wire [31:0] \data_in$22 ;
   wire [31:0] \data_in$24 ;
-  wire [31:0] \data_in$26 ;
-  wire [31:0] \data_in$28 ;
   wire [63:0] data_out;
-  wire [63:0] \data_out$31 ;
-  wire [63:0] \data_out$32 ;
-  wire [95:0] \data_out$34 ;
-  wire [1:0] \data_out$36 ;
-  wire [95:0] \data_out$39 ;
+  wire [63:0] \data_out$27 ;
+  wire [63:0] \data_out$28 ;
+  wire [1:0] \data_out$33 ;
   wire en;
   wire \en$16 ;
   wire \en$17 ;
   wire \en$19 ;
   wire \en$21 ;
   wire \en$23 ;
-  wire \en$25 ;
-  wire \en$27 ;
   wire [64:0] in_payload;
   wire in_ready;
   wire in_valid;
   wire last;
-  wire \last$45 ;
+  wire \last$41 ;
   wire last_in;
-  wire \last_in$40 ;
+  wire \last_in$36 ;
   wire [64:0] out_payload;
   wire out_ready;
   wire out_valid;
   wire [31:0] result;
-  wire [31:0] \result$44 ;
+  wire [31:0] \result$40 ;
   input rst;
   wire rst;
   wire valid;
@@ -141,63 +137,49 @@ module cube_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c__ready,
   cube_mac_small_broadcast_a broadcast_a_1 (
     .clk(clk),
     .data_in(\data_in$22 ),
-    .data_out(\data_out$31 ),
+    .data_out(\data_out$27 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   cube_mac_small_broadcast_a broadcast_a_2 (
     .clk(clk),
     .data_in(\data_in$24 ),
-    .data_out(\data_out$32 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  cube_mac_small_broadcast_b broadcast_b_0 (
-    .clk(clk),
-    .data_in(b__payload[31:0]),
-    .data_out(b_in),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  cube_mac_small_broadcast_b broadcast_b_1 (
-    .clk(clk),
-    .data_in(b__payload[63:32]),
-    .data_out(\b_in$38 ),
+    .data_out(\data_out$28 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   cube_mac_small_broadcast_last broadcast_last_0 (
     .clk(clk),
     .data_in(data_in),
-    .data_out(\data_out$36 ),
+    .data_out(\data_out$33 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   cube_mac_small_column column_0 (
-    .a_in({ \data_out$32 [31:0], \data_out$31 [31:0], data_out[31:0] }),
-    .b_in(b_in),
+    .a_in({ \data_out$28 [31:0], \data_out$27 [31:0], data_out[31:0] }),
+    .b_in(b__payload[31:0]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$12 ),
-    .last_in(\data_out$36 [0]),
+    .last_in(\data_out$33 [0]),
     .result(result),
     .rst(rst),
     .valid(\$11 )
   );
   cube_mac_small_column column_1 (
-    .a_in({ \data_out$32 [63:32], \data_out$31 [63:32], data_out[63:32] }),
-    .b_in(\b_in$38 ),
+    .a_in({ \data_out$28 [63:32], \data_out$27 [63:32], data_out[63:32] }),
+    .b_in(b__payload[63:32]),
     .clk(clk),
     .en(\$signal$13 ),
-    .last(\last$45 ),
-    .last_in(\data_out$36 [1]),
-    .result(\result$44 ),
+    .last(\last$41 ),
+    .last_in(\data_out$33 [1]),
+    .result(\result$40 ),
     .rst(rst),
     .valid(in_valid)
   );
   cube_mac_small_skid_buffer skid (
     .clk(clk),
-    .in_payload({ \last$45 , \result$44 , result }),
+    .in_payload({ \last$41 , \result$40 , result }),
     .in_ready(\$signal$13 ),
     .in_valid(in_valid),
     .out_payload(c__payload),
@@ -241,18 +223,16 @@ module cube_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c__ready,
   assign out_valid = c__valid;
   assign out_payload = c__payload;
   assign valid = in_valid;
-  assign in_payload = { \last$45 , \result$44 , result };
+  assign in_payload = { \last$41 , \result$40 , result };
   assign in_ready = \$signal$13 ;
-  assign \last_in$40  = \data_out$36 [1];
-  assign \data_out$39  = \b_in$38 ;
-  assign \a_in$37  = { \data_out$32 [63:32], \data_out$31 [63:32], data_out[63:32] };
-  assign last_in = \data_out$36 [0];
-  assign \data_out$34  = b_in;
-  assign a_in = { \data_out$32 [31:0], \data_out$31 [31:0], data_out[31:0] };
-  assign \data_in$28  = b__payload[63:32];
-  assign \en$27  = \$signal$13 ;
-  assign \data_in$26  = b__payload[31:0];
-  assign \en$25  = \$signal$13 ;
+  assign \last_in$36  = \data_out$33 [1];
+  assign \b_in$35  = b__payload[63:32];
+  assign \a_in$34  = { \data_out$28 [63:32], \data_out$27 [63:32], data_out[63:32] };
+  assign last_in = \data_out$33 [0];
+  assign b_in = b__payload[31:0];
+  assign a_in = { \data_out$28 [31:0], \data_out$27 [31:0], data_out[31:0] };
+  assign a_1 = { \data_out$28 [63:32], \data_out$27 [63:32], data_out[63:32] };
+  assign a_0 = { \data_out$28 [31:0], \data_out$27 [31:0], data_out[31:0] };
   assign \en$23  = \$signal$13 ;
   assign \en$21  = \$signal$13 ;
   assign \en$19  = \$signal$13 ;
@@ -297,8 +277,8 @@ module cube_mac_small_broadcast_b(rst, en, data_in, data_out, clk);
   wire clk;
   input [31:0] data_in;
   wire [31:0] data_in;
-  output [95:0] data_out;
-  wire [95:0] data_out;
+  output [63:0] data_out;
+  wire [63:0] data_out;
   input en;
   wire en;
   input rst;
@@ -311,7 +291,7 @@ module cube_mac_small_broadcast_b(rst, en, data_in, data_out, clk);
     stage_1_copy_1 <= \$2 ;
   assign \$2  = en ? data_in : stage_1_copy_1;
   assign \$1  = en ? data_in : stage_1_copy_0;
-  assign data_out = { stage_1_copy_1, stage_1_copy_0, stage_1_copy_0 };
+  assign data_out = { stage_1_copy_1, stage_1_copy_0 };
 endmodule
 
 module cube_mac_small_broadcast_last(rst, en, data_in, data_out, clk);
@@ -366,35 +346,38 @@ module cube_mac_small_column(rst, en, a_in, b_in, last_in, result, valid, last, 
   reg [1:0] \$signal  = 2'h0;
   input [95:0] a_in;
   wire [95:0] a_in;
-  wire [31:0] \a_in$10 ;
-  wire [31:0] \a_in$14 ;
-  wire [31:0] \a_in$19 ;
-  input [95:0] b_in;
-  wire [95:0] b_in;
-  wire [31:0] \b_in$12 ;
-  wire [31:0] \b_in$17 ;
-  wire [31:0] \b_in$22 ;
+  wire [31:0] \a_in$12 ;
+  wire [31:0] \a_in$17 ;
+  wire [31:0] \a_in$22 ;
+  input [31:0] b_in;
+  wire [31:0] b_in;
+  wire [31:0] \b_in$14 ;
+  wire [31:0] \b_in$20 ;
+  wire [31:0] \b_in$25 ;
   input clk;
   wire clk;
+  wire [31:0] data_in;
+  wire [63:0] data_out;
   wire [31:0] drain_0;
-  wire [31:0] \drain_0$27 ;
-  wire [31:0] \drain_0$28 ;
+  wire [31:0] \drain_0$30 ;
+  wire [31:0] \drain_0$31 ;
   input en;
   wire en;
-  wire \en$13 ;
-  wire \en$18 ;
+  wire \en$11 ;
+  wire \en$16 ;
+  wire \en$21 ;
   wire \en$9 ;
   reg [1:0] \final  = 2'h0;
   output last;
   wire last;
   input last_in;
   wire last_in;
-  wire \last_in$11 ;
-  wire \last_in$15 ;
-  wire \last_in$20 ;
+  wire \last_in$13 ;
+  wire \last_in$18 ;
+  wire \last_in$23 ;
   wire last_out;
-  wire \last_out$21 ;
-  wire \last_out$29 ;
+  wire \last_out$24 ;
+  wire \last_out$32 ;
   output [31:0] result;
   reg [31:0] result = 32'd0;
   input rst;
@@ -402,70 +385,79 @@ module cube_mac_small_column(rst, en, a_in, b_in, last_in, result, valid, last, 
   output valid;
   wire valid;
   wire [31:0] word_0;
-  assign \$1  = drain_0 | \drain_0$27 ;
-  assign \$2  = \$1  | \drain_0$28 ;
-  assign \$3  = | { \last_out$29 , \last_in$20 , \last_in$15  };
+  assign \$1  = drain_0 | \drain_0$30 ;
+  assign \$2  = \$1  | \drain_0$31 ;
+  assign \$3  = | { \last_out$32 , \last_in$23 , \last_in$18  };
   always @(posedge clk)
     result <= \$10 ;
   always @(posedge clk)
     \$signal  <= \$11 ;
   always @(posedge clk)
     \final  <= \$12 ;
-  assign \$procmux$43_Y  = en ? { \final [0], \last_out$29  } : \final ;
+  assign \$procmux$43_Y  = en ? { \final [0], \last_out$32  } : \final ;
   assign \$12  = rst ? 2'h0 : \$procmux$43_Y ;
   assign \$procmux$47_Y  = en ? { \$signal [0], \$3  } : \$signal ;
   assign \$11  = rst ? 2'h0 : \$procmux$47_Y ;
   assign \$10  = en ? \$2  : result;
+  cube_mac_small_broadcast_b broadcast_b (
+    .clk(clk),
+    .data_in(b_in),
+    .data_out(data_out),
+    .en(en),
+    .rst(rst)
+  );
   cube_mac_small_pe pe_0 (
     .a_in(a_in[31:0]),
     .a_out(\$4 ),
-    .b_in(b_in[31:0]),
+    .b_in(data_out[31:0]),
     .b_out(\$5 ),
     .clk(clk),
     .drain_0(drain_0),
     .en(en),
     .last_in(last_in),
-    .last_out(\last_in$15 ),
+    .last_out(\last_in$18 ),
     .rst(rst)
   );
   cube_mac_small_pe pe_1 (
     .a_in(a_in[63:32]),
     .a_out(\$6 ),
-    .b_in(b_in[63:32]),
+    .b_in(data_out[31:0]),
     .b_out(\$7 ),
     .clk(clk),
-    .drain_0(\drain_0$27 ),
+    .drain_0(\drain_0$30 ),
     .en(en),
-    .last_in(\last_in$15 ),
-    .last_out(\last_in$20 ),
+    .last_in(\last_in$18 ),
+    .last_out(\last_in$23 ),
     .rst(rst)
   );
   cube_mac_small_pe pe_2 (
     .a_in(a_in[95:64]),
     .a_out(\$8 ),
-    .b_in(b_in[95:64]),
+    .b_in(data_out[63:32]),
     .b_out(\$9 ),
     .clk(clk),
-    .drain_0(\drain_0$28 ),
+    .drain_0(\drain_0$31 ),
     .en(en),
-    .last_in(\last_in$20 ),
-    .last_out(\last_out$29 ),
+    .last_in(\last_in$23 ),
+    .last_out(\last_out$32 ),
     .rst(rst)
   );
   assign last = \final [1];
   assign valid = \$signal [1];
   assign word_0 = result;
-  assign \b_in$22  = b_in[95:64];
-  assign \last_out$21  = \last_in$20 ;
-  assign \a_in$19  = a_in[95:64];
-  assign \en$18  = en;
-  assign \b_in$17  = b_in[63:32];
-  assign last_out = \last_in$15 ;
-  assign \a_in$14  = a_in[63:32];
-  assign \en$13  = en;
-  assign \b_in$12  = b_in[31:0];
-  assign \last_in$11  = last_in;
-  assign \a_in$10  = a_in[31:0];
+  assign \b_in$25  = data_out[63:32];
+  assign \last_out$24  = \last_in$23 ;
+  assign \a_in$22  = a_in[95:64];
+  assign \en$21  = en;
+  assign \b_in$20  = data_out[31:0];
+  assign last_out = \last_in$18 ;
+  assign \a_in$17  = a_in[63:32];
+  assign \en$16  = en;
+  assign \b_in$14  = data_out[31:0];
+  assign \last_in$13  = last_in;
+  assign \a_in$12  = a_in[31:0];
+  assign \en$11  = en;
+  assign data_in = b_in;
   assign \en$9  = en;
 endmodule
 

@@ -25,6 +25,8 @@ module cube_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c__ready
   wire [1:0] \$procmux$69_Y ;
   wire \$signal ;
   wire \$signal$13 ;
+  wire [95:0] a_0;
+  wire [95:0] a_1;
   input [96:0] a__payload;
   wire [96:0] a__payload;
   wire [95:0] \a__payload.data ;
@@ -46,7 +48,7 @@ module cube_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c__ready
   input a__valid;
   wire a__valid;
   wire [95:0] a_in;
-  wire [95:0] \a_in$37 ;
+  wire [95:0] \a_in$34 ;
   input [64:0] b__payload;
   wire [64:0] b__payload;
   wire [63:0] \b__payload.data ;
@@ -63,8 +65,8 @@ module cube_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c__ready
   wire b__ready;
   input b__valid;
   wire b__valid;
-  wire [95:0] b_in;
-  wire [95:0] \b_in$38 ;
+  wire [31:0] b_in;
+  wire [31:0] \b_in$35 ;
   output [64:0] c__payload;
   wire [64:0] c__payload;
   wire [63:0] \c__payload.data ;
@@ -81,34 +83,28 @@ module cube_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c__ready
   wire [31:0] \data_in$20 ;
   wire [31:0] \data_in$22 ;
   wire [31:0] \data_in$24 ;
-  wire [31:0] \data_in$26 ;
-  wire [31:0] \data_in$28 ;
   wire [63:0] data_out;
-  wire [63:0] \data_out$31 ;
-  wire [63:0] \data_out$32 ;
-  wire [95:0] \data_out$34 ;
-  wire [1:0] \data_out$36 ;
-  wire [95:0] \data_out$39 ;
+  wire [63:0] \data_out$27 ;
+  wire [63:0] \data_out$28 ;
+  wire [1:0] \data_out$33 ;
   wire en;
   wire \en$16 ;
   wire \en$17 ;
   wire \en$19 ;
   wire \en$21 ;
   wire \en$23 ;
-  wire \en$25 ;
-  wire \en$27 ;
   wire [64:0] in_payload;
   wire in_ready;
   wire in_valid;
   wire last;
-  wire \last$45 ;
+  wire \last$41 ;
   wire last_in;
-  wire \last_in$40 ;
+  wire \last_in$36 ;
   wire [64:0] out_payload;
   wire out_ready;
   wire out_valid;
   wire [31:0] result;
-  wire [31:0] \result$44 ;
+  wire [31:0] \result$40 ;
   input rst;
   wire rst;
   wire valid;
@@ -141,63 +137,49 @@ module cube_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c__ready
   cube_opt1_small_broadcast_a broadcast_a_1 (
     .clk(clk),
     .data_in(\data_in$22 ),
-    .data_out(\data_out$31 ),
+    .data_out(\data_out$27 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   cube_opt1_small_broadcast_a broadcast_a_2 (
     .clk(clk),
     .data_in(\data_in$24 ),
-    .data_out(\data_out$32 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  cube_opt1_small_broadcast_b broadcast_b_0 (
-    .clk(clk),
-    .data_in(b__payload[31:0]),
-    .data_out(b_in),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  cube_opt1_small_broadcast_b broadcast_b_1 (
-    .clk(clk),
-    .data_in(b__payload[63:32]),
-    .data_out(\b_in$38 ),
+    .data_out(\data_out$28 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   cube_opt1_small_broadcast_last broadcast_last_0 (
     .clk(clk),
     .data_in(data_in),
-    .data_out(\data_out$36 ),
+    .data_out(\data_out$33 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   cube_opt1_small_column column_0 (
-    .a_in({ \data_out$32 [31:0], \data_out$31 [31:0], data_out[31:0] }),
-    .b_in(b_in),
+    .a_in({ \data_out$28 [31:0], \data_out$27 [31:0], data_out[31:0] }),
+    .b_in(b__payload[31:0]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$12 ),
-    .last_in(\data_out$36 [0]),
+    .last_in(\data_out$33 [0]),
     .result(result),
     .rst(rst),
     .valid(\$11 )
   );
   cube_opt1_small_column column_1 (
-    .a_in({ \data_out$32 [63:32], \data_out$31 [63:32], data_out[63:32] }),
-    .b_in(\b_in$38 ),
+    .a_in({ \data_out$28 [63:32], \data_out$27 [63:32], data_out[63:32] }),
+    .b_in(b__payload[63:32]),
     .clk(clk),
     .en(\$signal$13 ),
-    .last(\last$45 ),
-    .last_in(\data_out$36 [1]),
-    .result(\result$44 ),
+    .last(\last$41 ),
+    .last_in(\data_out$33 [1]),
+    .result(\result$40 ),
     .rst(rst),
     .valid(in_valid)
   );
   cube_opt1_small_skid_buffer skid (
     .clk(clk),
-    .in_payload({ \last$45 , \result$44 , result }),
+    .in_payload({ \last$41 , \result$40 , result }),
     .in_ready(\$signal$13 ),
     .in_valid(in_valid),
     .out_payload(c__payload),
@@ -241,18 +223,16 @@ module cube_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c__ready
   assign out_valid = c__valid;
   assign out_payload = c__payload;
   assign valid = in_valid;
-  assign in_payload = { \last$45 , \result$44 , result };
+  assign in_payload = { \last$41 , \result$40 , result };
   assign in_ready = \$signal$13 ;
-  assign \last_in$40  = \data_out$36 [1];
-  assign \data_out$39  = \b_in$38 ;
-  assign \a_in$37  = { \data_out$32 [63:32], \data_out$31 [63:32], data_out[63:32] };
-  assign last_in = \data_out$36 [0];
-  assign \data_out$34  = b_in;
-  assign a_in = { \data_out$32 [31:0], \data_out$31 [31:0], data_out[31:0] };
-  assign \data_in$28  = b__payload[63:32];
-  assign \en$27  = \$signal$13 ;
-  assign \data_in$26  = b__payload[31:0];
-  assign \en$25  = \$signal$13 ;
+  assign \last_in$36  = \data_out$33 [1];
+  assign \b_in$35  = b__payload[63:32];
+  assign \a_in$34  = { \data_out$28 [63:32], \data_out$27 [63:32], data_out[63:32] };
+  assign last_in = \data_out$33 [0];
+  assign b_in = b__payload[31:0];
+  assign a_in = { \data_out$28 [31:0], \data_out$27 [31:0], data_out[31:0] };
+  assign a_1 = { \data_out$28 [63:32], \data_out$27 [63:32], data_out[63:32] };
+  assign a_0 = { \data_out$28 [31:0], \data_out$27 [31:0], data_out[31:0] };
   assign \en$23  = \$signal$13 ;
   assign \en$21  = \$signal$13 ;
   assign \en$19  = \$signal$13 ;
@@ -297,8 +277,8 @@ module cube_opt1_small_broadcast_b(rst, en, data_in, data_out, clk);
   wire clk;
   input [31:0] data_in;
   wire [31:0] data_in;
-  output [95:0] data_out;
-  wire [95:0] data_out;
+  output [63:0] data_out;
+  wire [63:0] data_out;
   input en;
   wire en;
   input rst;
@@ -311,7 +291,7 @@ module cube_opt1_small_broadcast_b(rst, en, data_in, data_out, clk);
     stage_1_copy_1 <= \$2 ;
   assign \$2  = en ? data_in : stage_1_copy_1;
   assign \$1  = en ? data_in : stage_1_copy_0;
-  assign data_out = { stage_1_copy_1, stage_1_copy_0, stage_1_copy_0 };
+  assign data_out = { stage_1_copy_1, stage_1_copy_0 };
 endmodule
 
 module cube_opt1_small_broadcast_last(rst, en, data_in, data_out, clk);
@@ -534,129 +514,132 @@ module cube_opt1_small_column(rst, en, a_in, b_in, last_in, result, valid, last,
   reg [3:0] \$signal  = 4'h0;
   input [95:0] a_in;
   wire [95:0] a_in;
-  wire [31:0] \a_in$10 ;
-  wire [31:0] \a_in$14 ;
-  wire [31:0] \a_in$19 ;
-  input [95:0] b_in;
-  wire [95:0] b_in;
-  wire [31:0] \b_in$12 ;
-  wire [31:0] \b_in$17 ;
-  wire [31:0] \b_in$22 ;
+  wire [31:0] \a_in$12 ;
+  wire [31:0] \a_in$17 ;
+  wire [31:0] \a_in$22 ;
+  input [31:0] b_in;
+  wire [31:0] b_in;
+  wire [31:0] \b_in$14 ;
+  wire [31:0] \b_in$20 ;
+  wire [31:0] \b_in$25 ;
   input clk;
   wire clk;
+  wire [31:0] data_in;
+  wire [63:0] data_out;
   wire [31:0] drain_0;
-  wire [31:0] \drain_0$164 ;
-  wire [31:0] \drain_0$165 ;
+  wire [31:0] \drain_0$167 ;
+  wire [31:0] \drain_0$168 ;
   wire [9:0] drain_1;
-  wire [9:0] \drain_1$167 ;
-  wire [9:0] \drain_1$168 ;
+  wire [9:0] \drain_1$170 ;
+  wire [9:0] \drain_1$171 ;
   input en;
   wire en;
-  wire \en$13 ;
-  wire \en$18 ;
+  wire \en$11 ;
+  wire \en$16 ;
+  wire \en$21 ;
   wire \en$9 ;
   reg [3:0] \final  = 4'h0;
   wire generate_0_1;
-  wire \generate_0_1$93 ;
+  wire \generate_0_1$96 ;
   wire generate_0_11;
-  wire \generate_0_11$106 ;
+  wire \generate_0_11$109 ;
   wire generate_0_13;
-  wire \generate_0_13$108 ;
+  wire \generate_0_13$111 ;
   wire generate_0_15;
-  wire \generate_0_15$110 ;
+  wire \generate_0_15$113 ;
   wire generate_0_3;
-  wire \generate_0_3$98 ;
+  wire \generate_0_3$101 ;
   wire generate_0_5;
-  wire \generate_0_5$100 ;
+  wire \generate_0_5$103 ;
   wire generate_0_7;
-  wire \generate_0_7$102 ;
+  wire \generate_0_7$105 ;
   wire generate_0_9;
-  wire \generate_0_9$104 ;
+  wire \generate_0_9$107 ;
   wire generate_1_10;
-  wire \generate_1_10$120 ;
+  wire \generate_1_10$123 ;
   wire generate_1_11;
-  wire \generate_1_11$122 ;
+  wire \generate_1_11$125 ;
   wire generate_1_14;
-  wire \generate_1_14$124 ;
+  wire \generate_1_14$127 ;
   wire generate_1_15;
-  wire \generate_1_15$126 ;
+  wire \generate_1_15$129 ;
   wire generate_1_2;
-  wire \generate_1_2$112 ;
+  wire \generate_1_2$115 ;
   wire generate_1_3;
-  wire \generate_1_3$114 ;
+  wire \generate_1_3$117 ;
   wire generate_1_6;
-  wire \generate_1_6$116 ;
+  wire \generate_1_6$119 ;
   wire generate_1_7;
-  wire \generate_1_7$118 ;
+  wire \generate_1_7$121 ;
   wire generate_2_12;
-  wire \generate_2_12$136 ;
+  wire \generate_2_12$139 ;
   wire generate_2_13;
-  wire \generate_2_13$138 ;
+  wire \generate_2_13$141 ;
   wire generate_2_14;
-  wire \generate_2_14$140 ;
+  wire \generate_2_14$143 ;
   wire generate_2_15;
-  wire \generate_2_15$142 ;
+  wire \generate_2_15$145 ;
   wire generate_2_4;
-  wire \generate_2_4$128 ;
+  wire \generate_2_4$131 ;
   wire generate_2_5;
-  wire \generate_2_5$130 ;
+  wire \generate_2_5$133 ;
   wire generate_2_6;
-  wire \generate_2_6$132 ;
+  wire \generate_2_6$135 ;
   wire generate_2_7;
-  wire \generate_2_7$134 ;
+  wire \generate_2_7$137 ;
   wire generate_3_10;
-  wire \generate_3_10$148 ;
+  wire \generate_3_10$151 ;
   wire generate_3_11;
-  wire \generate_3_11$150 ;
+  wire \generate_3_11$153 ;
   wire generate_3_12;
-  wire \generate_3_12$152 ;
+  wire \generate_3_12$155 ;
   wire generate_3_13;
-  wire \generate_3_13$154 ;
+  wire \generate_3_13$157 ;
   wire generate_3_14;
-  wire \generate_3_14$156 ;
+  wire \generate_3_14$159 ;
   wire generate_3_15;
-  wire \generate_3_15$158 ;
+  wire \generate_3_15$161 ;
   wire generate_3_8;
-  wire \generate_3_8$144 ;
+  wire \generate_3_8$147 ;
   wire generate_3_9;
-  wire \generate_3_9$146 ;
+  wire \generate_3_9$149 ;
   wire generate_4_16;
-  wire \generate_4_16$160 ;
+  wire \generate_4_16$163 ;
   output last;
   wire last;
   input last_in;
   wire last_in;
-  wire \last_in$11 ;
-  wire \last_in$15 ;
-  wire \last_in$20 ;
+  wire \last_in$13 ;
+  wire \last_in$18 ;
+  wire \last_in$23 ;
   wire last_out;
-  wire \last_out$169 ;
-  wire \last_out$21 ;
+  wire \last_out$172 ;
+  wire \last_out$24 ;
   wire propagate_0_1;
   wire propagate_0_11;
-  wire \propagate_0_11$107 ;
+  wire \propagate_0_11$110 ;
   wire propagate_0_13;
-  wire \propagate_0_13$109 ;
+  wire \propagate_0_13$112 ;
   wire propagate_0_15;
-  wire \propagate_0_15$111 ;
-  wire \propagate_0_3$99 ;
-  wire \propagate_0_5$101 ;
-  wire \propagate_0_7$103 ;
-  wire \propagate_0_9$105 ;
-  wire \propagate_1_10$121 ;
-  wire \propagate_1_11$123 ;
+  wire \propagate_0_15$114 ;
+  wire \propagate_0_3$102 ;
+  wire \propagate_0_5$104 ;
+  wire \propagate_0_7$106 ;
+  wire \propagate_0_9$108 ;
+  wire \propagate_1_10$124 ;
+  wire \propagate_1_11$126 ;
   wire propagate_1_14;
-  wire \propagate_1_14$125 ;
+  wire \propagate_1_14$128 ;
   wire propagate_1_15;
-  wire \propagate_1_15$127 ;
+  wire \propagate_1_15$130 ;
   wire propagate_1_2;
   wire propagate_1_3;
-  wire \propagate_1_6$117 ;
-  wire \propagate_1_7$119 ;
-  wire \propagate_2_12$137 ;
-  wire \propagate_2_13$139 ;
-  wire \propagate_2_14$141 ;
-  wire \propagate_2_15$143 ;
+  wire \propagate_1_6$120 ;
+  wire \propagate_1_7$122 ;
+  wire \propagate_2_12$140 ;
+  wire \propagate_2_13$142 ;
+  wire \propagate_2_14$144 ;
+  wire \propagate_2_15$146 ;
   wire propagate_2_4;
   wire propagate_2_5;
   wire propagate_2_6;
@@ -738,148 +721,148 @@ module cube_opt1_small_column(rst, en, a_in, b_in, last_in, result, valid, last,
   assign \$98  = stage_0_x[0] & stage_0_y[0];
   assign \$99  = stage_0_x[0] ^ stage_0_y[0];
   assign \$101  = \$99  & stage_0_carry;
-  assign \generate_0_1$93  = \$98  | \$101 ;
+  assign \generate_0_1$96  = \$98  | \$101 ;
   assign \$104  = stage_0_x[2] & stage_0_y[2];
   assign \$105  = stage_0_x[2] ^ stage_0_y[2];
   assign \$106  = stage_0_x[1] & stage_0_y[1];
   assign \$107  = \$105  & \$106 ;
-  assign \generate_0_3$98  = \$104  | \$107 ;
+  assign \generate_0_3$101  = \$104  | \$107 ;
   assign \$108  = stage_0_x[2] ^ stage_0_y[2];
   assign \$109  = stage_0_x[1] ^ stage_0_y[1];
-  assign \propagate_0_3$99  = \$108  & \$109 ;
+  assign \propagate_0_3$102  = \$108  & \$109 ;
   assign \$110  = stage_0_x[4] & stage_0_y[4];
   assign \$111  = stage_0_x[4] ^ stage_0_y[4];
   assign \$112  = stage_0_x[3] & stage_0_y[3];
   assign \$113  = \$111  & \$112 ;
-  assign \generate_0_5$100  = \$110  | \$113 ;
+  assign \generate_0_5$103  = \$110  | \$113 ;
   assign \$114  = stage_0_x[4] ^ stage_0_y[4];
   assign \$115  = stage_0_x[3] ^ stage_0_y[3];
-  assign \propagate_0_5$101  = \$114  & \$115 ;
+  assign \propagate_0_5$104  = \$114  & \$115 ;
   assign \$116  = stage_0_x[6] & stage_0_y[6];
   assign \$117  = stage_0_x[6] ^ stage_0_y[6];
   assign \$118  = stage_0_x[5] & stage_0_y[5];
   assign \$119  = \$117  & \$118 ;
-  assign \generate_0_7$102  = \$116  | \$119 ;
+  assign \generate_0_7$105  = \$116  | \$119 ;
   assign \$120  = stage_0_x[6] ^ stage_0_y[6];
   assign \$121  = stage_0_x[5] ^ stage_0_y[5];
-  assign \propagate_0_7$103  = \$120  & \$121 ;
+  assign \propagate_0_7$106  = \$120  & \$121 ;
   assign \$122  = stage_0_x[8] & stage_0_y[8];
   assign \$123  = stage_0_x[8] ^ stage_0_y[8];
   assign \$124  = stage_0_x[7] & stage_0_y[7];
   assign \$125  = \$123  & \$124 ;
-  assign \generate_0_9$104  = \$122  | \$125 ;
+  assign \generate_0_9$107  = \$122  | \$125 ;
   assign \$126  = stage_0_x[8] ^ stage_0_y[8];
   assign \$127  = stage_0_x[7] ^ stage_0_y[7];
-  assign \propagate_0_9$105  = \$126  & \$127 ;
+  assign \propagate_0_9$108  = \$126  & \$127 ;
   assign \$128  = stage_0_x[10] & stage_0_y[10];
   assign \$129  = stage_0_x[10] ^ stage_0_y[10];
   assign \$130  = stage_0_x[9] & stage_0_y[9];
   assign \$131  = \$129  & \$130 ;
-  assign \generate_0_11$106  = \$128  | \$131 ;
+  assign \generate_0_11$109  = \$128  | \$131 ;
   assign \$132  = stage_0_x[10] ^ stage_0_y[10];
   assign \$133  = stage_0_x[9] ^ stage_0_y[9];
-  assign \propagate_0_11$107  = \$132  & \$133 ;
+  assign \propagate_0_11$110  = \$132  & \$133 ;
   assign \$134  = stage_0_x[12] & stage_0_y[12];
   assign \$135  = stage_0_x[12] ^ stage_0_y[12];
   assign \$136  = stage_0_x[11] & stage_0_y[11];
   assign \$137  = \$135  & \$136 ;
-  assign \generate_0_13$108  = \$134  | \$137 ;
+  assign \generate_0_13$111  = \$134  | \$137 ;
   assign \$138  = stage_0_x[12] ^ stage_0_y[12];
   assign \$139  = stage_0_x[11] ^ stage_0_y[11];
-  assign \propagate_0_13$109  = \$138  & \$139 ;
+  assign \propagate_0_13$112  = \$138  & \$139 ;
   assign \$140  = stage_0_x[14] & stage_0_y[14];
   assign \$141  = stage_0_x[14] ^ stage_0_y[14];
   assign \$142  = stage_0_x[13] & stage_0_y[13];
   assign \$143  = \$141  & \$142 ;
-  assign \generate_0_15$110  = \$140  | \$143 ;
+  assign \generate_0_15$113  = \$140  | \$143 ;
   assign \$144  = stage_0_x[14] ^ stage_0_y[14];
   assign \$145  = stage_0_x[13] ^ stage_0_y[13];
-  assign \propagate_0_15$111  = \$144  & \$145 ;
+  assign \propagate_0_15$114  = \$144  & \$145 ;
   assign \$146  = stage_0_x[1] & stage_0_y[1];
   assign \$147  = stage_0_x[1] ^ stage_0_y[1];
-  assign \$148  = \$147  & \generate_0_1$93 ;
-  assign \generate_1_2$112  = \$146  | \$148 ;
-  assign \$150  = \propagate_0_3$99  & \generate_0_1$93 ;
-  assign \generate_1_3$114  = \generate_0_3$98  | \$150 ;
+  assign \$148  = \$147  & \generate_0_1$96 ;
+  assign \generate_1_2$115  = \$146  | \$148 ;
+  assign \$150  = \propagate_0_3$102  & \generate_0_1$96 ;
+  assign \generate_1_3$117  = \generate_0_3$101  | \$150 ;
   assign \$151  = stage_0_x[5] & stage_0_y[5];
   assign \$152  = stage_0_x[5] ^ stage_0_y[5];
-  assign \$153  = \$152  & \generate_0_5$100 ;
-  assign \generate_1_6$116  = \$151  | \$153 ;
+  assign \$153  = \$152  & \generate_0_5$103 ;
+  assign \generate_1_6$119  = \$151  | \$153 ;
   assign \$154  = stage_0_x[5] ^ stage_0_y[5];
-  assign \propagate_1_6$117  = \$154  & \propagate_0_5$101 ;
-  assign \$155  = \propagate_0_7$103  & \generate_0_5$100 ;
-  assign \generate_1_7$118  = \generate_0_7$102  | \$155 ;
-  assign \propagate_1_7$119  = \propagate_0_7$103  & \propagate_0_5$101 ;
+  assign \propagate_1_6$120  = \$154  & \propagate_0_5$104 ;
+  assign \$155  = \propagate_0_7$106  & \generate_0_5$103 ;
+  assign \generate_1_7$121  = \generate_0_7$105  | \$155 ;
+  assign \propagate_1_7$122  = \propagate_0_7$106  & \propagate_0_5$104 ;
   assign \$156  = stage_0_x[9] & stage_0_y[9];
   assign \$157  = stage_0_x[9] ^ stage_0_y[9];
-  assign \$158  = \$157  & \generate_0_9$104 ;
-  assign \generate_1_10$120  = \$156  | \$158 ;
+  assign \$158  = \$157  & \generate_0_9$107 ;
+  assign \generate_1_10$123  = \$156  | \$158 ;
   assign \$159  = stage_0_x[9] ^ stage_0_y[9];
-  assign \propagate_1_10$121  = \$159  & \propagate_0_9$105 ;
-  assign \$160  = \propagate_0_11$107  & \generate_0_9$104 ;
-  assign \generate_1_11$122  = \generate_0_11$106  | \$160 ;
-  assign \propagate_1_11$123  = \propagate_0_11$107  & \propagate_0_9$105 ;
+  assign \propagate_1_10$124  = \$159  & \propagate_0_9$108 ;
+  assign \$160  = \propagate_0_11$110  & \generate_0_9$107 ;
+  assign \generate_1_11$125  = \generate_0_11$109  | \$160 ;
+  assign \propagate_1_11$126  = \propagate_0_11$110  & \propagate_0_9$108 ;
   assign \$161  = stage_0_x[13] & stage_0_y[13];
   assign \$162  = stage_0_x[13] ^ stage_0_y[13];
-  assign \$163  = \$162  & \generate_0_13$108 ;
-  assign \generate_1_14$124  = \$161  | \$163 ;
+  assign \$163  = \$162  & \generate_0_13$111 ;
+  assign \generate_1_14$127  = \$161  | \$163 ;
   assign \$164  = stage_0_x[13] ^ stage_0_y[13];
-  assign \propagate_1_14$125  = \$164  & \propagate_0_13$109 ;
-  assign \$165  = \propagate_0_15$111  & \generate_0_13$108 ;
-  assign \generate_1_15$126  = \generate_0_15$110  | \$165 ;
-  assign \propagate_1_15$127  = \propagate_0_15$111  & \propagate_0_13$109 ;
+  assign \propagate_1_14$128  = \$164  & \propagate_0_13$112 ;
+  assign \$165  = \propagate_0_15$114  & \generate_0_13$111 ;
+  assign \generate_1_15$129  = \generate_0_15$113  | \$165 ;
+  assign \propagate_1_15$130  = \propagate_0_15$114  & \propagate_0_13$112 ;
   assign \$166  = stage_0_x[3] & stage_0_y[3];
   assign \$167  = stage_0_x[3] ^ stage_0_y[3];
-  assign \$168  = \$167  & \generate_1_3$114 ;
-  assign \generate_2_4$128  = \$166  | \$168 ;
-  assign \$170  = \propagate_0_5$101  & \generate_1_3$114 ;
-  assign \generate_2_5$130  = \generate_0_5$100  | \$170 ;
-  assign \$171  = \propagate_1_6$117  & \generate_1_3$114 ;
-  assign \generate_2_6$132  = \generate_1_6$116  | \$171 ;
-  assign \$172  = \propagate_1_7$119  & \generate_1_3$114 ;
-  assign \generate_2_7$134  = \generate_1_7$118  | \$172 ;
+  assign \$168  = \$167  & \generate_1_3$117 ;
+  assign \generate_2_4$131  = \$166  | \$168 ;
+  assign \$170  = \propagate_0_5$104  & \generate_1_3$117 ;
+  assign \generate_2_5$133  = \generate_0_5$103  | \$170 ;
+  assign \$171  = \propagate_1_6$120  & \generate_1_3$117 ;
+  assign \generate_2_6$135  = \generate_1_6$119  | \$171 ;
+  assign \$172  = \propagate_1_7$122  & \generate_1_3$117 ;
+  assign \generate_2_7$137  = \generate_1_7$121  | \$172 ;
   assign \$173  = stage_0_x[11] & stage_0_y[11];
   assign \$174  = stage_0_x[11] ^ stage_0_y[11];
-  assign \$175  = \$174  & \generate_1_11$122 ;
-  assign \generate_2_12$136  = \$173  | \$175 ;
+  assign \$175  = \$174  & \generate_1_11$125 ;
+  assign \generate_2_12$139  = \$173  | \$175 ;
   assign \$176  = stage_0_x[11] ^ stage_0_y[11];
-  assign \propagate_2_12$137  = \$176  & \propagate_1_11$123 ;
-  assign \$177  = \propagate_0_13$109  & \generate_1_11$122 ;
-  assign \generate_2_13$138  = \generate_0_13$108  | \$177 ;
-  assign \propagate_2_13$139  = \propagate_0_13$109  & \propagate_1_11$123 ;
-  assign \$178  = \propagate_1_14$125  & \generate_1_11$122 ;
-  assign \generate_2_14$140  = \generate_1_14$124  | \$178 ;
-  assign \propagate_2_14$141  = \propagate_1_14$125  & \propagate_1_11$123 ;
-  assign \$179  = \propagate_1_15$127  & \generate_1_11$122 ;
-  assign \generate_2_15$142  = \generate_1_15$126  | \$179 ;
-  assign \propagate_2_15$143  = \propagate_1_15$127  & \propagate_1_11$123 ;
+  assign \propagate_2_12$140  = \$176  & \propagate_1_11$126 ;
+  assign \$177  = \propagate_0_13$112  & \generate_1_11$125 ;
+  assign \generate_2_13$141  = \generate_0_13$111  | \$177 ;
+  assign \propagate_2_13$142  = \propagate_0_13$112  & \propagate_1_11$126 ;
+  assign \$178  = \propagate_1_14$128  & \generate_1_11$125 ;
+  assign \generate_2_14$143  = \generate_1_14$127  | \$178 ;
+  assign \propagate_2_14$144  = \propagate_1_14$128  & \propagate_1_11$126 ;
+  assign \$179  = \propagate_1_15$130  & \generate_1_11$125 ;
+  assign \generate_2_15$145  = \generate_1_15$129  | \$179 ;
+  assign \propagate_2_15$146  = \propagate_1_15$130  & \propagate_1_11$126 ;
   assign \$180  = stage_0_x[7] & stage_0_y[7];
   assign \$181  = stage_0_x[7] ^ stage_0_y[7];
-  assign \$182  = \$181  & \generate_2_7$134 ;
-  assign \generate_3_8$144  = \$180  | \$182 ;
-  assign \$184  = \propagate_0_9$105  & \generate_2_7$134 ;
-  assign \generate_3_9$146  = \generate_0_9$104  | \$184 ;
-  assign \$185  = \propagate_1_10$121  & \generate_2_7$134 ;
-  assign \generate_3_10$148  = \generate_1_10$120  | \$185 ;
-  assign \$186  = \propagate_1_11$123  & \generate_2_7$134 ;
-  assign \generate_3_11$150  = \generate_1_11$122  | \$186 ;
-  assign \$187  = \propagate_2_12$137  & \generate_2_7$134 ;
-  assign \generate_3_12$152  = \generate_2_12$136  | \$187 ;
-  assign \$188  = \propagate_2_13$139  & \generate_2_7$134 ;
-  assign \generate_3_13$154  = \generate_2_13$138  | \$188 ;
-  assign \$189  = \propagate_2_14$141  & \generate_2_7$134 ;
-  assign \generate_3_14$156  = \generate_2_14$140  | \$189 ;
-  assign \$190  = \propagate_2_15$143  & \generate_2_7$134 ;
-  assign \generate_3_15$158  = \generate_2_15$142  | \$190 ;
+  assign \$182  = \$181  & \generate_2_7$137 ;
+  assign \generate_3_8$147  = \$180  | \$182 ;
+  assign \$184  = \propagate_0_9$108  & \generate_2_7$137 ;
+  assign \generate_3_9$149  = \generate_0_9$107  | \$184 ;
+  assign \$185  = \propagate_1_10$124  & \generate_2_7$137 ;
+  assign \generate_3_10$151  = \generate_1_10$123  | \$185 ;
+  assign \$186  = \propagate_1_11$126  & \generate_2_7$137 ;
+  assign \generate_3_11$153  = \generate_1_11$125  | \$186 ;
+  assign \$187  = \propagate_2_12$140  & \generate_2_7$137 ;
+  assign \generate_3_12$155  = \generate_2_12$139  | \$187 ;
+  assign \$188  = \propagate_2_13$142  & \generate_2_7$137 ;
+  assign \generate_3_13$157  = \generate_2_13$141  | \$188 ;
+  assign \$189  = \propagate_2_14$144  & \generate_2_7$137 ;
+  assign \generate_3_14$159  = \generate_2_14$143  | \$189 ;
+  assign \$190  = \propagate_2_15$146  & \generate_2_7$137 ;
+  assign \generate_3_15$161  = \generate_2_15$145  | \$190 ;
   assign \$191  = stage_0_x[15] & stage_0_y[15];
   assign \$192  = stage_0_x[15] ^ stage_0_y[15];
-  assign \$193  = \$192  & \generate_3_15$158 ;
-  assign \generate_4_16$160  = \$191  | \$193 ;
-  assign \$195  = drain_0 | \drain_0$164 ;
-  assign \$196  = \$195  | \drain_0$165 ;
-  assign \$197  = drain_1 | \drain_1$167 ;
-  assign \$198  = \$197  | \drain_1$168 ;
-  assign \$199  = | { \last_out$169 , \last_in$20 , \last_in$15  };
+  assign \$193  = \$192  & \generate_3_15$161 ;
+  assign \generate_4_16$163  = \$191  | \$193 ;
+  assign \$195  = drain_0 | \drain_0$167 ;
+  assign \$196  = \$195  | \drain_0$168 ;
+  assign \$197  = drain_1 | \drain_1$170 ;
+  assign \$198  = \$197  | \drain_1$171 ;
+  assign \$199  = | { \last_out$172 , \last_in$23 , \last_in$18  };
   assign \$208  = word_0[7] ^ word_1[0];
   assign \$209  = word_0[8] ^ word_1[1];
   assign \$210  = word_0[9] ^ word_1[2];
@@ -913,7 +896,7 @@ module cube_opt1_small_column(rst, en, a_in, b_in, last_in, result, valid, last,
   assign \$254  = stage_0_x[13] ^ stage_0_y[13];
   assign \$255  = stage_0_x[14] ^ stage_0_y[14];
   assign \$256  = stage_0_x[15] ^ stage_0_y[15];
-  assign \$259  = { 1'h0, \$256 , \$255 , \$254 , \$253 , \$252 , \$251 , \$250 , \$249 , \$248 , \$247 , \$246 , \$245 , \$244 , \$243 , \$242 , \$241 , \$240  } ^ { \generate_4_16$160 , \generate_3_15$158 , \generate_3_14$156 , \generate_3_13$154 , \generate_3_12$152 , \generate_3_11$150 , \generate_3_10$148 , \generate_3_9$146 , \generate_3_8$144 , \generate_2_7$134 , \generate_2_6$132 , \generate_2_5$130 , \generate_2_4$128 , \generate_1_3$114 , \generate_1_2$112 , \generate_0_1$93 , stage_0_carry, 1'h0 };
+  assign \$259  = { 1'h0, \$256 , \$255 , \$254 , \$253 , \$252 , \$251 , \$250 , \$249 , \$248 , \$247 , \$246 , \$245 , \$244 , \$243 , \$242 , \$241 , \$240  } ^ { \generate_4_16$163 , \generate_3_15$161 , \generate_3_14$159 , \generate_3_13$157 , \generate_3_12$155 , \generate_3_11$153 , \generate_3_10$151 , \generate_3_9$149 , \generate_3_8$147 , \generate_2_7$137 , \generate_2_6$135 , \generate_2_5$133 , \generate_2_4$131 , \generate_1_3$117 , \generate_1_2$115 , \generate_0_1$96 , stage_0_carry, 1'h0 };
   always @(posedge clk)
     word_0 <= \$266 ;
   always @(posedge clk)
@@ -937,49 +920,56 @@ module cube_opt1_small_column(rst, en, a_in, b_in, last_in, result, valid, last,
   assign \$272  = en ? word_0[31:16] : stage_0_x;
   assign \$271  = en ? \$239 [17] : stage_0_carry;
   assign \$270  = en ? \$219 [16:1] : stage_0_sum;
-  assign \$procmux$55_Y  = en ? { \final [2:0], \last_out$169  } : \final ;
+  assign \$procmux$55_Y  = en ? { \final [2:0], \last_out$172  } : \final ;
   assign \$269  = rst ? 4'h0 : \$procmux$55_Y ;
   assign \$procmux$59_Y  = en ? { \$signal [2:0], \$199  } : \$signal ;
   assign \$268  = rst ? 4'h0 : \$procmux$59_Y ;
   assign \$267  = en ? \$198  : word_1;
   assign \$266  = en ? \$196  : word_0;
+  cube_opt1_small_broadcast_b broadcast_b (
+    .clk(clk),
+    .data_in(b_in),
+    .data_out(data_out),
+    .en(en),
+    .rst(rst)
+  );
   cube_opt1_small_pe pe_0 (
     .a_in(a_in[31:0]),
     .a_out(\$260 ),
-    .b_in(b_in[31:0]),
+    .b_in(data_out[31:0]),
     .b_out(\$261 ),
     .clk(clk),
     .drain_0(drain_0),
     .drain_1(drain_1),
     .en(en),
     .last_in(last_in),
-    .last_out(\last_in$15 ),
+    .last_out(\last_in$18 ),
     .rst(rst)
   );
   cube_opt1_small_pe pe_1 (
     .a_in(a_in[63:32]),
     .a_out(\$262 ),
-    .b_in(b_in[63:32]),
+    .b_in(data_out[31:0]),
     .b_out(\$263 ),
     .clk(clk),
-    .drain_0(\drain_0$164 ),
-    .drain_1(\drain_1$167 ),
+    .drain_0(\drain_0$167 ),
+    .drain_1(\drain_1$170 ),
     .en(en),
-    .last_in(\last_in$15 ),
-    .last_out(\last_in$20 ),
+    .last_in(\last_in$18 ),
+    .last_out(\last_in$23 ),
     .rst(rst)
   );
   cube_opt1_small_pe pe_2 (
     .a_in(a_in[95:64]),
     .a_out(\$264 ),
-    .b_in(b_in[95:64]),
+    .b_in(data_out[63:32]),
     .b_out(\$265 ),
     .clk(clk),
-    .drain_0(\drain_0$165 ),
-    .drain_1(\drain_1$168 ),
+    .drain_0(\drain_0$168 ),
+    .drain_1(\drain_1$171 ),
     .en(en),
-    .last_in(\last_in$20 ),
-    .last_out(\last_out$169 ),
+    .last_in(\last_in$23 ),
+    .last_out(\last_out$172 ),
     .rst(rst)
   );
   assign last = \final [3];
@@ -1020,17 +1010,19 @@ module cube_opt1_small_column(rst, en, a_in, b_in, last_in, result, valid, last,
   assign generate_0_3 = 1'h0;
   assign propagate_0_1 = 1'h0;
   assign generate_0_1 = 1'h0;
-  assign \b_in$22  = b_in[95:64];
-  assign \last_out$21  = \last_in$20 ;
-  assign \a_in$19  = a_in[95:64];
-  assign \en$18  = en;
-  assign \b_in$17  = b_in[63:32];
-  assign last_out = \last_in$15 ;
-  assign \a_in$14  = a_in[63:32];
-  assign \en$13  = en;
-  assign \b_in$12  = b_in[31:0];
-  assign \last_in$11  = last_in;
-  assign \a_in$10  = a_in[31:0];
+  assign \b_in$25  = data_out[63:32];
+  assign \last_out$24  = \last_in$23 ;
+  assign \a_in$22  = a_in[95:64];
+  assign \en$21  = en;
+  assign \b_in$20  = data_out[31:0];
+  assign last_out = \last_in$18 ;
+  assign \a_in$17  = a_in[63:32];
+  assign \en$16  = en;
+  assign \b_in$14  = data_out[31:0];
+  assign \last_in$13  = last_in;
+  assign \a_in$12  = a_in[31:0];
+  assign \en$11  = en;
+  assign data_in = b_in;
   assign \en$9  = en;
 endmodule
 

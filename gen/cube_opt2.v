@@ -59,6 +59,9 @@ module cube_opt2(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a__r
   wire [2:0] \$procmux$79_Y ;
   wire \$signal ;
   wire \$signal$13 ;
+  wire [511:0] a_0;
+  wire [511:0] a_1;
+  wire [511:0] a_2;
   input [512:0] a__payload;
   wire [512:0] a__payload;
   wire [511:0] \a__payload.data ;
@@ -132,13 +135,13 @@ module cube_opt2(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a__r
   input a__valid;
   wire a__valid;
   wire [511:0] a_in;
-  wire [511:0] \a_in$70 ;
+  wire [511:0] \a_in$56 ;
+  wire [511:0] \a_in$59 ;
+  wire [511:0] \a_in$62 ;
+  wire [511:0] \a_in$65 ;
+  wire [511:0] \a_in$68 ;
+  wire [511:0] \a_in$71 ;
   wire [511:0] \a_in$74 ;
-  wire [511:0] \a_in$78 ;
-  wire [511:0] \a_in$82 ;
-  wire [511:0] \a_in$86 ;
-  wire [511:0] \a_in$90 ;
-  wire [511:0] \a_in$94 ;
   input [512:0] b__payload;
   wire [512:0] b__payload;
   wire [511:0] \b__payload.data ;
@@ -211,14 +214,14 @@ module cube_opt2(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a__r
   wire b__ready;
   input b__valid;
   wire b__valid;
-  wire [511:0] b_in;
-  wire [511:0] \b_in$71 ;
-  wire [511:0] \b_in$75 ;
-  wire [511:0] \b_in$79 ;
-  wire [511:0] \b_in$83 ;
-  wire [511:0] \b_in$87 ;
-  wire [511:0] \b_in$91 ;
-  wire [511:0] \b_in$95 ;
+  wire [63:0] b_in;
+  wire [63:0] \b_in$57 ;
+  wire [63:0] \b_in$60 ;
+  wire [63:0] \b_in$63 ;
+  wire [63:0] \b_in$66 ;
+  wire [63:0] \b_in$69 ;
+  wire [63:0] \b_in$72 ;
+  wire [63:0] \b_in$75 ;
   output [256:0] c__payload;
   wire [256:0] c__payload;
   wire [255:0] \c__payload.data ;
@@ -246,31 +249,15 @@ module cube_opt2(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a__r
   wire [63:0] \data_in$36 ;
   wire [63:0] \data_in$38 ;
   wire [63:0] \data_in$40 ;
-  wire [63:0] \data_in$42 ;
-  wire [63:0] \data_in$44 ;
-  wire [63:0] \data_in$46 ;
-  wire [63:0] \data_in$48 ;
-  wire [63:0] \data_in$50 ;
-  wire [63:0] \data_in$52 ;
-  wire [63:0] \data_in$54 ;
-  wire [63:0] \data_in$56 ;
-  wire [511:0] data_out;
-  wire [511:0] \data_out$59 ;
-  wire [511:0] \data_out$60 ;
-  wire [511:0] \data_out$61 ;
-  wire [511:0] \data_out$62 ;
-  wire [511:0] \data_out$63 ;
-  wire [511:0] \data_out$64 ;
-  wire [511:0] \data_out$65 ;
-  wire [511:0] \data_out$67 ;
-  wire [7:0] \data_out$69 ;
-  wire [511:0] \data_out$72 ;
-  wire [511:0] \data_out$76 ;
-  wire [511:0] \data_out$80 ;
-  wire [511:0] \data_out$84 ;
-  wire [511:0] \data_out$88 ;
-  wire [511:0] \data_out$92 ;
-  wire [511:0] \data_out$96 ;
+  wire [191:0] data_out;
+  wire [191:0] \data_out$43 ;
+  wire [191:0] \data_out$44 ;
+  wire [191:0] \data_out$45 ;
+  wire [191:0] \data_out$46 ;
+  wire [191:0] \data_out$47 ;
+  wire [191:0] \data_out$48 ;
+  wire [191:0] \data_out$49 ;
+  wire [2:0] \data_out$55 ;
   wire en;
   wire \en$16 ;
   wire \en$17 ;
@@ -288,38 +275,30 @@ module cube_opt2(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a__r
   wire \en$35 ;
   wire \en$37 ;
   wire \en$39 ;
-  wire \en$41 ;
-  wire \en$43 ;
-  wire \en$45 ;
-  wire \en$47 ;
-  wire \en$49 ;
-  wire \en$51 ;
-  wire \en$53 ;
-  wire \en$55 ;
   wire [256:0] in_payload;
   wire in_ready;
   wire in_valid;
   wire last;
-  wire \last$108 ;
+  wire \last$87 ;
   wire last_in;
+  wire \last_in$58 ;
+  wire \last_in$61 ;
+  wire \last_in$64 ;
+  wire \last_in$67 ;
+  wire \last_in$70 ;
   wire \last_in$73 ;
-  wire \last_in$77 ;
-  wire \last_in$81 ;
-  wire \last_in$85 ;
-  wire \last_in$89 ;
-  wire \last_in$93 ;
-  wire \last_in$97 ;
+  wire \last_in$76 ;
   wire [256:0] out_payload;
   wire out_ready;
   wire out_valid;
   wire [31:0] result;
-  wire [31:0] \result$101 ;
-  wire [31:0] \result$102 ;
-  wire [31:0] \result$103 ;
-  wire [31:0] \result$104 ;
-  wire [31:0] \result$105 ;
-  wire [31:0] \result$106 ;
-  wire [31:0] \result$107 ;
+  wire [31:0] \result$80 ;
+  wire [31:0] \result$81 ;
+  wire [31:0] \result$82 ;
+  wire [31:0] \result$83 ;
+  wire [31:0] \result$84 ;
+  wire [31:0] \result$85 ;
+  wire [31:0] \result$86 ;
   input rst;
   wire rst;
   wire valid;
@@ -357,206 +336,150 @@ module cube_opt2(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a__r
   cube_opt2_broadcast_a broadcast_a_1 (
     .clk(clk),
     .data_in(\data_in$28 ),
-    .data_out(\data_out$59 ),
+    .data_out(\data_out$43 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   cube_opt2_broadcast_a broadcast_a_2 (
     .clk(clk),
     .data_in(\data_in$30 ),
-    .data_out(\data_out$60 ),
+    .data_out(\data_out$44 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   cube_opt2_broadcast_a broadcast_a_3 (
     .clk(clk),
     .data_in(\data_in$32 ),
-    .data_out(\data_out$61 ),
+    .data_out(\data_out$45 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   cube_opt2_broadcast_a broadcast_a_4 (
     .clk(clk),
     .data_in(\data_in$34 ),
-    .data_out(\data_out$62 ),
+    .data_out(\data_out$46 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   cube_opt2_broadcast_a broadcast_a_5 (
     .clk(clk),
     .data_in(\data_in$36 ),
-    .data_out(\data_out$63 ),
+    .data_out(\data_out$47 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   cube_opt2_broadcast_a broadcast_a_6 (
     .clk(clk),
     .data_in(\data_in$38 ),
-    .data_out(\data_out$64 ),
+    .data_out(\data_out$48 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   cube_opt2_broadcast_a broadcast_a_7 (
     .clk(clk),
     .data_in(\data_in$40 ),
-    .data_out(\data_out$65 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  cube_opt2_broadcast_b broadcast_b_0 (
-    .clk(clk),
-    .data_in(b__payload[63:0]),
-    .data_out(b_in),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  cube_opt2_broadcast_b broadcast_b_1 (
-    .clk(clk),
-    .data_in(b__payload[127:64]),
-    .data_out(\b_in$71 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  cube_opt2_broadcast_b broadcast_b_2 (
-    .clk(clk),
-    .data_in(b__payload[191:128]),
-    .data_out(\b_in$75 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  cube_opt2_broadcast_b broadcast_b_3 (
-    .clk(clk),
-    .data_in(b__payload[255:192]),
-    .data_out(\b_in$79 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  cube_opt2_broadcast_b broadcast_b_4 (
-    .clk(clk),
-    .data_in(b__payload[319:256]),
-    .data_out(\b_in$83 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  cube_opt2_broadcast_b broadcast_b_5 (
-    .clk(clk),
-    .data_in(b__payload[383:320]),
-    .data_out(\b_in$87 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  cube_opt2_broadcast_b broadcast_b_6 (
-    .clk(clk),
-    .data_in(b__payload[447:384]),
-    .data_out(\b_in$91 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  cube_opt2_broadcast_b broadcast_b_7 (
-    .clk(clk),
-    .data_in(b__payload[511:448]),
-    .data_out(\b_in$95 ),
+    .data_out(\data_out$49 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   cube_opt2_broadcast_last broadcast_last_0 (
     .clk(clk),
     .data_in(data_in),
-    .data_out(\data_out$69 ),
+    .data_out(\data_out$55 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   cube_opt2_column column_0 (
-    .a_in({ \data_out$65 [63:0], \data_out$64 [63:0], \data_out$63 [63:0], \data_out$62 [63:0], \data_out$61 [63:0], \data_out$60 [63:0], \data_out$59 [63:0], data_out[63:0] }),
-    .b_in(b_in),
+    .a_in({ \data_out$49 [63:0], \data_out$48 [63:0], \data_out$47 [63:0], \data_out$46 [63:0], \data_out$45 [63:0], \data_out$44 [63:0], \data_out$43 [63:0], data_out[63:0] }),
+    .b_in(b__payload[63:0]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$17 ),
-    .last_in(\data_out$69 [0]),
+    .last_in(\data_out$55 [0]),
     .result(result),
     .rst(rst),
     .valid(\$16 )
   );
   cube_opt2_column column_1 (
-    .a_in({ \data_out$65 [127:64], \data_out$64 [127:64], \data_out$63 [127:64], \data_out$62 [127:64], \data_out$61 [127:64], \data_out$60 [127:64], \data_out$59 [127:64], data_out[127:64] }),
-    .b_in(\b_in$71 ),
+    .a_in({ \data_out$49 [63:0], \data_out$48 [63:0], \data_out$47 [63:0], \data_out$46 [63:0], \data_out$45 [63:0], \data_out$44 [63:0], \data_out$43 [63:0], data_out[63:0] }),
+    .b_in(b__payload[127:64]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$19 ),
-    .last_in(\data_out$69 [1]),
-    .result(\result$101 ),
+    .last_in(\data_out$55 [0]),
+    .result(\result$80 ),
     .rst(rst),
     .valid(\$18 )
   );
   cube_opt2_column column_2 (
-    .a_in({ \data_out$65 [191:128], \data_out$64 [191:128], \data_out$63 [191:128], \data_out$62 [191:128], \data_out$61 [191:128], \data_out$60 [191:128], \data_out$59 [191:128], data_out[191:128] }),
-    .b_in(\b_in$75 ),
+    .a_in({ \data_out$49 [63:0], \data_out$48 [63:0], \data_out$47 [63:0], \data_out$46 [63:0], \data_out$45 [63:0], \data_out$44 [63:0], \data_out$43 [63:0], data_out[63:0] }),
+    .b_in(b__payload[191:128]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$21 ),
-    .last_in(\data_out$69 [2]),
-    .result(\result$102 ),
+    .last_in(\data_out$55 [0]),
+    .result(\result$81 ),
     .rst(rst),
     .valid(\$20 )
   );
   cube_opt2_column column_3 (
-    .a_in({ \data_out$65 [255:192], \data_out$64 [255:192], \data_out$63 [255:192], \data_out$62 [255:192], \data_out$61 [255:192], \data_out$60 [255:192], \data_out$59 [255:192], data_out[255:192] }),
-    .b_in(\b_in$79 ),
+    .a_in({ \data_out$49 [127:64], \data_out$48 [127:64], \data_out$47 [127:64], \data_out$46 [127:64], \data_out$45 [127:64], \data_out$44 [127:64], \data_out$43 [127:64], data_out[127:64] }),
+    .b_in(b__payload[255:192]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$23 ),
-    .last_in(\data_out$69 [3]),
-    .result(\result$103 ),
+    .last_in(\data_out$55 [1]),
+    .result(\result$82 ),
     .rst(rst),
     .valid(\$22 )
   );
   cube_opt2_column column_4 (
-    .a_in({ \data_out$65 [319:256], \data_out$64 [319:256], \data_out$63 [319:256], \data_out$62 [319:256], \data_out$61 [319:256], \data_out$60 [319:256], \data_out$59 [319:256], data_out[319:256] }),
-    .b_in(\b_in$83 ),
+    .a_in({ \data_out$49 [127:64], \data_out$48 [127:64], \data_out$47 [127:64], \data_out$46 [127:64], \data_out$45 [127:64], \data_out$44 [127:64], \data_out$43 [127:64], data_out[127:64] }),
+    .b_in(b__payload[319:256]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$25 ),
-    .last_in(\data_out$69 [4]),
-    .result(\result$104 ),
+    .last_in(\data_out$55 [1]),
+    .result(\result$83 ),
     .rst(rst),
     .valid(\$24 )
   );
   cube_opt2_column column_5 (
-    .a_in({ \data_out$65 [383:320], \data_out$64 [383:320], \data_out$63 [383:320], \data_out$62 [383:320], \data_out$61 [383:320], \data_out$60 [383:320], \data_out$59 [383:320], data_out[383:320] }),
-    .b_in(\b_in$87 ),
+    .a_in({ \data_out$49 [127:64], \data_out$48 [127:64], \data_out$47 [127:64], \data_out$46 [127:64], \data_out$45 [127:64], \data_out$44 [127:64], \data_out$43 [127:64], data_out[127:64] }),
+    .b_in(b__payload[383:320]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$27 ),
-    .last_in(\data_out$69 [5]),
-    .result(\result$105 ),
+    .last_in(\data_out$55 [1]),
+    .result(\result$84 ),
     .rst(rst),
     .valid(\$26 )
   );
   cube_opt2_column column_6 (
-    .a_in({ \data_out$65 [447:384], \data_out$64 [447:384], \data_out$63 [447:384], \data_out$62 [447:384], \data_out$61 [447:384], \data_out$60 [447:384], \data_out$59 [447:384], data_out[447:384] }),
-    .b_in(\b_in$91 ),
+    .a_in({ \data_out$49 [191:128], \data_out$48 [191:128], \data_out$47 [191:128], \data_out$46 [191:128], \data_out$45 [191:128], \data_out$44 [191:128], \data_out$43 [191:128], data_out[191:128] }),
+    .b_in(b__payload[447:384]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$29 ),
-    .last_in(\data_out$69 [6]),
-    .result(\result$106 ),
+    .last_in(\data_out$55 [2]),
+    .result(\result$85 ),
     .rst(rst),
     .valid(\$28 )
   );
   cube_opt2_column column_7 (
-    .a_in({ \data_out$65 [511:448], \data_out$64 [511:448], \data_out$63 [511:448], \data_out$62 [511:448], \data_out$61 [511:448], \data_out$60 [511:448], \data_out$59 [511:448], data_out[511:448] }),
-    .b_in(\b_in$95 ),
+    .a_in({ \data_out$49 [191:128], \data_out$48 [191:128], \data_out$47 [191:128], \data_out$46 [191:128], \data_out$45 [191:128], \data_out$44 [191:128], \data_out$43 [191:128], data_out[191:128] }),
+    .b_in(b__payload[511:448]),
     .clk(clk),
     .en(\$signal$13 ),
-    .last(\last$108 ),
-    .last_in(\data_out$69 [7]),
-    .result(\result$107 ),
+    .last(\last$87 ),
+    .last_in(\data_out$55 [2]),
+    .result(\result$86 ),
     .rst(rst),
     .valid(in_valid)
   );
   cube_opt2_skid_buffer skid (
     .clk(clk),
-    .in_payload({ \last$108 , \result$107 , \result$106 , \result$105 , \result$104 , \result$103 , \result$102 , \result$101 , result }),
+    .in_payload({ \last$87 , \result$86 , \result$85 , \result$84 , \result$83 , \result$82 , \result$81 , \result$80 , result }),
     .in_ready(\$signal$13 ),
     .in_valid(in_valid),
     .out_payload(c__payload),
@@ -719,48 +642,35 @@ module cube_opt2(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a__r
   assign out_valid = c__valid;
   assign out_payload = c__payload;
   assign valid = in_valid;
-  assign in_payload = { \last$108 , \result$107 , \result$106 , \result$105 , \result$104 , \result$103 , \result$102 , \result$101 , result };
+  assign in_payload = { \last$87 , \result$86 , \result$85 , \result$84 , \result$83 , \result$82 , \result$81 , \result$80 , result };
   assign in_ready = \$signal$13 ;
-  assign \last_in$97  = \data_out$69 [7];
-  assign \data_out$96  = \b_in$95 ;
-  assign \a_in$94  = { \data_out$65 [511:448], \data_out$64 [511:448], \data_out$63 [511:448], \data_out$62 [511:448], \data_out$61 [511:448], \data_out$60 [511:448], \data_out$59 [511:448], data_out[511:448] };
-  assign \last_in$93  = \data_out$69 [6];
-  assign \data_out$92  = \b_in$91 ;
-  assign \a_in$90  = { \data_out$65 [447:384], \data_out$64 [447:384], \data_out$63 [447:384], \data_out$62 [447:384], \data_out$61 [447:384], \data_out$60 [447:384], \data_out$59 [447:384], data_out[447:384] };
-  assign \last_in$89  = \data_out$69 [5];
-  assign \data_out$88  = \b_in$87 ;
-  assign \a_in$86  = { \data_out$65 [383:320], \data_out$64 [383:320], \data_out$63 [383:320], \data_out$62 [383:320], \data_out$61 [383:320], \data_out$60 [383:320], \data_out$59 [383:320], data_out[383:320] };
-  assign \last_in$85  = \data_out$69 [4];
-  assign \data_out$84  = \b_in$83 ;
-  assign \a_in$82  = { \data_out$65 [319:256], \data_out$64 [319:256], \data_out$63 [319:256], \data_out$62 [319:256], \data_out$61 [319:256], \data_out$60 [319:256], \data_out$59 [319:256], data_out[319:256] };
-  assign \last_in$81  = \data_out$69 [3];
-  assign \data_out$80  = \b_in$79 ;
-  assign \a_in$78  = { \data_out$65 [255:192], \data_out$64 [255:192], \data_out$63 [255:192], \data_out$62 [255:192], \data_out$61 [255:192], \data_out$60 [255:192], \data_out$59 [255:192], data_out[255:192] };
-  assign \last_in$77  = \data_out$69 [2];
-  assign \data_out$76  = \b_in$75 ;
-  assign \a_in$74  = { \data_out$65 [191:128], \data_out$64 [191:128], \data_out$63 [191:128], \data_out$62 [191:128], \data_out$61 [191:128], \data_out$60 [191:128], \data_out$59 [191:128], data_out[191:128] };
-  assign \last_in$73  = \data_out$69 [1];
-  assign \data_out$72  = \b_in$71 ;
-  assign \a_in$70  = { \data_out$65 [127:64], \data_out$64 [127:64], \data_out$63 [127:64], \data_out$62 [127:64], \data_out$61 [127:64], \data_out$60 [127:64], \data_out$59 [127:64], data_out[127:64] };
-  assign last_in = \data_out$69 [0];
-  assign \data_out$67  = b_in;
-  assign a_in = { \data_out$65 [63:0], \data_out$64 [63:0], \data_out$63 [63:0], \data_out$62 [63:0], \data_out$61 [63:0], \data_out$60 [63:0], \data_out$59 [63:0], data_out[63:0] };
-  assign \data_in$56  = b__payload[511:448];
-  assign \en$55  = \$signal$13 ;
-  assign \data_in$54  = b__payload[447:384];
-  assign \en$53  = \$signal$13 ;
-  assign \data_in$52  = b__payload[383:320];
-  assign \en$51  = \$signal$13 ;
-  assign \data_in$50  = b__payload[319:256];
-  assign \en$49  = \$signal$13 ;
-  assign \data_in$48  = b__payload[255:192];
-  assign \en$47  = \$signal$13 ;
-  assign \data_in$46  = b__payload[191:128];
-  assign \en$45  = \$signal$13 ;
-  assign \data_in$44  = b__payload[127:64];
-  assign \en$43  = \$signal$13 ;
-  assign \data_in$42  = b__payload[63:0];
-  assign \en$41  = \$signal$13 ;
+  assign \last_in$76  = \data_out$55 [2];
+  assign \b_in$75  = b__payload[511:448];
+  assign \a_in$74  = { \data_out$49 [191:128], \data_out$48 [191:128], \data_out$47 [191:128], \data_out$46 [191:128], \data_out$45 [191:128], \data_out$44 [191:128], \data_out$43 [191:128], data_out[191:128] };
+  assign \last_in$73  = \data_out$55 [2];
+  assign \b_in$72  = b__payload[447:384];
+  assign \a_in$71  = { \data_out$49 [191:128], \data_out$48 [191:128], \data_out$47 [191:128], \data_out$46 [191:128], \data_out$45 [191:128], \data_out$44 [191:128], \data_out$43 [191:128], data_out[191:128] };
+  assign \last_in$70  = \data_out$55 [1];
+  assign \b_in$69  = b__payload[383:320];
+  assign \a_in$68  = { \data_out$49 [127:64], \data_out$48 [127:64], \data_out$47 [127:64], \data_out$46 [127:64], \data_out$45 [127:64], \data_out$44 [127:64], \data_out$43 [127:64], data_out[127:64] };
+  assign \last_in$67  = \data_out$55 [1];
+  assign \b_in$66  = b__payload[319:256];
+  assign \a_in$65  = { \data_out$49 [127:64], \data_out$48 [127:64], \data_out$47 [127:64], \data_out$46 [127:64], \data_out$45 [127:64], \data_out$44 [127:64], \data_out$43 [127:64], data_out[127:64] };
+  assign \last_in$64  = \data_out$55 [1];
+  assign \b_in$63  = b__payload[255:192];
+  assign \a_in$62  = { \data_out$49 [127:64], \data_out$48 [127:64], \data_out$47 [127:64], \data_out$46 [127:64], \data_out$45 [127:64], \data_out$44 [127:64], \data_out$43 [127:64], data_out[127:64] };
+  assign \last_in$61  = \data_out$55 [0];
+  assign \b_in$60  = b__payload[191:128];
+  assign \a_in$59  = { \data_out$49 [63:0], \data_out$48 [63:0], \data_out$47 [63:0], \data_out$46 [63:0], \data_out$45 [63:0], \data_out$44 [63:0], \data_out$43 [63:0], data_out[63:0] };
+  assign \last_in$58  = \data_out$55 [0];
+  assign \b_in$57  = b__payload[127:64];
+  assign \a_in$56  = { \data_out$49 [63:0], \data_out$48 [63:0], \data_out$47 [63:0], \data_out$46 [63:0], \data_out$45 [63:0], \data_out$44 [63:0], \data_out$43 [63:0], data_out[63:0] };
+  assign last_in = \data_out$55 [0];
+  assign b_in = b__payload[63:0];
+  assign a_in = { \data_out$49 [63:0], \data_out$48 [63:0], \data_out$47 [63:0], \data_out$46 [63:0], \data_out$45 [63:0], \data_out$44 [63:0], \data_out$43 [63:0], data_out[63:0] };
+  assign a_2 = { \data_out$49 [191:128], \data_out$48 [191:128], \data_out$47 [191:128], \data_out$46 [191:128], \data_out$45 [191:128], \data_out$44 [191:128], \data_out$43 [191:128], data_out[191:128] };
+  assign a_1 = { \data_out$49 [127:64], \data_out$48 [127:64], \data_out$47 [127:64], \data_out$46 [127:64], \data_out$45 [127:64], \data_out$44 [127:64], \data_out$43 [127:64], data_out[127:64] };
+  assign a_0 = { \data_out$49 [63:0], \data_out$48 [63:0], \data_out$47 [63:0], \data_out$46 [63:0], \data_out$45 [63:0], \data_out$44 [63:0], \data_out$43 [63:0], data_out[63:0] };
   assign \en$39  = \$signal$13 ;
   assign \en$37  = \$signal$13 ;
   assign \en$35  = \$signal$13 ;
@@ -792,8 +702,8 @@ module cube_opt2_broadcast_a(rst, en, data_in, data_out, clk);
   wire clk;
   input [63:0] data_in;
   wire [63:0] data_in;
-  output [511:0] data_out;
-  wire [511:0] data_out;
+  output [191:0] data_out;
+  wire [191:0] data_out;
   input en;
   wire en;
   input rst;
@@ -813,7 +723,7 @@ module cube_opt2_broadcast_a(rst, en, data_in, data_out, clk);
   assign \$2  = rst ? 64'h0000000000000000 : \$procmux$35_Y ;
   assign \$procmux$39_Y  = en ? data_in : stage_1_copy_0;
   assign \$1  = rst ? 64'h0000000000000000 : \$procmux$39_Y ;
-  assign data_out = { stage_1_copy_2, stage_1_copy_2, stage_1_copy_1, stage_1_copy_1, stage_1_copy_1, stage_1_copy_0, stage_1_copy_0, stage_1_copy_0 };
+  assign data_out = { stage_1_copy_2, stage_1_copy_1, stage_1_copy_0 };
 endmodule
 
 module cube_opt2_broadcast_b(rst, en, data_in, data_out, clk);
@@ -824,8 +734,8 @@ module cube_opt2_broadcast_b(rst, en, data_in, data_out, clk);
   wire clk;
   input [63:0] data_in;
   wire [63:0] data_in;
-  output [511:0] data_out;
-  wire [511:0] data_out;
+  output [191:0] data_out;
+  wire [191:0] data_out;
   input en;
   wire en;
   input rst;
@@ -842,7 +752,7 @@ module cube_opt2_broadcast_b(rst, en, data_in, data_out, clk);
   assign \$3  = en ? data_in : stage_1_copy_2;
   assign \$2  = en ? data_in : stage_1_copy_1;
   assign \$1  = en ? data_in : stage_1_copy_0;
-  assign data_out = { stage_1_copy_2, stage_1_copy_2, stage_1_copy_1, stage_1_copy_1, stage_1_copy_1, stage_1_copy_0, stage_1_copy_0, stage_1_copy_0 };
+  assign data_out = { stage_1_copy_2, stage_1_copy_1, stage_1_copy_0 };
 endmodule
 
 module cube_opt2_broadcast_last(rst, en, data_in, data_out, clk);
@@ -856,8 +766,8 @@ module cube_opt2_broadcast_last(rst, en, data_in, data_out, clk);
   wire clk;
   input data_in;
   wire data_in;
-  output [7:0] data_out;
-  wire [7:0] data_out;
+  output [2:0] data_out;
+  wire [2:0] data_out;
   input en;
   wire en;
   input rst;
@@ -877,7 +787,7 @@ module cube_opt2_broadcast_last(rst, en, data_in, data_out, clk);
   assign \$2  = rst ? 1'h0 : \$procmux$47_Y ;
   assign \$procmux$51_Y  = en ? data_in : stage_1_copy_0;
   assign \$1  = rst ? 1'h0 : \$procmux$51_Y ;
-  assign data_out = { stage_1_copy_2, stage_1_copy_2, stage_1_copy_1, stage_1_copy_1, stage_1_copy_1, stage_1_copy_0, stage_1_copy_0, stage_1_copy_0 };
+  assign data_out = { stage_1_copy_2, stage_1_copy_1, stage_1_copy_0 };
 endmodule
 
 module cube_opt2_column(rst, en, a_in, b_in, last_in, result, valid, last, clk);
@@ -1129,171 +1039,174 @@ module cube_opt2_column(rst, en, a_in, b_in, last_in, result, valid, last, clk);
   reg [3:0] \$signal  = 4'h0;
   input [511:0] a_in;
   wire [511:0] a_in;
-  wire [63:0] \a_in$10 ;
-  wire [63:0] \a_in$14 ;
-  wire [63:0] \a_in$19 ;
-  wire [63:0] \a_in$24 ;
-  wire [63:0] \a_in$29 ;
-  wire [63:0] \a_in$34 ;
-  wire [63:0] \a_in$39 ;
-  wire [63:0] \a_in$44 ;
-  input [511:0] b_in;
-  wire [511:0] b_in;
-  wire [63:0] \b_in$12 ;
-  wire [63:0] \b_in$17 ;
-  wire [63:0] \b_in$22 ;
-  wire [63:0] \b_in$27 ;
-  wire [63:0] \b_in$32 ;
-  wire [63:0] \b_in$37 ;
-  wire [63:0] \b_in$42 ;
-  wire [63:0] \b_in$47 ;
+  wire [63:0] \a_in$12 ;
+  wire [63:0] \a_in$17 ;
+  wire [63:0] \a_in$22 ;
+  wire [63:0] \a_in$27 ;
+  wire [63:0] \a_in$32 ;
+  wire [63:0] \a_in$37 ;
+  wire [63:0] \a_in$42 ;
+  wire [63:0] \a_in$47 ;
+  input [63:0] b_in;
+  wire [63:0] b_in;
+  wire [63:0] \b_in$14 ;
+  wire [63:0] \b_in$20 ;
+  wire [63:0] \b_in$25 ;
+  wire [63:0] \b_in$30 ;
+  wire [63:0] \b_in$35 ;
+  wire [63:0] \b_in$40 ;
+  wire [63:0] \b_in$45 ;
+  wire [63:0] \b_in$50 ;
   input clk;
   wire clk;
+  wire [63:0] data_in;
+  wire [191:0] data_out;
   wire [31:0] drain_0;
-  wire [31:0] \drain_0$189 ;
-  wire [31:0] \drain_0$190 ;
-  wire [31:0] \drain_0$191 ;
   wire [31:0] \drain_0$192 ;
   wire [31:0] \drain_0$193 ;
   wire [31:0] \drain_0$194 ;
   wire [31:0] \drain_0$195 ;
+  wire [31:0] \drain_0$196 ;
+  wire [31:0] \drain_0$197 ;
+  wire [31:0] \drain_0$198 ;
   wire [11:0] drain_1;
-  wire [11:0] \drain_1$197 ;
-  wire [11:0] \drain_1$198 ;
-  wire [11:0] \drain_1$199 ;
   wire [11:0] \drain_1$200 ;
   wire [11:0] \drain_1$201 ;
   wire [11:0] \drain_1$202 ;
   wire [11:0] \drain_1$203 ;
+  wire [11:0] \drain_1$204 ;
+  wire [11:0] \drain_1$205 ;
+  wire [11:0] \drain_1$206 ;
   input en;
   wire en;
-  wire \en$13 ;
-  wire \en$18 ;
-  wire \en$23 ;
-  wire \en$28 ;
-  wire \en$33 ;
-  wire \en$38 ;
-  wire \en$43 ;
+  wire \en$11 ;
+  wire \en$16 ;
+  wire \en$21 ;
+  wire \en$26 ;
+  wire \en$31 ;
+  wire \en$36 ;
+  wire \en$41 ;
+  wire \en$46 ;
   wire \en$9 ;
   reg [3:0] \final  = 4'h0;
   wire generate_0_1;
-  wire \generate_0_1$118 ;
+  wire \generate_0_1$121 ;
   wire generate_0_11;
-  wire \generate_0_11$131 ;
+  wire \generate_0_11$134 ;
   wire generate_0_13;
-  wire \generate_0_13$133 ;
+  wire \generate_0_13$136 ;
   wire generate_0_15;
-  wire \generate_0_15$135 ;
+  wire \generate_0_15$138 ;
   wire generate_0_3;
-  wire \generate_0_3$123 ;
+  wire \generate_0_3$126 ;
   wire generate_0_5;
-  wire \generate_0_5$125 ;
+  wire \generate_0_5$128 ;
   wire generate_0_7;
-  wire \generate_0_7$127 ;
+  wire \generate_0_7$130 ;
   wire generate_0_9;
-  wire \generate_0_9$129 ;
+  wire \generate_0_9$132 ;
   wire generate_1_10;
-  wire \generate_1_10$145 ;
+  wire \generate_1_10$148 ;
   wire generate_1_11;
-  wire \generate_1_11$147 ;
+  wire \generate_1_11$150 ;
   wire generate_1_14;
-  wire \generate_1_14$149 ;
+  wire \generate_1_14$152 ;
   wire generate_1_15;
-  wire \generate_1_15$151 ;
+  wire \generate_1_15$154 ;
   wire generate_1_2;
-  wire \generate_1_2$137 ;
+  wire \generate_1_2$140 ;
   wire generate_1_3;
-  wire \generate_1_3$139 ;
+  wire \generate_1_3$142 ;
   wire generate_1_6;
-  wire \generate_1_6$141 ;
+  wire \generate_1_6$144 ;
   wire generate_1_7;
-  wire \generate_1_7$143 ;
+  wire \generate_1_7$146 ;
   wire generate_2_12;
-  wire \generate_2_12$161 ;
+  wire \generate_2_12$164 ;
   wire generate_2_13;
-  wire \generate_2_13$163 ;
+  wire \generate_2_13$166 ;
   wire generate_2_14;
-  wire \generate_2_14$165 ;
+  wire \generate_2_14$168 ;
   wire generate_2_15;
-  wire \generate_2_15$167 ;
+  wire \generate_2_15$170 ;
   wire generate_2_4;
-  wire \generate_2_4$153 ;
+  wire \generate_2_4$156 ;
   wire generate_2_5;
-  wire \generate_2_5$155 ;
+  wire \generate_2_5$158 ;
   wire generate_2_6;
-  wire \generate_2_6$157 ;
+  wire \generate_2_6$160 ;
   wire generate_2_7;
-  wire \generate_2_7$159 ;
+  wire \generate_2_7$162 ;
   wire generate_3_10;
-  wire \generate_3_10$173 ;
+  wire \generate_3_10$176 ;
   wire generate_3_11;
-  wire \generate_3_11$175 ;
+  wire \generate_3_11$178 ;
   wire generate_3_12;
-  wire \generate_3_12$177 ;
+  wire \generate_3_12$180 ;
   wire generate_3_13;
-  wire \generate_3_13$179 ;
+  wire \generate_3_13$182 ;
   wire generate_3_14;
-  wire \generate_3_14$181 ;
+  wire \generate_3_14$184 ;
   wire generate_3_15;
-  wire \generate_3_15$183 ;
+  wire \generate_3_15$186 ;
   wire generate_3_8;
-  wire \generate_3_8$169 ;
+  wire \generate_3_8$172 ;
   wire generate_3_9;
-  wire \generate_3_9$171 ;
+  wire \generate_3_9$174 ;
   wire generate_4_16;
-  wire \generate_4_16$185 ;
+  wire \generate_4_16$188 ;
   output last;
   wire last;
   input last_in;
   wire last_in;
-  wire \last_in$11 ;
-  wire \last_in$15 ;
-  wire \last_in$20 ;
-  wire \last_in$25 ;
-  wire \last_in$30 ;
-  wire \last_in$35 ;
-  wire \last_in$40 ;
-  wire \last_in$45 ;
+  wire \last_in$13 ;
+  wire \last_in$18 ;
+  wire \last_in$23 ;
+  wire \last_in$28 ;
+  wire \last_in$33 ;
+  wire \last_in$38 ;
+  wire \last_in$43 ;
+  wire \last_in$48 ;
   wire last_out;
-  wire \last_out$204 ;
-  wire \last_out$21 ;
-  wire \last_out$26 ;
-  wire \last_out$31 ;
-  wire \last_out$36 ;
-  wire \last_out$41 ;
-  wire \last_out$46 ;
+  wire \last_out$207 ;
+  wire \last_out$24 ;
+  wire \last_out$29 ;
+  wire \last_out$34 ;
+  wire \last_out$39 ;
+  wire \last_out$44 ;
+  wire \last_out$49 ;
   wire propagate_0_1;
   wire propagate_0_11;
-  wire \propagate_0_11$132 ;
+  wire \propagate_0_11$135 ;
   wire propagate_0_13;
-  wire \propagate_0_13$134 ;
+  wire \propagate_0_13$137 ;
   wire propagate_0_15;
-  wire \propagate_0_15$136 ;
-  wire \propagate_0_3$124 ;
-  wire \propagate_0_5$126 ;
-  wire \propagate_0_7$128 ;
+  wire \propagate_0_15$139 ;
+  wire \propagate_0_3$127 ;
+  wire \propagate_0_5$129 ;
+  wire \propagate_0_7$131 ;
   wire propagate_0_9;
-  wire \propagate_0_9$130 ;
+  wire \propagate_0_9$133 ;
   wire propagate_1_10;
-  wire \propagate_1_10$146 ;
+  wire \propagate_1_10$149 ;
   wire propagate_1_11;
-  wire \propagate_1_11$148 ;
+  wire \propagate_1_11$151 ;
   wire propagate_1_14;
-  wire \propagate_1_14$150 ;
+  wire \propagate_1_14$153 ;
   wire propagate_1_15;
-  wire \propagate_1_15$152 ;
+  wire \propagate_1_15$155 ;
   wire propagate_1_2;
   wire propagate_1_3;
-  wire \propagate_1_6$142 ;
-  wire \propagate_1_7$144 ;
+  wire \propagate_1_6$145 ;
+  wire \propagate_1_7$147 ;
   wire propagate_2_12;
-  wire \propagate_2_12$162 ;
+  wire \propagate_2_12$165 ;
   wire propagate_2_13;
-  wire \propagate_2_13$164 ;
+  wire \propagate_2_13$167 ;
   wire propagate_2_14;
-  wire \propagate_2_14$166 ;
+  wire \propagate_2_14$169 ;
   wire propagate_2_15;
-  wire \propagate_2_15$168 ;
+  wire \propagate_2_15$171 ;
   wire propagate_2_4;
   wire propagate_2_5;
   wire propagate_2_6;
@@ -1411,158 +1324,158 @@ module cube_opt2_column(rst, en, a_in, b_in, last_in, result, valid, last, clk);
   assign \$98  = stage_0_x[0] & stage_0_y[0];
   assign \$99  = stage_0_x[0] ^ stage_0_y[0];
   assign \$101  = \$99  & stage_0_carry;
-  assign \generate_0_1$118  = \$98  | \$101 ;
+  assign \generate_0_1$121  = \$98  | \$101 ;
   assign \$104  = stage_0_x[2] & stage_0_y[2];
   assign \$105  = stage_0_x[2] ^ stage_0_y[2];
   assign \$106  = stage_0_x[1] & stage_0_y[1];
   assign \$107  = \$105  & \$106 ;
-  assign \generate_0_3$123  = \$104  | \$107 ;
+  assign \generate_0_3$126  = \$104  | \$107 ;
   assign \$108  = stage_0_x[2] ^ stage_0_y[2];
   assign \$109  = stage_0_x[1] ^ stage_0_y[1];
-  assign \propagate_0_3$124  = \$108  & \$109 ;
+  assign \propagate_0_3$127  = \$108  & \$109 ;
   assign \$110  = stage_0_x[4] & stage_0_y[4];
   assign \$111  = stage_0_x[4] ^ stage_0_y[4];
   assign \$112  = stage_0_x[3] & stage_0_y[3];
   assign \$113  = \$111  & \$112 ;
-  assign \generate_0_5$125  = \$110  | \$113 ;
+  assign \generate_0_5$128  = \$110  | \$113 ;
   assign \$114  = stage_0_x[4] ^ stage_0_y[4];
   assign \$115  = stage_0_x[3] ^ stage_0_y[3];
-  assign \propagate_0_5$126  = \$114  & \$115 ;
+  assign \propagate_0_5$129  = \$114  & \$115 ;
   assign \$116  = stage_0_x[6] & stage_0_y[6];
   assign \$117  = stage_0_x[6] ^ stage_0_y[6];
   assign \$118  = stage_0_x[5] & stage_0_y[5];
   assign \$119  = \$117  & \$118 ;
-  assign \generate_0_7$127  = \$116  | \$119 ;
+  assign \generate_0_7$130  = \$116  | \$119 ;
   assign \$120  = stage_0_x[6] ^ stage_0_y[6];
   assign \$121  = stage_0_x[5] ^ stage_0_y[5];
-  assign \propagate_0_7$128  = \$120  & \$121 ;
+  assign \propagate_0_7$131  = \$120  & \$121 ;
   assign \$122  = stage_0_x[8] & stage_0_y[8];
   assign \$123  = stage_0_x[8] ^ stage_0_y[8];
   assign \$124  = stage_0_x[7] & stage_0_y[7];
   assign \$125  = \$123  & \$124 ;
-  assign \generate_0_9$129  = \$122  | \$125 ;
+  assign \generate_0_9$132  = \$122  | \$125 ;
   assign \$126  = stage_0_x[8] ^ stage_0_y[8];
   assign \$127  = stage_0_x[7] ^ stage_0_y[7];
-  assign \propagate_0_9$130  = \$126  & \$127 ;
+  assign \propagate_0_9$133  = \$126  & \$127 ;
   assign \$128  = stage_0_x[10] & stage_0_y[10];
   assign \$129  = stage_0_x[10] ^ stage_0_y[10];
   assign \$130  = stage_0_x[9] & stage_0_y[9];
   assign \$131  = \$129  & \$130 ;
-  assign \generate_0_11$131  = \$128  | \$131 ;
+  assign \generate_0_11$134  = \$128  | \$131 ;
   assign \$132  = stage_0_x[10] ^ stage_0_y[10];
   assign \$133  = stage_0_x[9] ^ stage_0_y[9];
-  assign \propagate_0_11$132  = \$132  & \$133 ;
+  assign \propagate_0_11$135  = \$132  & \$133 ;
   assign \$134  = stage_0_x[12] & stage_0_y[12];
   assign \$135  = stage_0_x[12] ^ stage_0_y[12];
   assign \$136  = stage_0_x[11] & stage_0_y[11];
   assign \$137  = \$135  & \$136 ;
-  assign \generate_0_13$133  = \$134  | \$137 ;
+  assign \generate_0_13$136  = \$134  | \$137 ;
   assign \$138  = stage_0_x[12] ^ stage_0_y[12];
   assign \$139  = stage_0_x[11] ^ stage_0_y[11];
-  assign \propagate_0_13$134  = \$138  & \$139 ;
+  assign \propagate_0_13$137  = \$138  & \$139 ;
   assign \$140  = stage_0_x[14] & stage_0_y[14];
   assign \$141  = stage_0_x[14] ^ stage_0_y[14];
   assign \$142  = stage_0_x[13] & stage_0_y[13];
   assign \$143  = \$141  & \$142 ;
-  assign \generate_0_15$135  = \$140  | \$143 ;
+  assign \generate_0_15$138  = \$140  | \$143 ;
   assign \$144  = stage_0_x[14] ^ stage_0_y[14];
   assign \$145  = stage_0_x[13] ^ stage_0_y[13];
-  assign \propagate_0_15$136  = \$144  & \$145 ;
+  assign \propagate_0_15$139  = \$144  & \$145 ;
   assign \$146  = stage_0_x[1] & stage_0_y[1];
   assign \$147  = stage_0_x[1] ^ stage_0_y[1];
-  assign \$148  = \$147  & \generate_0_1$118 ;
-  assign \generate_1_2$137  = \$146  | \$148 ;
-  assign \$150  = \propagate_0_3$124  & \generate_0_1$118 ;
-  assign \generate_1_3$139  = \generate_0_3$123  | \$150 ;
+  assign \$148  = \$147  & \generate_0_1$121 ;
+  assign \generate_1_2$140  = \$146  | \$148 ;
+  assign \$150  = \propagate_0_3$127  & \generate_0_1$121 ;
+  assign \generate_1_3$142  = \generate_0_3$126  | \$150 ;
   assign \$151  = stage_0_x[5] & stage_0_y[5];
   assign \$152  = stage_0_x[5] ^ stage_0_y[5];
-  assign \$153  = \$152  & \generate_0_5$125 ;
-  assign \generate_1_6$141  = \$151  | \$153 ;
+  assign \$153  = \$152  & \generate_0_5$128 ;
+  assign \generate_1_6$144  = \$151  | \$153 ;
   assign \$154  = stage_0_x[5] ^ stage_0_y[5];
-  assign \propagate_1_6$142  = \$154  & \propagate_0_5$126 ;
-  assign \$155  = \propagate_0_7$128  & \generate_0_5$125 ;
-  assign \generate_1_7$143  = \generate_0_7$127  | \$155 ;
-  assign \propagate_1_7$144  = \propagate_0_7$128  & \propagate_0_5$126 ;
+  assign \propagate_1_6$145  = \$154  & \propagate_0_5$129 ;
+  assign \$155  = \propagate_0_7$131  & \generate_0_5$128 ;
+  assign \generate_1_7$146  = \generate_0_7$130  | \$155 ;
+  assign \propagate_1_7$147  = \propagate_0_7$131  & \propagate_0_5$129 ;
   assign \$156  = stage_0_x[9] & stage_0_y[9];
   assign \$157  = stage_0_x[9] ^ stage_0_y[9];
-  assign \$158  = \$157  & \generate_0_9$129 ;
-  assign \generate_1_10$145  = \$156  | \$158 ;
+  assign \$158  = \$157  & \generate_0_9$132 ;
+  assign \generate_1_10$148  = \$156  | \$158 ;
   assign \$159  = stage_0_x[9] ^ stage_0_y[9];
-  assign \propagate_1_10$146  = \$159  & \propagate_0_9$130 ;
-  assign \$160  = \propagate_0_11$132  & \generate_0_9$129 ;
-  assign \generate_1_11$147  = \generate_0_11$131  | \$160 ;
-  assign \propagate_1_11$148  = \propagate_0_11$132  & \propagate_0_9$130 ;
+  assign \propagate_1_10$149  = \$159  & \propagate_0_9$133 ;
+  assign \$160  = \propagate_0_11$135  & \generate_0_9$132 ;
+  assign \generate_1_11$150  = \generate_0_11$134  | \$160 ;
+  assign \propagate_1_11$151  = \propagate_0_11$135  & \propagate_0_9$133 ;
   assign \$161  = stage_0_x[13] & stage_0_y[13];
   assign \$162  = stage_0_x[13] ^ stage_0_y[13];
-  assign \$163  = \$162  & \generate_0_13$133 ;
-  assign \generate_1_14$149  = \$161  | \$163 ;
+  assign \$163  = \$162  & \generate_0_13$136 ;
+  assign \generate_1_14$152  = \$161  | \$163 ;
   assign \$164  = stage_0_x[13] ^ stage_0_y[13];
-  assign \propagate_1_14$150  = \$164  & \propagate_0_13$134 ;
-  assign \$165  = \propagate_0_15$136  & \generate_0_13$133 ;
-  assign \generate_1_15$151  = \generate_0_15$135  | \$165 ;
-  assign \propagate_1_15$152  = \propagate_0_15$136  & \propagate_0_13$134 ;
+  assign \propagate_1_14$153  = \$164  & \propagate_0_13$137 ;
+  assign \$165  = \propagate_0_15$139  & \generate_0_13$136 ;
+  assign \generate_1_15$154  = \generate_0_15$138  | \$165 ;
+  assign \propagate_1_15$155  = \propagate_0_15$139  & \propagate_0_13$137 ;
   assign \$166  = stage_0_x[3] & stage_0_y[3];
   assign \$167  = stage_0_x[3] ^ stage_0_y[3];
-  assign \$168  = \$167  & \generate_1_3$139 ;
-  assign \generate_2_4$153  = \$166  | \$168 ;
-  assign \$170  = \propagate_0_5$126  & \generate_1_3$139 ;
-  assign \generate_2_5$155  = \generate_0_5$125  | \$170 ;
-  assign \$171  = \propagate_1_6$142  & \generate_1_3$139 ;
-  assign \generate_2_6$157  = \generate_1_6$141  | \$171 ;
-  assign \$172  = \propagate_1_7$144  & \generate_1_3$139 ;
-  assign \generate_2_7$159  = \generate_1_7$143  | \$172 ;
+  assign \$168  = \$167  & \generate_1_3$142 ;
+  assign \generate_2_4$156  = \$166  | \$168 ;
+  assign \$170  = \propagate_0_5$129  & \generate_1_3$142 ;
+  assign \generate_2_5$158  = \generate_0_5$128  | \$170 ;
+  assign \$171  = \propagate_1_6$145  & \generate_1_3$142 ;
+  assign \generate_2_6$160  = \generate_1_6$144  | \$171 ;
+  assign \$172  = \propagate_1_7$147  & \generate_1_3$142 ;
+  assign \generate_2_7$162  = \generate_1_7$146  | \$172 ;
   assign \$173  = stage_0_x[11] & stage_0_y[11];
   assign \$174  = stage_0_x[11] ^ stage_0_y[11];
-  assign \$175  = \$174  & \generate_1_11$147 ;
-  assign \generate_2_12$161  = \$173  | \$175 ;
+  assign \$175  = \$174  & \generate_1_11$150 ;
+  assign \generate_2_12$164  = \$173  | \$175 ;
   assign \$176  = stage_0_x[11] ^ stage_0_y[11];
-  assign \propagate_2_12$162  = \$176  & \propagate_1_11$148 ;
-  assign \$177  = \propagate_0_13$134  & \generate_1_11$147 ;
-  assign \generate_2_13$163  = \generate_0_13$133  | \$177 ;
-  assign \propagate_2_13$164  = \propagate_0_13$134  & \propagate_1_11$148 ;
-  assign \$178  = \propagate_1_14$150  & \generate_1_11$147 ;
-  assign \generate_2_14$165  = \generate_1_14$149  | \$178 ;
-  assign \propagate_2_14$166  = \propagate_1_14$150  & \propagate_1_11$148 ;
-  assign \$179  = \propagate_1_15$152  & \generate_1_11$147 ;
-  assign \generate_2_15$167  = \generate_1_15$151  | \$179 ;
-  assign \propagate_2_15$168  = \propagate_1_15$152  & \propagate_1_11$148 ;
+  assign \propagate_2_12$165  = \$176  & \propagate_1_11$151 ;
+  assign \$177  = \propagate_0_13$137  & \generate_1_11$150 ;
+  assign \generate_2_13$166  = \generate_0_13$136  | \$177 ;
+  assign \propagate_2_13$167  = \propagate_0_13$137  & \propagate_1_11$151 ;
+  assign \$178  = \propagate_1_14$153  & \generate_1_11$150 ;
+  assign \generate_2_14$168  = \generate_1_14$152  | \$178 ;
+  assign \propagate_2_14$169  = \propagate_1_14$153  & \propagate_1_11$151 ;
+  assign \$179  = \propagate_1_15$155  & \generate_1_11$150 ;
+  assign \generate_2_15$170  = \generate_1_15$154  | \$179 ;
+  assign \propagate_2_15$171  = \propagate_1_15$155  & \propagate_1_11$151 ;
   assign \$180  = stage_0_x[7] & stage_0_y[7];
   assign \$181  = stage_0_x[7] ^ stage_0_y[7];
-  assign \$182  = \$181  & \generate_2_7$159 ;
-  assign \generate_3_8$169  = \$180  | \$182 ;
-  assign \$184  = \propagate_0_9$130  & \generate_2_7$159 ;
-  assign \generate_3_9$171  = \generate_0_9$129  | \$184 ;
-  assign \$185  = \propagate_1_10$146  & \generate_2_7$159 ;
-  assign \generate_3_10$173  = \generate_1_10$145  | \$185 ;
-  assign \$186  = \propagate_1_11$148  & \generate_2_7$159 ;
-  assign \generate_3_11$175  = \generate_1_11$147  | \$186 ;
-  assign \$187  = \propagate_2_12$162  & \generate_2_7$159 ;
-  assign \generate_3_12$177  = \generate_2_12$161  | \$187 ;
-  assign \$188  = \propagate_2_13$164  & \generate_2_7$159 ;
-  assign \generate_3_13$179  = \generate_2_13$163  | \$188 ;
-  assign \$189  = \propagate_2_14$166  & \generate_2_7$159 ;
-  assign \generate_3_14$181  = \generate_2_14$165  | \$189 ;
-  assign \$190  = \propagate_2_15$168  & \generate_2_7$159 ;
-  assign \generate_3_15$183  = \generate_2_15$167  | \$190 ;
+  assign \$182  = \$181  & \generate_2_7$162 ;
+  assign \generate_3_8$172  = \$180  | \$182 ;
+  assign \$184  = \propagate_0_9$133  & \generate_2_7$162 ;
+  assign \generate_3_9$174  = \generate_0_9$132  | \$184 ;
+  assign \$185  = \propagate_1_10$149  & \generate_2_7$162 ;
+  assign \generate_3_10$176  = \generate_1_10$148  | \$185 ;
+  assign \$186  = \propagate_1_11$151  & \generate_2_7$162 ;
+  assign \generate_3_11$178  = \generate_1_11$150  | \$186 ;
+  assign \$187  = \propagate_2_12$165  & \generate_2_7$162 ;
+  assign \generate_3_12$180  = \generate_2_12$164  | \$187 ;
+  assign \$188  = \propagate_2_13$167  & \generate_2_7$162 ;
+  assign \generate_3_13$182  = \generate_2_13$166  | \$188 ;
+  assign \$189  = \propagate_2_14$169  & \generate_2_7$162 ;
+  assign \generate_3_14$184  = \generate_2_14$168  | \$189 ;
+  assign \$190  = \propagate_2_15$171  & \generate_2_7$162 ;
+  assign \generate_3_15$186  = \generate_2_15$170  | \$190 ;
   assign \$191  = stage_0_x[15] & stage_0_y[15];
   assign \$192  = stage_0_x[15] ^ stage_0_y[15];
-  assign \$193  = \$192  & \generate_3_15$183 ;
-  assign \generate_4_16$185  = \$191  | \$193 ;
-  assign \$195  = drain_0 | \drain_0$189 ;
-  assign \$196  = \$195  | \drain_0$190 ;
-  assign \$197  = \$196  | \drain_0$191 ;
-  assign \$198  = \$197  | \drain_0$192 ;
-  assign \$199  = \$198  | \drain_0$193 ;
-  assign \$200  = \$199  | \drain_0$194 ;
-  assign \$201  = \$200  | \drain_0$195 ;
-  assign \$202  = drain_1 | \drain_1$197 ;
-  assign \$203  = \$202  | \drain_1$198 ;
-  assign \$204  = \$203  | \drain_1$199 ;
-  assign \$205  = \$204  | \drain_1$200 ;
-  assign \$206  = \$205  | \drain_1$201 ;
-  assign \$207  = \$206  | \drain_1$202 ;
-  assign \$208  = \$207  | \drain_1$203 ;
-  assign \$209  = | { \last_out$204 , \last_in$45 , \last_in$40 , \last_in$35 , \last_in$30 , \last_in$25 , \last_in$20 , \last_in$15  };
+  assign \$193  = \$192  & \generate_3_15$186 ;
+  assign \generate_4_16$188  = \$191  | \$193 ;
+  assign \$195  = drain_0 | \drain_0$192 ;
+  assign \$196  = \$195  | \drain_0$193 ;
+  assign \$197  = \$196  | \drain_0$194 ;
+  assign \$198  = \$197  | \drain_0$195 ;
+  assign \$199  = \$198  | \drain_0$196 ;
+  assign \$200  = \$199  | \drain_0$197 ;
+  assign \$201  = \$200  | \drain_0$198 ;
+  assign \$202  = drain_1 | \drain_1$200 ;
+  assign \$203  = \$202  | \drain_1$201 ;
+  assign \$204  = \$203  | \drain_1$202 ;
+  assign \$205  = \$204  | \drain_1$203 ;
+  assign \$206  = \$205  | \drain_1$204 ;
+  assign \$207  = \$206  | \drain_1$205 ;
+  assign \$208  = \$207  | \drain_1$206 ;
+  assign \$209  = | { \last_out$207 , \last_in$48 , \last_in$43 , \last_in$38 , \last_in$33 , \last_in$28 , \last_in$23 , \last_in$18  };
   assign \$217  = word_0[6] ^ word_1[0];
   assign \$218  = word_0[7] ^ word_1[1];
   assign \$219  = word_0[8] ^ word_1[2];
@@ -1602,7 +1515,7 @@ module cube_opt2_column(rst, en, a_in, b_in, last_in, result, valid, last, clk);
   assign \$264  = stage_0_x[13] ^ stage_0_y[13];
   assign \$265  = stage_0_x[14] ^ stage_0_y[14];
   assign \$266  = stage_0_x[15] ^ stage_0_y[15];
-  assign \$269  = { 1'h0, \$266 , \$265 , \$264 , \$263 , \$262 , \$261 , \$260 , \$259 , \$258 , \$257 , \$256 , \$255 , \$254 , \$253 , \$252 , \$251 , \$250  } ^ { \generate_4_16$185 , \generate_3_15$183 , \generate_3_14$181 , \generate_3_13$179 , \generate_3_12$177 , \generate_3_11$175 , \generate_3_10$173 , \generate_3_9$171 , \generate_3_8$169 , \generate_2_7$159 , \generate_2_6$157 , \generate_2_5$155 , \generate_2_4$153 , \generate_1_3$139 , \generate_1_2$137 , \generate_0_1$118 , stage_0_carry, 1'h0 };
+  assign \$269  = { 1'h0, \$266 , \$265 , \$264 , \$263 , \$262 , \$261 , \$260 , \$259 , \$258 , \$257 , \$256 , \$255 , \$254 , \$253 , \$252 , \$251 , \$250  } ^ { \generate_4_16$188 , \generate_3_15$186 , \generate_3_14$184 , \generate_3_13$182 , \generate_3_12$180 , \generate_3_11$178 , \generate_3_10$176 , \generate_3_9$174 , \generate_3_8$172 , \generate_2_7$162 , \generate_2_6$160 , \generate_2_5$158 , \generate_2_4$156 , \generate_1_3$142 , \generate_1_2$140 , \generate_0_1$121 , stage_0_carry, 1'h0 };
   always @(posedge clk)
     word_0 <= \$286 ;
   always @(posedge clk)
@@ -1626,114 +1539,121 @@ module cube_opt2_column(rst, en, a_in, b_in, last_in, result, valid, last, clk);
   assign \$292  = en ? word_0[31:16] : stage_0_x;
   assign \$291  = en ? \$249 [17] : stage_0_carry;
   assign \$290  = en ? \$229 [16:1] : stage_0_sum;
-  assign \$procmux$65_Y  = en ? { \final [2:0], \last_out$204  } : \final ;
+  assign \$procmux$65_Y  = en ? { \final [2:0], \last_out$207  } : \final ;
   assign \$289  = rst ? 4'h0 : \$procmux$65_Y ;
   assign \$procmux$69_Y  = en ? { \$signal [2:0], \$209  } : \$signal ;
   assign \$288  = rst ? 4'h0 : \$procmux$69_Y ;
   assign \$287  = en ? \$208  : word_1;
   assign \$286  = en ? \$201  : word_0;
+  cube_opt2_broadcast_b broadcast_b (
+    .clk(clk),
+    .data_in(b_in),
+    .data_out(data_out),
+    .en(en),
+    .rst(rst)
+  );
   cube_opt2_pe pe_0 (
     .a_in(a_in[63:0]),
     .a_out(\$270 ),
-    .b_in(b_in[63:0]),
+    .b_in(data_out[63:0]),
     .b_out(\$271 ),
     .clk(clk),
     .drain_0(drain_0),
     .drain_1(drain_1),
     .en(en),
     .last_in(last_in),
-    .last_out(\last_in$15 ),
+    .last_out(\last_in$18 ),
     .rst(rst)
   );
   cube_opt2_pe pe_1 (
     .a_in(a_in[127:64]),
     .a_out(\$272 ),
-    .b_in(b_in[127:64]),
+    .b_in(data_out[63:0]),
     .b_out(\$273 ),
     .clk(clk),
-    .drain_0(\drain_0$189 ),
-    .drain_1(\drain_1$197 ),
+    .drain_0(\drain_0$192 ),
+    .drain_1(\drain_1$200 ),
     .en(en),
-    .last_in(\last_in$15 ),
-    .last_out(\last_in$20 ),
+    .last_in(\last_in$18 ),
+    .last_out(\last_in$23 ),
     .rst(rst)
   );
   cube_opt2_pe pe_2 (
     .a_in(a_in[191:128]),
     .a_out(\$274 ),
-    .b_in(b_in[191:128]),
+    .b_in(data_out[63:0]),
     .b_out(\$275 ),
     .clk(clk),
-    .drain_0(\drain_0$190 ),
-    .drain_1(\drain_1$198 ),
+    .drain_0(\drain_0$193 ),
+    .drain_1(\drain_1$201 ),
     .en(en),
-    .last_in(\last_in$20 ),
-    .last_out(\last_in$25 ),
+    .last_in(\last_in$23 ),
+    .last_out(\last_in$28 ),
     .rst(rst)
   );
   cube_opt2_pe pe_3 (
     .a_in(a_in[255:192]),
     .a_out(\$276 ),
-    .b_in(b_in[255:192]),
+    .b_in(data_out[127:64]),
     .b_out(\$277 ),
     .clk(clk),
-    .drain_0(\drain_0$191 ),
-    .drain_1(\drain_1$199 ),
+    .drain_0(\drain_0$194 ),
+    .drain_1(\drain_1$202 ),
     .en(en),
-    .last_in(\last_in$25 ),
-    .last_out(\last_in$30 ),
+    .last_in(\last_in$28 ),
+    .last_out(\last_in$33 ),
     .rst(rst)
   );
   cube_opt2_pe pe_4 (
     .a_in(a_in[319:256]),
     .a_out(\$278 ),
-    .b_in(b_in[319:256]),
+    .b_in(data_out[127:64]),
     .b_out(\$279 ),
     .clk(clk),
-    .drain_0(\drain_0$192 ),
-    .drain_1(\drain_1$200 ),
+    .drain_0(\drain_0$195 ),
+    .drain_1(\drain_1$203 ),
     .en(en),
-    .last_in(\last_in$30 ),
-    .last_out(\last_in$35 ),
+    .last_in(\last_in$33 ),
+    .last_out(\last_in$38 ),
     .rst(rst)
   );
   cube_opt2_pe pe_5 (
     .a_in(a_in[383:320]),
     .a_out(\$280 ),
-    .b_in(b_in[383:320]),
+    .b_in(data_out[127:64]),
     .b_out(\$281 ),
     .clk(clk),
-    .drain_0(\drain_0$193 ),
-    .drain_1(\drain_1$201 ),
+    .drain_0(\drain_0$196 ),
+    .drain_1(\drain_1$204 ),
     .en(en),
-    .last_in(\last_in$35 ),
-    .last_out(\last_in$40 ),
+    .last_in(\last_in$38 ),
+    .last_out(\last_in$43 ),
     .rst(rst)
   );
   cube_opt2_pe pe_6 (
     .a_in(a_in[447:384]),
     .a_out(\$282 ),
-    .b_in(b_in[447:384]),
+    .b_in(data_out[191:128]),
     .b_out(\$283 ),
     .clk(clk),
-    .drain_0(\drain_0$194 ),
-    .drain_1(\drain_1$202 ),
+    .drain_0(\drain_0$197 ),
+    .drain_1(\drain_1$205 ),
     .en(en),
-    .last_in(\last_in$40 ),
-    .last_out(\last_in$45 ),
+    .last_in(\last_in$43 ),
+    .last_out(\last_in$48 ),
     .rst(rst)
   );
   cube_opt2_pe pe_7 (
     .a_in(a_in[511:448]),
     .a_out(\$284 ),
-    .b_in(b_in[511:448]),
+    .b_in(data_out[191:128]),
     .b_out(\$285 ),
     .clk(clk),
-    .drain_0(\drain_0$195 ),
-    .drain_1(\drain_1$203 ),
+    .drain_0(\drain_0$198 ),
+    .drain_1(\drain_1$206 ),
     .en(en),
-    .last_in(\last_in$45 ),
-    .last_out(\last_out$204 ),
+    .last_in(\last_in$48 ),
+    .last_out(\last_out$207 ),
     .rst(rst)
   );
   assign last = \final [3];
@@ -1766,37 +1686,39 @@ module cube_opt2_column(rst, en, a_in, b_in, last_in, result, valid, last, clk);
   assign generate_0_3 = 1'h0;
   assign propagate_0_1 = 1'h0;
   assign generate_0_1 = 1'h0;
-  assign \b_in$47  = b_in[511:448];
-  assign \last_out$46  = \last_in$45 ;
-  assign \a_in$44  = a_in[511:448];
-  assign \en$43  = en;
-  assign \b_in$42  = b_in[447:384];
-  assign \last_out$41  = \last_in$40 ;
-  assign \a_in$39  = a_in[447:384];
-  assign \en$38  = en;
-  assign \b_in$37  = b_in[383:320];
-  assign \last_out$36  = \last_in$35 ;
-  assign \a_in$34  = a_in[383:320];
-  assign \en$33  = en;
-  assign \b_in$32  = b_in[319:256];
-  assign \last_out$31  = \last_in$30 ;
-  assign \a_in$29  = a_in[319:256];
-  assign \en$28  = en;
-  assign \b_in$27  = b_in[255:192];
-  assign \last_out$26  = \last_in$25 ;
-  assign \a_in$24  = a_in[255:192];
-  assign \en$23  = en;
-  assign \b_in$22  = b_in[191:128];
-  assign \last_out$21  = \last_in$20 ;
-  assign \a_in$19  = a_in[191:128];
-  assign \en$18  = en;
-  assign \b_in$17  = b_in[127:64];
-  assign last_out = \last_in$15 ;
-  assign \a_in$14  = a_in[127:64];
-  assign \en$13  = en;
-  assign \b_in$12  = b_in[63:0];
-  assign \last_in$11  = last_in;
-  assign \a_in$10  = a_in[63:0];
+  assign \b_in$50  = data_out[191:128];
+  assign \last_out$49  = \last_in$48 ;
+  assign \a_in$47  = a_in[511:448];
+  assign \en$46  = en;
+  assign \b_in$45  = data_out[191:128];
+  assign \last_out$44  = \last_in$43 ;
+  assign \a_in$42  = a_in[447:384];
+  assign \en$41  = en;
+  assign \b_in$40  = data_out[127:64];
+  assign \last_out$39  = \last_in$38 ;
+  assign \a_in$37  = a_in[383:320];
+  assign \en$36  = en;
+  assign \b_in$35  = data_out[127:64];
+  assign \last_out$34  = \last_in$33 ;
+  assign \a_in$32  = a_in[319:256];
+  assign \en$31  = en;
+  assign \b_in$30  = data_out[127:64];
+  assign \last_out$29  = \last_in$28 ;
+  assign \a_in$27  = a_in[255:192];
+  assign \en$26  = en;
+  assign \b_in$25  = data_out[63:0];
+  assign \last_out$24  = \last_in$23 ;
+  assign \a_in$22  = a_in[191:128];
+  assign \en$21  = en;
+  assign \b_in$20  = data_out[63:0];
+  assign last_out = \last_in$18 ;
+  assign \a_in$17  = a_in[127:64];
+  assign \en$16  = en;
+  assign \b_in$14  = data_out[63:0];
+  assign \last_in$13  = last_in;
+  assign \a_in$12  = a_in[63:0];
+  assign \en$11  = en;
+  assign data_in = b_in;
   assign \en$9  = en;
 endmodule
 

@@ -59,6 +59,9 @@ module cube_opt2_temporal(rst, a__payload, a__valid, b__payload, b__valid, c__re
   wire [2:0] \$procmux$103_Y ;
   wire \$signal ;
   wire \$signal$13 ;
+  wire [191:0] a_0;
+  wire [191:0] a_1;
+  wire [191:0] a_2;
   input [512:0] a__payload;
   wire [512:0] a__payload;
   wire [511:0] \a__payload.data ;
@@ -132,13 +135,13 @@ module cube_opt2_temporal(rst, a__payload, a__valid, b__payload, b__valid, c__re
   input a__valid;
   wire a__valid;
   wire [191:0] a_in;
-  wire [191:0] \a_in$75 ;
+  wire [191:0] \a_in$61 ;
+  wire [191:0] \a_in$64 ;
+  wire [191:0] \a_in$67 ;
+  wire [191:0] \a_in$70 ;
+  wire [191:0] \a_in$73 ;
+  wire [191:0] \a_in$76 ;
   wire [191:0] \a_in$79 ;
-  wire [191:0] \a_in$83 ;
-  wire [191:0] \a_in$87 ;
-  wire [191:0] \a_in$91 ;
-  wire [191:0] \a_in$95 ;
-  wire [191:0] \a_in$99 ;
   input [512:0] b__payload;
   wire [512:0] b__payload;
   wire [511:0] \b__payload.data ;
@@ -211,14 +214,14 @@ module cube_opt2_temporal(rst, a__payload, a__valid, b__payload, b__valid, c__re
   wire b__ready;
   input b__valid;
   wire b__valid;
-  wire [511:0] b_in;
-  wire [511:0] \b_in$100 ;
-  wire [511:0] \b_in$76 ;
-  wire [511:0] \b_in$80 ;
-  wire [511:0] \b_in$84 ;
-  wire [511:0] \b_in$88 ;
-  wire [511:0] \b_in$92 ;
-  wire [511:0] \b_in$96 ;
+  wire [63:0] b_in;
+  wire [63:0] \b_in$62 ;
+  wire [63:0] \b_in$65 ;
+  wire [63:0] \b_in$68 ;
+  wire [63:0] \b_in$71 ;
+  wire [63:0] \b_in$74 ;
+  wire [63:0] \b_in$77 ;
+  wire [63:0] \b_in$80 ;
   output [256:0] c__payload;
   wire [256:0] c__payload;
   wire [255:0] \c__payload.data ;
@@ -238,7 +241,6 @@ module cube_opt2_temporal(rst, a__payload, a__valid, b__payload, b__valid, c__re
   input clk;
   wire clk;
   wire data_in;
-  wire \data_in$104 ;
   wire [23:0] \data_in$30 ;
   wire [23:0] \data_in$33 ;
   wire [23:0] \data_in$35 ;
@@ -247,35 +249,19 @@ module cube_opt2_temporal(rst, a__payload, a__valid, b__payload, b__valid, c__re
   wire [23:0] \data_in$41 ;
   wire [23:0] \data_in$43 ;
   wire [23:0] \data_in$45 ;
-  wire [63:0] \data_in$47 ;
-  wire [63:0] \data_in$49 ;
-  wire [63:0] \data_in$51 ;
-  wire [63:0] \data_in$53 ;
-  wire [63:0] \data_in$55 ;
-  wire [63:0] \data_in$57 ;
-  wire [63:0] \data_in$59 ;
-  wire [63:0] \data_in$61 ;
-  wire [191:0] data_out;
-  wire [511:0] \data_out$101 ;
-  wire [7:0] \data_out$107 ;
-  wire [191:0] \data_out$64 ;
-  wire [191:0] \data_out$65 ;
-  wire [191:0] \data_out$66 ;
-  wire [191:0] \data_out$67 ;
-  wire [191:0] \data_out$68 ;
-  wire [191:0] \data_out$69 ;
-  wire [191:0] \data_out$70 ;
-  wire [511:0] \data_out$72 ;
-  wire [7:0] \data_out$74 ;
-  wire [511:0] \data_out$77 ;
-  wire [511:0] \data_out$81 ;
-  wire [511:0] \data_out$85 ;
-  wire [511:0] \data_out$89 ;
-  wire [511:0] \data_out$93 ;
-  wire [511:0] \data_out$97 ;
+  wire \data_in$83 ;
+  wire [71:0] data_out;
+  wire [71:0] \data_out$48 ;
+  wire [71:0] \data_out$49 ;
+  wire [71:0] \data_out$50 ;
+  wire [71:0] \data_out$51 ;
+  wire [71:0] \data_out$52 ;
+  wire [71:0] \data_out$53 ;
+  wire [71:0] \data_out$54 ;
+  wire [2:0] \data_out$60 ;
+  wire [2:0] \data_out$86 ;
   wire [191:0] digits;
   wire en;
-  wire \en$103 ;
   wire \en$19 ;
   wire \en$20 ;
   wire \en$21 ;
@@ -292,52 +278,45 @@ module cube_opt2_temporal(rst, a__payload, a__valid, b__payload, b__valid, c__re
   wire \en$40 ;
   wire \en$42 ;
   wire \en$44 ;
-  wire \en$46 ;
-  wire \en$48 ;
-  wire \en$50 ;
-  wire \en$52 ;
-  wire \en$54 ;
-  wire \en$56 ;
-  wire \en$58 ;
-  wire \en$60 ;
+  wire \en$82 ;
   wire \end ;
   wire [256:0] in_payload;
   wire in_ready;
   wire in_valid;
   wire last;
-  wire \last$125 ;
+  wire \last$104 ;
   wire \last$16 ;
   wire last_in;
-  wire \last_in$102 ;
+  wire \last_in$63 ;
+  wire \last_in$66 ;
+  wire \last_in$69 ;
+  wire \last_in$72 ;
+  wire \last_in$75 ;
   wire \last_in$78 ;
-  wire \last_in$82 ;
-  wire \last_in$86 ;
-  wire \last_in$90 ;
-  wire \last_in$94 ;
-  wire \last_in$98 ;
+  wire \last_in$81 ;
   wire [511:0] operands;
   wire [256:0] out_payload;
   wire out_ready;
   wire out_valid;
   wire [31:0] result;
-  wire [31:0] \result$118 ;
-  wire [31:0] \result$119 ;
-  wire [31:0] \result$120 ;
-  wire [31:0] \result$121 ;
-  wire [31:0] \result$122 ;
-  wire [31:0] \result$123 ;
-  wire [31:0] \result$124 ;
+  wire [31:0] \result$100 ;
+  wire [31:0] \result$101 ;
+  wire [31:0] \result$102 ;
+  wire [31:0] \result$103 ;
+  wire [31:0] \result$97 ;
+  wire [31:0] \result$98 ;
+  wire [31:0] \result$99 ;
   input rst;
   wire rst;
   wire shift;
   wire shift_in;
-  wire \shift_in$108 ;
-  wire \shift_in$109 ;
-  wire \shift_in$110 ;
-  wire \shift_in$111 ;
-  wire \shift_in$112 ;
-  wire \shift_in$113 ;
-  wire \shift_in$114 ;
+  wire \shift_in$87 ;
+  wire \shift_in$88 ;
+  wire \shift_in$89 ;
+  wire \shift_in$90 ;
+  wire \shift_in$91 ;
+  wire \shift_in$92 ;
+  wire \shift_in$93 ;
   wire take;
   wire valid;
   reg [2:0] \wait  = 3'h0;
@@ -355,7 +334,7 @@ module cube_opt2_temporal(rst, a__payload, a__valid, b__payload, b__valid, c__re
   assign { \$9 [191:144], \data_in$41 , \$9 [119:0] } = a__ready ? digits : 192'h000000000000000000000000000000000000000000000000;
   assign { \$10 [191:168], \data_in$43 , \$10 [143:0] } = a__ready ? digits : 192'h000000000000000000000000000000000000000000000000;
   assign { \data_in$45 , \$11 [167:0] } = a__ready ? digits : 192'h000000000000000000000000000000000000000000000000;
-  assign \data_in$104  = a__ready & shift;
+  assign \data_in$83  = a__ready & shift;
   assign \$12  = a__ready & \end ;
   assign \$13  = | \wait ;
   assign \$14  = \$signal$13  & \$13 ;
@@ -375,216 +354,160 @@ module cube_opt2_temporal(rst, a__payload, a__valid, b__payload, b__valid, c__re
   cube_opt2_temporal_broadcast_a broadcast_a_1 (
     .clk(clk),
     .data_in(\data_in$33 ),
-    .data_out(\data_out$64 ),
+    .data_out(\data_out$48 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   cube_opt2_temporal_broadcast_a broadcast_a_2 (
     .clk(clk),
     .data_in(\data_in$35 ),
-    .data_out(\data_out$65 ),
+    .data_out(\data_out$49 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   cube_opt2_temporal_broadcast_a broadcast_a_3 (
     .clk(clk),
     .data_in(\data_in$37 ),
-    .data_out(\data_out$66 ),
+    .data_out(\data_out$50 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   cube_opt2_temporal_broadcast_a broadcast_a_4 (
     .clk(clk),
     .data_in(\data_in$39 ),
-    .data_out(\data_out$67 ),
+    .data_out(\data_out$51 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   cube_opt2_temporal_broadcast_a broadcast_a_5 (
     .clk(clk),
     .data_in(\data_in$41 ),
-    .data_out(\data_out$68 ),
+    .data_out(\data_out$52 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   cube_opt2_temporal_broadcast_a broadcast_a_6 (
     .clk(clk),
     .data_in(\data_in$43 ),
-    .data_out(\data_out$69 ),
+    .data_out(\data_out$53 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   cube_opt2_temporal_broadcast_a broadcast_a_7 (
     .clk(clk),
     .data_in(\data_in$45 ),
-    .data_out(\data_out$70 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  cube_opt2_temporal_broadcast_b broadcast_b_0 (
-    .clk(clk),
-    .data_in(b__payload[63:0]),
-    .data_out(b_in),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  cube_opt2_temporal_broadcast_b broadcast_b_1 (
-    .clk(clk),
-    .data_in(b__payload[127:64]),
-    .data_out(\b_in$76 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  cube_opt2_temporal_broadcast_b broadcast_b_2 (
-    .clk(clk),
-    .data_in(b__payload[191:128]),
-    .data_out(\b_in$80 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  cube_opt2_temporal_broadcast_b broadcast_b_3 (
-    .clk(clk),
-    .data_in(b__payload[255:192]),
-    .data_out(\b_in$84 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  cube_opt2_temporal_broadcast_b broadcast_b_4 (
-    .clk(clk),
-    .data_in(b__payload[319:256]),
-    .data_out(\b_in$88 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  cube_opt2_temporal_broadcast_b broadcast_b_5 (
-    .clk(clk),
-    .data_in(b__payload[383:320]),
-    .data_out(\b_in$92 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  cube_opt2_temporal_broadcast_b broadcast_b_6 (
-    .clk(clk),
-    .data_in(b__payload[447:384]),
-    .data_out(\b_in$96 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  cube_opt2_temporal_broadcast_b broadcast_b_7 (
-    .clk(clk),
-    .data_in(b__payload[511:448]),
-    .data_out(\b_in$100 ),
+    .data_out(\data_out$54 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   cube_opt2_temporal_broadcast_last broadcast_last_0 (
     .clk(clk),
     .data_in(data_in),
-    .data_out(\data_out$74 ),
+    .data_out(\data_out$60 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   cube_opt2_temporal_broadcast_shift broadcast_shift_0 (
     .clk(clk),
-    .data_in(\data_in$104 ),
-    .data_out(\data_out$107 ),
+    .data_in(\data_in$83 ),
+    .data_out(\data_out$86 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   cube_opt2_temporal_column column_0 (
-    .a_in({ \data_out$70 [23:0], \data_out$69 [23:0], \data_out$68 [23:0], \data_out$67 [23:0], \data_out$66 [23:0], \data_out$65 [23:0], \data_out$64 [23:0], data_out[23:0] }),
-    .b_in(b_in),
+    .a_in({ \data_out$54 [23:0], \data_out$53 [23:0], \data_out$52 [23:0], \data_out$51 [23:0], \data_out$50 [23:0], \data_out$49 [23:0], \data_out$48 [23:0], data_out[23:0] }),
+    .b_in(b__payload[63:0]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$17 ),
-    .last_in(\data_out$74 [0]),
+    .last_in(\data_out$60 [0]),
     .result(result),
     .rst(rst),
-    .shift_in(\data_out$107 [0]),
+    .shift_in(\data_out$86 [0]),
     .valid(\$16 )
   );
   cube_opt2_temporal_column column_1 (
-    .a_in({ \data_out$70 [47:24], \data_out$69 [47:24], \data_out$68 [47:24], \data_out$67 [47:24], \data_out$66 [47:24], \data_out$65 [47:24], \data_out$64 [47:24], data_out[47:24] }),
-    .b_in(\b_in$76 ),
+    .a_in({ \data_out$54 [23:0], \data_out$53 [23:0], \data_out$52 [23:0], \data_out$51 [23:0], \data_out$50 [23:0], \data_out$49 [23:0], \data_out$48 [23:0], data_out[23:0] }),
+    .b_in(b__payload[127:64]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$19 ),
-    .last_in(\data_out$74 [1]),
-    .result(\result$118 ),
+    .last_in(\data_out$60 [0]),
+    .result(\result$97 ),
     .rst(rst),
-    .shift_in(\data_out$107 [1]),
+    .shift_in(\data_out$86 [0]),
     .valid(\$18 )
   );
   cube_opt2_temporal_column column_2 (
-    .a_in({ \data_out$70 [71:48], \data_out$69 [71:48], \data_out$68 [71:48], \data_out$67 [71:48], \data_out$66 [71:48], \data_out$65 [71:48], \data_out$64 [71:48], data_out[71:48] }),
-    .b_in(\b_in$80 ),
+    .a_in({ \data_out$54 [23:0], \data_out$53 [23:0], \data_out$52 [23:0], \data_out$51 [23:0], \data_out$50 [23:0], \data_out$49 [23:0], \data_out$48 [23:0], data_out[23:0] }),
+    .b_in(b__payload[191:128]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$21 ),
-    .last_in(\data_out$74 [2]),
-    .result(\result$119 ),
+    .last_in(\data_out$60 [0]),
+    .result(\result$98 ),
     .rst(rst),
-    .shift_in(\data_out$107 [2]),
+    .shift_in(\data_out$86 [0]),
     .valid(\$20 )
   );
   cube_opt2_temporal_column column_3 (
-    .a_in({ \data_out$70 [95:72], \data_out$69 [95:72], \data_out$68 [95:72], \data_out$67 [95:72], \data_out$66 [95:72], \data_out$65 [95:72], \data_out$64 [95:72], data_out[95:72] }),
-    .b_in(\b_in$84 ),
+    .a_in({ \data_out$54 [47:24], \data_out$53 [47:24], \data_out$52 [47:24], \data_out$51 [47:24], \data_out$50 [47:24], \data_out$49 [47:24], \data_out$48 [47:24], data_out[47:24] }),
+    .b_in(b__payload[255:192]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$23 ),
-    .last_in(\data_out$74 [3]),
-    .result(\result$120 ),
+    .last_in(\data_out$60 [1]),
+    .result(\result$99 ),
     .rst(rst),
-    .shift_in(\data_out$107 [3]),
+    .shift_in(\data_out$86 [1]),
     .valid(\$22 )
   );
   cube_opt2_temporal_column column_4 (
-    .a_in({ \data_out$70 [119:96], \data_out$69 [119:96], \data_out$68 [119:96], \data_out$67 [119:96], \data_out$66 [119:96], \data_out$65 [119:96], \data_out$64 [119:96], data_out[119:96] }),
-    .b_in(\b_in$88 ),
+    .a_in({ \data_out$54 [47:24], \data_out$53 [47:24], \data_out$52 [47:24], \data_out$51 [47:24], \data_out$50 [47:24], \data_out$49 [47:24], \data_out$48 [47:24], data_out[47:24] }),
+    .b_in(b__payload[319:256]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$25 ),
-    .last_in(\data_out$74 [4]),
-    .result(\result$121 ),
+    .last_in(\data_out$60 [1]),
+    .result(\result$100 ),
     .rst(rst),
-    .shift_in(\data_out$107 [4]),
+    .shift_in(\data_out$86 [1]),
     .valid(\$24 )
   );
   cube_opt2_temporal_column column_5 (
-    .a_in({ \data_out$70 [143:120], \data_out$69 [143:120], \data_out$68 [143:120], \data_out$67 [143:120], \data_out$66 [143:120], \data_out$65 [143:120], \data_out$64 [143:120], data_out[143:120] }),
-    .b_in(\b_in$92 ),
+    .a_in({ \data_out$54 [47:24], \data_out$53 [47:24], \data_out$52 [47:24], \data_out$51 [47:24], \data_out$50 [47:24], \data_out$49 [47:24], \data_out$48 [47:24], data_out[47:24] }),
+    .b_in(b__payload[383:320]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$27 ),
-    .last_in(\data_out$74 [5]),
-    .result(\result$122 ),
+    .last_in(\data_out$60 [1]),
+    .result(\result$101 ),
     .rst(rst),
-    .shift_in(\data_out$107 [5]),
+    .shift_in(\data_out$86 [1]),
     .valid(\$26 )
   );
   cube_opt2_temporal_column column_6 (
-    .a_in({ \data_out$70 [167:144], \data_out$69 [167:144], \data_out$68 [167:144], \data_out$67 [167:144], \data_out$66 [167:144], \data_out$65 [167:144], \data_out$64 [167:144], data_out[167:144] }),
-    .b_in(\b_in$96 ),
+    .a_in({ \data_out$54 [71:48], \data_out$53 [71:48], \data_out$52 [71:48], \data_out$51 [71:48], \data_out$50 [71:48], \data_out$49 [71:48], \data_out$48 [71:48], data_out[71:48] }),
+    .b_in(b__payload[447:384]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$29 ),
-    .last_in(\data_out$74 [6]),
-    .result(\result$123 ),
+    .last_in(\data_out$60 [2]),
+    .result(\result$102 ),
     .rst(rst),
-    .shift_in(\data_out$107 [6]),
+    .shift_in(\data_out$86 [2]),
     .valid(\$28 )
   );
   cube_opt2_temporal_column column_7 (
-    .a_in({ \data_out$70 [191:168], \data_out$69 [191:168], \data_out$68 [191:168], \data_out$67 [191:168], \data_out$66 [191:168], \data_out$65 [191:168], \data_out$64 [191:168], data_out[191:168] }),
-    .b_in(\b_in$100 ),
+    .a_in({ \data_out$54 [71:48], \data_out$53 [71:48], \data_out$52 [71:48], \data_out$51 [71:48], \data_out$50 [71:48], \data_out$49 [71:48], \data_out$48 [71:48], data_out[71:48] }),
+    .b_in(b__payload[511:448]),
     .clk(clk),
     .en(\$signal$13 ),
-    .last(\last$125 ),
-    .last_in(\data_out$74 [7]),
-    .result(\result$124 ),
+    .last(\last$104 ),
+    .last_in(\data_out$60 [2]),
+    .result(\result$103 ),
     .rst(rst),
-    .shift_in(\data_out$107 [7]),
+    .shift_in(\data_out$86 [2]),
     .valid(in_valid)
   );
   cube_opt2_temporal_passes passes (
@@ -599,7 +522,7 @@ module cube_opt2_temporal(rst, a__payload, a__valid, b__payload, b__valid, c__re
   );
   cube_opt2_temporal_skid_buffer skid (
     .clk(clk),
-    .in_payload({ \last$125 , \result$124 , \result$123 , \result$122 , \result$121 , \result$120 , \result$119 , \result$118 , result }),
+    .in_payload({ \last$104 , \result$103 , \result$102 , \result$101 , \result$100 , \result$99 , \result$98 , \result$97 , result }),
     .in_ready(\$signal$13 ),
     .in_valid(in_valid),
     .out_payload(c__payload),
@@ -762,57 +685,44 @@ module cube_opt2_temporal(rst, a__payload, a__valid, b__payload, b__valid, c__re
   assign out_valid = c__valid;
   assign out_payload = c__payload;
   assign valid = in_valid;
-  assign in_payload = { \last$125 , \result$124 , \result$123 , \result$122 , \result$121 , \result$120 , \result$119 , \result$118 , result };
+  assign in_payload = { \last$104 , \result$103 , \result$102 , \result$101 , \result$100 , \result$99 , \result$98 , \result$97 , result };
   assign in_ready = \$signal$13 ;
-  assign \shift_in$114  = \data_out$107 [7];
-  assign \shift_in$113  = \data_out$107 [6];
-  assign \shift_in$112  = \data_out$107 [5];
-  assign \shift_in$111  = \data_out$107 [4];
-  assign \shift_in$110  = \data_out$107 [3];
-  assign \shift_in$109  = \data_out$107 [2];
-  assign \shift_in$108  = \data_out$107 [1];
-  assign shift_in = \data_out$107 [0];
-  assign \en$103  = \$signal$13 ;
-  assign \last_in$102  = \data_out$74 [7];
-  assign \data_out$101  = \b_in$100 ;
-  assign \a_in$99  = { \data_out$70 [191:168], \data_out$69 [191:168], \data_out$68 [191:168], \data_out$67 [191:168], \data_out$66 [191:168], \data_out$65 [191:168], \data_out$64 [191:168], data_out[191:168] };
-  assign \last_in$98  = \data_out$74 [6];
-  assign \data_out$97  = \b_in$96 ;
-  assign \a_in$95  = { \data_out$70 [167:144], \data_out$69 [167:144], \data_out$68 [167:144], \data_out$67 [167:144], \data_out$66 [167:144], \data_out$65 [167:144], \data_out$64 [167:144], data_out[167:144] };
-  assign \last_in$94  = \data_out$74 [5];
-  assign \data_out$93  = \b_in$92 ;
-  assign \a_in$91  = { \data_out$70 [143:120], \data_out$69 [143:120], \data_out$68 [143:120], \data_out$67 [143:120], \data_out$66 [143:120], \data_out$65 [143:120], \data_out$64 [143:120], data_out[143:120] };
-  assign \last_in$90  = \data_out$74 [4];
-  assign \data_out$89  = \b_in$88 ;
-  assign \a_in$87  = { \data_out$70 [119:96], \data_out$69 [119:96], \data_out$68 [119:96], \data_out$67 [119:96], \data_out$66 [119:96], \data_out$65 [119:96], \data_out$64 [119:96], data_out[119:96] };
-  assign \last_in$86  = \data_out$74 [3];
-  assign \data_out$85  = \b_in$84 ;
-  assign \a_in$83  = { \data_out$70 [95:72], \data_out$69 [95:72], \data_out$68 [95:72], \data_out$67 [95:72], \data_out$66 [95:72], \data_out$65 [95:72], \data_out$64 [95:72], data_out[95:72] };
-  assign \last_in$82  = \data_out$74 [2];
-  assign \data_out$81  = \b_in$80 ;
-  assign \a_in$79  = { \data_out$70 [71:48], \data_out$69 [71:48], \data_out$68 [71:48], \data_out$67 [71:48], \data_out$66 [71:48], \data_out$65 [71:48], \data_out$64 [71:48], data_out[71:48] };
-  assign \last_in$78  = \data_out$74 [1];
-  assign \data_out$77  = \b_in$76 ;
-  assign \a_in$75  = { \data_out$70 [47:24], \data_out$69 [47:24], \data_out$68 [47:24], \data_out$67 [47:24], \data_out$66 [47:24], \data_out$65 [47:24], \data_out$64 [47:24], data_out[47:24] };
-  assign last_in = \data_out$74 [0];
-  assign \data_out$72  = b_in;
-  assign a_in = { \data_out$70 [23:0], \data_out$69 [23:0], \data_out$68 [23:0], \data_out$67 [23:0], \data_out$66 [23:0], \data_out$65 [23:0], \data_out$64 [23:0], data_out[23:0] };
-  assign \data_in$61  = b__payload[511:448];
-  assign \en$60  = \$signal$13 ;
-  assign \data_in$59  = b__payload[447:384];
-  assign \en$58  = \$signal$13 ;
-  assign \data_in$57  = b__payload[383:320];
-  assign \en$56  = \$signal$13 ;
-  assign \data_in$55  = b__payload[319:256];
-  assign \en$54  = \$signal$13 ;
-  assign \data_in$53  = b__payload[255:192];
-  assign \en$52  = \$signal$13 ;
-  assign \data_in$51  = b__payload[191:128];
-  assign \en$50  = \$signal$13 ;
-  assign \data_in$49  = b__payload[127:64];
-  assign \en$48  = \$signal$13 ;
-  assign \data_in$47  = b__payload[63:0];
-  assign \en$46  = \$signal$13 ;
+  assign \shift_in$93  = \data_out$86 [2];
+  assign \shift_in$92  = \data_out$86 [2];
+  assign \shift_in$91  = \data_out$86 [1];
+  assign \shift_in$90  = \data_out$86 [1];
+  assign \shift_in$89  = \data_out$86 [1];
+  assign \shift_in$88  = \data_out$86 [0];
+  assign \shift_in$87  = \data_out$86 [0];
+  assign shift_in = \data_out$86 [0];
+  assign \en$82  = \$signal$13 ;
+  assign \last_in$81  = \data_out$60 [2];
+  assign \b_in$80  = b__payload[511:448];
+  assign \a_in$79  = { \data_out$54 [71:48], \data_out$53 [71:48], \data_out$52 [71:48], \data_out$51 [71:48], \data_out$50 [71:48], \data_out$49 [71:48], \data_out$48 [71:48], data_out[71:48] };
+  assign \last_in$78  = \data_out$60 [2];
+  assign \b_in$77  = b__payload[447:384];
+  assign \a_in$76  = { \data_out$54 [71:48], \data_out$53 [71:48], \data_out$52 [71:48], \data_out$51 [71:48], \data_out$50 [71:48], \data_out$49 [71:48], \data_out$48 [71:48], data_out[71:48] };
+  assign \last_in$75  = \data_out$60 [1];
+  assign \b_in$74  = b__payload[383:320];
+  assign \a_in$73  = { \data_out$54 [47:24], \data_out$53 [47:24], \data_out$52 [47:24], \data_out$51 [47:24], \data_out$50 [47:24], \data_out$49 [47:24], \data_out$48 [47:24], data_out[47:24] };
+  assign \last_in$72  = \data_out$60 [1];
+  assign \b_in$71  = b__payload[319:256];
+  assign \a_in$70  = { \data_out$54 [47:24], \data_out$53 [47:24], \data_out$52 [47:24], \data_out$51 [47:24], \data_out$50 [47:24], \data_out$49 [47:24], \data_out$48 [47:24], data_out[47:24] };
+  assign \last_in$69  = \data_out$60 [1];
+  assign \b_in$68  = b__payload[255:192];
+  assign \a_in$67  = { \data_out$54 [47:24], \data_out$53 [47:24], \data_out$52 [47:24], \data_out$51 [47:24], \data_out$50 [47:24], \data_out$49 [47:24], \data_out$48 [47:24], data_out[47:24] };
+  assign \last_in$66  = \data_out$60 [0];
+  assign \b_in$65  = b__payload[191:128];
+  assign \a_in$64  = { \data_out$54 [23:0], \data_out$53 [23:0], \data_out$52 [23:0], \data_out$51 [23:0], \data_out$50 [23:0], \data_out$49 [23:0], \data_out$48 [23:0], data_out[23:0] };
+  assign \last_in$63  = \data_out$60 [0];
+  assign \b_in$62  = b__payload[127:64];
+  assign \a_in$61  = { \data_out$54 [23:0], \data_out$53 [23:0], \data_out$52 [23:0], \data_out$51 [23:0], \data_out$50 [23:0], \data_out$49 [23:0], \data_out$48 [23:0], data_out[23:0] };
+  assign last_in = \data_out$60 [0];
+  assign b_in = b__payload[63:0];
+  assign a_in = { \data_out$54 [23:0], \data_out$53 [23:0], \data_out$52 [23:0], \data_out$51 [23:0], \data_out$50 [23:0], \data_out$49 [23:0], \data_out$48 [23:0], data_out[23:0] };
+  assign a_2 = { \data_out$54 [71:48], \data_out$53 [71:48], \data_out$52 [71:48], \data_out$51 [71:48], \data_out$50 [71:48], \data_out$49 [71:48], \data_out$48 [71:48], data_out[71:48] };
+  assign a_1 = { \data_out$54 [47:24], \data_out$53 [47:24], \data_out$52 [47:24], \data_out$51 [47:24], \data_out$50 [47:24], \data_out$49 [47:24], \data_out$48 [47:24], data_out[47:24] };
+  assign a_0 = { \data_out$54 [23:0], \data_out$53 [23:0], \data_out$52 [23:0], \data_out$51 [23:0], \data_out$50 [23:0], \data_out$49 [23:0], \data_out$48 [23:0], data_out[23:0] };
   assign \en$44  = \$signal$13 ;
   assign \en$42  = \$signal$13 ;
   assign \en$40  = \$signal$13 ;
@@ -847,8 +757,8 @@ module cube_opt2_temporal_broadcast_a(rst, en, data_in, data_out, clk);
   wire clk;
   input [23:0] data_in;
   wire [23:0] data_in;
-  output [191:0] data_out;
-  wire [191:0] data_out;
+  output [71:0] data_out;
+  wire [71:0] data_out;
   input en;
   wire en;
   input rst;
@@ -868,7 +778,7 @@ module cube_opt2_temporal_broadcast_a(rst, en, data_in, data_out, clk);
   assign \$2  = rst ? 24'h000000 : \$procmux$51_Y ;
   assign \$procmux$55_Y  = en ? data_in : stage_1_copy_0;
   assign \$1  = rst ? 24'h000000 : \$procmux$55_Y ;
-  assign data_out = { stage_1_copy_2, stage_1_copy_2, stage_1_copy_1, stage_1_copy_1, stage_1_copy_1, stage_1_copy_0, stage_1_copy_0, stage_1_copy_0 };
+  assign data_out = { stage_1_copy_2, stage_1_copy_1, stage_1_copy_0 };
 endmodule
 
 module cube_opt2_temporal_broadcast_b(rst, en, data_in, data_out, clk);
@@ -879,8 +789,8 @@ module cube_opt2_temporal_broadcast_b(rst, en, data_in, data_out, clk);
   wire clk;
   input [63:0] data_in;
   wire [63:0] data_in;
-  output [511:0] data_out;
-  wire [511:0] data_out;
+  output [191:0] data_out;
+  wire [191:0] data_out;
   input en;
   wire en;
   input rst;
@@ -897,7 +807,7 @@ module cube_opt2_temporal_broadcast_b(rst, en, data_in, data_out, clk);
   assign \$3  = en ? data_in : stage_1_copy_2;
   assign \$2  = en ? data_in : stage_1_copy_1;
   assign \$1  = en ? data_in : stage_1_copy_0;
-  assign data_out = { stage_1_copy_2, stage_1_copy_2, stage_1_copy_1, stage_1_copy_1, stage_1_copy_1, stage_1_copy_0, stage_1_copy_0, stage_1_copy_0 };
+  assign data_out = { stage_1_copy_2, stage_1_copy_1, stage_1_copy_0 };
 endmodule
 
 module cube_opt2_temporal_broadcast_last(rst, en, data_in, data_out, clk);
@@ -911,8 +821,8 @@ module cube_opt2_temporal_broadcast_last(rst, en, data_in, data_out, clk);
   wire clk;
   input data_in;
   wire data_in;
-  output [7:0] data_out;
-  wire [7:0] data_out;
+  output [2:0] data_out;
+  wire [2:0] data_out;
   input en;
   wire en;
   input rst;
@@ -932,22 +842,22 @@ module cube_opt2_temporal_broadcast_last(rst, en, data_in, data_out, clk);
   assign \$2  = rst ? 1'h0 : \$procmux$63_Y ;
   assign \$procmux$67_Y  = en ? data_in : stage_1_copy_0;
   assign \$1  = rst ? 1'h0 : \$procmux$67_Y ;
-  assign data_out = { stage_1_copy_2, stage_1_copy_2, stage_1_copy_1, stage_1_copy_1, stage_1_copy_1, stage_1_copy_0, stage_1_copy_0, stage_1_copy_0 };
+  assign data_out = { stage_1_copy_2, stage_1_copy_1, stage_1_copy_0 };
 endmodule
 
 module cube_opt2_temporal_broadcast_shift(rst, en, data_in, data_out, clk);
   wire \$1 ;
   wire \$2 ;
   wire \$3 ;
-  wire \$procmux$29_Y ;
-  wire \$procmux$33_Y ;
-  wire \$procmux$37_Y ;
+  wire \$procmux$35_Y ;
+  wire \$procmux$39_Y ;
+  wire \$procmux$43_Y ;
   input clk;
   wire clk;
   input data_in;
   wire data_in;
-  output [7:0] data_out;
-  wire [7:0] data_out;
+  output [2:0] data_out;
+  wire [2:0] data_out;
   input en;
   wire en;
   input rst;
@@ -961,13 +871,13 @@ module cube_opt2_temporal_broadcast_shift(rst, en, data_in, data_out, clk);
     stage_1_copy_1 <= \$2 ;
   always @(posedge clk)
     stage_1_copy_2 <= \$3 ;
-  assign \$procmux$29_Y  = en ? data_in : stage_1_copy_2;
-  assign \$3  = rst ? 1'h0 : \$procmux$29_Y ;
-  assign \$procmux$33_Y  = en ? data_in : stage_1_copy_1;
-  assign \$2  = rst ? 1'h0 : \$procmux$33_Y ;
-  assign \$procmux$37_Y  = en ? data_in : stage_1_copy_0;
-  assign \$1  = rst ? 1'h0 : \$procmux$37_Y ;
-  assign data_out = { stage_1_copy_2, stage_1_copy_2, stage_1_copy_1, stage_1_copy_1, stage_1_copy_1, stage_1_copy_0, stage_1_copy_0, stage_1_copy_0 };
+  assign \$procmux$35_Y  = en ? data_in : stage_1_copy_2;
+  assign \$3  = rst ? 1'h0 : \$procmux$35_Y ;
+  assign \$procmux$39_Y  = en ? data_in : stage_1_copy_1;
+  assign \$2  = rst ? 1'h0 : \$procmux$39_Y ;
+  assign \$procmux$43_Y  = en ? data_in : stage_1_copy_0;
+  assign \$1  = rst ? 1'h0 : \$procmux$43_Y ;
+  assign data_out = { stage_1_copy_2, stage_1_copy_1, stage_1_copy_0 };
 endmodule
 
 module cube_opt2_temporal_column(rst, en, a_in, b_in, last_in, shift_in, result, valid, last, clk);
@@ -1219,175 +1129,178 @@ module cube_opt2_temporal_column(rst, en, a_in, b_in, last_in, shift_in, result,
   reg [3:0] \$signal  = 4'h0;
   input [191:0] a_in;
   wire [191:0] a_in;
-  wire [23:0] \a_in$11 ;
-  wire [23:0] \a_in$16 ;
-  wire [23:0] \a_in$22 ;
-  wire [23:0] \a_in$28 ;
-  wire [23:0] \a_in$34 ;
-  wire [23:0] \a_in$40 ;
-  wire [23:0] \a_in$46 ;
-  wire [23:0] \a_in$52 ;
-  input [511:0] b_in;
-  wire [511:0] b_in;
-  wire [63:0] \b_in$14 ;
-  wire [63:0] \b_in$20 ;
-  wire [63:0] \b_in$26 ;
-  wire [63:0] \b_in$32 ;
-  wire [63:0] \b_in$38 ;
-  wire [63:0] \b_in$44 ;
-  wire [63:0] \b_in$50 ;
-  wire [63:0] \b_in$56 ;
+  wire [23:0] \a_in$13 ;
+  wire [23:0] \a_in$19 ;
+  wire [23:0] \a_in$25 ;
+  wire [23:0] \a_in$31 ;
+  wire [23:0] \a_in$37 ;
+  wire [23:0] \a_in$43 ;
+  wire [23:0] \a_in$49 ;
+  wire [23:0] \a_in$55 ;
+  input [63:0] b_in;
+  wire [63:0] b_in;
+  wire [63:0] \b_in$16 ;
+  wire [63:0] \b_in$23 ;
+  wire [63:0] \b_in$29 ;
+  wire [63:0] \b_in$35 ;
+  wire [63:0] \b_in$41 ;
+  wire [63:0] \b_in$47 ;
+  wire [63:0] \b_in$53 ;
+  wire [63:0] \b_in$59 ;
   input clk;
   wire clk;
+  wire [63:0] data_in;
+  wire [191:0] data_out;
   wire [31:0] drain_0;
-  wire [31:0] \drain_0$198 ;
-  wire [31:0] \drain_0$199 ;
-  wire [31:0] \drain_0$200 ;
   wire [31:0] \drain_0$201 ;
   wire [31:0] \drain_0$202 ;
   wire [31:0] \drain_0$203 ;
   wire [31:0] \drain_0$204 ;
+  wire [31:0] \drain_0$205 ;
+  wire [31:0] \drain_0$206 ;
+  wire [31:0] \drain_0$207 ;
   wire [11:0] drain_1;
-  wire [11:0] \drain_1$206 ;
-  wire [11:0] \drain_1$207 ;
-  wire [11:0] \drain_1$208 ;
   wire [11:0] \drain_1$209 ;
   wire [11:0] \drain_1$210 ;
   wire [11:0] \drain_1$211 ;
   wire [11:0] \drain_1$212 ;
+  wire [11:0] \drain_1$213 ;
+  wire [11:0] \drain_1$214 ;
+  wire [11:0] \drain_1$215 ;
   input en;
   wire en;
   wire \en$10 ;
-  wire \en$15 ;
-  wire \en$21 ;
-  wire \en$27 ;
-  wire \en$33 ;
-  wire \en$39 ;
-  wire \en$45 ;
-  wire \en$51 ;
+  wire \en$12 ;
+  wire \en$18 ;
+  wire \en$24 ;
+  wire \en$30 ;
+  wire \en$36 ;
+  wire \en$42 ;
+  wire \en$48 ;
+  wire \en$54 ;
   reg [3:0] \final  = 4'h0;
   wire generate_0_1;
-  wire \generate_0_1$127 ;
+  wire \generate_0_1$130 ;
   wire generate_0_11;
-  wire \generate_0_11$140 ;
+  wire \generate_0_11$143 ;
   wire generate_0_13;
-  wire \generate_0_13$142 ;
+  wire \generate_0_13$145 ;
   wire generate_0_15;
-  wire \generate_0_15$144 ;
+  wire \generate_0_15$147 ;
   wire generate_0_3;
-  wire \generate_0_3$132 ;
+  wire \generate_0_3$135 ;
   wire generate_0_5;
-  wire \generate_0_5$134 ;
+  wire \generate_0_5$137 ;
   wire generate_0_7;
-  wire \generate_0_7$136 ;
+  wire \generate_0_7$139 ;
   wire generate_0_9;
-  wire \generate_0_9$138 ;
+  wire \generate_0_9$141 ;
   wire generate_1_10;
-  wire \generate_1_10$154 ;
+  wire \generate_1_10$157 ;
   wire generate_1_11;
-  wire \generate_1_11$156 ;
+  wire \generate_1_11$159 ;
   wire generate_1_14;
-  wire \generate_1_14$158 ;
+  wire \generate_1_14$161 ;
   wire generate_1_15;
-  wire \generate_1_15$160 ;
+  wire \generate_1_15$163 ;
   wire generate_1_2;
-  wire \generate_1_2$146 ;
+  wire \generate_1_2$149 ;
   wire generate_1_3;
-  wire \generate_1_3$148 ;
+  wire \generate_1_3$151 ;
   wire generate_1_6;
-  wire \generate_1_6$150 ;
+  wire \generate_1_6$153 ;
   wire generate_1_7;
-  wire \generate_1_7$152 ;
+  wire \generate_1_7$155 ;
   wire generate_2_12;
-  wire \generate_2_12$170 ;
+  wire \generate_2_12$173 ;
   wire generate_2_13;
-  wire \generate_2_13$172 ;
+  wire \generate_2_13$175 ;
   wire generate_2_14;
-  wire \generate_2_14$174 ;
+  wire \generate_2_14$177 ;
   wire generate_2_15;
-  wire \generate_2_15$176 ;
+  wire \generate_2_15$179 ;
   wire generate_2_4;
-  wire \generate_2_4$162 ;
+  wire \generate_2_4$165 ;
   wire generate_2_5;
-  wire \generate_2_5$164 ;
+  wire \generate_2_5$167 ;
   wire generate_2_6;
-  wire \generate_2_6$166 ;
+  wire \generate_2_6$169 ;
   wire generate_2_7;
-  wire \generate_2_7$168 ;
+  wire \generate_2_7$171 ;
   wire generate_3_10;
-  wire \generate_3_10$182 ;
+  wire \generate_3_10$185 ;
   wire generate_3_11;
-  wire \generate_3_11$184 ;
+  wire \generate_3_11$187 ;
   wire generate_3_12;
-  wire \generate_3_12$186 ;
+  wire \generate_3_12$189 ;
   wire generate_3_13;
-  wire \generate_3_13$188 ;
+  wire \generate_3_13$191 ;
   wire generate_3_14;
-  wire \generate_3_14$190 ;
+  wire \generate_3_14$193 ;
   wire generate_3_15;
-  wire \generate_3_15$192 ;
+  wire \generate_3_15$195 ;
   wire generate_3_8;
-  wire \generate_3_8$178 ;
+  wire \generate_3_8$181 ;
   wire generate_3_9;
-  wire \generate_3_9$180 ;
+  wire \generate_3_9$183 ;
   wire generate_4_16;
-  wire \generate_4_16$194 ;
+  wire \generate_4_16$197 ;
   output last;
   wire last;
   input last_in;
   wire last_in;
-  wire \last_in$12 ;
-  wire \last_in$17 ;
-  wire \last_in$23 ;
-  wire \last_in$29 ;
-  wire \last_in$35 ;
-  wire \last_in$41 ;
-  wire \last_in$47 ;
-  wire \last_in$53 ;
+  wire \last_in$14 ;
+  wire \last_in$20 ;
+  wire \last_in$26 ;
+  wire \last_in$32 ;
+  wire \last_in$38 ;
+  wire \last_in$44 ;
+  wire \last_in$50 ;
+  wire \last_in$56 ;
   wire last_out;
-  wire \last_out$213 ;
-  wire \last_out$24 ;
-  wire \last_out$30 ;
-  wire \last_out$36 ;
-  wire \last_out$42 ;
-  wire \last_out$48 ;
-  wire \last_out$54 ;
+  wire \last_out$216 ;
+  wire \last_out$27 ;
+  wire \last_out$33 ;
+  wire \last_out$39 ;
+  wire \last_out$45 ;
+  wire \last_out$51 ;
+  wire \last_out$57 ;
   wire propagate_0_1;
   wire propagate_0_11;
-  wire \propagate_0_11$141 ;
+  wire \propagate_0_11$144 ;
   wire propagate_0_13;
-  wire \propagate_0_13$143 ;
+  wire \propagate_0_13$146 ;
   wire propagate_0_15;
-  wire \propagate_0_15$145 ;
-  wire \propagate_0_3$133 ;
+  wire \propagate_0_15$148 ;
+  wire \propagate_0_3$136 ;
   wire propagate_0_5;
-  wire \propagate_0_5$135 ;
+  wire \propagate_0_5$138 ;
   wire propagate_0_7;
-  wire \propagate_0_7$137 ;
+  wire \propagate_0_7$140 ;
   wire propagate_0_9;
-  wire \propagate_0_9$139 ;
+  wire \propagate_0_9$142 ;
   wire propagate_1_10;
-  wire \propagate_1_10$155 ;
+  wire \propagate_1_10$158 ;
   wire propagate_1_11;
-  wire \propagate_1_11$157 ;
+  wire \propagate_1_11$160 ;
   wire propagate_1_14;
-  wire \propagate_1_14$159 ;
+  wire \propagate_1_14$162 ;
   wire propagate_1_15;
-  wire \propagate_1_15$161 ;
+  wire \propagate_1_15$164 ;
   wire propagate_1_2;
   wire propagate_1_3;
   wire propagate_1_6;
-  wire \propagate_1_6$151 ;
+  wire \propagate_1_6$154 ;
   wire propagate_1_7;
-  wire \propagate_1_7$153 ;
+  wire \propagate_1_7$156 ;
   wire propagate_2_12;
-  wire \propagate_2_12$171 ;
+  wire \propagate_2_12$174 ;
   wire propagate_2_13;
-  wire \propagate_2_13$173 ;
+  wire \propagate_2_13$176 ;
   wire propagate_2_14;
-  wire \propagate_2_14$175 ;
+  wire \propagate_2_14$178 ;
   wire propagate_2_15;
-  wire \propagate_2_15$177 ;
+  wire \propagate_2_15$180 ;
   wire propagate_2_4;
   wire propagate_2_5;
   wire propagate_2_6;
@@ -1407,14 +1320,14 @@ module cube_opt2_temporal_column(rst, en, a_in, b_in, last_in, shift_in, result,
   wire rst;
   input shift_in;
   wire shift_in;
-  wire \shift_in$13 ;
-  wire \shift_in$19 ;
-  wire \shift_in$25 ;
-  wire \shift_in$31 ;
-  wire \shift_in$37 ;
-  wire \shift_in$43 ;
-  wire \shift_in$49 ;
-  wire \shift_in$55 ;
+  wire \shift_in$15 ;
+  wire \shift_in$22 ;
+  wire \shift_in$28 ;
+  wire \shift_in$34 ;
+  wire \shift_in$40 ;
+  wire \shift_in$46 ;
+  wire \shift_in$52 ;
+  wire \shift_in$58 ;
   reg stage_0_carry = 1'h0;
   reg [15:0] stage_0_sum = 16'h0000;
   reg [15:0] stage_0_x = 16'h0000;
@@ -1526,158 +1439,158 @@ module cube_opt2_temporal_column(rst, en, a_in, b_in, last_in, shift_in, result,
   assign \$98  = stage_0_x[0] & stage_0_y[0];
   assign \$99  = stage_0_x[0] ^ stage_0_y[0];
   assign \$101  = \$99  & stage_0_carry;
-  assign \generate_0_1$127  = \$98  | \$101 ;
+  assign \generate_0_1$130  = \$98  | \$101 ;
   assign \$104  = stage_0_x[2] & stage_0_y[2];
   assign \$105  = stage_0_x[2] ^ stage_0_y[2];
   assign \$106  = stage_0_x[1] & stage_0_y[1];
   assign \$107  = \$105  & \$106 ;
-  assign \generate_0_3$132  = \$104  | \$107 ;
+  assign \generate_0_3$135  = \$104  | \$107 ;
   assign \$108  = stage_0_x[2] ^ stage_0_y[2];
   assign \$109  = stage_0_x[1] ^ stage_0_y[1];
-  assign \propagate_0_3$133  = \$108  & \$109 ;
+  assign \propagate_0_3$136  = \$108  & \$109 ;
   assign \$110  = stage_0_x[4] & stage_0_y[4];
   assign \$111  = stage_0_x[4] ^ stage_0_y[4];
   assign \$112  = stage_0_x[3] & stage_0_y[3];
   assign \$113  = \$111  & \$112 ;
-  assign \generate_0_5$134  = \$110  | \$113 ;
+  assign \generate_0_5$137  = \$110  | \$113 ;
   assign \$114  = stage_0_x[4] ^ stage_0_y[4];
   assign \$115  = stage_0_x[3] ^ stage_0_y[3];
-  assign \propagate_0_5$135  = \$114  & \$115 ;
+  assign \propagate_0_5$138  = \$114  & \$115 ;
   assign \$116  = stage_0_x[6] & stage_0_y[6];
   assign \$117  = stage_0_x[6] ^ stage_0_y[6];
   assign \$118  = stage_0_x[5] & stage_0_y[5];
   assign \$119  = \$117  & \$118 ;
-  assign \generate_0_7$136  = \$116  | \$119 ;
+  assign \generate_0_7$139  = \$116  | \$119 ;
   assign \$120  = stage_0_x[6] ^ stage_0_y[6];
   assign \$121  = stage_0_x[5] ^ stage_0_y[5];
-  assign \propagate_0_7$137  = \$120  & \$121 ;
+  assign \propagate_0_7$140  = \$120  & \$121 ;
   assign \$122  = stage_0_x[8] & stage_0_y[8];
   assign \$123  = stage_0_x[8] ^ stage_0_y[8];
   assign \$124  = stage_0_x[7] & stage_0_y[7];
   assign \$125  = \$123  & \$124 ;
-  assign \generate_0_9$138  = \$122  | \$125 ;
+  assign \generate_0_9$141  = \$122  | \$125 ;
   assign \$126  = stage_0_x[8] ^ stage_0_y[8];
   assign \$127  = stage_0_x[7] ^ stage_0_y[7];
-  assign \propagate_0_9$139  = \$126  & \$127 ;
+  assign \propagate_0_9$142  = \$126  & \$127 ;
   assign \$128  = stage_0_x[10] & stage_0_y[10];
   assign \$129  = stage_0_x[10] ^ stage_0_y[10];
   assign \$130  = stage_0_x[9] & stage_0_y[9];
   assign \$131  = \$129  & \$130 ;
-  assign \generate_0_11$140  = \$128  | \$131 ;
+  assign \generate_0_11$143  = \$128  | \$131 ;
   assign \$132  = stage_0_x[10] ^ stage_0_y[10];
   assign \$133  = stage_0_x[9] ^ stage_0_y[9];
-  assign \propagate_0_11$141  = \$132  & \$133 ;
+  assign \propagate_0_11$144  = \$132  & \$133 ;
   assign \$134  = stage_0_x[12] & stage_0_y[12];
   assign \$135  = stage_0_x[12] ^ stage_0_y[12];
   assign \$136  = stage_0_x[11] & stage_0_y[11];
   assign \$137  = \$135  & \$136 ;
-  assign \generate_0_13$142  = \$134  | \$137 ;
+  assign \generate_0_13$145  = \$134  | \$137 ;
   assign \$138  = stage_0_x[12] ^ stage_0_y[12];
   assign \$139  = stage_0_x[11] ^ stage_0_y[11];
-  assign \propagate_0_13$143  = \$138  & \$139 ;
+  assign \propagate_0_13$146  = \$138  & \$139 ;
   assign \$140  = stage_0_x[14] & stage_0_y[14];
   assign \$141  = stage_0_x[14] ^ stage_0_y[14];
   assign \$142  = stage_0_x[13] & stage_0_y[13];
   assign \$143  = \$141  & \$142 ;
-  assign \generate_0_15$144  = \$140  | \$143 ;
+  assign \generate_0_15$147  = \$140  | \$143 ;
   assign \$144  = stage_0_x[14] ^ stage_0_y[14];
   assign \$145  = stage_0_x[13] ^ stage_0_y[13];
-  assign \propagate_0_15$145  = \$144  & \$145 ;
+  assign \propagate_0_15$148  = \$144  & \$145 ;
   assign \$146  = stage_0_x[1] & stage_0_y[1];
   assign \$147  = stage_0_x[1] ^ stage_0_y[1];
-  assign \$148  = \$147  & \generate_0_1$127 ;
-  assign \generate_1_2$146  = \$146  | \$148 ;
-  assign \$150  = \propagate_0_3$133  & \generate_0_1$127 ;
-  assign \generate_1_3$148  = \generate_0_3$132  | \$150 ;
+  assign \$148  = \$147  & \generate_0_1$130 ;
+  assign \generate_1_2$149  = \$146  | \$148 ;
+  assign \$150  = \propagate_0_3$136  & \generate_0_1$130 ;
+  assign \generate_1_3$151  = \generate_0_3$135  | \$150 ;
   assign \$151  = stage_0_x[5] & stage_0_y[5];
   assign \$152  = stage_0_x[5] ^ stage_0_y[5];
-  assign \$153  = \$152  & \generate_0_5$134 ;
-  assign \generate_1_6$150  = \$151  | \$153 ;
+  assign \$153  = \$152  & \generate_0_5$137 ;
+  assign \generate_1_6$153  = \$151  | \$153 ;
   assign \$154  = stage_0_x[5] ^ stage_0_y[5];
-  assign \propagate_1_6$151  = \$154  & \propagate_0_5$135 ;
-  assign \$155  = \propagate_0_7$137  & \generate_0_5$134 ;
-  assign \generate_1_7$152  = \generate_0_7$136  | \$155 ;
-  assign \propagate_1_7$153  = \propagate_0_7$137  & \propagate_0_5$135 ;
+  assign \propagate_1_6$154  = \$154  & \propagate_0_5$138 ;
+  assign \$155  = \propagate_0_7$140  & \generate_0_5$137 ;
+  assign \generate_1_7$155  = \generate_0_7$139  | \$155 ;
+  assign \propagate_1_7$156  = \propagate_0_7$140  & \propagate_0_5$138 ;
   assign \$156  = stage_0_x[9] & stage_0_y[9];
   assign \$157  = stage_0_x[9] ^ stage_0_y[9];
-  assign \$158  = \$157  & \generate_0_9$138 ;
-  assign \generate_1_10$154  = \$156  | \$158 ;
+  assign \$158  = \$157  & \generate_0_9$141 ;
+  assign \generate_1_10$157  = \$156  | \$158 ;
   assign \$159  = stage_0_x[9] ^ stage_0_y[9];
-  assign \propagate_1_10$155  = \$159  & \propagate_0_9$139 ;
-  assign \$160  = \propagate_0_11$141  & \generate_0_9$138 ;
-  assign \generate_1_11$156  = \generate_0_11$140  | \$160 ;
-  assign \propagate_1_11$157  = \propagate_0_11$141  & \propagate_0_9$139 ;
+  assign \propagate_1_10$158  = \$159  & \propagate_0_9$142 ;
+  assign \$160  = \propagate_0_11$144  & \generate_0_9$141 ;
+  assign \generate_1_11$159  = \generate_0_11$143  | \$160 ;
+  assign \propagate_1_11$160  = \propagate_0_11$144  & \propagate_0_9$142 ;
   assign \$161  = stage_0_x[13] & stage_0_y[13];
   assign \$162  = stage_0_x[13] ^ stage_0_y[13];
-  assign \$163  = \$162  & \generate_0_13$142 ;
-  assign \generate_1_14$158  = \$161  | \$163 ;
+  assign \$163  = \$162  & \generate_0_13$145 ;
+  assign \generate_1_14$161  = \$161  | \$163 ;
   assign \$164  = stage_0_x[13] ^ stage_0_y[13];
-  assign \propagate_1_14$159  = \$164  & \propagate_0_13$143 ;
-  assign \$165  = \propagate_0_15$145  & \generate_0_13$142 ;
-  assign \generate_1_15$160  = \generate_0_15$144  | \$165 ;
-  assign \propagate_1_15$161  = \propagate_0_15$145  & \propagate_0_13$143 ;
+  assign \propagate_1_14$162  = \$164  & \propagate_0_13$146 ;
+  assign \$165  = \propagate_0_15$148  & \generate_0_13$145 ;
+  assign \generate_1_15$163  = \generate_0_15$147  | \$165 ;
+  assign \propagate_1_15$164  = \propagate_0_15$148  & \propagate_0_13$146 ;
   assign \$166  = stage_0_x[3] & stage_0_y[3];
   assign \$167  = stage_0_x[3] ^ stage_0_y[3];
-  assign \$168  = \$167  & \generate_1_3$148 ;
-  assign \generate_2_4$162  = \$166  | \$168 ;
-  assign \$170  = \propagate_0_5$135  & \generate_1_3$148 ;
-  assign \generate_2_5$164  = \generate_0_5$134  | \$170 ;
-  assign \$171  = \propagate_1_6$151  & \generate_1_3$148 ;
-  assign \generate_2_6$166  = \generate_1_6$150  | \$171 ;
-  assign \$172  = \propagate_1_7$153  & \generate_1_3$148 ;
-  assign \generate_2_7$168  = \generate_1_7$152  | \$172 ;
+  assign \$168  = \$167  & \generate_1_3$151 ;
+  assign \generate_2_4$165  = \$166  | \$168 ;
+  assign \$170  = \propagate_0_5$138  & \generate_1_3$151 ;
+  assign \generate_2_5$167  = \generate_0_5$137  | \$170 ;
+  assign \$171  = \propagate_1_6$154  & \generate_1_3$151 ;
+  assign \generate_2_6$169  = \generate_1_6$153  | \$171 ;
+  assign \$172  = \propagate_1_7$156  & \generate_1_3$151 ;
+  assign \generate_2_7$171  = \generate_1_7$155  | \$172 ;
   assign \$173  = stage_0_x[11] & stage_0_y[11];
   assign \$174  = stage_0_x[11] ^ stage_0_y[11];
-  assign \$175  = \$174  & \generate_1_11$156 ;
-  assign \generate_2_12$170  = \$173  | \$175 ;
+  assign \$175  = \$174  & \generate_1_11$159 ;
+  assign \generate_2_12$173  = \$173  | \$175 ;
   assign \$176  = stage_0_x[11] ^ stage_0_y[11];
-  assign \propagate_2_12$171  = \$176  & \propagate_1_11$157 ;
-  assign \$177  = \propagate_0_13$143  & \generate_1_11$156 ;
-  assign \generate_2_13$172  = \generate_0_13$142  | \$177 ;
-  assign \propagate_2_13$173  = \propagate_0_13$143  & \propagate_1_11$157 ;
-  assign \$178  = \propagate_1_14$159  & \generate_1_11$156 ;
-  assign \generate_2_14$174  = \generate_1_14$158  | \$178 ;
-  assign \propagate_2_14$175  = \propagate_1_14$159  & \propagate_1_11$157 ;
-  assign \$179  = \propagate_1_15$161  & \generate_1_11$156 ;
-  assign \generate_2_15$176  = \generate_1_15$160  | \$179 ;
-  assign \propagate_2_15$177  = \propagate_1_15$161  & \propagate_1_11$157 ;
+  assign \propagate_2_12$174  = \$176  & \propagate_1_11$160 ;
+  assign \$177  = \propagate_0_13$146  & \generate_1_11$159 ;
+  assign \generate_2_13$175  = \generate_0_13$145  | \$177 ;
+  assign \propagate_2_13$176  = \propagate_0_13$146  & \propagate_1_11$160 ;
+  assign \$178  = \propagate_1_14$162  & \generate_1_11$159 ;
+  assign \generate_2_14$177  = \generate_1_14$161  | \$178 ;
+  assign \propagate_2_14$178  = \propagate_1_14$162  & \propagate_1_11$160 ;
+  assign \$179  = \propagate_1_15$164  & \generate_1_11$159 ;
+  assign \generate_2_15$179  = \generate_1_15$163  | \$179 ;
+  assign \propagate_2_15$180  = \propagate_1_15$164  & \propagate_1_11$160 ;
   assign \$180  = stage_0_x[7] & stage_0_y[7];
   assign \$181  = stage_0_x[7] ^ stage_0_y[7];
-  assign \$182  = \$181  & \generate_2_7$168 ;
-  assign \generate_3_8$178  = \$180  | \$182 ;
-  assign \$184  = \propagate_0_9$139  & \generate_2_7$168 ;
-  assign \generate_3_9$180  = \generate_0_9$138  | \$184 ;
-  assign \$185  = \propagate_1_10$155  & \generate_2_7$168 ;
-  assign \generate_3_10$182  = \generate_1_10$154  | \$185 ;
-  assign \$186  = \propagate_1_11$157  & \generate_2_7$168 ;
-  assign \generate_3_11$184  = \generate_1_11$156  | \$186 ;
-  assign \$187  = \propagate_2_12$171  & \generate_2_7$168 ;
-  assign \generate_3_12$186  = \generate_2_12$170  | \$187 ;
-  assign \$188  = \propagate_2_13$173  & \generate_2_7$168 ;
-  assign \generate_3_13$188  = \generate_2_13$172  | \$188 ;
-  assign \$189  = \propagate_2_14$175  & \generate_2_7$168 ;
-  assign \generate_3_14$190  = \generate_2_14$174  | \$189 ;
-  assign \$190  = \propagate_2_15$177  & \generate_2_7$168 ;
-  assign \generate_3_15$192  = \generate_2_15$176  | \$190 ;
+  assign \$182  = \$181  & \generate_2_7$171 ;
+  assign \generate_3_8$181  = \$180  | \$182 ;
+  assign \$184  = \propagate_0_9$142  & \generate_2_7$171 ;
+  assign \generate_3_9$183  = \generate_0_9$141  | \$184 ;
+  assign \$185  = \propagate_1_10$158  & \generate_2_7$171 ;
+  assign \generate_3_10$185  = \generate_1_10$157  | \$185 ;
+  assign \$186  = \propagate_1_11$160  & \generate_2_7$171 ;
+  assign \generate_3_11$187  = \generate_1_11$159  | \$186 ;
+  assign \$187  = \propagate_2_12$174  & \generate_2_7$171 ;
+  assign \generate_3_12$189  = \generate_2_12$173  | \$187 ;
+  assign \$188  = \propagate_2_13$176  & \generate_2_7$171 ;
+  assign \generate_3_13$191  = \generate_2_13$175  | \$188 ;
+  assign \$189  = \propagate_2_14$178  & \generate_2_7$171 ;
+  assign \generate_3_14$193  = \generate_2_14$177  | \$189 ;
+  assign \$190  = \propagate_2_15$180  & \generate_2_7$171 ;
+  assign \generate_3_15$195  = \generate_2_15$179  | \$190 ;
   assign \$191  = stage_0_x[15] & stage_0_y[15];
   assign \$192  = stage_0_x[15] ^ stage_0_y[15];
-  assign \$193  = \$192  & \generate_3_15$192 ;
-  assign \generate_4_16$194  = \$191  | \$193 ;
-  assign \$195  = drain_0 | \drain_0$198 ;
-  assign \$196  = \$195  | \drain_0$199 ;
-  assign \$197  = \$196  | \drain_0$200 ;
-  assign \$198  = \$197  | \drain_0$201 ;
-  assign \$199  = \$198  | \drain_0$202 ;
-  assign \$200  = \$199  | \drain_0$203 ;
-  assign \$201  = \$200  | \drain_0$204 ;
-  assign \$202  = drain_1 | \drain_1$206 ;
-  assign \$203  = \$202  | \drain_1$207 ;
-  assign \$204  = \$203  | \drain_1$208 ;
-  assign \$205  = \$204  | \drain_1$209 ;
-  assign \$206  = \$205  | \drain_1$210 ;
-  assign \$207  = \$206  | \drain_1$211 ;
-  assign \$208  = \$207  | \drain_1$212 ;
-  assign \$209  = | { \last_out$213 , \last_in$53 , \last_in$47 , \last_in$41 , \last_in$35 , \last_in$29 , \last_in$23 , \last_in$17  };
+  assign \$193  = \$192  & \generate_3_15$195 ;
+  assign \generate_4_16$197  = \$191  | \$193 ;
+  assign \$195  = drain_0 | \drain_0$201 ;
+  assign \$196  = \$195  | \drain_0$202 ;
+  assign \$197  = \$196  | \drain_0$203 ;
+  assign \$198  = \$197  | \drain_0$204 ;
+  assign \$199  = \$198  | \drain_0$205 ;
+  assign \$200  = \$199  | \drain_0$206 ;
+  assign \$201  = \$200  | \drain_0$207 ;
+  assign \$202  = drain_1 | \drain_1$209 ;
+  assign \$203  = \$202  | \drain_1$210 ;
+  assign \$204  = \$203  | \drain_1$211 ;
+  assign \$205  = \$204  | \drain_1$212 ;
+  assign \$206  = \$205  | \drain_1$213 ;
+  assign \$207  = \$206  | \drain_1$214 ;
+  assign \$208  = \$207  | \drain_1$215 ;
+  assign \$209  = | { \last_out$216 , \last_in$56 , \last_in$50 , \last_in$44 , \last_in$38 , \last_in$32 , \last_in$26 , \last_in$20  };
   assign \$213  = word_0[2] ^ word_1[0];
   assign \$214  = word_0[3] ^ word_1[1];
   assign \$215  = word_0[4] ^ word_1[2];
@@ -1717,7 +1630,7 @@ module cube_opt2_temporal_column(rst, en, a_in, b_in, last_in, shift_in, result,
   assign \$264  = stage_0_x[13] ^ stage_0_y[13];
   assign \$265  = stage_0_x[14] ^ stage_0_y[14];
   assign \$266  = stage_0_x[15] ^ stage_0_y[15];
-  assign \$269  = { 1'h0, \$266 , \$265 , \$264 , \$263 , \$262 , \$261 , \$260 , \$259 , \$258 , \$257 , \$256 , \$255 , \$254 , \$253 , \$252 , \$251 , \$250  } ^ { \generate_4_16$194 , \generate_3_15$192 , \generate_3_14$190 , \generate_3_13$188 , \generate_3_12$186 , \generate_3_11$184 , \generate_3_10$182 , \generate_3_9$180 , \generate_3_8$178 , \generate_2_7$168 , \generate_2_6$166 , \generate_2_5$164 , \generate_2_4$162 , \generate_1_3$148 , \generate_1_2$146 , \generate_0_1$127 , stage_0_carry, 1'h0 };
+  assign \$269  = { 1'h0, \$266 , \$265 , \$264 , \$263 , \$262 , \$261 , \$260 , \$259 , \$258 , \$257 , \$256 , \$255 , \$254 , \$253 , \$252 , \$251 , \$250  } ^ { \generate_4_16$197 , \generate_3_15$195 , \generate_3_14$193 , \generate_3_13$191 , \generate_3_12$189 , \generate_3_11$187 , \generate_3_10$185 , \generate_3_9$183 , \generate_3_8$181 , \generate_2_7$171 , \generate_2_6$169 , \generate_2_5$167 , \generate_2_4$165 , \generate_1_3$151 , \generate_1_2$149 , \generate_0_1$130 , stage_0_carry, 1'h0 };
   always @(posedge clk)
     word_0 <= \$286 ;
   always @(posedge clk)
@@ -1741,121 +1654,128 @@ module cube_opt2_temporal_column(rst, en, a_in, b_in, last_in, shift_in, result,
   assign \$292  = en ? word_0[31:16] : stage_0_x;
   assign \$291  = en ? \$249 [17] : stage_0_carry;
   assign \$290  = en ? \$229 [16:1] : stage_0_sum;
-  assign \$procmux$81_Y  = en ? { \final [2:0], \last_out$213  } : \final ;
+  assign \$procmux$81_Y  = en ? { \final [2:0], \last_out$216  } : \final ;
   assign \$289  = rst ? 4'h0 : \$procmux$81_Y ;
   assign \$procmux$85_Y  = en ? { \$signal [2:0], \$209  } : \$signal ;
   assign \$288  = rst ? 4'h0 : \$procmux$85_Y ;
   assign \$287  = en ? \$208  : word_1;
   assign \$286  = en ? \$201  : word_0;
+  cube_opt2_temporal_broadcast_b broadcast_b (
+    .clk(clk),
+    .data_in(b_in),
+    .data_out(data_out),
+    .en(en),
+    .rst(rst)
+  );
   cube_opt2_temporal_pe pe_0 (
     .a_in(a_in[23:0]),
     .a_out(\$270 ),
-    .b_in(b_in[63:0]),
+    .b_in(data_out[63:0]),
     .b_out(\$271 ),
     .clk(clk),
     .drain_0(drain_0),
     .drain_1(drain_1),
     .en(en),
     .last_in(last_in),
-    .last_out(\last_in$17 ),
+    .last_out(\last_in$20 ),
     .rst(rst),
     .shift_in(shift_in)
   );
   cube_opt2_temporal_pe pe_1 (
     .a_in(a_in[47:24]),
     .a_out(\$272 ),
-    .b_in(b_in[127:64]),
+    .b_in(data_out[63:0]),
     .b_out(\$273 ),
     .clk(clk),
-    .drain_0(\drain_0$198 ),
-    .drain_1(\drain_1$206 ),
+    .drain_0(\drain_0$201 ),
+    .drain_1(\drain_1$209 ),
     .en(en),
-    .last_in(\last_in$17 ),
-    .last_out(\last_in$23 ),
+    .last_in(\last_in$20 ),
+    .last_out(\last_in$26 ),
     .rst(rst),
     .shift_in(shift_in)
   );
   cube_opt2_temporal_pe pe_2 (
     .a_in(a_in[71:48]),
     .a_out(\$274 ),
-    .b_in(b_in[191:128]),
+    .b_in(data_out[63:0]),
     .b_out(\$275 ),
     .clk(clk),
-    .drain_0(\drain_0$199 ),
-    .drain_1(\drain_1$207 ),
+    .drain_0(\drain_0$202 ),
+    .drain_1(\drain_1$210 ),
     .en(en),
-    .last_in(\last_in$23 ),
-    .last_out(\last_in$29 ),
+    .last_in(\last_in$26 ),
+    .last_out(\last_in$32 ),
     .rst(rst),
     .shift_in(shift_in)
   );
   cube_opt2_temporal_pe pe_3 (
     .a_in(a_in[95:72]),
     .a_out(\$276 ),
-    .b_in(b_in[255:192]),
+    .b_in(data_out[127:64]),
     .b_out(\$277 ),
     .clk(clk),
-    .drain_0(\drain_0$200 ),
-    .drain_1(\drain_1$208 ),
+    .drain_0(\drain_0$203 ),
+    .drain_1(\drain_1$211 ),
     .en(en),
-    .last_in(\last_in$29 ),
-    .last_out(\last_in$35 ),
+    .last_in(\last_in$32 ),
+    .last_out(\last_in$38 ),
     .rst(rst),
     .shift_in(shift_in)
   );
   cube_opt2_temporal_pe pe_4 (
     .a_in(a_in[119:96]),
     .a_out(\$278 ),
-    .b_in(b_in[319:256]),
+    .b_in(data_out[127:64]),
     .b_out(\$279 ),
     .clk(clk),
-    .drain_0(\drain_0$201 ),
-    .drain_1(\drain_1$209 ),
+    .drain_0(\drain_0$204 ),
+    .drain_1(\drain_1$212 ),
     .en(en),
-    .last_in(\last_in$35 ),
-    .last_out(\last_in$41 ),
+    .last_in(\last_in$38 ),
+    .last_out(\last_in$44 ),
     .rst(rst),
     .shift_in(shift_in)
   );
   cube_opt2_temporal_pe pe_5 (
     .a_in(a_in[143:120]),
     .a_out(\$280 ),
-    .b_in(b_in[383:320]),
+    .b_in(data_out[127:64]),
     .b_out(\$281 ),
     .clk(clk),
-    .drain_0(\drain_0$202 ),
-    .drain_1(\drain_1$210 ),
+    .drain_0(\drain_0$205 ),
+    .drain_1(\drain_1$213 ),
     .en(en),
-    .last_in(\last_in$41 ),
-    .last_out(\last_in$47 ),
+    .last_in(\last_in$44 ),
+    .last_out(\last_in$50 ),
     .rst(rst),
     .shift_in(shift_in)
   );
   cube_opt2_temporal_pe pe_6 (
     .a_in(a_in[167:144]),
     .a_out(\$282 ),
-    .b_in(b_in[447:384]),
+    .b_in(data_out[191:128]),
     .b_out(\$283 ),
     .clk(clk),
-    .drain_0(\drain_0$203 ),
-    .drain_1(\drain_1$211 ),
+    .drain_0(\drain_0$206 ),
+    .drain_1(\drain_1$214 ),
     .en(en),
-    .last_in(\last_in$47 ),
-    .last_out(\last_in$53 ),
+    .last_in(\last_in$50 ),
+    .last_out(\last_in$56 ),
     .rst(rst),
     .shift_in(shift_in)
   );
   cube_opt2_temporal_pe pe_7 (
     .a_in(a_in[191:168]),
     .a_out(\$284 ),
-    .b_in(b_in[511:448]),
+    .b_in(data_out[191:128]),
     .b_out(\$285 ),
     .clk(clk),
-    .drain_0(\drain_0$204 ),
-    .drain_1(\drain_1$212 ),
+    .drain_0(\drain_0$207 ),
+    .drain_1(\drain_1$215 ),
     .en(en),
-    .last_in(\last_in$53 ),
-    .last_out(\last_out$213 ),
+    .last_in(\last_in$56 ),
+    .last_out(\last_out$216 ),
     .rst(rst),
     .shift_in(shift_in)
   );
@@ -1882,45 +1802,47 @@ module cube_opt2_temporal_column(rst, en, a_in, b_in, last_in, shift_in, result,
   assign generate_0_3 = generate_1_3;
   assign propagate_0_1 = 1'h0;
   assign generate_0_1 = 1'h0;
-  assign \b_in$56  = b_in[511:448];
-  assign \shift_in$55  = shift_in;
-  assign \last_out$54  = \last_in$53 ;
-  assign \a_in$52  = a_in[191:168];
-  assign \en$51  = en;
-  assign \b_in$50  = b_in[447:384];
-  assign \shift_in$49  = shift_in;
-  assign \last_out$48  = \last_in$47 ;
-  assign \a_in$46  = a_in[167:144];
-  assign \en$45  = en;
-  assign \b_in$44  = b_in[383:320];
-  assign \shift_in$43  = shift_in;
-  assign \last_out$42  = \last_in$41 ;
-  assign \a_in$40  = a_in[143:120];
-  assign \en$39  = en;
-  assign \b_in$38  = b_in[319:256];
-  assign \shift_in$37  = shift_in;
-  assign \last_out$36  = \last_in$35 ;
-  assign \a_in$34  = a_in[119:96];
-  assign \en$33  = en;
-  assign \b_in$32  = b_in[255:192];
-  assign \shift_in$31  = shift_in;
-  assign \last_out$30  = \last_in$29 ;
-  assign \a_in$28  = a_in[95:72];
-  assign \en$27  = en;
-  assign \b_in$26  = b_in[191:128];
-  assign \shift_in$25  = shift_in;
-  assign \last_out$24  = \last_in$23 ;
-  assign \a_in$22  = a_in[71:48];
-  assign \en$21  = en;
-  assign \b_in$20  = b_in[127:64];
-  assign \shift_in$19  = shift_in;
-  assign last_out = \last_in$17 ;
-  assign \a_in$16  = a_in[47:24];
-  assign \en$15  = en;
-  assign \b_in$14  = b_in[63:0];
-  assign \shift_in$13  = shift_in;
-  assign \last_in$12  = last_in;
-  assign \a_in$11  = a_in[23:0];
+  assign \b_in$59  = data_out[191:128];
+  assign \shift_in$58  = shift_in;
+  assign \last_out$57  = \last_in$56 ;
+  assign \a_in$55  = a_in[191:168];
+  assign \en$54  = en;
+  assign \b_in$53  = data_out[191:128];
+  assign \shift_in$52  = shift_in;
+  assign \last_out$51  = \last_in$50 ;
+  assign \a_in$49  = a_in[167:144];
+  assign \en$48  = en;
+  assign \b_in$47  = data_out[127:64];
+  assign \shift_in$46  = shift_in;
+  assign \last_out$45  = \last_in$44 ;
+  assign \a_in$43  = a_in[143:120];
+  assign \en$42  = en;
+  assign \b_in$41  = data_out[127:64];
+  assign \shift_in$40  = shift_in;
+  assign \last_out$39  = \last_in$38 ;
+  assign \a_in$37  = a_in[119:96];
+  assign \en$36  = en;
+  assign \b_in$35  = data_out[127:64];
+  assign \shift_in$34  = shift_in;
+  assign \last_out$33  = \last_in$32 ;
+  assign \a_in$31  = a_in[95:72];
+  assign \en$30  = en;
+  assign \b_in$29  = data_out[63:0];
+  assign \shift_in$28  = shift_in;
+  assign \last_out$27  = \last_in$26 ;
+  assign \a_in$25  = a_in[71:48];
+  assign \en$24  = en;
+  assign \b_in$23  = data_out[63:0];
+  assign \shift_in$22  = shift_in;
+  assign last_out = \last_in$20 ;
+  assign \a_in$19  = a_in[47:24];
+  assign \en$18  = en;
+  assign \b_in$16  = data_out[63:0];
+  assign \shift_in$15  = shift_in;
+  assign \last_in$14  = last_in;
+  assign \a_in$13  = a_in[23:0];
+  assign \en$12  = en;
+  assign data_in = b_in;
   assign \en$10  = en;
 endmodule
 

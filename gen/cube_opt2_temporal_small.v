@@ -25,6 +25,8 @@ module cube_opt2_temporal_small(rst, a__payload, a__valid, b__payload, b__valid,
   wire [1:0] \$procmux$89_Y ;
   wire \$signal ;
   wire \$signal$13 ;
+  wire [35:0] a_0;
+  wire [35:0] a_1;
   input [96:0] a__payload;
   wire [96:0] a__payload;
   wire [95:0] \a__payload.data ;
@@ -46,7 +48,7 @@ module cube_opt2_temporal_small(rst, a__payload, a__valid, b__payload, b__valid,
   input a__valid;
   wire a__valid;
   wire [35:0] a_in;
-  wire [35:0] \a_in$42 ;
+  wire [35:0] \a_in$39 ;
   input [64:0] b__payload;
   wire [64:0] b__payload;
   wire [63:0] \b__payload.data ;
@@ -63,8 +65,8 @@ module cube_opt2_temporal_small(rst, a__payload, a__valid, b__payload, b__valid,
   wire b__ready;
   input b__valid;
   wire b__valid;
-  wire [95:0] b_in;
-  wire [95:0] \b_in$43 ;
+  wire [31:0] b_in;
+  wire [31:0] \b_in$40 ;
   output [64:0] c__payload;
   wire [64:0] c__payload;
   wire [63:0] \c__payload.data ;
@@ -81,16 +83,12 @@ module cube_opt2_temporal_small(rst, a__payload, a__valid, b__payload, b__valid,
   wire [11:0] \data_in$24 ;
   wire [11:0] \data_in$27 ;
   wire [11:0] \data_in$29 ;
-  wire [31:0] \data_in$31 ;
-  wire [31:0] \data_in$33 ;
-  wire \data_in$47 ;
+  wire \data_in$43 ;
   wire [23:0] data_out;
-  wire [23:0] \data_out$36 ;
-  wire [23:0] \data_out$37 ;
-  wire [95:0] \data_out$39 ;
-  wire [1:0] \data_out$41 ;
-  wire [95:0] \data_out$44 ;
-  wire [1:0] \data_out$50 ;
+  wire [23:0] \data_out$32 ;
+  wire [23:0] \data_out$33 ;
+  wire [1:0] \data_out$38 ;
+  wire [1:0] \data_out$46 ;
   wire [35:0] digits;
   wire en;
   wire \en$19 ;
@@ -98,29 +96,27 @@ module cube_opt2_temporal_small(rst, a__payload, a__valid, b__payload, b__valid,
   wire \en$23 ;
   wire \en$26 ;
   wire \en$28 ;
-  wire \en$30 ;
-  wire \en$32 ;
-  wire \en$46 ;
+  wire \en$42 ;
   wire \end ;
   wire [64:0] in_payload;
   wire in_ready;
   wire in_valid;
   wire last;
   wire \last$16 ;
-  wire \last$56 ;
+  wire \last$52 ;
   wire last_in;
-  wire \last_in$45 ;
+  wire \last_in$41 ;
   wire [95:0] operands;
   wire [64:0] out_payload;
   wire out_ready;
   wire out_valid;
   wire [31:0] result;
-  wire [31:0] \result$55 ;
+  wire [31:0] \result$51 ;
   input rst;
   wire rst;
   wire shift;
   wire shift_in;
-  wire \shift_in$51 ;
+  wire \shift_in$47 ;
   wire take;
   wire valid;
   reg [1:0] \wait  = 2'h0;
@@ -133,7 +129,7 @@ module cube_opt2_temporal_small(rst, a__payload, a__valid, b__payload, b__valid,
   assign { \$4 [35:12], \data_in$24  } = a__ready ? digits : 36'h000000000;
   assign { \$5 [35:24], \data_in$27 , \$5 [11:0] } = a__ready ? digits : 36'h000000000;
   assign { \data_in$29 , \$6 [23:0] } = a__ready ? digits : 36'h000000000;
-  assign \data_in$47  = a__ready & shift;
+  assign \data_in$43  = a__ready & shift;
   assign \$7  = a__ready & \end ;
   assign \$8  = | \wait ;
   assign \$9  = \$signal$13  & \$8 ;
@@ -153,67 +149,53 @@ module cube_opt2_temporal_small(rst, a__payload, a__valid, b__payload, b__valid,
   cube_opt2_temporal_small_broadcast_a broadcast_a_1 (
     .clk(clk),
     .data_in(\data_in$27 ),
-    .data_out(\data_out$36 ),
+    .data_out(\data_out$32 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   cube_opt2_temporal_small_broadcast_a broadcast_a_2 (
     .clk(clk),
     .data_in(\data_in$29 ),
-    .data_out(\data_out$37 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  cube_opt2_temporal_small_broadcast_b broadcast_b_0 (
-    .clk(clk),
-    .data_in(b__payload[31:0]),
-    .data_out(b_in),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  cube_opt2_temporal_small_broadcast_b broadcast_b_1 (
-    .clk(clk),
-    .data_in(b__payload[63:32]),
-    .data_out(\b_in$43 ),
+    .data_out(\data_out$33 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   cube_opt2_temporal_small_broadcast_last broadcast_last_0 (
     .clk(clk),
     .data_in(data_in),
-    .data_out(\data_out$41 ),
+    .data_out(\data_out$38 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   cube_opt2_temporal_small_broadcast_shift broadcast_shift_0 (
     .clk(clk),
-    .data_in(\data_in$47 ),
-    .data_out(\data_out$50 ),
+    .data_in(\data_in$43 ),
+    .data_out(\data_out$46 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   cube_opt2_temporal_small_column column_0 (
-    .a_in({ \data_out$37 [11:0], \data_out$36 [11:0], data_out[11:0] }),
-    .b_in(b_in),
+    .a_in({ \data_out$33 [11:0], \data_out$32 [11:0], data_out[11:0] }),
+    .b_in(b__payload[31:0]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$12 ),
-    .last_in(\data_out$41 [0]),
+    .last_in(\data_out$38 [0]),
     .result(result),
     .rst(rst),
-    .shift_in(\data_out$50 [0]),
+    .shift_in(\data_out$46 [0]),
     .valid(\$11 )
   );
   cube_opt2_temporal_small_column column_1 (
-    .a_in({ \data_out$37 [23:12], \data_out$36 [23:12], data_out[23:12] }),
-    .b_in(\b_in$43 ),
+    .a_in({ \data_out$33 [23:12], \data_out$32 [23:12], data_out[23:12] }),
+    .b_in(b__payload[63:32]),
     .clk(clk),
     .en(\$signal$13 ),
-    .last(\last$56 ),
-    .last_in(\data_out$41 [1]),
-    .result(\result$55 ),
+    .last(\last$52 ),
+    .last_in(\data_out$38 [1]),
+    .result(\result$51 ),
     .rst(rst),
-    .shift_in(\data_out$50 [1]),
+    .shift_in(\data_out$46 [1]),
     .valid(in_valid)
   );
   cube_opt2_temporal_small_passes passes (
@@ -228,7 +210,7 @@ module cube_opt2_temporal_small(rst, a__payload, a__valid, b__payload, b__valid,
   );
   cube_opt2_temporal_small_skid_buffer skid (
     .clk(clk),
-    .in_payload({ \last$56 , \result$55 , result }),
+    .in_payload({ \last$52 , \result$51 , result }),
     .in_ready(\$signal$13 ),
     .in_valid(in_valid),
     .out_payload(c__payload),
@@ -272,21 +254,19 @@ module cube_opt2_temporal_small(rst, a__payload, a__valid, b__payload, b__valid,
   assign out_valid = c__valid;
   assign out_payload = c__payload;
   assign valid = in_valid;
-  assign in_payload = { \last$56 , \result$55 , result };
+  assign in_payload = { \last$52 , \result$51 , result };
   assign in_ready = \$signal$13 ;
-  assign \shift_in$51  = \data_out$50 [1];
-  assign shift_in = \data_out$50 [0];
-  assign \en$46  = \$signal$13 ;
-  assign \last_in$45  = \data_out$41 [1];
-  assign \data_out$44  = \b_in$43 ;
-  assign \a_in$42  = { \data_out$37 [23:12], \data_out$36 [23:12], data_out[23:12] };
-  assign last_in = \data_out$41 [0];
-  assign \data_out$39  = b_in;
-  assign a_in = { \data_out$37 [11:0], \data_out$36 [11:0], data_out[11:0] };
-  assign \data_in$33  = b__payload[63:32];
-  assign \en$32  = \$signal$13 ;
-  assign \data_in$31  = b__payload[31:0];
-  assign \en$30  = \$signal$13 ;
+  assign \shift_in$47  = \data_out$46 [1];
+  assign shift_in = \data_out$46 [0];
+  assign \en$42  = \$signal$13 ;
+  assign \last_in$41  = \data_out$38 [1];
+  assign \b_in$40  = b__payload[63:32];
+  assign \a_in$39  = { \data_out$33 [23:12], \data_out$32 [23:12], data_out[23:12] };
+  assign last_in = \data_out$38 [0];
+  assign b_in = b__payload[31:0];
+  assign a_in = { \data_out$33 [11:0], \data_out$32 [11:0], data_out[11:0] };
+  assign a_1 = { \data_out$33 [23:12], \data_out$32 [23:12], data_out[23:12] };
+  assign a_0 = { \data_out$33 [11:0], \data_out$32 [11:0], data_out[11:0] };
   assign \en$28  = \$signal$13 ;
   assign \en$26  = \$signal$13 ;
   assign \en$23  = \$signal$13 ;
@@ -334,8 +314,8 @@ module cube_opt2_temporal_small_broadcast_b(rst, en, data_in, data_out, clk);
   wire clk;
   input [31:0] data_in;
   wire [31:0] data_in;
-  output [95:0] data_out;
-  wire [95:0] data_out;
+  output [63:0] data_out;
+  wire [63:0] data_out;
   input en;
   wire en;
   input rst;
@@ -348,7 +328,7 @@ module cube_opt2_temporal_small_broadcast_b(rst, en, data_in, data_out, clk);
     stage_1_copy_1 <= \$2 ;
   assign \$2  = en ? data_in : stage_1_copy_1;
   assign \$1  = en ? data_in : stage_1_copy_0;
-  assign data_out = { stage_1_copy_1, stage_1_copy_0, stage_1_copy_0 };
+  assign data_out = { stage_1_copy_1, stage_1_copy_0 };
 endmodule
 
 module cube_opt2_temporal_small_broadcast_last(rst, en, data_in, data_out, clk);
@@ -382,8 +362,8 @@ endmodule
 module cube_opt2_temporal_small_broadcast_shift(rst, en, data_in, data_out, clk);
   wire \$1 ;
   wire \$2 ;
-  wire \$procmux$29_Y ;
   wire \$procmux$33_Y ;
+  wire \$procmux$37_Y ;
   input clk;
   wire clk;
   input data_in;
@@ -400,10 +380,10 @@ module cube_opt2_temporal_small_broadcast_shift(rst, en, data_in, data_out, clk)
     stage_1_copy_0 <= \$1 ;
   always @(posedge clk)
     stage_1_copy_1 <= \$2 ;
-  assign \$procmux$29_Y  = en ? data_in : stage_1_copy_1;
-  assign \$2  = rst ? 1'h0 : \$procmux$29_Y ;
-  assign \$procmux$33_Y  = en ? data_in : stage_1_copy_0;
-  assign \$1  = rst ? 1'h0 : \$procmux$33_Y ;
+  assign \$procmux$33_Y  = en ? data_in : stage_1_copy_1;
+  assign \$2  = rst ? 1'h0 : \$procmux$33_Y ;
+  assign \$procmux$37_Y  = en ? data_in : stage_1_copy_0;
+  assign \$1  = rst ? 1'h0 : \$procmux$37_Y ;
   assign data_out = { stage_1_copy_1, stage_1_copy_0 };
 endmodule
 
@@ -631,140 +611,143 @@ module cube_opt2_temporal_small_column(rst, en, a_in, b_in, last_in, shift_in, r
   reg [3:0] \$signal  = 4'h0;
   input [35:0] a_in;
   wire [35:0] a_in;
-  wire [11:0] \a_in$11 ;
-  wire [11:0] \a_in$16 ;
-  wire [11:0] \a_in$22 ;
-  input [95:0] b_in;
-  wire [95:0] b_in;
-  wire [31:0] \b_in$14 ;
-  wire [31:0] \b_in$20 ;
-  wire [31:0] \b_in$26 ;
+  wire [11:0] \a_in$13 ;
+  wire [11:0] \a_in$19 ;
+  wire [11:0] \a_in$25 ;
+  input [31:0] b_in;
+  wire [31:0] b_in;
+  wire [31:0] \b_in$16 ;
+  wire [31:0] \b_in$23 ;
+  wire [31:0] \b_in$29 ;
   input clk;
   wire clk;
+  wire [31:0] data_in;
+  wire [63:0] data_out;
   wire [31:0] drain_0;
-  wire [31:0] \drain_0$168 ;
-  wire [31:0] \drain_0$169 ;
+  wire [31:0] \drain_0$171 ;
+  wire [31:0] \drain_0$172 ;
   wire [13:0] drain_1;
-  wire [13:0] \drain_1$171 ;
-  wire [13:0] \drain_1$172 ;
+  wire [13:0] \drain_1$174 ;
+  wire [13:0] \drain_1$175 ;
   input en;
   wire en;
   wire \en$10 ;
-  wire \en$15 ;
-  wire \en$21 ;
+  wire \en$12 ;
+  wire \en$18 ;
+  wire \en$24 ;
   reg [3:0] \final  = 4'h0;
   wire generate_0_1;
-  wire \generate_0_1$97 ;
+  wire \generate_0_1$100 ;
   wire generate_0_11;
-  wire \generate_0_11$110 ;
+  wire \generate_0_11$113 ;
   wire generate_0_13;
-  wire \generate_0_13$112 ;
+  wire \generate_0_13$115 ;
   wire generate_0_15;
-  wire \generate_0_15$114 ;
+  wire \generate_0_15$117 ;
   wire generate_0_3;
-  wire \generate_0_3$102 ;
+  wire \generate_0_3$105 ;
   wire generate_0_5;
-  wire \generate_0_5$104 ;
+  wire \generate_0_5$107 ;
   wire generate_0_7;
-  wire \generate_0_7$106 ;
+  wire \generate_0_7$109 ;
   wire generate_0_9;
-  wire \generate_0_9$108 ;
+  wire \generate_0_9$111 ;
   wire generate_1_10;
-  wire \generate_1_10$124 ;
+  wire \generate_1_10$127 ;
   wire generate_1_11;
-  wire \generate_1_11$126 ;
+  wire \generate_1_11$129 ;
   wire generate_1_14;
-  wire \generate_1_14$128 ;
+  wire \generate_1_14$131 ;
   wire generate_1_15;
-  wire \generate_1_15$130 ;
+  wire \generate_1_15$133 ;
   wire generate_1_2;
-  wire \generate_1_2$116 ;
+  wire \generate_1_2$119 ;
   wire generate_1_3;
-  wire \generate_1_3$118 ;
+  wire \generate_1_3$121 ;
   wire generate_1_6;
-  wire \generate_1_6$120 ;
+  wire \generate_1_6$123 ;
   wire generate_1_7;
-  wire \generate_1_7$122 ;
+  wire \generate_1_7$125 ;
   wire generate_2_12;
-  wire \generate_2_12$140 ;
+  wire \generate_2_12$143 ;
   wire generate_2_13;
-  wire \generate_2_13$142 ;
+  wire \generate_2_13$145 ;
   wire generate_2_14;
-  wire \generate_2_14$144 ;
+  wire \generate_2_14$147 ;
   wire generate_2_15;
-  wire \generate_2_15$146 ;
+  wire \generate_2_15$149 ;
   wire generate_2_4;
-  wire \generate_2_4$132 ;
+  wire \generate_2_4$135 ;
   wire generate_2_5;
-  wire \generate_2_5$134 ;
+  wire \generate_2_5$137 ;
   wire generate_2_6;
-  wire \generate_2_6$136 ;
+  wire \generate_2_6$139 ;
   wire generate_2_7;
-  wire \generate_2_7$138 ;
+  wire \generate_2_7$141 ;
   wire generate_3_10;
-  wire \generate_3_10$152 ;
+  wire \generate_3_10$155 ;
   wire generate_3_11;
-  wire \generate_3_11$154 ;
+  wire \generate_3_11$157 ;
   wire generate_3_12;
-  wire \generate_3_12$156 ;
+  wire \generate_3_12$159 ;
   wire generate_3_13;
-  wire \generate_3_13$158 ;
+  wire \generate_3_13$161 ;
   wire generate_3_14;
-  wire \generate_3_14$160 ;
+  wire \generate_3_14$163 ;
   wire generate_3_15;
-  wire \generate_3_15$162 ;
+  wire \generate_3_15$165 ;
   wire generate_3_8;
-  wire \generate_3_8$148 ;
+  wire \generate_3_8$151 ;
   wire generate_3_9;
-  wire \generate_3_9$150 ;
+  wire \generate_3_9$153 ;
   wire generate_4_16;
-  wire \generate_4_16$164 ;
+  wire \generate_4_16$167 ;
   output last;
   wire last;
   input last_in;
   wire last_in;
-  wire \last_in$12 ;
-  wire \last_in$17 ;
-  wire \last_in$23 ;
+  wire \last_in$14 ;
+  wire \last_in$20 ;
+  wire \last_in$26 ;
   wire last_out;
-  wire \last_out$173 ;
-  wire \last_out$24 ;
+  wire \last_out$176 ;
+  wire \last_out$27 ;
   wire propagate_0_1;
   wire propagate_0_11;
-  wire \propagate_0_11$111 ;
+  wire \propagate_0_11$114 ;
   wire propagate_0_13;
-  wire \propagate_0_13$113 ;
+  wire \propagate_0_13$116 ;
   wire propagate_0_15;
-  wire \propagate_0_15$115 ;
-  wire \propagate_0_3$103 ;
+  wire \propagate_0_15$118 ;
+  wire \propagate_0_3$106 ;
   wire propagate_0_5;
-  wire \propagate_0_5$105 ;
+  wire \propagate_0_5$108 ;
   wire propagate_0_7;
-  wire \propagate_0_7$107 ;
+  wire \propagate_0_7$110 ;
   wire propagate_0_9;
-  wire \propagate_0_9$109 ;
+  wire \propagate_0_9$112 ;
   wire propagate_1_10;
-  wire \propagate_1_10$125 ;
+  wire \propagate_1_10$128 ;
   wire propagate_1_11;
-  wire \propagate_1_11$127 ;
+  wire \propagate_1_11$130 ;
   wire propagate_1_14;
-  wire \propagate_1_14$129 ;
+  wire \propagate_1_14$132 ;
   wire propagate_1_15;
-  wire \propagate_1_15$131 ;
+  wire \propagate_1_15$134 ;
   wire propagate_1_2;
   wire propagate_1_3;
   wire propagate_1_6;
-  wire \propagate_1_6$121 ;
+  wire \propagate_1_6$124 ;
   wire propagate_1_7;
-  wire \propagate_1_7$123 ;
+  wire \propagate_1_7$126 ;
   wire propagate_2_12;
-  wire \propagate_2_12$141 ;
+  wire \propagate_2_12$144 ;
   wire propagate_2_13;
-  wire \propagate_2_13$143 ;
+  wire \propagate_2_13$146 ;
   wire propagate_2_14;
-  wire \propagate_2_14$145 ;
+  wire \propagate_2_14$148 ;
   wire propagate_2_15;
-  wire \propagate_2_15$147 ;
+  wire \propagate_2_15$150 ;
   wire propagate_2_4;
   wire propagate_2_5;
   wire propagate_2_6;
@@ -784,9 +767,9 @@ module cube_opt2_temporal_small_column(rst, en, a_in, b_in, last_in, shift_in, r
   wire rst;
   input shift_in;
   wire shift_in;
-  wire \shift_in$13 ;
-  wire \shift_in$19 ;
-  wire \shift_in$25 ;
+  wire \shift_in$15 ;
+  wire \shift_in$22 ;
+  wire \shift_in$28 ;
   reg stage_0_carry = 1'h0;
   reg [15:0] stage_0_sum = 16'h0000;
   reg [15:0] stage_0_x = 16'h0000;
@@ -904,148 +887,148 @@ module cube_opt2_temporal_small_column(rst, en, a_in, b_in, last_in, shift_in, r
   assign \$98  = stage_0_x[0] & stage_0_y[0];
   assign \$99  = stage_0_x[0] ^ stage_0_y[0];
   assign \$101  = \$99  & stage_0_carry;
-  assign \generate_0_1$97  = \$98  | \$101 ;
+  assign \generate_0_1$100  = \$98  | \$101 ;
   assign \$104  = stage_0_x[2] & stage_0_y[2];
   assign \$105  = stage_0_x[2] ^ stage_0_y[2];
   assign \$106  = stage_0_x[1] & stage_0_y[1];
   assign \$107  = \$105  & \$106 ;
-  assign \generate_0_3$102  = \$104  | \$107 ;
+  assign \generate_0_3$105  = \$104  | \$107 ;
   assign \$108  = stage_0_x[2] ^ stage_0_y[2];
   assign \$109  = stage_0_x[1] ^ stage_0_y[1];
-  assign \propagate_0_3$103  = \$108  & \$109 ;
+  assign \propagate_0_3$106  = \$108  & \$109 ;
   assign \$110  = stage_0_x[4] & stage_0_y[4];
   assign \$111  = stage_0_x[4] ^ stage_0_y[4];
   assign \$112  = stage_0_x[3] & stage_0_y[3];
   assign \$113  = \$111  & \$112 ;
-  assign \generate_0_5$104  = \$110  | \$113 ;
+  assign \generate_0_5$107  = \$110  | \$113 ;
   assign \$114  = stage_0_x[4] ^ stage_0_y[4];
   assign \$115  = stage_0_x[3] ^ stage_0_y[3];
-  assign \propagate_0_5$105  = \$114  & \$115 ;
+  assign \propagate_0_5$108  = \$114  & \$115 ;
   assign \$116  = stage_0_x[6] & stage_0_y[6];
   assign \$117  = stage_0_x[6] ^ stage_0_y[6];
   assign \$118  = stage_0_x[5] & stage_0_y[5];
   assign \$119  = \$117  & \$118 ;
-  assign \generate_0_7$106  = \$116  | \$119 ;
+  assign \generate_0_7$109  = \$116  | \$119 ;
   assign \$120  = stage_0_x[6] ^ stage_0_y[6];
   assign \$121  = stage_0_x[5] ^ stage_0_y[5];
-  assign \propagate_0_7$107  = \$120  & \$121 ;
+  assign \propagate_0_7$110  = \$120  & \$121 ;
   assign \$122  = stage_0_x[8] & stage_0_y[8];
   assign \$123  = stage_0_x[8] ^ stage_0_y[8];
   assign \$124  = stage_0_x[7] & stage_0_y[7];
   assign \$125  = \$123  & \$124 ;
-  assign \generate_0_9$108  = \$122  | \$125 ;
+  assign \generate_0_9$111  = \$122  | \$125 ;
   assign \$126  = stage_0_x[8] ^ stage_0_y[8];
   assign \$127  = stage_0_x[7] ^ stage_0_y[7];
-  assign \propagate_0_9$109  = \$126  & \$127 ;
+  assign \propagate_0_9$112  = \$126  & \$127 ;
   assign \$128  = stage_0_x[10] & stage_0_y[10];
   assign \$129  = stage_0_x[10] ^ stage_0_y[10];
   assign \$130  = stage_0_x[9] & stage_0_y[9];
   assign \$131  = \$129  & \$130 ;
-  assign \generate_0_11$110  = \$128  | \$131 ;
+  assign \generate_0_11$113  = \$128  | \$131 ;
   assign \$132  = stage_0_x[10] ^ stage_0_y[10];
   assign \$133  = stage_0_x[9] ^ stage_0_y[9];
-  assign \propagate_0_11$111  = \$132  & \$133 ;
+  assign \propagate_0_11$114  = \$132  & \$133 ;
   assign \$134  = stage_0_x[12] & stage_0_y[12];
   assign \$135  = stage_0_x[12] ^ stage_0_y[12];
   assign \$136  = stage_0_x[11] & stage_0_y[11];
   assign \$137  = \$135  & \$136 ;
-  assign \generate_0_13$112  = \$134  | \$137 ;
+  assign \generate_0_13$115  = \$134  | \$137 ;
   assign \$138  = stage_0_x[12] ^ stage_0_y[12];
   assign \$139  = stage_0_x[11] ^ stage_0_y[11];
-  assign \propagate_0_13$113  = \$138  & \$139 ;
+  assign \propagate_0_13$116  = \$138  & \$139 ;
   assign \$140  = stage_0_x[14] & stage_0_y[14];
   assign \$141  = stage_0_x[14] ^ stage_0_y[14];
   assign \$142  = stage_0_x[13] & stage_0_y[13];
   assign \$143  = \$141  & \$142 ;
-  assign \generate_0_15$114  = \$140  | \$143 ;
+  assign \generate_0_15$117  = \$140  | \$143 ;
   assign \$144  = stage_0_x[14] ^ stage_0_y[14];
   assign \$145  = stage_0_x[13] ^ stage_0_y[13];
-  assign \propagate_0_15$115  = \$144  & \$145 ;
+  assign \propagate_0_15$118  = \$144  & \$145 ;
   assign \$146  = stage_0_x[1] & stage_0_y[1];
   assign \$147  = stage_0_x[1] ^ stage_0_y[1];
-  assign \$148  = \$147  & \generate_0_1$97 ;
-  assign \generate_1_2$116  = \$146  | \$148 ;
-  assign \$150  = \propagate_0_3$103  & \generate_0_1$97 ;
-  assign \generate_1_3$118  = \generate_0_3$102  | \$150 ;
+  assign \$148  = \$147  & \generate_0_1$100 ;
+  assign \generate_1_2$119  = \$146  | \$148 ;
+  assign \$150  = \propagate_0_3$106  & \generate_0_1$100 ;
+  assign \generate_1_3$121  = \generate_0_3$105  | \$150 ;
   assign \$151  = stage_0_x[5] & stage_0_y[5];
   assign \$152  = stage_0_x[5] ^ stage_0_y[5];
-  assign \$153  = \$152  & \generate_0_5$104 ;
-  assign \generate_1_6$120  = \$151  | \$153 ;
+  assign \$153  = \$152  & \generate_0_5$107 ;
+  assign \generate_1_6$123  = \$151  | \$153 ;
   assign \$154  = stage_0_x[5] ^ stage_0_y[5];
-  assign \propagate_1_6$121  = \$154  & \propagate_0_5$105 ;
-  assign \$155  = \propagate_0_7$107  & \generate_0_5$104 ;
-  assign \generate_1_7$122  = \generate_0_7$106  | \$155 ;
-  assign \propagate_1_7$123  = \propagate_0_7$107  & \propagate_0_5$105 ;
+  assign \propagate_1_6$124  = \$154  & \propagate_0_5$108 ;
+  assign \$155  = \propagate_0_7$110  & \generate_0_5$107 ;
+  assign \generate_1_7$125  = \generate_0_7$109  | \$155 ;
+  assign \propagate_1_7$126  = \propagate_0_7$110  & \propagate_0_5$108 ;
   assign \$156  = stage_0_x[9] & stage_0_y[9];
   assign \$157  = stage_0_x[9] ^ stage_0_y[9];
-  assign \$158  = \$157  & \generate_0_9$108 ;
-  assign \generate_1_10$124  = \$156  | \$158 ;
+  assign \$158  = \$157  & \generate_0_9$111 ;
+  assign \generate_1_10$127  = \$156  | \$158 ;
   assign \$159  = stage_0_x[9] ^ stage_0_y[9];
-  assign \propagate_1_10$125  = \$159  & \propagate_0_9$109 ;
-  assign \$160  = \propagate_0_11$111  & \generate_0_9$108 ;
-  assign \generate_1_11$126  = \generate_0_11$110  | \$160 ;
-  assign \propagate_1_11$127  = \propagate_0_11$111  & \propagate_0_9$109 ;
+  assign \propagate_1_10$128  = \$159  & \propagate_0_9$112 ;
+  assign \$160  = \propagate_0_11$114  & \generate_0_9$111 ;
+  assign \generate_1_11$129  = \generate_0_11$113  | \$160 ;
+  assign \propagate_1_11$130  = \propagate_0_11$114  & \propagate_0_9$112 ;
   assign \$161  = stage_0_x[13] & stage_0_y[13];
   assign \$162  = stage_0_x[13] ^ stage_0_y[13];
-  assign \$163  = \$162  & \generate_0_13$112 ;
-  assign \generate_1_14$128  = \$161  | \$163 ;
+  assign \$163  = \$162  & \generate_0_13$115 ;
+  assign \generate_1_14$131  = \$161  | \$163 ;
   assign \$164  = stage_0_x[13] ^ stage_0_y[13];
-  assign \propagate_1_14$129  = \$164  & \propagate_0_13$113 ;
-  assign \$165  = \propagate_0_15$115  & \generate_0_13$112 ;
-  assign \generate_1_15$130  = \generate_0_15$114  | \$165 ;
-  assign \propagate_1_15$131  = \propagate_0_15$115  & \propagate_0_13$113 ;
+  assign \propagate_1_14$132  = \$164  & \propagate_0_13$116 ;
+  assign \$165  = \propagate_0_15$118  & \generate_0_13$115 ;
+  assign \generate_1_15$133  = \generate_0_15$117  | \$165 ;
+  assign \propagate_1_15$134  = \propagate_0_15$118  & \propagate_0_13$116 ;
   assign \$166  = stage_0_x[3] & stage_0_y[3];
   assign \$167  = stage_0_x[3] ^ stage_0_y[3];
-  assign \$168  = \$167  & \generate_1_3$118 ;
-  assign \generate_2_4$132  = \$166  | \$168 ;
-  assign \$170  = \propagate_0_5$105  & \generate_1_3$118 ;
-  assign \generate_2_5$134  = \generate_0_5$104  | \$170 ;
-  assign \$171  = \propagate_1_6$121  & \generate_1_3$118 ;
-  assign \generate_2_6$136  = \generate_1_6$120  | \$171 ;
-  assign \$172  = \propagate_1_7$123  & \generate_1_3$118 ;
-  assign \generate_2_7$138  = \generate_1_7$122  | \$172 ;
+  assign \$168  = \$167  & \generate_1_3$121 ;
+  assign \generate_2_4$135  = \$166  | \$168 ;
+  assign \$170  = \propagate_0_5$108  & \generate_1_3$121 ;
+  assign \generate_2_5$137  = \generate_0_5$107  | \$170 ;
+  assign \$171  = \propagate_1_6$124  & \generate_1_3$121 ;
+  assign \generate_2_6$139  = \generate_1_6$123  | \$171 ;
+  assign \$172  = \propagate_1_7$126  & \generate_1_3$121 ;
+  assign \generate_2_7$141  = \generate_1_7$125  | \$172 ;
   assign \$173  = stage_0_x[11] & stage_0_y[11];
   assign \$174  = stage_0_x[11] ^ stage_0_y[11];
-  assign \$175  = \$174  & \generate_1_11$126 ;
-  assign \generate_2_12$140  = \$173  | \$175 ;
+  assign \$175  = \$174  & \generate_1_11$129 ;
+  assign \generate_2_12$143  = \$173  | \$175 ;
   assign \$176  = stage_0_x[11] ^ stage_0_y[11];
-  assign \propagate_2_12$141  = \$176  & \propagate_1_11$127 ;
-  assign \$177  = \propagate_0_13$113  & \generate_1_11$126 ;
-  assign \generate_2_13$142  = \generate_0_13$112  | \$177 ;
-  assign \propagate_2_13$143  = \propagate_0_13$113  & \propagate_1_11$127 ;
-  assign \$178  = \propagate_1_14$129  & \generate_1_11$126 ;
-  assign \generate_2_14$144  = \generate_1_14$128  | \$178 ;
-  assign \propagate_2_14$145  = \propagate_1_14$129  & \propagate_1_11$127 ;
-  assign \$179  = \propagate_1_15$131  & \generate_1_11$126 ;
-  assign \generate_2_15$146  = \generate_1_15$130  | \$179 ;
-  assign \propagate_2_15$147  = \propagate_1_15$131  & \propagate_1_11$127 ;
+  assign \propagate_2_12$144  = \$176  & \propagate_1_11$130 ;
+  assign \$177  = \propagate_0_13$116  & \generate_1_11$129 ;
+  assign \generate_2_13$145  = \generate_0_13$115  | \$177 ;
+  assign \propagate_2_13$146  = \propagate_0_13$116  & \propagate_1_11$130 ;
+  assign \$178  = \propagate_1_14$132  & \generate_1_11$129 ;
+  assign \generate_2_14$147  = \generate_1_14$131  | \$178 ;
+  assign \propagate_2_14$148  = \propagate_1_14$132  & \propagate_1_11$130 ;
+  assign \$179  = \propagate_1_15$134  & \generate_1_11$129 ;
+  assign \generate_2_15$149  = \generate_1_15$133  | \$179 ;
+  assign \propagate_2_15$150  = \propagate_1_15$134  & \propagate_1_11$130 ;
   assign \$180  = stage_0_x[7] & stage_0_y[7];
   assign \$181  = stage_0_x[7] ^ stage_0_y[7];
-  assign \$182  = \$181  & \generate_2_7$138 ;
-  assign \generate_3_8$148  = \$180  | \$182 ;
-  assign \$184  = \propagate_0_9$109  & \generate_2_7$138 ;
-  assign \generate_3_9$150  = \generate_0_9$108  | \$184 ;
-  assign \$185  = \propagate_1_10$125  & \generate_2_7$138 ;
-  assign \generate_3_10$152  = \generate_1_10$124  | \$185 ;
-  assign \$186  = \propagate_1_11$127  & \generate_2_7$138 ;
-  assign \generate_3_11$154  = \generate_1_11$126  | \$186 ;
-  assign \$187  = \propagate_2_12$141  & \generate_2_7$138 ;
-  assign \generate_3_12$156  = \generate_2_12$140  | \$187 ;
-  assign \$188  = \propagate_2_13$143  & \generate_2_7$138 ;
-  assign \generate_3_13$158  = \generate_2_13$142  | \$188 ;
-  assign \$189  = \propagate_2_14$145  & \generate_2_7$138 ;
-  assign \generate_3_14$160  = \generate_2_14$144  | \$189 ;
-  assign \$190  = \propagate_2_15$147  & \generate_2_7$138 ;
-  assign \generate_3_15$162  = \generate_2_15$146  | \$190 ;
+  assign \$182  = \$181  & \generate_2_7$141 ;
+  assign \generate_3_8$151  = \$180  | \$182 ;
+  assign \$184  = \propagate_0_9$112  & \generate_2_7$141 ;
+  assign \generate_3_9$153  = \generate_0_9$111  | \$184 ;
+  assign \$185  = \propagate_1_10$128  & \generate_2_7$141 ;
+  assign \generate_3_10$155  = \generate_1_10$127  | \$185 ;
+  assign \$186  = \propagate_1_11$130  & \generate_2_7$141 ;
+  assign \generate_3_11$157  = \generate_1_11$129  | \$186 ;
+  assign \$187  = \propagate_2_12$144  & \generate_2_7$141 ;
+  assign \generate_3_12$159  = \generate_2_12$143  | \$187 ;
+  assign \$188  = \propagate_2_13$146  & \generate_2_7$141 ;
+  assign \generate_3_13$161  = \generate_2_13$145  | \$188 ;
+  assign \$189  = \propagate_2_14$148  & \generate_2_7$141 ;
+  assign \generate_3_14$163  = \generate_2_14$147  | \$189 ;
+  assign \$190  = \propagate_2_15$150  & \generate_2_7$141 ;
+  assign \generate_3_15$165  = \generate_2_15$149  | \$190 ;
   assign \$191  = stage_0_x[15] & stage_0_y[15];
   assign \$192  = stage_0_x[15] ^ stage_0_y[15];
-  assign \$193  = \$192  & \generate_3_15$162 ;
-  assign \generate_4_16$164  = \$191  | \$193 ;
-  assign \$195  = drain_0 | \drain_0$168 ;
-  assign \$196  = \$195  | \drain_0$169 ;
-  assign \$197  = drain_1 | \drain_1$171 ;
-  assign \$198  = \$197  | \drain_1$172 ;
-  assign \$199  = | { \last_out$173 , \last_in$23 , \last_in$17  };
+  assign \$193  = \$192  & \generate_3_15$165 ;
+  assign \generate_4_16$167  = \$191  | \$193 ;
+  assign \$195  = drain_0 | \drain_0$171 ;
+  assign \$196  = \$195  | \drain_0$172 ;
+  assign \$197  = drain_1 | \drain_1$174 ;
+  assign \$198  = \$197  | \drain_1$175 ;
+  assign \$199  = | { \last_out$176 , \last_in$26 , \last_in$20  };
   assign \$202  = word_0[1] ^ word_1[0];
   assign \$203  = word_0[2] ^ word_1[1];
   assign \$204  = word_0[3] ^ word_1[2];
@@ -1085,7 +1068,7 @@ module cube_opt2_temporal_small_column(rst, en, a_in, b_in, last_in, shift_in, r
   assign \$254  = stage_0_x[13] ^ stage_0_y[13];
   assign \$255  = stage_0_x[14] ^ stage_0_y[14];
   assign \$256  = stage_0_x[15] ^ stage_0_y[15];
-  assign \$259  = { 1'h0, \$256 , \$255 , \$254 , \$253 , \$252 , \$251 , \$250 , \$249 , \$248 , \$247 , \$246 , \$245 , \$244 , \$243 , \$242 , \$241 , \$240  } ^ { \generate_4_16$164 , \generate_3_15$162 , \generate_3_14$160 , \generate_3_13$158 , \generate_3_12$156 , \generate_3_11$154 , \generate_3_10$152 , \generate_3_9$150 , \generate_3_8$148 , \generate_2_7$138 , \generate_2_6$136 , \generate_2_5$134 , \generate_2_4$132 , \generate_1_3$118 , \generate_1_2$116 , \generate_0_1$97 , stage_0_carry, 1'h0 };
+  assign \$259  = { 1'h0, \$256 , \$255 , \$254 , \$253 , \$252 , \$251 , \$250 , \$249 , \$248 , \$247 , \$246 , \$245 , \$244 , \$243 , \$242 , \$241 , \$240  } ^ { \generate_4_16$167 , \generate_3_15$165 , \generate_3_14$163 , \generate_3_13$161 , \generate_3_12$159 , \generate_3_11$157 , \generate_3_10$155 , \generate_3_9$153 , \generate_3_8$151 , \generate_2_7$141 , \generate_2_6$139 , \generate_2_5$137 , \generate_2_4$135 , \generate_1_3$121 , \generate_1_2$119 , \generate_0_1$100 , stage_0_carry, 1'h0 };
   always @(posedge clk)
     word_0 <= \$266 ;
   always @(posedge clk)
@@ -1109,51 +1092,58 @@ module cube_opt2_temporal_small_column(rst, en, a_in, b_in, last_in, shift_in, r
   assign \$272  = en ? word_0[31:16] : stage_0_x;
   assign \$271  = en ? \$239 [17] : stage_0_carry;
   assign \$270  = en ? \$219 [16:1] : stage_0_sum;
-  assign \$procmux$67_Y  = en ? { \final [2:0], \last_out$173  } : \final ;
+  assign \$procmux$67_Y  = en ? { \final [2:0], \last_out$176  } : \final ;
   assign \$269  = rst ? 4'h0 : \$procmux$67_Y ;
   assign \$procmux$71_Y  = en ? { \$signal [2:0], \$199  } : \$signal ;
   assign \$268  = rst ? 4'h0 : \$procmux$71_Y ;
   assign \$267  = en ? \$198  : word_1;
   assign \$266  = en ? \$196  : word_0;
+  cube_opt2_temporal_small_broadcast_b broadcast_b (
+    .clk(clk),
+    .data_in(b_in),
+    .data_out(data_out),
+    .en(en),
+    .rst(rst)
+  );
   cube_opt2_temporal_small_pe pe_0 (
     .a_in(a_in[11:0]),
     .a_out(\$260 ),
-    .b_in(b_in[31:0]),
+    .b_in(data_out[31:0]),
     .b_out(\$261 ),
     .clk(clk),
     .drain_0(drain_0),
     .drain_1(drain_1),
     .en(en),
     .last_in(last_in),
-    .last_out(\last_in$17 ),
+    .last_out(\last_in$20 ),
     .rst(rst),
     .shift_in(shift_in)
   );
   cube_opt2_temporal_small_pe pe_1 (
     .a_in(a_in[23:12]),
     .a_out(\$262 ),
-    .b_in(b_in[63:32]),
+    .b_in(data_out[31:0]),
     .b_out(\$263 ),
     .clk(clk),
-    .drain_0(\drain_0$168 ),
-    .drain_1(\drain_1$171 ),
+    .drain_0(\drain_0$171 ),
+    .drain_1(\drain_1$174 ),
     .en(en),
-    .last_in(\last_in$17 ),
-    .last_out(\last_in$23 ),
+    .last_in(\last_in$20 ),
+    .last_out(\last_in$26 ),
     .rst(rst),
     .shift_in(shift_in)
   );
   cube_opt2_temporal_small_pe pe_2 (
     .a_in(a_in[35:24]),
     .a_out(\$264 ),
-    .b_in(b_in[95:64]),
+    .b_in(data_out[63:32]),
     .b_out(\$265 ),
     .clk(clk),
-    .drain_0(\drain_0$169 ),
-    .drain_1(\drain_1$172 ),
+    .drain_0(\drain_0$172 ),
+    .drain_1(\drain_1$175 ),
     .en(en),
-    .last_in(\last_in$23 ),
-    .last_out(\last_out$173 ),
+    .last_in(\last_in$26 ),
+    .last_out(\last_out$176 ),
     .rst(rst),
     .shift_in(shift_in)
   );
@@ -1179,20 +1169,22 @@ module cube_opt2_temporal_small_column(rst, en, a_in, b_in, last_in, shift_in, r
   assign generate_0_15 = 1'h0;
   assign propagate_0_1 = 1'h0;
   assign generate_0_1 = 1'h0;
-  assign \b_in$26  = b_in[95:64];
-  assign \shift_in$25  = shift_in;
-  assign \last_out$24  = \last_in$23 ;
-  assign \a_in$22  = a_in[35:24];
-  assign \en$21  = en;
-  assign \b_in$20  = b_in[63:32];
-  assign \shift_in$19  = shift_in;
-  assign last_out = \last_in$17 ;
-  assign \a_in$16  = a_in[23:12];
-  assign \en$15  = en;
-  assign \b_in$14  = b_in[31:0];
-  assign \shift_in$13  = shift_in;
-  assign \last_in$12  = last_in;
-  assign \a_in$11  = a_in[11:0];
+  assign \b_in$29  = data_out[63:32];
+  assign \shift_in$28  = shift_in;
+  assign \last_out$27  = \last_in$26 ;
+  assign \a_in$25  = a_in[35:24];
+  assign \en$24  = en;
+  assign \b_in$23  = data_out[31:0];
+  assign \shift_in$22  = shift_in;
+  assign last_out = \last_in$20 ;
+  assign \a_in$19  = a_in[23:12];
+  assign \en$18  = en;
+  assign \b_in$16  = data_out[31:0];
+  assign \shift_in$15  = shift_in;
+  assign \last_in$14  = last_in;
+  assign \a_in$13  = a_in[11:0];
+  assign \en$12  = en;
+  assign data_in = b_in;
   assign \en$10  = en;
 endmodule
 

@@ -107,6 +107,10 @@ module matrix2d_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a
   wire [3:0] \$procmux$75_Y ;
   wire \$signal ;
   wire \$signal$13 ;
+  wire [127:0] a_0;
+  wire [127:0] a_1;
+  wire [127:0] a_2;
+  wire [127:0] a_3;
   input [128:0] a__payload;
   wire [128:0] a__payload;
   wire [127:0] \a__payload.data ;
@@ -132,21 +136,21 @@ module matrix2d_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a
   input a__valid;
   wire a__valid;
   wire [127:0] a_in;
-  wire [127:0] \a_in$118 ;
+  wire [127:0] \a_in$101 ;
+  wire [127:0] \a_in$104 ;
+  wire [127:0] \a_in$107 ;
+  wire [127:0] \a_in$110 ;
+  wire [127:0] \a_in$113 ;
+  wire [127:0] \a_in$116 ;
+  wire [127:0] \a_in$119 ;
   wire [127:0] \a_in$122 ;
-  wire [127:0] \a_in$126 ;
-  wire [127:0] \a_in$130 ;
-  wire [127:0] \a_in$134 ;
-  wire [127:0] \a_in$138 ;
-  wire [127:0] \a_in$142 ;
-  wire [127:0] \a_in$146 ;
-  wire [127:0] \a_in$150 ;
-  wire [127:0] \a_in$154 ;
-  wire [127:0] \a_in$158 ;
-  wire [127:0] \a_in$162 ;
-  wire [127:0] \a_in$166 ;
-  wire [127:0] \a_in$170 ;
-  wire [127:0] \a_in$174 ;
+  wire [127:0] \a_in$125 ;
+  wire [127:0] \a_in$128 ;
+  wire [127:0] \a_in$131 ;
+  wire [127:0] \a_in$89 ;
+  wire [127:0] \a_in$92 ;
+  wire [127:0] \a_in$95 ;
+  wire [127:0] \a_in$98 ;
   input [128:0] b__payload;
   wire [128:0] b__payload;
   wire [127:0] \b__payload.data ;
@@ -171,22 +175,22 @@ module matrix2d_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a
   wire b__ready;
   input b__valid;
   wire b__valid;
-  wire [127:0] b_in;
-  wire [127:0] \b_in$119 ;
-  wire [127:0] \b_in$123 ;
-  wire [127:0] \b_in$127 ;
-  wire [127:0] \b_in$131 ;
-  wire [127:0] \b_in$135 ;
-  wire [127:0] \b_in$139 ;
-  wire [127:0] \b_in$143 ;
-  wire [127:0] \b_in$147 ;
-  wire [127:0] \b_in$151 ;
-  wire [127:0] \b_in$155 ;
-  wire [127:0] \b_in$159 ;
-  wire [127:0] \b_in$163 ;
-  wire [127:0] \b_in$167 ;
-  wire [127:0] \b_in$171 ;
-  wire [127:0] \b_in$175 ;
+  wire [7:0] b_in;
+  wire [7:0] \b_in$102 ;
+  wire [7:0] \b_in$105 ;
+  wire [7:0] \b_in$108 ;
+  wire [7:0] \b_in$111 ;
+  wire [7:0] \b_in$114 ;
+  wire [7:0] \b_in$117 ;
+  wire [7:0] \b_in$120 ;
+  wire [7:0] \b_in$123 ;
+  wire [7:0] \b_in$126 ;
+  wire [7:0] \b_in$129 ;
+  wire [7:0] \b_in$132 ;
+  wire [7:0] \b_in$90 ;
+  wire [7:0] \b_in$93 ;
+  wire [7:0] \b_in$96 ;
+  wire [7:0] \b_in$99 ;
   output [512:0] c__payload;
   wire [512:0] c__payload;
   wire [511:0] \c__payload.data ;
@@ -230,55 +234,23 @@ module matrix2d_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a
   wire [7:0] \data_in$60 ;
   wire [7:0] \data_in$62 ;
   wire [7:0] \data_in$64 ;
-  wire [7:0] \data_in$66 ;
-  wire [7:0] \data_in$68 ;
-  wire [7:0] \data_in$70 ;
-  wire [7:0] \data_in$72 ;
-  wire [7:0] \data_in$74 ;
-  wire [7:0] \data_in$76 ;
-  wire [7:0] \data_in$78 ;
-  wire [7:0] \data_in$80 ;
-  wire [7:0] \data_in$82 ;
-  wire [7:0] \data_in$84 ;
-  wire [7:0] \data_in$86 ;
-  wire [7:0] \data_in$88 ;
-  wire [7:0] \data_in$90 ;
-  wire [7:0] \data_in$92 ;
-  wire [7:0] \data_in$94 ;
-  wire [7:0] \data_in$96 ;
-  wire [127:0] data_out;
-  wire [127:0] \data_out$100 ;
-  wire [127:0] \data_out$101 ;
-  wire [127:0] \data_out$102 ;
-  wire [127:0] \data_out$103 ;
-  wire [127:0] \data_out$104 ;
-  wire [127:0] \data_out$105 ;
-  wire [127:0] \data_out$106 ;
-  wire [127:0] \data_out$107 ;
-  wire [127:0] \data_out$108 ;
-  wire [127:0] \data_out$109 ;
-  wire [127:0] \data_out$110 ;
-  wire [127:0] \data_out$111 ;
-  wire [127:0] \data_out$112 ;
-  wire [127:0] \data_out$113 ;
-  wire [127:0] \data_out$115 ;
-  wire [15:0] \data_out$117 ;
-  wire [127:0] \data_out$120 ;
-  wire [127:0] \data_out$124 ;
-  wire [127:0] \data_out$128 ;
-  wire [127:0] \data_out$132 ;
-  wire [127:0] \data_out$136 ;
-  wire [127:0] \data_out$140 ;
-  wire [127:0] \data_out$144 ;
-  wire [127:0] \data_out$148 ;
-  wire [127:0] \data_out$152 ;
-  wire [127:0] \data_out$156 ;
-  wire [127:0] \data_out$160 ;
-  wire [127:0] \data_out$164 ;
-  wire [127:0] \data_out$168 ;
-  wire [127:0] \data_out$172 ;
-  wire [127:0] \data_out$176 ;
-  wire [127:0] \data_out$99 ;
+  wire [31:0] data_out;
+  wire [31:0] \data_out$67 ;
+  wire [31:0] \data_out$68 ;
+  wire [31:0] \data_out$69 ;
+  wire [31:0] \data_out$70 ;
+  wire [31:0] \data_out$71 ;
+  wire [31:0] \data_out$72 ;
+  wire [31:0] \data_out$73 ;
+  wire [31:0] \data_out$74 ;
+  wire [31:0] \data_out$75 ;
+  wire [31:0] \data_out$76 ;
+  wire [31:0] \data_out$77 ;
+  wire [31:0] \data_out$78 ;
+  wire [31:0] \data_out$79 ;
+  wire [31:0] \data_out$80 ;
+  wire [31:0] \data_out$81 ;
+  wire [3:0] \data_out$88 ;
   wire en;
   wire \en$16 ;
   wire \en$17 ;
@@ -312,62 +284,46 @@ module matrix2d_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a
   wire \en$59 ;
   wire \en$61 ;
   wire \en$63 ;
-  wire \en$65 ;
-  wire \en$67 ;
-  wire \en$69 ;
-  wire \en$71 ;
-  wire \en$73 ;
-  wire \en$75 ;
-  wire \en$77 ;
-  wire \en$79 ;
-  wire \en$81 ;
-  wire \en$83 ;
-  wire \en$85 ;
-  wire \en$87 ;
-  wire \en$89 ;
-  wire \en$91 ;
-  wire \en$93 ;
-  wire \en$95 ;
   wire [512:0] in_payload;
   wire in_ready;
   wire in_valid;
   wire last;
-  wire \last$196 ;
+  wire \last$152 ;
   wire last_in;
+  wire \last_in$100 ;
+  wire \last_in$103 ;
+  wire \last_in$106 ;
+  wire \last_in$109 ;
+  wire \last_in$112 ;
+  wire \last_in$115 ;
+  wire \last_in$118 ;
   wire \last_in$121 ;
-  wire \last_in$125 ;
-  wire \last_in$129 ;
+  wire \last_in$124 ;
+  wire \last_in$127 ;
+  wire \last_in$130 ;
   wire \last_in$133 ;
-  wire \last_in$137 ;
-  wire \last_in$141 ;
-  wire \last_in$145 ;
-  wire \last_in$149 ;
-  wire \last_in$153 ;
-  wire \last_in$157 ;
-  wire \last_in$161 ;
-  wire \last_in$165 ;
-  wire \last_in$169 ;
-  wire \last_in$173 ;
-  wire \last_in$177 ;
+  wire \last_in$91 ;
+  wire \last_in$94 ;
+  wire \last_in$97 ;
   wire [512:0] out_payload;
   wire out_ready;
   wire out_valid;
   wire [31:0] result;
-  wire [31:0] \result$181 ;
-  wire [31:0] \result$182 ;
-  wire [31:0] \result$183 ;
-  wire [31:0] \result$184 ;
-  wire [31:0] \result$185 ;
-  wire [31:0] \result$186 ;
-  wire [31:0] \result$187 ;
-  wire [31:0] \result$188 ;
-  wire [31:0] \result$189 ;
-  wire [31:0] \result$190 ;
-  wire [31:0] \result$191 ;
-  wire [31:0] \result$192 ;
-  wire [31:0] \result$193 ;
-  wire [31:0] \result$194 ;
-  wire [31:0] \result$195 ;
+  wire [31:0] \result$137 ;
+  wire [31:0] \result$138 ;
+  wire [31:0] \result$139 ;
+  wire [31:0] \result$140 ;
+  wire [31:0] \result$141 ;
+  wire [31:0] \result$142 ;
+  wire [31:0] \result$143 ;
+  wire [31:0] \result$144 ;
+  wire [31:0] \result$145 ;
+  wire [31:0] \result$146 ;
+  wire [31:0] \result$147 ;
+  wire [31:0] \result$148 ;
+  wire [31:0] \result$149 ;
+  wire [31:0] \result$150 ;
+  wire [31:0] \result$151 ;
   input rst;
   wire rst;
   wire valid;
@@ -413,406 +369,294 @@ module matrix2d_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a
   matrix2d_mac_broadcast_a broadcast_a_1 (
     .clk(clk),
     .data_in(\data_in$36 ),
-    .data_out(\data_out$99 ),
+    .data_out(\data_out$67 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   matrix2d_mac_broadcast_a broadcast_a_10 (
     .clk(clk),
     .data_in(\data_in$54 ),
-    .data_out(\data_out$108 ),
+    .data_out(\data_out$76 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   matrix2d_mac_broadcast_a broadcast_a_11 (
     .clk(clk),
     .data_in(\data_in$56 ),
-    .data_out(\data_out$109 ),
+    .data_out(\data_out$77 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   matrix2d_mac_broadcast_a broadcast_a_12 (
     .clk(clk),
     .data_in(\data_in$58 ),
-    .data_out(\data_out$110 ),
+    .data_out(\data_out$78 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   matrix2d_mac_broadcast_a broadcast_a_13 (
     .clk(clk),
     .data_in(\data_in$60 ),
-    .data_out(\data_out$111 ),
+    .data_out(\data_out$79 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   matrix2d_mac_broadcast_a broadcast_a_14 (
     .clk(clk),
     .data_in(\data_in$62 ),
-    .data_out(\data_out$112 ),
+    .data_out(\data_out$80 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   matrix2d_mac_broadcast_a broadcast_a_15 (
     .clk(clk),
     .data_in(\data_in$64 ),
-    .data_out(\data_out$113 ),
+    .data_out(\data_out$81 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   matrix2d_mac_broadcast_a broadcast_a_2 (
     .clk(clk),
     .data_in(\data_in$38 ),
-    .data_out(\data_out$100 ),
+    .data_out(\data_out$68 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   matrix2d_mac_broadcast_a broadcast_a_3 (
     .clk(clk),
     .data_in(\data_in$40 ),
-    .data_out(\data_out$101 ),
+    .data_out(\data_out$69 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   matrix2d_mac_broadcast_a broadcast_a_4 (
     .clk(clk),
     .data_in(\data_in$42 ),
-    .data_out(\data_out$102 ),
+    .data_out(\data_out$70 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   matrix2d_mac_broadcast_a broadcast_a_5 (
     .clk(clk),
     .data_in(\data_in$44 ),
-    .data_out(\data_out$103 ),
+    .data_out(\data_out$71 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   matrix2d_mac_broadcast_a broadcast_a_6 (
     .clk(clk),
     .data_in(\data_in$46 ),
-    .data_out(\data_out$104 ),
+    .data_out(\data_out$72 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   matrix2d_mac_broadcast_a broadcast_a_7 (
     .clk(clk),
     .data_in(\data_in$48 ),
-    .data_out(\data_out$105 ),
+    .data_out(\data_out$73 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   matrix2d_mac_broadcast_a broadcast_a_8 (
     .clk(clk),
     .data_in(\data_in$50 ),
-    .data_out(\data_out$106 ),
+    .data_out(\data_out$74 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   matrix2d_mac_broadcast_a broadcast_a_9 (
     .clk(clk),
     .data_in(\data_in$52 ),
-    .data_out(\data_out$107 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  matrix2d_mac_broadcast_b broadcast_b_0 (
-    .clk(clk),
-    .data_in(b__payload[7:0]),
-    .data_out(b_in),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  matrix2d_mac_broadcast_b broadcast_b_1 (
-    .clk(clk),
-    .data_in(b__payload[15:8]),
-    .data_out(\b_in$119 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  matrix2d_mac_broadcast_b broadcast_b_10 (
-    .clk(clk),
-    .data_in(b__payload[87:80]),
-    .data_out(\b_in$155 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  matrix2d_mac_broadcast_b broadcast_b_11 (
-    .clk(clk),
-    .data_in(b__payload[95:88]),
-    .data_out(\b_in$159 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  matrix2d_mac_broadcast_b broadcast_b_12 (
-    .clk(clk),
-    .data_in(b__payload[103:96]),
-    .data_out(\b_in$163 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  matrix2d_mac_broadcast_b broadcast_b_13 (
-    .clk(clk),
-    .data_in(b__payload[111:104]),
-    .data_out(\b_in$167 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  matrix2d_mac_broadcast_b broadcast_b_14 (
-    .clk(clk),
-    .data_in(b__payload[119:112]),
-    .data_out(\b_in$171 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  matrix2d_mac_broadcast_b broadcast_b_15 (
-    .clk(clk),
-    .data_in(b__payload[127:120]),
-    .data_out(\b_in$175 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  matrix2d_mac_broadcast_b broadcast_b_2 (
-    .clk(clk),
-    .data_in(b__payload[23:16]),
-    .data_out(\b_in$123 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  matrix2d_mac_broadcast_b broadcast_b_3 (
-    .clk(clk),
-    .data_in(b__payload[31:24]),
-    .data_out(\b_in$127 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  matrix2d_mac_broadcast_b broadcast_b_4 (
-    .clk(clk),
-    .data_in(b__payload[39:32]),
-    .data_out(\b_in$131 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  matrix2d_mac_broadcast_b broadcast_b_5 (
-    .clk(clk),
-    .data_in(b__payload[47:40]),
-    .data_out(\b_in$135 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  matrix2d_mac_broadcast_b broadcast_b_6 (
-    .clk(clk),
-    .data_in(b__payload[55:48]),
-    .data_out(\b_in$139 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  matrix2d_mac_broadcast_b broadcast_b_7 (
-    .clk(clk),
-    .data_in(b__payload[63:56]),
-    .data_out(\b_in$143 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  matrix2d_mac_broadcast_b broadcast_b_8 (
-    .clk(clk),
-    .data_in(b__payload[71:64]),
-    .data_out(\b_in$147 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  matrix2d_mac_broadcast_b broadcast_b_9 (
-    .clk(clk),
-    .data_in(b__payload[79:72]),
-    .data_out(\b_in$151 ),
+    .data_out(\data_out$75 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   matrix2d_mac_broadcast_last broadcast_last_0 (
     .clk(clk),
     .data_in(data_in),
-    .data_out(\data_out$117 ),
+    .data_out(\data_out$88 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   matrix2d_mac_column column_0 (
-    .a_in({ \data_out$113 [7:0], \data_out$112 [7:0], \data_out$111 [7:0], \data_out$110 [7:0], \data_out$109 [7:0], \data_out$108 [7:0], \data_out$107 [7:0], \data_out$106 [7:0], \data_out$105 [7:0], \data_out$104 [7:0], \data_out$103 [7:0], \data_out$102 [7:0], \data_out$101 [7:0], \data_out$100 [7:0], \data_out$99 [7:0], data_out[7:0] }),
-    .b_in(b_in),
+    .a_in({ \data_out$81 [7:0], \data_out$80 [7:0], \data_out$79 [7:0], \data_out$78 [7:0], \data_out$77 [7:0], \data_out$76 [7:0], \data_out$75 [7:0], \data_out$74 [7:0], \data_out$73 [7:0], \data_out$72 [7:0], \data_out$71 [7:0], \data_out$70 [7:0], \data_out$69 [7:0], \data_out$68 [7:0], \data_out$67 [7:0], data_out[7:0] }),
+    .b_in(b__payload[7:0]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$25 ),
-    .last_in(\data_out$117 [0]),
+    .last_in(\data_out$88 [0]),
     .result(result),
     .rst(rst),
     .valid(\$24 )
   );
   matrix2d_mac_column column_1 (
-    .a_in({ \data_out$113 [15:8], \data_out$112 [15:8], \data_out$111 [15:8], \data_out$110 [15:8], \data_out$109 [15:8], \data_out$108 [15:8], \data_out$107 [15:8], \data_out$106 [15:8], \data_out$105 [15:8], \data_out$104 [15:8], \data_out$103 [15:8], \data_out$102 [15:8], \data_out$101 [15:8], \data_out$100 [15:8], \data_out$99 [15:8], data_out[15:8] }),
-    .b_in(\b_in$119 ),
+    .a_in({ \data_out$81 [7:0], \data_out$80 [7:0], \data_out$79 [7:0], \data_out$78 [7:0], \data_out$77 [7:0], \data_out$76 [7:0], \data_out$75 [7:0], \data_out$74 [7:0], \data_out$73 [7:0], \data_out$72 [7:0], \data_out$71 [7:0], \data_out$70 [7:0], \data_out$69 [7:0], \data_out$68 [7:0], \data_out$67 [7:0], data_out[7:0] }),
+    .b_in(b__payload[15:8]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$27 ),
-    .last_in(\data_out$117 [1]),
-    .result(\result$181 ),
+    .last_in(\data_out$88 [0]),
+    .result(\result$137 ),
     .rst(rst),
     .valid(\$26 )
   );
   matrix2d_mac_column column_10 (
-    .a_in({ \data_out$113 [87:80], \data_out$112 [87:80], \data_out$111 [87:80], \data_out$110 [87:80], \data_out$109 [87:80], \data_out$108 [87:80], \data_out$107 [87:80], \data_out$106 [87:80], \data_out$105 [87:80], \data_out$104 [87:80], \data_out$103 [87:80], \data_out$102 [87:80], \data_out$101 [87:80], \data_out$100 [87:80], \data_out$99 [87:80], data_out[87:80] }),
-    .b_in(\b_in$155 ),
+    .a_in({ \data_out$81 [23:16], \data_out$80 [23:16], \data_out$79 [23:16], \data_out$78 [23:16], \data_out$77 [23:16], \data_out$76 [23:16], \data_out$75 [23:16], \data_out$74 [23:16], \data_out$73 [23:16], \data_out$72 [23:16], \data_out$71 [23:16], \data_out$70 [23:16], \data_out$69 [23:16], \data_out$68 [23:16], \data_out$67 [23:16], data_out[23:16] }),
+    .b_in(b__payload[87:80]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$45 ),
-    .last_in(\data_out$117 [10]),
-    .result(\result$190 ),
+    .last_in(\data_out$88 [2]),
+    .result(\result$146 ),
     .rst(rst),
     .valid(\$44 )
   );
   matrix2d_mac_column column_11 (
-    .a_in({ \data_out$113 [95:88], \data_out$112 [95:88], \data_out$111 [95:88], \data_out$110 [95:88], \data_out$109 [95:88], \data_out$108 [95:88], \data_out$107 [95:88], \data_out$106 [95:88], \data_out$105 [95:88], \data_out$104 [95:88], \data_out$103 [95:88], \data_out$102 [95:88], \data_out$101 [95:88], \data_out$100 [95:88], \data_out$99 [95:88], data_out[95:88] }),
-    .b_in(\b_in$159 ),
+    .a_in({ \data_out$81 [23:16], \data_out$80 [23:16], \data_out$79 [23:16], \data_out$78 [23:16], \data_out$77 [23:16], \data_out$76 [23:16], \data_out$75 [23:16], \data_out$74 [23:16], \data_out$73 [23:16], \data_out$72 [23:16], \data_out$71 [23:16], \data_out$70 [23:16], \data_out$69 [23:16], \data_out$68 [23:16], \data_out$67 [23:16], data_out[23:16] }),
+    .b_in(b__payload[95:88]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$47 ),
-    .last_in(\data_out$117 [11]),
-    .result(\result$191 ),
+    .last_in(\data_out$88 [2]),
+    .result(\result$147 ),
     .rst(rst),
     .valid(\$46 )
   );
   matrix2d_mac_column column_12 (
-    .a_in({ \data_out$113 [103:96], \data_out$112 [103:96], \data_out$111 [103:96], \data_out$110 [103:96], \data_out$109 [103:96], \data_out$108 [103:96], \data_out$107 [103:96], \data_out$106 [103:96], \data_out$105 [103:96], \data_out$104 [103:96], \data_out$103 [103:96], \data_out$102 [103:96], \data_out$101 [103:96], \data_out$100 [103:96], \data_out$99 [103:96], data_out[103:96] }),
-    .b_in(\b_in$163 ),
+    .a_in({ \data_out$81 [31:24], \data_out$80 [31:24], \data_out$79 [31:24], \data_out$78 [31:24], \data_out$77 [31:24], \data_out$76 [31:24], \data_out$75 [31:24], \data_out$74 [31:24], \data_out$73 [31:24], \data_out$72 [31:24], \data_out$71 [31:24], \data_out$70 [31:24], \data_out$69 [31:24], \data_out$68 [31:24], \data_out$67 [31:24], data_out[31:24] }),
+    .b_in(b__payload[103:96]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$49 ),
-    .last_in(\data_out$117 [12]),
-    .result(\result$192 ),
+    .last_in(\data_out$88 [3]),
+    .result(\result$148 ),
     .rst(rst),
     .valid(\$48 )
   );
   matrix2d_mac_column column_13 (
-    .a_in({ \data_out$113 [111:104], \data_out$112 [111:104], \data_out$111 [111:104], \data_out$110 [111:104], \data_out$109 [111:104], \data_out$108 [111:104], \data_out$107 [111:104], \data_out$106 [111:104], \data_out$105 [111:104], \data_out$104 [111:104], \data_out$103 [111:104], \data_out$102 [111:104], \data_out$101 [111:104], \data_out$100 [111:104], \data_out$99 [111:104], data_out[111:104] }),
-    .b_in(\b_in$167 ),
+    .a_in({ \data_out$81 [31:24], \data_out$80 [31:24], \data_out$79 [31:24], \data_out$78 [31:24], \data_out$77 [31:24], \data_out$76 [31:24], \data_out$75 [31:24], \data_out$74 [31:24], \data_out$73 [31:24], \data_out$72 [31:24], \data_out$71 [31:24], \data_out$70 [31:24], \data_out$69 [31:24], \data_out$68 [31:24], \data_out$67 [31:24], data_out[31:24] }),
+    .b_in(b__payload[111:104]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$51 ),
-    .last_in(\data_out$117 [13]),
-    .result(\result$193 ),
+    .last_in(\data_out$88 [3]),
+    .result(\result$149 ),
     .rst(rst),
     .valid(\$50 )
   );
   matrix2d_mac_column column_14 (
-    .a_in({ \data_out$113 [119:112], \data_out$112 [119:112], \data_out$111 [119:112], \data_out$110 [119:112], \data_out$109 [119:112], \data_out$108 [119:112], \data_out$107 [119:112], \data_out$106 [119:112], \data_out$105 [119:112], \data_out$104 [119:112], \data_out$103 [119:112], \data_out$102 [119:112], \data_out$101 [119:112], \data_out$100 [119:112], \data_out$99 [119:112], data_out[119:112] }),
-    .b_in(\b_in$171 ),
+    .a_in({ \data_out$81 [31:24], \data_out$80 [31:24], \data_out$79 [31:24], \data_out$78 [31:24], \data_out$77 [31:24], \data_out$76 [31:24], \data_out$75 [31:24], \data_out$74 [31:24], \data_out$73 [31:24], \data_out$72 [31:24], \data_out$71 [31:24], \data_out$70 [31:24], \data_out$69 [31:24], \data_out$68 [31:24], \data_out$67 [31:24], data_out[31:24] }),
+    .b_in(b__payload[119:112]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$53 ),
-    .last_in(\data_out$117 [14]),
-    .result(\result$194 ),
+    .last_in(\data_out$88 [3]),
+    .result(\result$150 ),
     .rst(rst),
     .valid(\$52 )
   );
   matrix2d_mac_column column_15 (
-    .a_in({ \data_out$113 [127:120], \data_out$112 [127:120], \data_out$111 [127:120], \data_out$110 [127:120], \data_out$109 [127:120], \data_out$108 [127:120], \data_out$107 [127:120], \data_out$106 [127:120], \data_out$105 [127:120], \data_out$104 [127:120], \data_out$103 [127:120], \data_out$102 [127:120], \data_out$101 [127:120], \data_out$100 [127:120], \data_out$99 [127:120], data_out[127:120] }),
-    .b_in(\b_in$175 ),
+    .a_in({ \data_out$81 [31:24], \data_out$80 [31:24], \data_out$79 [31:24], \data_out$78 [31:24], \data_out$77 [31:24], \data_out$76 [31:24], \data_out$75 [31:24], \data_out$74 [31:24], \data_out$73 [31:24], \data_out$72 [31:24], \data_out$71 [31:24], \data_out$70 [31:24], \data_out$69 [31:24], \data_out$68 [31:24], \data_out$67 [31:24], data_out[31:24] }),
+    .b_in(b__payload[127:120]),
     .clk(clk),
     .en(\$signal$13 ),
-    .last(\last$196 ),
-    .last_in(\data_out$117 [15]),
-    .result(\result$195 ),
+    .last(\last$152 ),
+    .last_in(\data_out$88 [3]),
+    .result(\result$151 ),
     .rst(rst),
     .valid(in_valid)
   );
   matrix2d_mac_column column_2 (
-    .a_in({ \data_out$113 [23:16], \data_out$112 [23:16], \data_out$111 [23:16], \data_out$110 [23:16], \data_out$109 [23:16], \data_out$108 [23:16], \data_out$107 [23:16], \data_out$106 [23:16], \data_out$105 [23:16], \data_out$104 [23:16], \data_out$103 [23:16], \data_out$102 [23:16], \data_out$101 [23:16], \data_out$100 [23:16], \data_out$99 [23:16], data_out[23:16] }),
-    .b_in(\b_in$123 ),
+    .a_in({ \data_out$81 [7:0], \data_out$80 [7:0], \data_out$79 [7:0], \data_out$78 [7:0], \data_out$77 [7:0], \data_out$76 [7:0], \data_out$75 [7:0], \data_out$74 [7:0], \data_out$73 [7:0], \data_out$72 [7:0], \data_out$71 [7:0], \data_out$70 [7:0], \data_out$69 [7:0], \data_out$68 [7:0], \data_out$67 [7:0], data_out[7:0] }),
+    .b_in(b__payload[23:16]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$29 ),
-    .last_in(\data_out$117 [2]),
-    .result(\result$182 ),
+    .last_in(\data_out$88 [0]),
+    .result(\result$138 ),
     .rst(rst),
     .valid(\$28 )
   );
   matrix2d_mac_column column_3 (
-    .a_in({ \data_out$113 [31:24], \data_out$112 [31:24], \data_out$111 [31:24], \data_out$110 [31:24], \data_out$109 [31:24], \data_out$108 [31:24], \data_out$107 [31:24], \data_out$106 [31:24], \data_out$105 [31:24], \data_out$104 [31:24], \data_out$103 [31:24], \data_out$102 [31:24], \data_out$101 [31:24], \data_out$100 [31:24], \data_out$99 [31:24], data_out[31:24] }),
-    .b_in(\b_in$127 ),
+    .a_in({ \data_out$81 [7:0], \data_out$80 [7:0], \data_out$79 [7:0], \data_out$78 [7:0], \data_out$77 [7:0], \data_out$76 [7:0], \data_out$75 [7:0], \data_out$74 [7:0], \data_out$73 [7:0], \data_out$72 [7:0], \data_out$71 [7:0], \data_out$70 [7:0], \data_out$69 [7:0], \data_out$68 [7:0], \data_out$67 [7:0], data_out[7:0] }),
+    .b_in(b__payload[31:24]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$31 ),
-    .last_in(\data_out$117 [3]),
-    .result(\result$183 ),
+    .last_in(\data_out$88 [0]),
+    .result(\result$139 ),
     .rst(rst),
     .valid(\$30 )
   );
   matrix2d_mac_column column_4 (
-    .a_in({ \data_out$113 [39:32], \data_out$112 [39:32], \data_out$111 [39:32], \data_out$110 [39:32], \data_out$109 [39:32], \data_out$108 [39:32], \data_out$107 [39:32], \data_out$106 [39:32], \data_out$105 [39:32], \data_out$104 [39:32], \data_out$103 [39:32], \data_out$102 [39:32], \data_out$101 [39:32], \data_out$100 [39:32], \data_out$99 [39:32], data_out[39:32] }),
-    .b_in(\b_in$131 ),
+    .a_in({ \data_out$81 [15:8], \data_out$80 [15:8], \data_out$79 [15:8], \data_out$78 [15:8], \data_out$77 [15:8], \data_out$76 [15:8], \data_out$75 [15:8], \data_out$74 [15:8], \data_out$73 [15:8], \data_out$72 [15:8], \data_out$71 [15:8], \data_out$70 [15:8], \data_out$69 [15:8], \data_out$68 [15:8], \data_out$67 [15:8], data_out[15:8] }),
+    .b_in(b__payload[39:32]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$33 ),
-    .last_in(\data_out$117 [4]),
-    .result(\result$184 ),
+    .last_in(\data_out$88 [1]),
+    .result(\result$140 ),
     .rst(rst),
     .valid(\$32 )
   );
   matrix2d_mac_column column_5 (
-    .a_in({ \data_out$113 [47:40], \data_out$112 [47:40], \data_out$111 [47:40], \data_out$110 [47:40], \data_out$109 [47:40], \data_out$108 [47:40], \data_out$107 [47:40], \data_out$106 [47:40], \data_out$105 [47:40], \data_out$104 [47:40], \data_out$103 [47:40], \data_out$102 [47:40], \data_out$101 [47:40], \data_out$100 [47:40], \data_out$99 [47:40], data_out[47:40] }),
-    .b_in(\b_in$135 ),
+    .a_in({ \data_out$81 [15:8], \data_out$80 [15:8], \data_out$79 [15:8], \data_out$78 [15:8], \data_out$77 [15:8], \data_out$76 [15:8], \data_out$75 [15:8], \data_out$74 [15:8], \data_out$73 [15:8], \data_out$72 [15:8], \data_out$71 [15:8], \data_out$70 [15:8], \data_out$69 [15:8], \data_out$68 [15:8], \data_out$67 [15:8], data_out[15:8] }),
+    .b_in(b__payload[47:40]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$35 ),
-    .last_in(\data_out$117 [5]),
-    .result(\result$185 ),
+    .last_in(\data_out$88 [1]),
+    .result(\result$141 ),
     .rst(rst),
     .valid(\$34 )
   );
   matrix2d_mac_column column_6 (
-    .a_in({ \data_out$113 [55:48], \data_out$112 [55:48], \data_out$111 [55:48], \data_out$110 [55:48], \data_out$109 [55:48], \data_out$108 [55:48], \data_out$107 [55:48], \data_out$106 [55:48], \data_out$105 [55:48], \data_out$104 [55:48], \data_out$103 [55:48], \data_out$102 [55:48], \data_out$101 [55:48], \data_out$100 [55:48], \data_out$99 [55:48], data_out[55:48] }),
-    .b_in(\b_in$139 ),
+    .a_in({ \data_out$81 [15:8], \data_out$80 [15:8], \data_out$79 [15:8], \data_out$78 [15:8], \data_out$77 [15:8], \data_out$76 [15:8], \data_out$75 [15:8], \data_out$74 [15:8], \data_out$73 [15:8], \data_out$72 [15:8], \data_out$71 [15:8], \data_out$70 [15:8], \data_out$69 [15:8], \data_out$68 [15:8], \data_out$67 [15:8], data_out[15:8] }),
+    .b_in(b__payload[55:48]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$37 ),
-    .last_in(\data_out$117 [6]),
-    .result(\result$186 ),
+    .last_in(\data_out$88 [1]),
+    .result(\result$142 ),
     .rst(rst),
     .valid(\$36 )
   );
   matrix2d_mac_column column_7 (
-    .a_in({ \data_out$113 [63:56], \data_out$112 [63:56], \data_out$111 [63:56], \data_out$110 [63:56], \data_out$109 [63:56], \data_out$108 [63:56], \data_out$107 [63:56], \data_out$106 [63:56], \data_out$105 [63:56], \data_out$104 [63:56], \data_out$103 [63:56], \data_out$102 [63:56], \data_out$101 [63:56], \data_out$100 [63:56], \data_out$99 [63:56], data_out[63:56] }),
-    .b_in(\b_in$143 ),
+    .a_in({ \data_out$81 [15:8], \data_out$80 [15:8], \data_out$79 [15:8], \data_out$78 [15:8], \data_out$77 [15:8], \data_out$76 [15:8], \data_out$75 [15:8], \data_out$74 [15:8], \data_out$73 [15:8], \data_out$72 [15:8], \data_out$71 [15:8], \data_out$70 [15:8], \data_out$69 [15:8], \data_out$68 [15:8], \data_out$67 [15:8], data_out[15:8] }),
+    .b_in(b__payload[63:56]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$39 ),
-    .last_in(\data_out$117 [7]),
-    .result(\result$187 ),
+    .last_in(\data_out$88 [1]),
+    .result(\result$143 ),
     .rst(rst),
     .valid(\$38 )
   );
   matrix2d_mac_column column_8 (
-    .a_in({ \data_out$113 [71:64], \data_out$112 [71:64], \data_out$111 [71:64], \data_out$110 [71:64], \data_out$109 [71:64], \data_out$108 [71:64], \data_out$107 [71:64], \data_out$106 [71:64], \data_out$105 [71:64], \data_out$104 [71:64], \data_out$103 [71:64], \data_out$102 [71:64], \data_out$101 [71:64], \data_out$100 [71:64], \data_out$99 [71:64], data_out[71:64] }),
-    .b_in(\b_in$147 ),
+    .a_in({ \data_out$81 [23:16], \data_out$80 [23:16], \data_out$79 [23:16], \data_out$78 [23:16], \data_out$77 [23:16], \data_out$76 [23:16], \data_out$75 [23:16], \data_out$74 [23:16], \data_out$73 [23:16], \data_out$72 [23:16], \data_out$71 [23:16], \data_out$70 [23:16], \data_out$69 [23:16], \data_out$68 [23:16], \data_out$67 [23:16], data_out[23:16] }),
+    .b_in(b__payload[71:64]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$41 ),
-    .last_in(\data_out$117 [8]),
-    .result(\result$188 ),
+    .last_in(\data_out$88 [2]),
+    .result(\result$144 ),
     .rst(rst),
     .valid(\$40 )
   );
   matrix2d_mac_column column_9 (
-    .a_in({ \data_out$113 [79:72], \data_out$112 [79:72], \data_out$111 [79:72], \data_out$110 [79:72], \data_out$109 [79:72], \data_out$108 [79:72], \data_out$107 [79:72], \data_out$106 [79:72], \data_out$105 [79:72], \data_out$104 [79:72], \data_out$103 [79:72], \data_out$102 [79:72], \data_out$101 [79:72], \data_out$100 [79:72], \data_out$99 [79:72], data_out[79:72] }),
-    .b_in(\b_in$151 ),
+    .a_in({ \data_out$81 [23:16], \data_out$80 [23:16], \data_out$79 [23:16], \data_out$78 [23:16], \data_out$77 [23:16], \data_out$76 [23:16], \data_out$75 [23:16], \data_out$74 [23:16], \data_out$73 [23:16], \data_out$72 [23:16], \data_out$71 [23:16], \data_out$70 [23:16], \data_out$69 [23:16], \data_out$68 [23:16], \data_out$67 [23:16], data_out[23:16] }),
+    .b_in(b__payload[79:72]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$43 ),
-    .last_in(\data_out$117 [9]),
-    .result(\result$189 ),
+    .last_in(\data_out$88 [2]),
+    .result(\result$145 ),
     .rst(rst),
     .valid(\$42 )
   );
   matrix2d_mac_skid_buffer skid (
     .clk(clk),
-    .in_payload({ \last$196 , \result$195 , \result$194 , \result$193 , \result$192 , \result$191 , \result$190 , \result$189 , \result$188 , \result$187 , \result$186 , \result$185 , \result$184 , \result$183 , \result$182 , \result$181 , result }),
+    .in_payload({ \last$152 , \result$151 , \result$150 , \result$149 , \result$148 , \result$147 , \result$146 , \result$145 , \result$144 , \result$143 , \result$142 , \result$141 , \result$140 , \result$139 , \result$138 , \result$137 , result }),
     .in_ready(\$signal$13 ),
     .in_valid(in_valid),
     .out_payload(c__payload),
@@ -895,88 +739,60 @@ module matrix2d_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a
   assign out_valid = c__valid;
   assign out_payload = c__payload;
   assign valid = in_valid;
-  assign in_payload = { \last$196 , \result$195 , \result$194 , \result$193 , \result$192 , \result$191 , \result$190 , \result$189 , \result$188 , \result$187 , \result$186 , \result$185 , \result$184 , \result$183 , \result$182 , \result$181 , result };
+  assign in_payload = { \last$152 , \result$151 , \result$150 , \result$149 , \result$148 , \result$147 , \result$146 , \result$145 , \result$144 , \result$143 , \result$142 , \result$141 , \result$140 , \result$139 , \result$138 , \result$137 , result };
   assign in_ready = \$signal$13 ;
-  assign \last_in$177  = \data_out$117 [15];
-  assign \data_out$176  = \b_in$175 ;
-  assign \a_in$174  = { \data_out$113 [127:120], \data_out$112 [127:120], \data_out$111 [127:120], \data_out$110 [127:120], \data_out$109 [127:120], \data_out$108 [127:120], \data_out$107 [127:120], \data_out$106 [127:120], \data_out$105 [127:120], \data_out$104 [127:120], \data_out$103 [127:120], \data_out$102 [127:120], \data_out$101 [127:120], \data_out$100 [127:120], \data_out$99 [127:120], data_out[127:120] };
-  assign \last_in$173  = \data_out$117 [14];
-  assign \data_out$172  = \b_in$171 ;
-  assign \a_in$170  = { \data_out$113 [119:112], \data_out$112 [119:112], \data_out$111 [119:112], \data_out$110 [119:112], \data_out$109 [119:112], \data_out$108 [119:112], \data_out$107 [119:112], \data_out$106 [119:112], \data_out$105 [119:112], \data_out$104 [119:112], \data_out$103 [119:112], \data_out$102 [119:112], \data_out$101 [119:112], \data_out$100 [119:112], \data_out$99 [119:112], data_out[119:112] };
-  assign \last_in$169  = \data_out$117 [13];
-  assign \data_out$168  = \b_in$167 ;
-  assign \a_in$166  = { \data_out$113 [111:104], \data_out$112 [111:104], \data_out$111 [111:104], \data_out$110 [111:104], \data_out$109 [111:104], \data_out$108 [111:104], \data_out$107 [111:104], \data_out$106 [111:104], \data_out$105 [111:104], \data_out$104 [111:104], \data_out$103 [111:104], \data_out$102 [111:104], \data_out$101 [111:104], \data_out$100 [111:104], \data_out$99 [111:104], data_out[111:104] };
-  assign \last_in$165  = \data_out$117 [12];
-  assign \data_out$164  = \b_in$163 ;
-  assign \a_in$162  = { \data_out$113 [103:96], \data_out$112 [103:96], \data_out$111 [103:96], \data_out$110 [103:96], \data_out$109 [103:96], \data_out$108 [103:96], \data_out$107 [103:96], \data_out$106 [103:96], \data_out$105 [103:96], \data_out$104 [103:96], \data_out$103 [103:96], \data_out$102 [103:96], \data_out$101 [103:96], \data_out$100 [103:96], \data_out$99 [103:96], data_out[103:96] };
-  assign \last_in$161  = \data_out$117 [11];
-  assign \data_out$160  = \b_in$159 ;
-  assign \a_in$158  = { \data_out$113 [95:88], \data_out$112 [95:88], \data_out$111 [95:88], \data_out$110 [95:88], \data_out$109 [95:88], \data_out$108 [95:88], \data_out$107 [95:88], \data_out$106 [95:88], \data_out$105 [95:88], \data_out$104 [95:88], \data_out$103 [95:88], \data_out$102 [95:88], \data_out$101 [95:88], \data_out$100 [95:88], \data_out$99 [95:88], data_out[95:88] };
-  assign \last_in$157  = \data_out$117 [10];
-  assign \data_out$156  = \b_in$155 ;
-  assign \a_in$154  = { \data_out$113 [87:80], \data_out$112 [87:80], \data_out$111 [87:80], \data_out$110 [87:80], \data_out$109 [87:80], \data_out$108 [87:80], \data_out$107 [87:80], \data_out$106 [87:80], \data_out$105 [87:80], \data_out$104 [87:80], \data_out$103 [87:80], \data_out$102 [87:80], \data_out$101 [87:80], \data_out$100 [87:80], \data_out$99 [87:80], data_out[87:80] };
-  assign \last_in$153  = \data_out$117 [9];
-  assign \data_out$152  = \b_in$151 ;
-  assign \a_in$150  = { \data_out$113 [79:72], \data_out$112 [79:72], \data_out$111 [79:72], \data_out$110 [79:72], \data_out$109 [79:72], \data_out$108 [79:72], \data_out$107 [79:72], \data_out$106 [79:72], \data_out$105 [79:72], \data_out$104 [79:72], \data_out$103 [79:72], \data_out$102 [79:72], \data_out$101 [79:72], \data_out$100 [79:72], \data_out$99 [79:72], data_out[79:72] };
-  assign \last_in$149  = \data_out$117 [8];
-  assign \data_out$148  = \b_in$147 ;
-  assign \a_in$146  = { \data_out$113 [71:64], \data_out$112 [71:64], \data_out$111 [71:64], \data_out$110 [71:64], \data_out$109 [71:64], \data_out$108 [71:64], \data_out$107 [71:64], \data_out$106 [71:64], \data_out$105 [71:64], \data_out$104 [71:64], \data_out$103 [71:64], \data_out$102 [71:64], \data_out$101 [71:64], \data_out$100 [71:64], \data_out$99 [71:64], data_out[71:64] };
-  assign \last_in$145  = \data_out$117 [7];
-  assign \data_out$144  = \b_in$143 ;
-  assign \a_in$142  = { \data_out$113 [63:56], \data_out$112 [63:56], \data_out$111 [63:56], \data_out$110 [63:56], \data_out$109 [63:56], \data_out$108 [63:56], \data_out$107 [63:56], \data_out$106 [63:56], \data_out$105 [63:56], \data_out$104 [63:56], \data_out$103 [63:56], \data_out$102 [63:56], \data_out$101 [63:56], \data_out$100 [63:56], \data_out$99 [63:56], data_out[63:56] };
-  assign \last_in$141  = \data_out$117 [6];
-  assign \data_out$140  = \b_in$139 ;
-  assign \a_in$138  = { \data_out$113 [55:48], \data_out$112 [55:48], \data_out$111 [55:48], \data_out$110 [55:48], \data_out$109 [55:48], \data_out$108 [55:48], \data_out$107 [55:48], \data_out$106 [55:48], \data_out$105 [55:48], \data_out$104 [55:48], \data_out$103 [55:48], \data_out$102 [55:48], \data_out$101 [55:48], \data_out$100 [55:48], \data_out$99 [55:48], data_out[55:48] };
-  assign \last_in$137  = \data_out$117 [5];
-  assign \data_out$136  = \b_in$135 ;
-  assign \a_in$134  = { \data_out$113 [47:40], \data_out$112 [47:40], \data_out$111 [47:40], \data_out$110 [47:40], \data_out$109 [47:40], \data_out$108 [47:40], \data_out$107 [47:40], \data_out$106 [47:40], \data_out$105 [47:40], \data_out$104 [47:40], \data_out$103 [47:40], \data_out$102 [47:40], \data_out$101 [47:40], \data_out$100 [47:40], \data_out$99 [47:40], data_out[47:40] };
-  assign \last_in$133  = \data_out$117 [4];
-  assign \data_out$132  = \b_in$131 ;
-  assign \a_in$130  = { \data_out$113 [39:32], \data_out$112 [39:32], \data_out$111 [39:32], \data_out$110 [39:32], \data_out$109 [39:32], \data_out$108 [39:32], \data_out$107 [39:32], \data_out$106 [39:32], \data_out$105 [39:32], \data_out$104 [39:32], \data_out$103 [39:32], \data_out$102 [39:32], \data_out$101 [39:32], \data_out$100 [39:32], \data_out$99 [39:32], data_out[39:32] };
-  assign \last_in$129  = \data_out$117 [3];
-  assign \data_out$128  = \b_in$127 ;
-  assign \a_in$126  = { \data_out$113 [31:24], \data_out$112 [31:24], \data_out$111 [31:24], \data_out$110 [31:24], \data_out$109 [31:24], \data_out$108 [31:24], \data_out$107 [31:24], \data_out$106 [31:24], \data_out$105 [31:24], \data_out$104 [31:24], \data_out$103 [31:24], \data_out$102 [31:24], \data_out$101 [31:24], \data_out$100 [31:24], \data_out$99 [31:24], data_out[31:24] };
-  assign \last_in$125  = \data_out$117 [2];
-  assign \data_out$124  = \b_in$123 ;
-  assign \a_in$122  = { \data_out$113 [23:16], \data_out$112 [23:16], \data_out$111 [23:16], \data_out$110 [23:16], \data_out$109 [23:16], \data_out$108 [23:16], \data_out$107 [23:16], \data_out$106 [23:16], \data_out$105 [23:16], \data_out$104 [23:16], \data_out$103 [23:16], \data_out$102 [23:16], \data_out$101 [23:16], \data_out$100 [23:16], \data_out$99 [23:16], data_out[23:16] };
-  assign \last_in$121  = \data_out$117 [1];
-  assign \data_out$120  = \b_in$119 ;
-  assign \a_in$118  = { \data_out$113 [15:8], \data_out$112 [15:8], \data_out$111 [15:8], \data_out$110 [15:8], \data_out$109 [15:8], \data_out$108 [15:8], \data_out$107 [15:8], \data_out$106 [15:8], \data_out$105 [15:8], \data_out$104 [15:8], \data_out$103 [15:8], \data_out$102 [15:8], \data_out$101 [15:8], \data_out$100 [15:8], \data_out$99 [15:8], data_out[15:8] };
-  assign last_in = \data_out$117 [0];
-  assign \data_out$115  = b_in;
-  assign a_in = { \data_out$113 [7:0], \data_out$112 [7:0], \data_out$111 [7:0], \data_out$110 [7:0], \data_out$109 [7:0], \data_out$108 [7:0], \data_out$107 [7:0], \data_out$106 [7:0], \data_out$105 [7:0], \data_out$104 [7:0], \data_out$103 [7:0], \data_out$102 [7:0], \data_out$101 [7:0], \data_out$100 [7:0], \data_out$99 [7:0], data_out[7:0] };
-  assign \data_in$96  = b__payload[127:120];
-  assign \en$95  = \$signal$13 ;
-  assign \data_in$94  = b__payload[119:112];
-  assign \en$93  = \$signal$13 ;
-  assign \data_in$92  = b__payload[111:104];
-  assign \en$91  = \$signal$13 ;
-  assign \data_in$90  = b__payload[103:96];
-  assign \en$89  = \$signal$13 ;
-  assign \data_in$88  = b__payload[95:88];
-  assign \en$87  = \$signal$13 ;
-  assign \data_in$86  = b__payload[87:80];
-  assign \en$85  = \$signal$13 ;
-  assign \data_in$84  = b__payload[79:72];
-  assign \en$83  = \$signal$13 ;
-  assign \data_in$82  = b__payload[71:64];
-  assign \en$81  = \$signal$13 ;
-  assign \data_in$80  = b__payload[63:56];
-  assign \en$79  = \$signal$13 ;
-  assign \data_in$78  = b__payload[55:48];
-  assign \en$77  = \$signal$13 ;
-  assign \data_in$76  = b__payload[47:40];
-  assign \en$75  = \$signal$13 ;
-  assign \data_in$74  = b__payload[39:32];
-  assign \en$73  = \$signal$13 ;
-  assign \data_in$72  = b__payload[31:24];
-  assign \en$71  = \$signal$13 ;
-  assign \data_in$70  = b__payload[23:16];
-  assign \en$69  = \$signal$13 ;
-  assign \data_in$68  = b__payload[15:8];
-  assign \en$67  = \$signal$13 ;
-  assign \data_in$66  = b__payload[7:0];
-  assign \en$65  = \$signal$13 ;
+  assign \last_in$133  = \data_out$88 [3];
+  assign \b_in$132  = b__payload[127:120];
+  assign \a_in$131  = { \data_out$81 [31:24], \data_out$80 [31:24], \data_out$79 [31:24], \data_out$78 [31:24], \data_out$77 [31:24], \data_out$76 [31:24], \data_out$75 [31:24], \data_out$74 [31:24], \data_out$73 [31:24], \data_out$72 [31:24], \data_out$71 [31:24], \data_out$70 [31:24], \data_out$69 [31:24], \data_out$68 [31:24], \data_out$67 [31:24], data_out[31:24] };
+  assign \last_in$130  = \data_out$88 [3];
+  assign \b_in$129  = b__payload[119:112];
+  assign \a_in$128  = { \data_out$81 [31:24], \data_out$80 [31:24], \data_out$79 [31:24], \data_out$78 [31:24], \data_out$77 [31:24], \data_out$76 [31:24], \data_out$75 [31:24], \data_out$74 [31:24], \data_out$73 [31:24], \data_out$72 [31:24], \data_out$71 [31:24], \data_out$70 [31:24], \data_out$69 [31:24], \data_out$68 [31:24], \data_out$67 [31:24], data_out[31:24] };
+  assign \last_in$127  = \data_out$88 [3];
+  assign \b_in$126  = b__payload[111:104];
+  assign \a_in$125  = { \data_out$81 [31:24], \data_out$80 [31:24], \data_out$79 [31:24], \data_out$78 [31:24], \data_out$77 [31:24], \data_out$76 [31:24], \data_out$75 [31:24], \data_out$74 [31:24], \data_out$73 [31:24], \data_out$72 [31:24], \data_out$71 [31:24], \data_out$70 [31:24], \data_out$69 [31:24], \data_out$68 [31:24], \data_out$67 [31:24], data_out[31:24] };
+  assign \last_in$124  = \data_out$88 [3];
+  assign \b_in$123  = b__payload[103:96];
+  assign \a_in$122  = { \data_out$81 [31:24], \data_out$80 [31:24], \data_out$79 [31:24], \data_out$78 [31:24], \data_out$77 [31:24], \data_out$76 [31:24], \data_out$75 [31:24], \data_out$74 [31:24], \data_out$73 [31:24], \data_out$72 [31:24], \data_out$71 [31:24], \data_out$70 [31:24], \data_out$69 [31:24], \data_out$68 [31:24], \data_out$67 [31:24], data_out[31:24] };
+  assign \last_in$121  = \data_out$88 [2];
+  assign \b_in$120  = b__payload[95:88];
+  assign \a_in$119  = { \data_out$81 [23:16], \data_out$80 [23:16], \data_out$79 [23:16], \data_out$78 [23:16], \data_out$77 [23:16], \data_out$76 [23:16], \data_out$75 [23:16], \data_out$74 [23:16], \data_out$73 [23:16], \data_out$72 [23:16], \data_out$71 [23:16], \data_out$70 [23:16], \data_out$69 [23:16], \data_out$68 [23:16], \data_out$67 [23:16], data_out[23:16] };
+  assign \last_in$118  = \data_out$88 [2];
+  assign \b_in$117  = b__payload[87:80];
+  assign \a_in$116  = { \data_out$81 [23:16], \data_out$80 [23:16], \data_out$79 [23:16], \data_out$78 [23:16], \data_out$77 [23:16], \data_out$76 [23:16], \data_out$75 [23:16], \data_out$74 [23:16], \data_out$73 [23:16], \data_out$72 [23:16], \data_out$71 [23:16], \data_out$70 [23:16], \data_out$69 [23:16], \data_out$68 [23:16], \data_out$67 [23:16], data_out[23:16] };
+  assign \last_in$115  = \data_out$88 [2];
+  assign \b_in$114  = b__payload[79:72];
+  assign \a_in$113  = { \data_out$81 [23:16], \data_out$80 [23:16], \data_out$79 [23:16], \data_out$78 [23:16], \data_out$77 [23:16], \data_out$76 [23:16], \data_out$75 [23:16], \data_out$74 [23:16], \data_out$73 [23:16], \data_out$72 [23:16], \data_out$71 [23:16], \data_out$70 [23:16], \data_out$69 [23:16], \data_out$68 [23:16], \data_out$67 [23:16], data_out[23:16] };
+  assign \last_in$112  = \data_out$88 [2];
+  assign \b_in$111  = b__payload[71:64];
+  assign \a_in$110  = { \data_out$81 [23:16], \data_out$80 [23:16], \data_out$79 [23:16], \data_out$78 [23:16], \data_out$77 [23:16], \data_out$76 [23:16], \data_out$75 [23:16], \data_out$74 [23:16], \data_out$73 [23:16], \data_out$72 [23:16], \data_out$71 [23:16], \data_out$70 [23:16], \data_out$69 [23:16], \data_out$68 [23:16], \data_out$67 [23:16], data_out[23:16] };
+  assign \last_in$109  = \data_out$88 [1];
+  assign \b_in$108  = b__payload[63:56];
+  assign \a_in$107  = { \data_out$81 [15:8], \data_out$80 [15:8], \data_out$79 [15:8], \data_out$78 [15:8], \data_out$77 [15:8], \data_out$76 [15:8], \data_out$75 [15:8], \data_out$74 [15:8], \data_out$73 [15:8], \data_out$72 [15:8], \data_out$71 [15:8], \data_out$70 [15:8], \data_out$69 [15:8], \data_out$68 [15:8], \data_out$67 [15:8], data_out[15:8] };
+  assign \last_in$106  = \data_out$88 [1];
+  assign \b_in$105  = b__payload[55:48];
+  assign \a_in$104  = { \data_out$81 [15:8], \data_out$80 [15:8], \data_out$79 [15:8], \data_out$78 [15:8], \data_out$77 [15:8], \data_out$76 [15:8], \data_out$75 [15:8], \data_out$74 [15:8], \data_out$73 [15:8], \data_out$72 [15:8], \data_out$71 [15:8], \data_out$70 [15:8], \data_out$69 [15:8], \data_out$68 [15:8], \data_out$67 [15:8], data_out[15:8] };
+  assign \last_in$103  = \data_out$88 [1];
+  assign \b_in$102  = b__payload[47:40];
+  assign \a_in$101  = { \data_out$81 [15:8], \data_out$80 [15:8], \data_out$79 [15:8], \data_out$78 [15:8], \data_out$77 [15:8], \data_out$76 [15:8], \data_out$75 [15:8], \data_out$74 [15:8], \data_out$73 [15:8], \data_out$72 [15:8], \data_out$71 [15:8], \data_out$70 [15:8], \data_out$69 [15:8], \data_out$68 [15:8], \data_out$67 [15:8], data_out[15:8] };
+  assign \last_in$100  = \data_out$88 [1];
+  assign \b_in$99  = b__payload[39:32];
+  assign \a_in$98  = { \data_out$81 [15:8], \data_out$80 [15:8], \data_out$79 [15:8], \data_out$78 [15:8], \data_out$77 [15:8], \data_out$76 [15:8], \data_out$75 [15:8], \data_out$74 [15:8], \data_out$73 [15:8], \data_out$72 [15:8], \data_out$71 [15:8], \data_out$70 [15:8], \data_out$69 [15:8], \data_out$68 [15:8], \data_out$67 [15:8], data_out[15:8] };
+  assign \last_in$97  = \data_out$88 [0];
+  assign \b_in$96  = b__payload[31:24];
+  assign \a_in$95  = { \data_out$81 [7:0], \data_out$80 [7:0], \data_out$79 [7:0], \data_out$78 [7:0], \data_out$77 [7:0], \data_out$76 [7:0], \data_out$75 [7:0], \data_out$74 [7:0], \data_out$73 [7:0], \data_out$72 [7:0], \data_out$71 [7:0], \data_out$70 [7:0], \data_out$69 [7:0], \data_out$68 [7:0], \data_out$67 [7:0], data_out[7:0] };
+  assign \last_in$94  = \data_out$88 [0];
+  assign \b_in$93  = b__payload[23:16];
+  assign \a_in$92  = { \data_out$81 [7:0], \data_out$80 [7:0], \data_out$79 [7:0], \data_out$78 [7:0], \data_out$77 [7:0], \data_out$76 [7:0], \data_out$75 [7:0], \data_out$74 [7:0], \data_out$73 [7:0], \data_out$72 [7:0], \data_out$71 [7:0], \data_out$70 [7:0], \data_out$69 [7:0], \data_out$68 [7:0], \data_out$67 [7:0], data_out[7:0] };
+  assign \last_in$91  = \data_out$88 [0];
+  assign \b_in$90  = b__payload[15:8];
+  assign \a_in$89  = { \data_out$81 [7:0], \data_out$80 [7:0], \data_out$79 [7:0], \data_out$78 [7:0], \data_out$77 [7:0], \data_out$76 [7:0], \data_out$75 [7:0], \data_out$74 [7:0], \data_out$73 [7:0], \data_out$72 [7:0], \data_out$71 [7:0], \data_out$70 [7:0], \data_out$69 [7:0], \data_out$68 [7:0], \data_out$67 [7:0], data_out[7:0] };
+  assign last_in = \data_out$88 [0];
+  assign b_in = b__payload[7:0];
+  assign a_in = { \data_out$81 [7:0], \data_out$80 [7:0], \data_out$79 [7:0], \data_out$78 [7:0], \data_out$77 [7:0], \data_out$76 [7:0], \data_out$75 [7:0], \data_out$74 [7:0], \data_out$73 [7:0], \data_out$72 [7:0], \data_out$71 [7:0], \data_out$70 [7:0], \data_out$69 [7:0], \data_out$68 [7:0], \data_out$67 [7:0], data_out[7:0] };
+  assign a_3 = { \data_out$81 [31:24], \data_out$80 [31:24], \data_out$79 [31:24], \data_out$78 [31:24], \data_out$77 [31:24], \data_out$76 [31:24], \data_out$75 [31:24], \data_out$74 [31:24], \data_out$73 [31:24], \data_out$72 [31:24], \data_out$71 [31:24], \data_out$70 [31:24], \data_out$69 [31:24], \data_out$68 [31:24], \data_out$67 [31:24], data_out[31:24] };
+  assign a_2 = { \data_out$81 [23:16], \data_out$80 [23:16], \data_out$79 [23:16], \data_out$78 [23:16], \data_out$77 [23:16], \data_out$76 [23:16], \data_out$75 [23:16], \data_out$74 [23:16], \data_out$73 [23:16], \data_out$72 [23:16], \data_out$71 [23:16], \data_out$70 [23:16], \data_out$69 [23:16], \data_out$68 [23:16], \data_out$67 [23:16], data_out[23:16] };
+  assign a_1 = { \data_out$81 [15:8], \data_out$80 [15:8], \data_out$79 [15:8], \data_out$78 [15:8], \data_out$77 [15:8], \data_out$76 [15:8], \data_out$75 [15:8], \data_out$74 [15:8], \data_out$73 [15:8], \data_out$72 [15:8], \data_out$71 [15:8], \data_out$70 [15:8], \data_out$69 [15:8], \data_out$68 [15:8], \data_out$67 [15:8], data_out[15:8] };
+  assign a_0 = { \data_out$81 [7:0], \data_out$80 [7:0], \data_out$79 [7:0], \data_out$78 [7:0], \data_out$77 [7:0], \data_out$76 [7:0], \data_out$75 [7:0], \data_out$74 [7:0], \data_out$73 [7:0], \data_out$72 [7:0], \data_out$71 [7:0], \data_out$70 [7:0], \data_out$69 [7:0], \data_out$68 [7:0], \data_out$67 [7:0], data_out[7:0] };
   assign \en$63  = \$signal$13 ;
   assign \en$61  = \$signal$13 ;
   assign \en$59  = \$signal$13 ;
@@ -1026,8 +842,8 @@ module matrix2d_mac_broadcast_a(rst, en, data_in, data_out, clk);
   wire clk;
   input [7:0] data_in;
   wire [7:0] data_in;
-  output [127:0] data_out;
-  wire [127:0] data_out;
+  output [31:0] data_out;
+  wire [31:0] data_out;
   input en;
   wire en;
   input rst;
@@ -1052,7 +868,7 @@ module matrix2d_mac_broadcast_a(rst, en, data_in, data_out, clk);
   assign \$2  = rst ? 8'h00 : \$procmux$39_Y ;
   assign \$procmux$43_Y  = en ? data_in : stage_1_copy_0;
   assign \$1  = rst ? 8'h00 : \$procmux$43_Y ;
-  assign data_out = { stage_1_copy_3, stage_1_copy_3, stage_1_copy_3, stage_1_copy_3, stage_1_copy_2, stage_1_copy_2, stage_1_copy_2, stage_1_copy_2, stage_1_copy_1, stage_1_copy_1, stage_1_copy_1, stage_1_copy_1, stage_1_copy_0, stage_1_copy_0, stage_1_copy_0, stage_1_copy_0 };
+  assign data_out = { stage_1_copy_3, stage_1_copy_2, stage_1_copy_1, stage_1_copy_0 };
 endmodule
 
 module matrix2d_mac_broadcast_b(rst, en, data_in, data_out, clk);
@@ -1064,8 +880,8 @@ module matrix2d_mac_broadcast_b(rst, en, data_in, data_out, clk);
   wire clk;
   input [7:0] data_in;
   wire [7:0] data_in;
-  output [127:0] data_out;
-  wire [127:0] data_out;
+  output [31:0] data_out;
+  wire [31:0] data_out;
   input en;
   wire en;
   input rst;
@@ -1086,7 +902,7 @@ module matrix2d_mac_broadcast_b(rst, en, data_in, data_out, clk);
   assign \$3  = en ? data_in : stage_1_copy_2;
   assign \$2  = en ? data_in : stage_1_copy_1;
   assign \$1  = en ? data_in : stage_1_copy_0;
-  assign data_out = { stage_1_copy_3, stage_1_copy_3, stage_1_copy_3, stage_1_copy_3, stage_1_copy_2, stage_1_copy_2, stage_1_copy_2, stage_1_copy_2, stage_1_copy_1, stage_1_copy_1, stage_1_copy_1, stage_1_copy_1, stage_1_copy_0, stage_1_copy_0, stage_1_copy_0, stage_1_copy_0 };
+  assign data_out = { stage_1_copy_3, stage_1_copy_2, stage_1_copy_1, stage_1_copy_0 };
 endmodule
 
 module matrix2d_mac_broadcast_last(rst, en, data_in, data_out, clk);
@@ -1102,8 +918,8 @@ module matrix2d_mac_broadcast_last(rst, en, data_in, data_out, clk);
   wire clk;
   input data_in;
   wire data_in;
-  output [15:0] data_out;
-  wire [15:0] data_out;
+  output [3:0] data_out;
+  wire [3:0] data_out;
   input en;
   wire en;
   input rst;
@@ -1128,7 +944,7 @@ module matrix2d_mac_broadcast_last(rst, en, data_in, data_out, clk);
   assign \$2  = rst ? 1'h0 : \$procmux$55_Y ;
   assign \$procmux$59_Y  = en ? data_in : stage_1_copy_0;
   assign \$1  = rst ? 1'h0 : \$procmux$59_Y ;
-  assign data_out = { stage_1_copy_3, stage_1_copy_3, stage_1_copy_3, stage_1_copy_3, stage_1_copy_2, stage_1_copy_2, stage_1_copy_2, stage_1_copy_2, stage_1_copy_1, stage_1_copy_1, stage_1_copy_1, stage_1_copy_1, stage_1_copy_0, stage_1_copy_0, stage_1_copy_0, stage_1_copy_0 };
+  assign data_out = { stage_1_copy_3, stage_1_copy_2, stage_1_copy_1, stage_1_copy_0 };
 endmodule
 
 module matrix2d_mac_column(rst, en, a_in, b_in, last_in, result, valid, last, clk);
@@ -1220,42 +1036,44 @@ module matrix2d_mac_column(rst, en, a_in, b_in, last_in, result, valid, last, cl
   reg [1:0] \$signal  = 2'h0;
   input [127:0] a_in;
   wire [127:0] a_in;
-  wire [7:0] \a_in$10 ;
-  wire [7:0] \a_in$14 ;
-  wire [7:0] \a_in$19 ;
-  wire [7:0] \a_in$24 ;
-  wire [7:0] \a_in$29 ;
-  wire [7:0] \a_in$34 ;
-  wire [7:0] \a_in$39 ;
-  wire [7:0] \a_in$44 ;
-  wire [7:0] \a_in$49 ;
-  wire [7:0] \a_in$54 ;
-  wire [7:0] \a_in$59 ;
-  wire [7:0] \a_in$64 ;
-  wire [7:0] \a_in$69 ;
-  wire [7:0] \a_in$74 ;
-  wire [7:0] \a_in$79 ;
-  wire [7:0] \a_in$84 ;
-  input [127:0] b_in;
-  wire [127:0] b_in;
-  wire [7:0] \b_in$12 ;
-  wire [7:0] \b_in$17 ;
-  wire [7:0] \b_in$22 ;
-  wire [7:0] \b_in$27 ;
-  wire [7:0] \b_in$32 ;
-  wire [7:0] \b_in$37 ;
-  wire [7:0] \b_in$42 ;
-  wire [7:0] \b_in$47 ;
-  wire [7:0] \b_in$52 ;
-  wire [7:0] \b_in$57 ;
-  wire [7:0] \b_in$62 ;
-  wire [7:0] \b_in$67 ;
-  wire [7:0] \b_in$72 ;
-  wire [7:0] \b_in$77 ;
-  wire [7:0] \b_in$82 ;
-  wire [7:0] \b_in$87 ;
+  wire [7:0] \a_in$12 ;
+  wire [7:0] \a_in$17 ;
+  wire [7:0] \a_in$22 ;
+  wire [7:0] \a_in$27 ;
+  wire [7:0] \a_in$32 ;
+  wire [7:0] \a_in$37 ;
+  wire [7:0] \a_in$42 ;
+  wire [7:0] \a_in$47 ;
+  wire [7:0] \a_in$52 ;
+  wire [7:0] \a_in$57 ;
+  wire [7:0] \a_in$62 ;
+  wire [7:0] \a_in$67 ;
+  wire [7:0] \a_in$72 ;
+  wire [7:0] \a_in$77 ;
+  wire [7:0] \a_in$82 ;
+  wire [7:0] \a_in$87 ;
+  input [7:0] b_in;
+  wire [7:0] b_in;
+  wire [7:0] \b_in$14 ;
+  wire [7:0] \b_in$20 ;
+  wire [7:0] \b_in$25 ;
+  wire [7:0] \b_in$30 ;
+  wire [7:0] \b_in$35 ;
+  wire [7:0] \b_in$40 ;
+  wire [7:0] \b_in$45 ;
+  wire [7:0] \b_in$50 ;
+  wire [7:0] \b_in$55 ;
+  wire [7:0] \b_in$60 ;
+  wire [7:0] \b_in$65 ;
+  wire [7:0] \b_in$70 ;
+  wire [7:0] \b_in$75 ;
+  wire [7:0] \b_in$80 ;
+  wire [7:0] \b_in$85 ;
+  wire [7:0] \b_in$90 ;
   input clk;
   wire clk;
+  wire [7:0] data_in;
+  wire [31:0] data_out;
   wire [31:0] drain_0;
   wire [31:0] \drain_0$100 ;
   wire [31:0] \drain_0$101 ;
@@ -1264,9 +1082,9 @@ module matrix2d_mac_column(rst, en, a_in, b_in, last_in, result, valid, last, cl
   wire [31:0] \drain_0$104 ;
   wire [31:0] \drain_0$105 ;
   wire [31:0] \drain_0$106 ;
-  wire [31:0] \drain_0$92 ;
-  wire [31:0] \drain_0$93 ;
-  wire [31:0] \drain_0$94 ;
+  wire [31:0] \drain_0$107 ;
+  wire [31:0] \drain_0$108 ;
+  wire [31:0] \drain_0$109 ;
   wire [31:0] \drain_0$95 ;
   wire [31:0] \drain_0$96 ;
   wire [31:0] \drain_0$97 ;
@@ -1274,59 +1092,60 @@ module matrix2d_mac_column(rst, en, a_in, b_in, last_in, result, valid, last, cl
   wire [31:0] \drain_0$99 ;
   input en;
   wire en;
-  wire \en$13 ;
-  wire \en$18 ;
-  wire \en$23 ;
-  wire \en$28 ;
-  wire \en$33 ;
-  wire \en$38 ;
-  wire \en$43 ;
-  wire \en$48 ;
-  wire \en$53 ;
-  wire \en$58 ;
-  wire \en$63 ;
-  wire \en$68 ;
-  wire \en$73 ;
-  wire \en$78 ;
-  wire \en$83 ;
+  wire \en$11 ;
+  wire \en$16 ;
+  wire \en$21 ;
+  wire \en$26 ;
+  wire \en$31 ;
+  wire \en$36 ;
+  wire \en$41 ;
+  wire \en$46 ;
+  wire \en$51 ;
+  wire \en$56 ;
+  wire \en$61 ;
+  wire \en$66 ;
+  wire \en$71 ;
+  wire \en$76 ;
+  wire \en$81 ;
+  wire \en$86 ;
   wire \en$9 ;
   reg [1:0] \final  = 2'h0;
   output last;
   wire last;
   input last_in;
   wire last_in;
-  wire \last_in$11 ;
-  wire \last_in$15 ;
-  wire \last_in$20 ;
-  wire \last_in$25 ;
-  wire \last_in$30 ;
-  wire \last_in$35 ;
-  wire \last_in$40 ;
-  wire \last_in$45 ;
-  wire \last_in$50 ;
-  wire \last_in$55 ;
-  wire \last_in$60 ;
-  wire \last_in$65 ;
-  wire \last_in$70 ;
-  wire \last_in$75 ;
-  wire \last_in$80 ;
-  wire \last_in$85 ;
+  wire \last_in$13 ;
+  wire \last_in$18 ;
+  wire \last_in$23 ;
+  wire \last_in$28 ;
+  wire \last_in$33 ;
+  wire \last_in$38 ;
+  wire \last_in$43 ;
+  wire \last_in$48 ;
+  wire \last_in$53 ;
+  wire \last_in$58 ;
+  wire \last_in$63 ;
+  wire \last_in$68 ;
+  wire \last_in$73 ;
+  wire \last_in$78 ;
+  wire \last_in$83 ;
+  wire \last_in$88 ;
   wire last_out;
-  wire \last_out$107 ;
-  wire \last_out$21 ;
-  wire \last_out$26 ;
-  wire \last_out$31 ;
-  wire \last_out$36 ;
-  wire \last_out$41 ;
-  wire \last_out$46 ;
-  wire \last_out$51 ;
-  wire \last_out$56 ;
-  wire \last_out$61 ;
-  wire \last_out$66 ;
-  wire \last_out$71 ;
-  wire \last_out$76 ;
-  wire \last_out$81 ;
-  wire \last_out$86 ;
+  wire \last_out$110 ;
+  wire \last_out$24 ;
+  wire \last_out$29 ;
+  wire \last_out$34 ;
+  wire \last_out$39 ;
+  wire \last_out$44 ;
+  wire \last_out$49 ;
+  wire \last_out$54 ;
+  wire \last_out$59 ;
+  wire \last_out$64 ;
+  wire \last_out$69 ;
+  wire \last_out$74 ;
+  wire \last_out$79 ;
+  wire \last_out$84 ;
+  wire \last_out$89 ;
   output [31:0] result;
   reg [31:0] result = 32'd0;
   input rst;
@@ -1334,291 +1153,300 @@ module matrix2d_mac_column(rst, en, a_in, b_in, last_in, result, valid, last, cl
   output valid;
   wire valid;
   wire [31:0] word_0;
-  assign \$1  = drain_0 | \drain_0$92 ;
-  assign \$2  = \$1  | \drain_0$93 ;
-  assign \$3  = \$2  | \drain_0$94 ;
-  assign \$4  = \$3  | \drain_0$95 ;
-  assign \$5  = \$4  | \drain_0$96 ;
-  assign \$6  = \$5  | \drain_0$97 ;
-  assign \$7  = \$6  | \drain_0$98 ;
-  assign \$8  = \$7  | \drain_0$99 ;
-  assign \$9  = \$8  | \drain_0$100 ;
-  assign \$10  = \$9  | \drain_0$101 ;
-  assign \$11  = \$10  | \drain_0$102 ;
-  assign \$12  = \$11  | \drain_0$103 ;
-  assign \$13  = \$12  | \drain_0$104 ;
-  assign \$14  = \$13  | \drain_0$105 ;
-  assign \$15  = \$14  | \drain_0$106 ;
-  assign \$16  = | { \last_out$107 , \last_in$85 , \last_in$80 , \last_in$75 , \last_in$70 , \last_in$65 , \last_in$60 , \last_in$55 , \last_in$50 , \last_in$45 , \last_in$40 , \last_in$35 , \last_in$30 , \last_in$25 , \last_in$20 , \last_in$15  };
+  assign \$1  = drain_0 | \drain_0$95 ;
+  assign \$2  = \$1  | \drain_0$96 ;
+  assign \$3  = \$2  | \drain_0$97 ;
+  assign \$4  = \$3  | \drain_0$98 ;
+  assign \$5  = \$4  | \drain_0$99 ;
+  assign \$6  = \$5  | \drain_0$100 ;
+  assign \$7  = \$6  | \drain_0$101 ;
+  assign \$8  = \$7  | \drain_0$102 ;
+  assign \$9  = \$8  | \drain_0$103 ;
+  assign \$10  = \$9  | \drain_0$104 ;
+  assign \$11  = \$10  | \drain_0$105 ;
+  assign \$12  = \$11  | \drain_0$106 ;
+  assign \$13  = \$12  | \drain_0$107 ;
+  assign \$14  = \$13  | \drain_0$108 ;
+  assign \$15  = \$14  | \drain_0$109 ;
+  assign \$16  = | { \last_out$110 , \last_in$88 , \last_in$83 , \last_in$78 , \last_in$73 , \last_in$68 , \last_in$63 , \last_in$58 , \last_in$53 , \last_in$48 , \last_in$43 , \last_in$38 , \last_in$33 , \last_in$28 , \last_in$23 , \last_in$18  };
   always @(posedge clk)
     result <= \$49 ;
   always @(posedge clk)
     \$signal  <= \$50 ;
   always @(posedge clk)
     \final  <= \$51 ;
-  assign \$procmux$63_Y  = en ? { \final [0], \last_out$107  } : \final ;
+  assign \$procmux$63_Y  = en ? { \final [0], \last_out$110  } : \final ;
   assign \$51  = rst ? 2'h0 : \$procmux$63_Y ;
   assign \$procmux$67_Y  = en ? { \$signal [0], \$16  } : \$signal ;
   assign \$50  = rst ? 2'h0 : \$procmux$67_Y ;
   assign \$49  = en ? \$15  : result;
+  matrix2d_mac_broadcast_b broadcast_b (
+    .clk(clk),
+    .data_in(b_in),
+    .data_out(data_out),
+    .en(en),
+    .rst(rst)
+  );
   matrix2d_mac_pe pe_0 (
     .a_in(a_in[7:0]),
     .a_out(\$17 ),
-    .b_in(b_in[7:0]),
+    .b_in(data_out[7:0]),
     .b_out(\$18 ),
     .clk(clk),
     .drain_0(drain_0),
     .en(en),
     .last_in(last_in),
-    .last_out(\last_in$15 ),
+    .last_out(\last_in$18 ),
     .rst(rst)
   );
   matrix2d_mac_pe pe_1 (
     .a_in(a_in[15:8]),
     .a_out(\$19 ),
-    .b_in(b_in[15:8]),
+    .b_in(data_out[7:0]),
     .b_out(\$20 ),
     .clk(clk),
-    .drain_0(\drain_0$92 ),
+    .drain_0(\drain_0$95 ),
     .en(en),
-    .last_in(\last_in$15 ),
-    .last_out(\last_in$20 ),
+    .last_in(\last_in$18 ),
+    .last_out(\last_in$23 ),
     .rst(rst)
   );
   matrix2d_mac_pe pe_10 (
     .a_in(a_in[87:80]),
     .a_out(\$37 ),
-    .b_in(b_in[87:80]),
+    .b_in(data_out[23:16]),
     .b_out(\$38 ),
     .clk(clk),
-    .drain_0(\drain_0$101 ),
+    .drain_0(\drain_0$104 ),
     .en(en),
-    .last_in(\last_in$60 ),
-    .last_out(\last_in$65 ),
+    .last_in(\last_in$63 ),
+    .last_out(\last_in$68 ),
     .rst(rst)
   );
   matrix2d_mac_pe pe_11 (
     .a_in(a_in[95:88]),
     .a_out(\$39 ),
-    .b_in(b_in[95:88]),
+    .b_in(data_out[23:16]),
     .b_out(\$40 ),
     .clk(clk),
-    .drain_0(\drain_0$102 ),
+    .drain_0(\drain_0$105 ),
     .en(en),
-    .last_in(\last_in$65 ),
-    .last_out(\last_in$70 ),
+    .last_in(\last_in$68 ),
+    .last_out(\last_in$73 ),
     .rst(rst)
   );
   matrix2d_mac_pe pe_12 (
     .a_in(a_in[103:96]),
     .a_out(\$41 ),
-    .b_in(b_in[103:96]),
+    .b_in(data_out[31:24]),
     .b_out(\$42 ),
     .clk(clk),
-    .drain_0(\drain_0$103 ),
+    .drain_0(\drain_0$106 ),
     .en(en),
-    .last_in(\last_in$70 ),
-    .last_out(\last_in$75 ),
+    .last_in(\last_in$73 ),
+    .last_out(\last_in$78 ),
     .rst(rst)
   );
   matrix2d_mac_pe pe_13 (
     .a_in(a_in[111:104]),
     .a_out(\$43 ),
-    .b_in(b_in[111:104]),
+    .b_in(data_out[31:24]),
     .b_out(\$44 ),
     .clk(clk),
-    .drain_0(\drain_0$104 ),
+    .drain_0(\drain_0$107 ),
     .en(en),
-    .last_in(\last_in$75 ),
-    .last_out(\last_in$80 ),
+    .last_in(\last_in$78 ),
+    .last_out(\last_in$83 ),
     .rst(rst)
   );
   matrix2d_mac_pe pe_14 (
     .a_in(a_in[119:112]),
     .a_out(\$45 ),
-    .b_in(b_in[119:112]),
+    .b_in(data_out[31:24]),
     .b_out(\$46 ),
     .clk(clk),
-    .drain_0(\drain_0$105 ),
+    .drain_0(\drain_0$108 ),
     .en(en),
-    .last_in(\last_in$80 ),
-    .last_out(\last_in$85 ),
+    .last_in(\last_in$83 ),
+    .last_out(\last_in$88 ),
     .rst(rst)
   );
   matrix2d_mac_pe pe_15 (
     .a_in(a_in[127:120]),
     .a_out(\$47 ),
-    .b_in(b_in[127:120]),
+    .b_in(data_out[31:24]),
     .b_out(\$48 ),
     .clk(clk),
-    .drain_0(\drain_0$106 ),
+    .drain_0(\drain_0$109 ),
     .en(en),
-    .last_in(\last_in$85 ),
-    .last_out(\last_out$107 ),
+    .last_in(\last_in$88 ),
+    .last_out(\last_out$110 ),
     .rst(rst)
   );
   matrix2d_mac_pe pe_2 (
     .a_in(a_in[23:16]),
     .a_out(\$21 ),
-    .b_in(b_in[23:16]),
+    .b_in(data_out[7:0]),
     .b_out(\$22 ),
     .clk(clk),
-    .drain_0(\drain_0$93 ),
+    .drain_0(\drain_0$96 ),
     .en(en),
-    .last_in(\last_in$20 ),
-    .last_out(\last_in$25 ),
+    .last_in(\last_in$23 ),
+    .last_out(\last_in$28 ),
     .rst(rst)
   );
   matrix2d_mac_pe pe_3 (
     .a_in(a_in[31:24]),
     .a_out(\$23 ),
-    .b_in(b_in[31:24]),
+    .b_in(data_out[7:0]),
     .b_out(\$24 ),
     .clk(clk),
-    .drain_0(\drain_0$94 ),
+    .drain_0(\drain_0$97 ),
     .en(en),
-    .last_in(\last_in$25 ),
-    .last_out(\last_in$30 ),
+    .last_in(\last_in$28 ),
+    .last_out(\last_in$33 ),
     .rst(rst)
   );
   matrix2d_mac_pe pe_4 (
     .a_in(a_in[39:32]),
     .a_out(\$25 ),
-    .b_in(b_in[39:32]),
+    .b_in(data_out[15:8]),
     .b_out(\$26 ),
     .clk(clk),
-    .drain_0(\drain_0$95 ),
+    .drain_0(\drain_0$98 ),
     .en(en),
-    .last_in(\last_in$30 ),
-    .last_out(\last_in$35 ),
+    .last_in(\last_in$33 ),
+    .last_out(\last_in$38 ),
     .rst(rst)
   );
   matrix2d_mac_pe pe_5 (
     .a_in(a_in[47:40]),
     .a_out(\$27 ),
-    .b_in(b_in[47:40]),
+    .b_in(data_out[15:8]),
     .b_out(\$28 ),
     .clk(clk),
-    .drain_0(\drain_0$96 ),
+    .drain_0(\drain_0$99 ),
     .en(en),
-    .last_in(\last_in$35 ),
-    .last_out(\last_in$40 ),
+    .last_in(\last_in$38 ),
+    .last_out(\last_in$43 ),
     .rst(rst)
   );
   matrix2d_mac_pe pe_6 (
     .a_in(a_in[55:48]),
     .a_out(\$29 ),
-    .b_in(b_in[55:48]),
+    .b_in(data_out[15:8]),
     .b_out(\$30 ),
     .clk(clk),
-    .drain_0(\drain_0$97 ),
+    .drain_0(\drain_0$100 ),
     .en(en),
-    .last_in(\last_in$40 ),
-    .last_out(\last_in$45 ),
+    .last_in(\last_in$43 ),
+    .last_out(\last_in$48 ),
     .rst(rst)
   );
   matrix2d_mac_pe pe_7 (
     .a_in(a_in[63:56]),
     .a_out(\$31 ),
-    .b_in(b_in[63:56]),
+    .b_in(data_out[15:8]),
     .b_out(\$32 ),
     .clk(clk),
-    .drain_0(\drain_0$98 ),
+    .drain_0(\drain_0$101 ),
     .en(en),
-    .last_in(\last_in$45 ),
-    .last_out(\last_in$50 ),
+    .last_in(\last_in$48 ),
+    .last_out(\last_in$53 ),
     .rst(rst)
   );
   matrix2d_mac_pe pe_8 (
     .a_in(a_in[71:64]),
     .a_out(\$33 ),
-    .b_in(b_in[71:64]),
+    .b_in(data_out[23:16]),
     .b_out(\$34 ),
     .clk(clk),
-    .drain_0(\drain_0$99 ),
+    .drain_0(\drain_0$102 ),
     .en(en),
-    .last_in(\last_in$50 ),
-    .last_out(\last_in$55 ),
+    .last_in(\last_in$53 ),
+    .last_out(\last_in$58 ),
     .rst(rst)
   );
   matrix2d_mac_pe pe_9 (
     .a_in(a_in[79:72]),
     .a_out(\$35 ),
-    .b_in(b_in[79:72]),
+    .b_in(data_out[23:16]),
     .b_out(\$36 ),
     .clk(clk),
-    .drain_0(\drain_0$100 ),
+    .drain_0(\drain_0$103 ),
     .en(en),
-    .last_in(\last_in$55 ),
-    .last_out(\last_in$60 ),
+    .last_in(\last_in$58 ),
+    .last_out(\last_in$63 ),
     .rst(rst)
   );
   assign last = \final [1];
   assign valid = \$signal [1];
   assign word_0 = result;
-  assign \b_in$87  = b_in[127:120];
-  assign \last_out$86  = \last_in$85 ;
-  assign \a_in$84  = a_in[127:120];
-  assign \en$83  = en;
-  assign \b_in$82  = b_in[119:112];
-  assign \last_out$81  = \last_in$80 ;
-  assign \a_in$79  = a_in[119:112];
-  assign \en$78  = en;
-  assign \b_in$77  = b_in[111:104];
-  assign \last_out$76  = \last_in$75 ;
-  assign \a_in$74  = a_in[111:104];
-  assign \en$73  = en;
-  assign \b_in$72  = b_in[103:96];
-  assign \last_out$71  = \last_in$70 ;
-  assign \a_in$69  = a_in[103:96];
-  assign \en$68  = en;
-  assign \b_in$67  = b_in[95:88];
-  assign \last_out$66  = \last_in$65 ;
-  assign \a_in$64  = a_in[95:88];
-  assign \en$63  = en;
-  assign \b_in$62  = b_in[87:80];
-  assign \last_out$61  = \last_in$60 ;
-  assign \a_in$59  = a_in[87:80];
-  assign \en$58  = en;
-  assign \b_in$57  = b_in[79:72];
-  assign \last_out$56  = \last_in$55 ;
-  assign \a_in$54  = a_in[79:72];
-  assign \en$53  = en;
-  assign \b_in$52  = b_in[71:64];
-  assign \last_out$51  = \last_in$50 ;
-  assign \a_in$49  = a_in[71:64];
-  assign \en$48  = en;
-  assign \b_in$47  = b_in[63:56];
-  assign \last_out$46  = \last_in$45 ;
-  assign \a_in$44  = a_in[63:56];
-  assign \en$43  = en;
-  assign \b_in$42  = b_in[55:48];
-  assign \last_out$41  = \last_in$40 ;
-  assign \a_in$39  = a_in[55:48];
-  assign \en$38  = en;
-  assign \b_in$37  = b_in[47:40];
-  assign \last_out$36  = \last_in$35 ;
-  assign \a_in$34  = a_in[47:40];
-  assign \en$33  = en;
-  assign \b_in$32  = b_in[39:32];
-  assign \last_out$31  = \last_in$30 ;
-  assign \a_in$29  = a_in[39:32];
-  assign \en$28  = en;
-  assign \b_in$27  = b_in[31:24];
-  assign \last_out$26  = \last_in$25 ;
-  assign \a_in$24  = a_in[31:24];
-  assign \en$23  = en;
-  assign \b_in$22  = b_in[23:16];
-  assign \last_out$21  = \last_in$20 ;
-  assign \a_in$19  = a_in[23:16];
-  assign \en$18  = en;
-  assign \b_in$17  = b_in[15:8];
-  assign last_out = \last_in$15 ;
-  assign \a_in$14  = a_in[15:8];
-  assign \en$13  = en;
-  assign \b_in$12  = b_in[7:0];
-  assign \last_in$11  = last_in;
-  assign \a_in$10  = a_in[7:0];
+  assign \b_in$90  = data_out[31:24];
+  assign \last_out$89  = \last_in$88 ;
+  assign \a_in$87  = a_in[127:120];
+  assign \en$86  = en;
+  assign \b_in$85  = data_out[31:24];
+  assign \last_out$84  = \last_in$83 ;
+  assign \a_in$82  = a_in[119:112];
+  assign \en$81  = en;
+  assign \b_in$80  = data_out[31:24];
+  assign \last_out$79  = \last_in$78 ;
+  assign \a_in$77  = a_in[111:104];
+  assign \en$76  = en;
+  assign \b_in$75  = data_out[31:24];
+  assign \last_out$74  = \last_in$73 ;
+  assign \a_in$72  = a_in[103:96];
+  assign \en$71  = en;
+  assign \b_in$70  = data_out[23:16];
+  assign \last_out$69  = \last_in$68 ;
+  assign \a_in$67  = a_in[95:88];
+  assign \en$66  = en;
+  assign \b_in$65  = data_out[23:16];
+  assign \last_out$64  = \last_in$63 ;
+  assign \a_in$62  = a_in[87:80];
+  assign \en$61  = en;
+  assign \b_in$60  = data_out[23:16];
+  assign \last_out$59  = \last_in$58 ;
+  assign \a_in$57  = a_in[79:72];
+  assign \en$56  = en;
+  assign \b_in$55  = data_out[23:16];
+  assign \last_out$54  = \last_in$53 ;
+  assign \a_in$52  = a_in[71:64];
+  assign \en$51  = en;
+  assign \b_in$50  = data_out[15:8];
+  assign \last_out$49  = \last_in$48 ;
+  assign \a_in$47  = a_in[63:56];
+  assign \en$46  = en;
+  assign \b_in$45  = data_out[15:8];
+  assign \last_out$44  = \last_in$43 ;
+  assign \a_in$42  = a_in[55:48];
+  assign \en$41  = en;
+  assign \b_in$40  = data_out[15:8];
+  assign \last_out$39  = \last_in$38 ;
+  assign \a_in$37  = a_in[47:40];
+  assign \en$36  = en;
+  assign \b_in$35  = data_out[15:8];
+  assign \last_out$34  = \last_in$33 ;
+  assign \a_in$32  = a_in[39:32];
+  assign \en$31  = en;
+  assign \b_in$30  = data_out[7:0];
+  assign \last_out$29  = \last_in$28 ;
+  assign \a_in$27  = a_in[31:24];
+  assign \en$26  = en;
+  assign \b_in$25  = data_out[7:0];
+  assign \last_out$24  = \last_in$23 ;
+  assign \a_in$22  = a_in[23:16];
+  assign \en$21  = en;
+  assign \b_in$20  = data_out[7:0];
+  assign last_out = \last_in$18 ;
+  assign \a_in$17  = a_in[15:8];
+  assign \en$16  = en;
+  assign \b_in$14  = data_out[7:0];
+  assign \last_in$13  = last_in;
+  assign \a_in$12  = a_in[7:0];
+  assign \en$11  = en;
+  assign data_in = b_in;
   assign \en$9  = en;
 endmodule
 

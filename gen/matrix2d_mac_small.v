@@ -31,6 +31,8 @@ module matrix2d_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c__re
   wire [1:0] \$procmux$55_Y ;
   wire \$signal ;
   wire \$signal$13 ;
+  wire [31:0] a_0;
+  wire [31:0] a_1;
   input [32:0] a__payload;
   wire [32:0] a__payload;
   wire [31:0] \a__payload.data ;
@@ -44,8 +46,8 @@ module matrix2d_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c__re
   input a__valid;
   wire a__valid;
   wire [31:0] a_in;
-  wire [31:0] \a_in$43 ;
-  wire [31:0] \a_in$47 ;
+  wire [31:0] \a_in$38 ;
+  wire [31:0] \a_in$41 ;
   input [24:0] b__payload;
   wire [24:0] b__payload;
   wire [23:0] \b__payload.data ;
@@ -57,9 +59,9 @@ module matrix2d_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c__re
   wire b__ready;
   input b__valid;
   wire b__valid;
-  wire [31:0] b_in;
-  wire [31:0] \b_in$44 ;
-  wire [31:0] \b_in$48 ;
+  wire [7:0] b_in;
+  wire [7:0] \b_in$39 ;
+  wire [7:0] \b_in$42 ;
   output [96:0] c__payload;
   wire [96:0] c__payload;
   wire [95:0] \c__payload.data ;
@@ -78,17 +80,11 @@ module matrix2d_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c__re
   wire [7:0] \data_in$23 ;
   wire [7:0] \data_in$25 ;
   wire [7:0] \data_in$27 ;
-  wire [7:0] \data_in$29 ;
-  wire [7:0] \data_in$31 ;
-  wire [7:0] \data_in$33 ;
-  wire [23:0] data_out;
-  wire [23:0] \data_out$36 ;
-  wire [23:0] \data_out$37 ;
-  wire [23:0] \data_out$38 ;
-  wire [31:0] \data_out$40 ;
-  wire [2:0] \data_out$42 ;
-  wire [31:0] \data_out$45 ;
-  wire [31:0] \data_out$49 ;
+  wire [15:0] data_out;
+  wire [15:0] \data_out$30 ;
+  wire [15:0] \data_out$31 ;
+  wire [15:0] \data_out$32 ;
+  wire [1:0] \data_out$37 ;
   wire en;
   wire \en$16 ;
   wire \en$17 ;
@@ -97,23 +93,20 @@ module matrix2d_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c__re
   wire \en$22 ;
   wire \en$24 ;
   wire \en$26 ;
-  wire \en$28 ;
-  wire \en$30 ;
-  wire \en$32 ;
   wire [96:0] in_payload;
   wire in_ready;
   wire in_valid;
   wire last;
-  wire \last$56 ;
+  wire \last$49 ;
   wire last_in;
-  wire \last_in$46 ;
-  wire \last_in$50 ;
+  wire \last_in$40 ;
+  wire \last_in$43 ;
   wire [96:0] out_payload;
   wire out_ready;
   wire out_valid;
   wire [31:0] result;
-  wire [31:0] \result$54 ;
-  wire [31:0] \result$55 ;
+  wire [31:0] \result$47 ;
+  wire [31:0] \result$48 ;
   input rst;
   wire rst;
   wire valid;
@@ -147,88 +140,67 @@ module matrix2d_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c__re
   matrix2d_mac_small_broadcast_a broadcast_a_1 (
     .clk(clk),
     .data_in(\data_in$23 ),
-    .data_out(\data_out$36 ),
+    .data_out(\data_out$30 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   matrix2d_mac_small_broadcast_a broadcast_a_2 (
     .clk(clk),
     .data_in(\data_in$25 ),
-    .data_out(\data_out$37 ),
+    .data_out(\data_out$31 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   matrix2d_mac_small_broadcast_a broadcast_a_3 (
     .clk(clk),
     .data_in(\data_in$27 ),
-    .data_out(\data_out$38 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  matrix2d_mac_small_broadcast_b broadcast_b_0 (
-    .clk(clk),
-    .data_in(b__payload[7:0]),
-    .data_out(b_in),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  matrix2d_mac_small_broadcast_b broadcast_b_1 (
-    .clk(clk),
-    .data_in(b__payload[15:8]),
-    .data_out(\b_in$44 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  matrix2d_mac_small_broadcast_b broadcast_b_2 (
-    .clk(clk),
-    .data_in(b__payload[23:16]),
-    .data_out(\b_in$48 ),
+    .data_out(\data_out$32 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   matrix2d_mac_small_broadcast_last broadcast_last_0 (
     .clk(clk),
     .data_in(data_in),
-    .data_out(\data_out$42 ),
+    .data_out(\data_out$37 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   matrix2d_mac_small_column column_0 (
-    .a_in({ \data_out$38 [7:0], \data_out$37 [7:0], \data_out$36 [7:0], data_out[7:0] }),
-    .b_in(b_in),
+    .a_in({ \data_out$32 [7:0], \data_out$31 [7:0], \data_out$30 [7:0], data_out[7:0] }),
+    .b_in(b__payload[7:0]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$13 ),
-    .last_in(\data_out$42 [0]),
+    .last_in(\data_out$37 [0]),
     .result(result),
     .rst(rst),
     .valid(\$12 )
   );
   matrix2d_mac_small_column column_1 (
-    .a_in({ \data_out$38 [15:8], \data_out$37 [15:8], \data_out$36 [15:8], data_out[15:8] }),
-    .b_in(\b_in$44 ),
+    .a_in({ \data_out$32 [7:0], \data_out$31 [7:0], \data_out$30 [7:0], data_out[7:0] }),
+    .b_in(b__payload[15:8]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$15 ),
-    .last_in(\data_out$42 [1]),
-    .result(\result$54 ),
+    .last_in(\data_out$37 [0]),
+    .result(\result$47 ),
     .rst(rst),
     .valid(\$14 )
   );
   matrix2d_mac_small_column column_2 (
-    .a_in({ \data_out$38 [23:16], \data_out$37 [23:16], \data_out$36 [23:16], data_out[23:16] }),
-    .b_in(\b_in$48 ),
+    .a_in({ \data_out$32 [15:8], \data_out$31 [15:8], \data_out$30 [15:8], data_out[15:8] }),
+    .b_in(b__payload[23:16]),
     .clk(clk),
     .en(\$signal$13 ),
-    .last(\last$56 ),
-    .last_in(\data_out$42 [2]),
-    .result(\result$55 ),
+    .last(\last$49 ),
+    .last_in(\data_out$37 [1]),
+    .result(\result$48 ),
     .rst(rst),
     .valid(in_valid)
   );
   matrix2d_mac_small_skid_buffer skid (
     .clk(clk),
-    .in_payload({ \last$56 , \result$55 , \result$54 , result }),
+    .in_payload({ \last$49 , \result$48 , \result$47 , result }),
     .in_ready(\$signal$13 ),
     .in_valid(in_valid),
     .out_payload(c__payload),
@@ -261,23 +233,19 @@ module matrix2d_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c__re
   assign out_valid = c__valid;
   assign out_payload = c__payload;
   assign valid = in_valid;
-  assign in_payload = { \last$56 , \result$55 , \result$54 , result };
+  assign in_payload = { \last$49 , \result$48 , \result$47 , result };
   assign in_ready = \$signal$13 ;
-  assign \last_in$50  = \data_out$42 [2];
-  assign \data_out$49  = \b_in$48 ;
-  assign \a_in$47  = { \data_out$38 [23:16], \data_out$37 [23:16], \data_out$36 [23:16], data_out[23:16] };
-  assign \last_in$46  = \data_out$42 [1];
-  assign \data_out$45  = \b_in$44 ;
-  assign \a_in$43  = { \data_out$38 [15:8], \data_out$37 [15:8], \data_out$36 [15:8], data_out[15:8] };
-  assign last_in = \data_out$42 [0];
-  assign \data_out$40  = b_in;
-  assign a_in = { \data_out$38 [7:0], \data_out$37 [7:0], \data_out$36 [7:0], data_out[7:0] };
-  assign \data_in$33  = b__payload[23:16];
-  assign \en$32  = \$signal$13 ;
-  assign \data_in$31  = b__payload[15:8];
-  assign \en$30  = \$signal$13 ;
-  assign \data_in$29  = b__payload[7:0];
-  assign \en$28  = \$signal$13 ;
+  assign \last_in$43  = \data_out$37 [1];
+  assign \b_in$42  = b__payload[23:16];
+  assign \a_in$41  = { \data_out$32 [15:8], \data_out$31 [15:8], \data_out$30 [15:8], data_out[15:8] };
+  assign \last_in$40  = \data_out$37 [0];
+  assign \b_in$39  = b__payload[15:8];
+  assign \a_in$38  = { \data_out$32 [7:0], \data_out$31 [7:0], \data_out$30 [7:0], data_out[7:0] };
+  assign last_in = \data_out$37 [0];
+  assign b_in = b__payload[7:0];
+  assign a_in = { \data_out$32 [7:0], \data_out$31 [7:0], \data_out$30 [7:0], data_out[7:0] };
+  assign a_1 = { \data_out$32 [15:8], \data_out$31 [15:8], \data_out$30 [15:8], data_out[15:8] };
+  assign a_0 = { \data_out$32 [7:0], \data_out$31 [7:0], \data_out$30 [7:0], data_out[7:0] };
   assign \en$26  = \$signal$13 ;
   assign \en$24  = \$signal$13 ;
   assign \en$22  = \$signal$13 ;
@@ -298,8 +266,8 @@ module matrix2d_mac_small_broadcast_a(rst, en, data_in, data_out, clk);
   wire clk;
   input [7:0] data_in;
   wire [7:0] data_in;
-  output [23:0] data_out;
-  wire [23:0] data_out;
+  output [15:0] data_out;
+  wire [15:0] data_out;
   input en;
   wire en;
   input rst;
@@ -314,7 +282,7 @@ module matrix2d_mac_small_broadcast_a(rst, en, data_in, data_out, clk);
   assign \$2  = rst ? 8'h00 : \$procmux$27_Y ;
   assign \$procmux$31_Y  = en ? data_in : stage_1_copy_0;
   assign \$1  = rst ? 8'h00 : \$procmux$31_Y ;
-  assign data_out = { stage_1_copy_1, stage_1_copy_0, stage_1_copy_0 };
+  assign data_out = { stage_1_copy_1, stage_1_copy_0 };
 endmodule
 
 module matrix2d_mac_small_broadcast_b(rst, en, data_in, data_out, clk);
@@ -324,8 +292,8 @@ module matrix2d_mac_small_broadcast_b(rst, en, data_in, data_out, clk);
   wire clk;
   input [7:0] data_in;
   wire [7:0] data_in;
-  output [31:0] data_out;
-  wire [31:0] data_out;
+  output [15:0] data_out;
+  wire [15:0] data_out;
   input en;
   wire en;
   input rst;
@@ -338,7 +306,7 @@ module matrix2d_mac_small_broadcast_b(rst, en, data_in, data_out, clk);
     stage_1_copy_1 <= \$2 ;
   assign \$2  = en ? data_in : stage_1_copy_1;
   assign \$1  = en ? data_in : stage_1_copy_0;
-  assign data_out = { stage_1_copy_1, stage_1_copy_1, stage_1_copy_0, stage_1_copy_0 };
+  assign data_out = { stage_1_copy_1, stage_1_copy_0 };
 endmodule
 
 module matrix2d_mac_small_broadcast_last(rst, en, data_in, data_out, clk);
@@ -350,8 +318,8 @@ module matrix2d_mac_small_broadcast_last(rst, en, data_in, data_out, clk);
   wire clk;
   input data_in;
   wire data_in;
-  output [2:0] data_out;
-  wire [2:0] data_out;
+  output [1:0] data_out;
+  wire [1:0] data_out;
   input en;
   wire en;
   input rst;
@@ -366,7 +334,7 @@ module matrix2d_mac_small_broadcast_last(rst, en, data_in, data_out, clk);
   assign \$2  = rst ? 1'h0 : \$procmux$35_Y ;
   assign \$procmux$39_Y  = en ? data_in : stage_1_copy_0;
   assign \$1  = rst ? 1'h0 : \$procmux$39_Y ;
-  assign data_out = { stage_1_copy_1, stage_1_copy_0, stage_1_copy_0 };
+  assign data_out = { stage_1_copy_1, stage_1_copy_0 };
 endmodule
 
 module matrix2d_mac_small_column(rst, en, a_in, b_in, last_in, result, valid, last, clk);
@@ -398,41 +366,44 @@ module matrix2d_mac_small_column(rst, en, a_in, b_in, last_in, result, valid, la
   reg [1:0] \$signal  = 2'h0;
   input [31:0] a_in;
   wire [31:0] a_in;
-  wire [7:0] \a_in$10 ;
-  wire [7:0] \a_in$14 ;
-  wire [7:0] \a_in$19 ;
-  wire [7:0] \a_in$24 ;
-  input [31:0] b_in;
-  wire [31:0] b_in;
-  wire [7:0] \b_in$12 ;
-  wire [7:0] \b_in$17 ;
-  wire [7:0] \b_in$22 ;
-  wire [7:0] \b_in$27 ;
+  wire [7:0] \a_in$12 ;
+  wire [7:0] \a_in$17 ;
+  wire [7:0] \a_in$22 ;
+  wire [7:0] \a_in$27 ;
+  input [7:0] b_in;
+  wire [7:0] b_in;
+  wire [7:0] \b_in$14 ;
+  wire [7:0] \b_in$20 ;
+  wire [7:0] \b_in$25 ;
+  wire [7:0] \b_in$30 ;
   input clk;
   wire clk;
+  wire [7:0] data_in;
+  wire [15:0] data_out;
   wire [31:0] drain_0;
-  wire [31:0] \drain_0$32 ;
-  wire [31:0] \drain_0$33 ;
-  wire [31:0] \drain_0$34 ;
+  wire [31:0] \drain_0$35 ;
+  wire [31:0] \drain_0$36 ;
+  wire [31:0] \drain_0$37 ;
   input en;
   wire en;
-  wire \en$13 ;
-  wire \en$18 ;
-  wire \en$23 ;
+  wire \en$11 ;
+  wire \en$16 ;
+  wire \en$21 ;
+  wire \en$26 ;
   wire \en$9 ;
   reg [1:0] \final  = 2'h0;
   output last;
   wire last;
   input last_in;
   wire last_in;
-  wire \last_in$11 ;
-  wire \last_in$15 ;
-  wire \last_in$20 ;
-  wire \last_in$25 ;
+  wire \last_in$13 ;
+  wire \last_in$18 ;
+  wire \last_in$23 ;
+  wire \last_in$28 ;
   wire last_out;
-  wire \last_out$21 ;
-  wire \last_out$26 ;
-  wire \last_out$35 ;
+  wire \last_out$24 ;
+  wire \last_out$29 ;
+  wire \last_out$38 ;
   output [31:0] result;
   reg [31:0] result = 32'd0;
   input rst;
@@ -440,87 +411,96 @@ module matrix2d_mac_small_column(rst, en, a_in, b_in, last_in, result, valid, la
   output valid;
   wire valid;
   wire [31:0] word_0;
-  assign \$1  = drain_0 | \drain_0$32 ;
-  assign \$2  = \$1  | \drain_0$33 ;
-  assign \$3  = \$2  | \drain_0$34 ;
-  assign \$4  = | { \last_out$35 , \last_in$25 , \last_in$20 , \last_in$15  };
+  assign \$1  = drain_0 | \drain_0$35 ;
+  assign \$2  = \$1  | \drain_0$36 ;
+  assign \$3  = \$2  | \drain_0$37 ;
+  assign \$4  = | { \last_out$38 , \last_in$28 , \last_in$23 , \last_in$18  };
   always @(posedge clk)
     result <= \$13 ;
   always @(posedge clk)
     \$signal  <= \$14 ;
   always @(posedge clk)
     \final  <= \$15 ;
-  assign \$procmux$43_Y  = en ? { \final [0], \last_out$35  } : \final ;
+  assign \$procmux$43_Y  = en ? { \final [0], \last_out$38  } : \final ;
   assign \$15  = rst ? 2'h0 : \$procmux$43_Y ;
   assign \$procmux$47_Y  = en ? { \$signal [0], \$4  } : \$signal ;
   assign \$14  = rst ? 2'h0 : \$procmux$47_Y ;
   assign \$13  = en ? \$3  : result;
+  matrix2d_mac_small_broadcast_b broadcast_b (
+    .clk(clk),
+    .data_in(b_in),
+    .data_out(data_out),
+    .en(en),
+    .rst(rst)
+  );
   matrix2d_mac_small_pe pe_0 (
     .a_in(a_in[7:0]),
     .a_out(\$5 ),
-    .b_in(b_in[7:0]),
+    .b_in(data_out[7:0]),
     .b_out(\$6 ),
     .clk(clk),
     .drain_0(drain_0),
     .en(en),
     .last_in(last_in),
-    .last_out(\last_in$15 ),
+    .last_out(\last_in$18 ),
     .rst(rst)
   );
   matrix2d_mac_small_pe pe_1 (
     .a_in(a_in[15:8]),
     .a_out(\$7 ),
-    .b_in(b_in[15:8]),
+    .b_in(data_out[7:0]),
     .b_out(\$8 ),
     .clk(clk),
-    .drain_0(\drain_0$32 ),
+    .drain_0(\drain_0$35 ),
     .en(en),
-    .last_in(\last_in$15 ),
-    .last_out(\last_in$20 ),
+    .last_in(\last_in$18 ),
+    .last_out(\last_in$23 ),
     .rst(rst)
   );
   matrix2d_mac_small_pe pe_2 (
     .a_in(a_in[23:16]),
     .a_out(\$9 ),
-    .b_in(b_in[23:16]),
+    .b_in(data_out[15:8]),
     .b_out(\$10 ),
     .clk(clk),
-    .drain_0(\drain_0$33 ),
+    .drain_0(\drain_0$36 ),
     .en(en),
-    .last_in(\last_in$20 ),
-    .last_out(\last_in$25 ),
+    .last_in(\last_in$23 ),
+    .last_out(\last_in$28 ),
     .rst(rst)
   );
   matrix2d_mac_small_pe pe_3 (
     .a_in(a_in[31:24]),
     .a_out(\$11 ),
-    .b_in(b_in[31:24]),
+    .b_in(data_out[15:8]),
     .b_out(\$12 ),
     .clk(clk),
-    .drain_0(\drain_0$34 ),
+    .drain_0(\drain_0$37 ),
     .en(en),
-    .last_in(\last_in$25 ),
-    .last_out(\last_out$35 ),
+    .last_in(\last_in$28 ),
+    .last_out(\last_out$38 ),
     .rst(rst)
   );
   assign last = \final [1];
   assign valid = \$signal [1];
   assign word_0 = result;
-  assign \b_in$27  = b_in[31:24];
-  assign \last_out$26  = \last_in$25 ;
-  assign \a_in$24  = a_in[31:24];
-  assign \en$23  = en;
-  assign \b_in$22  = b_in[23:16];
-  assign \last_out$21  = \last_in$20 ;
-  assign \a_in$19  = a_in[23:16];
-  assign \en$18  = en;
-  assign \b_in$17  = b_in[15:8];
-  assign last_out = \last_in$15 ;
-  assign \a_in$14  = a_in[15:8];
-  assign \en$13  = en;
-  assign \b_in$12  = b_in[7:0];
-  assign \last_in$11  = last_in;
-  assign \a_in$10  = a_in[7:0];
+  assign \b_in$30  = data_out[15:8];
+  assign \last_out$29  = \last_in$28 ;
+  assign \a_in$27  = a_in[31:24];
+  assign \en$26  = en;
+  assign \b_in$25  = data_out[15:8];
+  assign \last_out$24  = \last_in$23 ;
+  assign \a_in$22  = a_in[23:16];
+  assign \en$21  = en;
+  assign \b_in$20  = data_out[7:0];
+  assign last_out = \last_in$18 ;
+  assign \a_in$17  = a_in[15:8];
+  assign \en$16  = en;
+  assign \b_in$14  = data_out[7:0];
+  assign \last_in$13  = last_in;
+  assign \a_in$12  = a_in[7:0];
+  assign \en$11  = en;
+  assign data_in = b_in;
   assign \en$9  = en;
 endmodule
 

@@ -107,6 +107,10 @@ module matrix2d_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__ready, 
   wire [3:0] \$procmux$89_Y ;
   wire \$signal ;
   wire \$signal$13 ;
+  wire [127:0] a_0;
+  wire [127:0] a_1;
+  wire [127:0] a_2;
+  wire [127:0] a_3;
   input [128:0] a__payload;
   wire [128:0] a__payload;
   wire [127:0] \a__payload.data ;
@@ -132,21 +136,21 @@ module matrix2d_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__ready, 
   input a__valid;
   wire a__valid;
   wire [127:0] a_in;
-  wire [127:0] \a_in$118 ;
+  wire [127:0] \a_in$101 ;
+  wire [127:0] \a_in$104 ;
+  wire [127:0] \a_in$107 ;
+  wire [127:0] \a_in$110 ;
+  wire [127:0] \a_in$113 ;
+  wire [127:0] \a_in$116 ;
+  wire [127:0] \a_in$119 ;
   wire [127:0] \a_in$122 ;
-  wire [127:0] \a_in$126 ;
-  wire [127:0] \a_in$130 ;
-  wire [127:0] \a_in$134 ;
-  wire [127:0] \a_in$138 ;
-  wire [127:0] \a_in$142 ;
-  wire [127:0] \a_in$146 ;
-  wire [127:0] \a_in$150 ;
-  wire [127:0] \a_in$154 ;
-  wire [127:0] \a_in$158 ;
-  wire [127:0] \a_in$162 ;
-  wire [127:0] \a_in$166 ;
-  wire [127:0] \a_in$170 ;
-  wire [127:0] \a_in$174 ;
+  wire [127:0] \a_in$125 ;
+  wire [127:0] \a_in$128 ;
+  wire [127:0] \a_in$131 ;
+  wire [127:0] \a_in$89 ;
+  wire [127:0] \a_in$92 ;
+  wire [127:0] \a_in$95 ;
+  wire [127:0] \a_in$98 ;
   input [128:0] b__payload;
   wire [128:0] b__payload;
   wire [127:0] \b__payload.data ;
@@ -171,22 +175,22 @@ module matrix2d_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__ready, 
   wire b__ready;
   input b__valid;
   wire b__valid;
-  wire [127:0] b_in;
-  wire [127:0] \b_in$119 ;
-  wire [127:0] \b_in$123 ;
-  wire [127:0] \b_in$127 ;
-  wire [127:0] \b_in$131 ;
-  wire [127:0] \b_in$135 ;
-  wire [127:0] \b_in$139 ;
-  wire [127:0] \b_in$143 ;
-  wire [127:0] \b_in$147 ;
-  wire [127:0] \b_in$151 ;
-  wire [127:0] \b_in$155 ;
-  wire [127:0] \b_in$159 ;
-  wire [127:0] \b_in$163 ;
-  wire [127:0] \b_in$167 ;
-  wire [127:0] \b_in$171 ;
-  wire [127:0] \b_in$175 ;
+  wire [7:0] b_in;
+  wire [7:0] \b_in$102 ;
+  wire [7:0] \b_in$105 ;
+  wire [7:0] \b_in$108 ;
+  wire [7:0] \b_in$111 ;
+  wire [7:0] \b_in$114 ;
+  wire [7:0] \b_in$117 ;
+  wire [7:0] \b_in$120 ;
+  wire [7:0] \b_in$123 ;
+  wire [7:0] \b_in$126 ;
+  wire [7:0] \b_in$129 ;
+  wire [7:0] \b_in$132 ;
+  wire [7:0] \b_in$90 ;
+  wire [7:0] \b_in$93 ;
+  wire [7:0] \b_in$96 ;
+  wire [7:0] \b_in$99 ;
   output [512:0] c__payload;
   wire [512:0] c__payload;
   wire [511:0] \c__payload.data ;
@@ -230,55 +234,23 @@ module matrix2d_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__ready, 
   wire [7:0] \data_in$60 ;
   wire [7:0] \data_in$62 ;
   wire [7:0] \data_in$64 ;
-  wire [7:0] \data_in$66 ;
-  wire [7:0] \data_in$68 ;
-  wire [7:0] \data_in$70 ;
-  wire [7:0] \data_in$72 ;
-  wire [7:0] \data_in$74 ;
-  wire [7:0] \data_in$76 ;
-  wire [7:0] \data_in$78 ;
-  wire [7:0] \data_in$80 ;
-  wire [7:0] \data_in$82 ;
-  wire [7:0] \data_in$84 ;
-  wire [7:0] \data_in$86 ;
-  wire [7:0] \data_in$88 ;
-  wire [7:0] \data_in$90 ;
-  wire [7:0] \data_in$92 ;
-  wire [7:0] \data_in$94 ;
-  wire [7:0] \data_in$96 ;
-  wire [127:0] data_out;
-  wire [127:0] \data_out$100 ;
-  wire [127:0] \data_out$101 ;
-  wire [127:0] \data_out$102 ;
-  wire [127:0] \data_out$103 ;
-  wire [127:0] \data_out$104 ;
-  wire [127:0] \data_out$105 ;
-  wire [127:0] \data_out$106 ;
-  wire [127:0] \data_out$107 ;
-  wire [127:0] \data_out$108 ;
-  wire [127:0] \data_out$109 ;
-  wire [127:0] \data_out$110 ;
-  wire [127:0] \data_out$111 ;
-  wire [127:0] \data_out$112 ;
-  wire [127:0] \data_out$113 ;
-  wire [127:0] \data_out$115 ;
-  wire [15:0] \data_out$117 ;
-  wire [127:0] \data_out$120 ;
-  wire [127:0] \data_out$124 ;
-  wire [127:0] \data_out$128 ;
-  wire [127:0] \data_out$132 ;
-  wire [127:0] \data_out$136 ;
-  wire [127:0] \data_out$140 ;
-  wire [127:0] \data_out$144 ;
-  wire [127:0] \data_out$148 ;
-  wire [127:0] \data_out$152 ;
-  wire [127:0] \data_out$156 ;
-  wire [127:0] \data_out$160 ;
-  wire [127:0] \data_out$164 ;
-  wire [127:0] \data_out$168 ;
-  wire [127:0] \data_out$172 ;
-  wire [127:0] \data_out$176 ;
-  wire [127:0] \data_out$99 ;
+  wire [31:0] data_out;
+  wire [31:0] \data_out$67 ;
+  wire [31:0] \data_out$68 ;
+  wire [31:0] \data_out$69 ;
+  wire [31:0] \data_out$70 ;
+  wire [31:0] \data_out$71 ;
+  wire [31:0] \data_out$72 ;
+  wire [31:0] \data_out$73 ;
+  wire [31:0] \data_out$74 ;
+  wire [31:0] \data_out$75 ;
+  wire [31:0] \data_out$76 ;
+  wire [31:0] \data_out$77 ;
+  wire [31:0] \data_out$78 ;
+  wire [31:0] \data_out$79 ;
+  wire [31:0] \data_out$80 ;
+  wire [31:0] \data_out$81 ;
+  wire [3:0] \data_out$88 ;
   wire en;
   wire \en$16 ;
   wire \en$17 ;
@@ -312,62 +284,46 @@ module matrix2d_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__ready, 
   wire \en$59 ;
   wire \en$61 ;
   wire \en$63 ;
-  wire \en$65 ;
-  wire \en$67 ;
-  wire \en$69 ;
-  wire \en$71 ;
-  wire \en$73 ;
-  wire \en$75 ;
-  wire \en$77 ;
-  wire \en$79 ;
-  wire \en$81 ;
-  wire \en$83 ;
-  wire \en$85 ;
-  wire \en$87 ;
-  wire \en$89 ;
-  wire \en$91 ;
-  wire \en$93 ;
-  wire \en$95 ;
   wire [512:0] in_payload;
   wire in_ready;
   wire in_valid;
   wire last;
-  wire \last$196 ;
+  wire \last$152 ;
   wire last_in;
+  wire \last_in$100 ;
+  wire \last_in$103 ;
+  wire \last_in$106 ;
+  wire \last_in$109 ;
+  wire \last_in$112 ;
+  wire \last_in$115 ;
+  wire \last_in$118 ;
   wire \last_in$121 ;
-  wire \last_in$125 ;
-  wire \last_in$129 ;
+  wire \last_in$124 ;
+  wire \last_in$127 ;
+  wire \last_in$130 ;
   wire \last_in$133 ;
-  wire \last_in$137 ;
-  wire \last_in$141 ;
-  wire \last_in$145 ;
-  wire \last_in$149 ;
-  wire \last_in$153 ;
-  wire \last_in$157 ;
-  wire \last_in$161 ;
-  wire \last_in$165 ;
-  wire \last_in$169 ;
-  wire \last_in$173 ;
-  wire \last_in$177 ;
+  wire \last_in$91 ;
+  wire \last_in$94 ;
+  wire \last_in$97 ;
   wire [512:0] out_payload;
   wire out_ready;
   wire out_valid;
   wire [31:0] result;
-  wire [31:0] \result$181 ;
-  wire [31:0] \result$182 ;
-  wire [31:0] \result$183 ;
-  wire [31:0] \result$184 ;
-  wire [31:0] \result$185 ;
-  wire [31:0] \result$186 ;
-  wire [31:0] \result$187 ;
-  wire [31:0] \result$188 ;
-  wire [31:0] \result$189 ;
-  wire [31:0] \result$190 ;
-  wire [31:0] \result$191 ;
-  wire [31:0] \result$192 ;
-  wire [31:0] \result$193 ;
-  wire [31:0] \result$194 ;
-  wire [31:0] \result$195 ;
+  wire [31:0] \result$137 ;
+  wire [31:0] \result$138 ;
+  wire [31:0] \result$139 ;
+  wire [31:0] \result$140 ;
+  wire [31:0] \result$141 ;
+  wire [31:0] \result$142 ;
+  wire [31:0] \result$143 ;
+  wire [31:0] \result$144 ;
+  wire [31:0] \result$145 ;
+  wire [31:0] \result$146 ;
+  wire [31:0] \result$147 ;
+  wire [31:0] \result$148 ;
+  wire [31:0] \result$149 ;
+  wire [31:0] \result$150 ;
+  wire [31:0] \result$151 ;
   input rst;
   wire rst;
   wire valid;
@@ -413,406 +369,294 @@ module matrix2d_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__ready, 
   matrix2d_opt1_broadcast_a broadcast_a_1 (
     .clk(clk),
     .data_in(\data_in$36 ),
-    .data_out(\data_out$99 ),
+    .data_out(\data_out$67 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   matrix2d_opt1_broadcast_a broadcast_a_10 (
     .clk(clk),
     .data_in(\data_in$54 ),
-    .data_out(\data_out$108 ),
+    .data_out(\data_out$76 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   matrix2d_opt1_broadcast_a broadcast_a_11 (
     .clk(clk),
     .data_in(\data_in$56 ),
-    .data_out(\data_out$109 ),
+    .data_out(\data_out$77 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   matrix2d_opt1_broadcast_a broadcast_a_12 (
     .clk(clk),
     .data_in(\data_in$58 ),
-    .data_out(\data_out$110 ),
+    .data_out(\data_out$78 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   matrix2d_opt1_broadcast_a broadcast_a_13 (
     .clk(clk),
     .data_in(\data_in$60 ),
-    .data_out(\data_out$111 ),
+    .data_out(\data_out$79 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   matrix2d_opt1_broadcast_a broadcast_a_14 (
     .clk(clk),
     .data_in(\data_in$62 ),
-    .data_out(\data_out$112 ),
+    .data_out(\data_out$80 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   matrix2d_opt1_broadcast_a broadcast_a_15 (
     .clk(clk),
     .data_in(\data_in$64 ),
-    .data_out(\data_out$113 ),
+    .data_out(\data_out$81 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   matrix2d_opt1_broadcast_a broadcast_a_2 (
     .clk(clk),
     .data_in(\data_in$38 ),
-    .data_out(\data_out$100 ),
+    .data_out(\data_out$68 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   matrix2d_opt1_broadcast_a broadcast_a_3 (
     .clk(clk),
     .data_in(\data_in$40 ),
-    .data_out(\data_out$101 ),
+    .data_out(\data_out$69 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   matrix2d_opt1_broadcast_a broadcast_a_4 (
     .clk(clk),
     .data_in(\data_in$42 ),
-    .data_out(\data_out$102 ),
+    .data_out(\data_out$70 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   matrix2d_opt1_broadcast_a broadcast_a_5 (
     .clk(clk),
     .data_in(\data_in$44 ),
-    .data_out(\data_out$103 ),
+    .data_out(\data_out$71 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   matrix2d_opt1_broadcast_a broadcast_a_6 (
     .clk(clk),
     .data_in(\data_in$46 ),
-    .data_out(\data_out$104 ),
+    .data_out(\data_out$72 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   matrix2d_opt1_broadcast_a broadcast_a_7 (
     .clk(clk),
     .data_in(\data_in$48 ),
-    .data_out(\data_out$105 ),
+    .data_out(\data_out$73 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   matrix2d_opt1_broadcast_a broadcast_a_8 (
     .clk(clk),
     .data_in(\data_in$50 ),
-    .data_out(\data_out$106 ),
+    .data_out(\data_out$74 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   matrix2d_opt1_broadcast_a broadcast_a_9 (
     .clk(clk),
     .data_in(\data_in$52 ),
-    .data_out(\data_out$107 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  matrix2d_opt1_broadcast_b broadcast_b_0 (
-    .clk(clk),
-    .data_in(b__payload[7:0]),
-    .data_out(b_in),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  matrix2d_opt1_broadcast_b broadcast_b_1 (
-    .clk(clk),
-    .data_in(b__payload[15:8]),
-    .data_out(\b_in$119 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  matrix2d_opt1_broadcast_b broadcast_b_10 (
-    .clk(clk),
-    .data_in(b__payload[87:80]),
-    .data_out(\b_in$155 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  matrix2d_opt1_broadcast_b broadcast_b_11 (
-    .clk(clk),
-    .data_in(b__payload[95:88]),
-    .data_out(\b_in$159 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  matrix2d_opt1_broadcast_b broadcast_b_12 (
-    .clk(clk),
-    .data_in(b__payload[103:96]),
-    .data_out(\b_in$163 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  matrix2d_opt1_broadcast_b broadcast_b_13 (
-    .clk(clk),
-    .data_in(b__payload[111:104]),
-    .data_out(\b_in$167 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  matrix2d_opt1_broadcast_b broadcast_b_14 (
-    .clk(clk),
-    .data_in(b__payload[119:112]),
-    .data_out(\b_in$171 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  matrix2d_opt1_broadcast_b broadcast_b_15 (
-    .clk(clk),
-    .data_in(b__payload[127:120]),
-    .data_out(\b_in$175 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  matrix2d_opt1_broadcast_b broadcast_b_2 (
-    .clk(clk),
-    .data_in(b__payload[23:16]),
-    .data_out(\b_in$123 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  matrix2d_opt1_broadcast_b broadcast_b_3 (
-    .clk(clk),
-    .data_in(b__payload[31:24]),
-    .data_out(\b_in$127 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  matrix2d_opt1_broadcast_b broadcast_b_4 (
-    .clk(clk),
-    .data_in(b__payload[39:32]),
-    .data_out(\b_in$131 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  matrix2d_opt1_broadcast_b broadcast_b_5 (
-    .clk(clk),
-    .data_in(b__payload[47:40]),
-    .data_out(\b_in$135 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  matrix2d_opt1_broadcast_b broadcast_b_6 (
-    .clk(clk),
-    .data_in(b__payload[55:48]),
-    .data_out(\b_in$139 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  matrix2d_opt1_broadcast_b broadcast_b_7 (
-    .clk(clk),
-    .data_in(b__payload[63:56]),
-    .data_out(\b_in$143 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  matrix2d_opt1_broadcast_b broadcast_b_8 (
-    .clk(clk),
-    .data_in(b__payload[71:64]),
-    .data_out(\b_in$147 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  matrix2d_opt1_broadcast_b broadcast_b_9 (
-    .clk(clk),
-    .data_in(b__payload[79:72]),
-    .data_out(\b_in$151 ),
+    .data_out(\data_out$75 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   matrix2d_opt1_broadcast_last broadcast_last_0 (
     .clk(clk),
     .data_in(data_in),
-    .data_out(\data_out$117 ),
+    .data_out(\data_out$88 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   matrix2d_opt1_column column_0 (
-    .a_in({ \data_out$113 [7:0], \data_out$112 [7:0], \data_out$111 [7:0], \data_out$110 [7:0], \data_out$109 [7:0], \data_out$108 [7:0], \data_out$107 [7:0], \data_out$106 [7:0], \data_out$105 [7:0], \data_out$104 [7:0], \data_out$103 [7:0], \data_out$102 [7:0], \data_out$101 [7:0], \data_out$100 [7:0], \data_out$99 [7:0], data_out[7:0] }),
-    .b_in(b_in),
+    .a_in({ \data_out$81 [7:0], \data_out$80 [7:0], \data_out$79 [7:0], \data_out$78 [7:0], \data_out$77 [7:0], \data_out$76 [7:0], \data_out$75 [7:0], \data_out$74 [7:0], \data_out$73 [7:0], \data_out$72 [7:0], \data_out$71 [7:0], \data_out$70 [7:0], \data_out$69 [7:0], \data_out$68 [7:0], \data_out$67 [7:0], data_out[7:0] }),
+    .b_in(b__payload[7:0]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$25 ),
-    .last_in(\data_out$117 [0]),
+    .last_in(\data_out$88 [0]),
     .result(result),
     .rst(rst),
     .valid(\$24 )
   );
   matrix2d_opt1_column column_1 (
-    .a_in({ \data_out$113 [15:8], \data_out$112 [15:8], \data_out$111 [15:8], \data_out$110 [15:8], \data_out$109 [15:8], \data_out$108 [15:8], \data_out$107 [15:8], \data_out$106 [15:8], \data_out$105 [15:8], \data_out$104 [15:8], \data_out$103 [15:8], \data_out$102 [15:8], \data_out$101 [15:8], \data_out$100 [15:8], \data_out$99 [15:8], data_out[15:8] }),
-    .b_in(\b_in$119 ),
+    .a_in({ \data_out$81 [7:0], \data_out$80 [7:0], \data_out$79 [7:0], \data_out$78 [7:0], \data_out$77 [7:0], \data_out$76 [7:0], \data_out$75 [7:0], \data_out$74 [7:0], \data_out$73 [7:0], \data_out$72 [7:0], \data_out$71 [7:0], \data_out$70 [7:0], \data_out$69 [7:0], \data_out$68 [7:0], \data_out$67 [7:0], data_out[7:0] }),
+    .b_in(b__payload[15:8]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$27 ),
-    .last_in(\data_out$117 [1]),
-    .result(\result$181 ),
+    .last_in(\data_out$88 [0]),
+    .result(\result$137 ),
     .rst(rst),
     .valid(\$26 )
   );
   matrix2d_opt1_column column_10 (
-    .a_in({ \data_out$113 [87:80], \data_out$112 [87:80], \data_out$111 [87:80], \data_out$110 [87:80], \data_out$109 [87:80], \data_out$108 [87:80], \data_out$107 [87:80], \data_out$106 [87:80], \data_out$105 [87:80], \data_out$104 [87:80], \data_out$103 [87:80], \data_out$102 [87:80], \data_out$101 [87:80], \data_out$100 [87:80], \data_out$99 [87:80], data_out[87:80] }),
-    .b_in(\b_in$155 ),
+    .a_in({ \data_out$81 [23:16], \data_out$80 [23:16], \data_out$79 [23:16], \data_out$78 [23:16], \data_out$77 [23:16], \data_out$76 [23:16], \data_out$75 [23:16], \data_out$74 [23:16], \data_out$73 [23:16], \data_out$72 [23:16], \data_out$71 [23:16], \data_out$70 [23:16], \data_out$69 [23:16], \data_out$68 [23:16], \data_out$67 [23:16], data_out[23:16] }),
+    .b_in(b__payload[87:80]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$45 ),
-    .last_in(\data_out$117 [10]),
-    .result(\result$190 ),
+    .last_in(\data_out$88 [2]),
+    .result(\result$146 ),
     .rst(rst),
     .valid(\$44 )
   );
   matrix2d_opt1_column column_11 (
-    .a_in({ \data_out$113 [95:88], \data_out$112 [95:88], \data_out$111 [95:88], \data_out$110 [95:88], \data_out$109 [95:88], \data_out$108 [95:88], \data_out$107 [95:88], \data_out$106 [95:88], \data_out$105 [95:88], \data_out$104 [95:88], \data_out$103 [95:88], \data_out$102 [95:88], \data_out$101 [95:88], \data_out$100 [95:88], \data_out$99 [95:88], data_out[95:88] }),
-    .b_in(\b_in$159 ),
+    .a_in({ \data_out$81 [23:16], \data_out$80 [23:16], \data_out$79 [23:16], \data_out$78 [23:16], \data_out$77 [23:16], \data_out$76 [23:16], \data_out$75 [23:16], \data_out$74 [23:16], \data_out$73 [23:16], \data_out$72 [23:16], \data_out$71 [23:16], \data_out$70 [23:16], \data_out$69 [23:16], \data_out$68 [23:16], \data_out$67 [23:16], data_out[23:16] }),
+    .b_in(b__payload[95:88]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$47 ),
-    .last_in(\data_out$117 [11]),
-    .result(\result$191 ),
+    .last_in(\data_out$88 [2]),
+    .result(\result$147 ),
     .rst(rst),
     .valid(\$46 )
   );
   matrix2d_opt1_column column_12 (
-    .a_in({ \data_out$113 [103:96], \data_out$112 [103:96], \data_out$111 [103:96], \data_out$110 [103:96], \data_out$109 [103:96], \data_out$108 [103:96], \data_out$107 [103:96], \data_out$106 [103:96], \data_out$105 [103:96], \data_out$104 [103:96], \data_out$103 [103:96], \data_out$102 [103:96], \data_out$101 [103:96], \data_out$100 [103:96], \data_out$99 [103:96], data_out[103:96] }),
-    .b_in(\b_in$163 ),
+    .a_in({ \data_out$81 [31:24], \data_out$80 [31:24], \data_out$79 [31:24], \data_out$78 [31:24], \data_out$77 [31:24], \data_out$76 [31:24], \data_out$75 [31:24], \data_out$74 [31:24], \data_out$73 [31:24], \data_out$72 [31:24], \data_out$71 [31:24], \data_out$70 [31:24], \data_out$69 [31:24], \data_out$68 [31:24], \data_out$67 [31:24], data_out[31:24] }),
+    .b_in(b__payload[103:96]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$49 ),
-    .last_in(\data_out$117 [12]),
-    .result(\result$192 ),
+    .last_in(\data_out$88 [3]),
+    .result(\result$148 ),
     .rst(rst),
     .valid(\$48 )
   );
   matrix2d_opt1_column column_13 (
-    .a_in({ \data_out$113 [111:104], \data_out$112 [111:104], \data_out$111 [111:104], \data_out$110 [111:104], \data_out$109 [111:104], \data_out$108 [111:104], \data_out$107 [111:104], \data_out$106 [111:104], \data_out$105 [111:104], \data_out$104 [111:104], \data_out$103 [111:104], \data_out$102 [111:104], \data_out$101 [111:104], \data_out$100 [111:104], \data_out$99 [111:104], data_out[111:104] }),
-    .b_in(\b_in$167 ),
+    .a_in({ \data_out$81 [31:24], \data_out$80 [31:24], \data_out$79 [31:24], \data_out$78 [31:24], \data_out$77 [31:24], \data_out$76 [31:24], \data_out$75 [31:24], \data_out$74 [31:24], \data_out$73 [31:24], \data_out$72 [31:24], \data_out$71 [31:24], \data_out$70 [31:24], \data_out$69 [31:24], \data_out$68 [31:24], \data_out$67 [31:24], data_out[31:24] }),
+    .b_in(b__payload[111:104]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$51 ),
-    .last_in(\data_out$117 [13]),
-    .result(\result$193 ),
+    .last_in(\data_out$88 [3]),
+    .result(\result$149 ),
     .rst(rst),
     .valid(\$50 )
   );
   matrix2d_opt1_column column_14 (
-    .a_in({ \data_out$113 [119:112], \data_out$112 [119:112], \data_out$111 [119:112], \data_out$110 [119:112], \data_out$109 [119:112], \data_out$108 [119:112], \data_out$107 [119:112], \data_out$106 [119:112], \data_out$105 [119:112], \data_out$104 [119:112], \data_out$103 [119:112], \data_out$102 [119:112], \data_out$101 [119:112], \data_out$100 [119:112], \data_out$99 [119:112], data_out[119:112] }),
-    .b_in(\b_in$171 ),
+    .a_in({ \data_out$81 [31:24], \data_out$80 [31:24], \data_out$79 [31:24], \data_out$78 [31:24], \data_out$77 [31:24], \data_out$76 [31:24], \data_out$75 [31:24], \data_out$74 [31:24], \data_out$73 [31:24], \data_out$72 [31:24], \data_out$71 [31:24], \data_out$70 [31:24], \data_out$69 [31:24], \data_out$68 [31:24], \data_out$67 [31:24], data_out[31:24] }),
+    .b_in(b__payload[119:112]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$53 ),
-    .last_in(\data_out$117 [14]),
-    .result(\result$194 ),
+    .last_in(\data_out$88 [3]),
+    .result(\result$150 ),
     .rst(rst),
     .valid(\$52 )
   );
   matrix2d_opt1_column column_15 (
-    .a_in({ \data_out$113 [127:120], \data_out$112 [127:120], \data_out$111 [127:120], \data_out$110 [127:120], \data_out$109 [127:120], \data_out$108 [127:120], \data_out$107 [127:120], \data_out$106 [127:120], \data_out$105 [127:120], \data_out$104 [127:120], \data_out$103 [127:120], \data_out$102 [127:120], \data_out$101 [127:120], \data_out$100 [127:120], \data_out$99 [127:120], data_out[127:120] }),
-    .b_in(\b_in$175 ),
+    .a_in({ \data_out$81 [31:24], \data_out$80 [31:24], \data_out$79 [31:24], \data_out$78 [31:24], \data_out$77 [31:24], \data_out$76 [31:24], \data_out$75 [31:24], \data_out$74 [31:24], \data_out$73 [31:24], \data_out$72 [31:24], \data_out$71 [31:24], \data_out$70 [31:24], \data_out$69 [31:24], \data_out$68 [31:24], \data_out$67 [31:24], data_out[31:24] }),
+    .b_in(b__payload[127:120]),
     .clk(clk),
     .en(\$signal$13 ),
-    .last(\last$196 ),
-    .last_in(\data_out$117 [15]),
-    .result(\result$195 ),
+    .last(\last$152 ),
+    .last_in(\data_out$88 [3]),
+    .result(\result$151 ),
     .rst(rst),
     .valid(in_valid)
   );
   matrix2d_opt1_column column_2 (
-    .a_in({ \data_out$113 [23:16], \data_out$112 [23:16], \data_out$111 [23:16], \data_out$110 [23:16], \data_out$109 [23:16], \data_out$108 [23:16], \data_out$107 [23:16], \data_out$106 [23:16], \data_out$105 [23:16], \data_out$104 [23:16], \data_out$103 [23:16], \data_out$102 [23:16], \data_out$101 [23:16], \data_out$100 [23:16], \data_out$99 [23:16], data_out[23:16] }),
-    .b_in(\b_in$123 ),
+    .a_in({ \data_out$81 [7:0], \data_out$80 [7:0], \data_out$79 [7:0], \data_out$78 [7:0], \data_out$77 [7:0], \data_out$76 [7:0], \data_out$75 [7:0], \data_out$74 [7:0], \data_out$73 [7:0], \data_out$72 [7:0], \data_out$71 [7:0], \data_out$70 [7:0], \data_out$69 [7:0], \data_out$68 [7:0], \data_out$67 [7:0], data_out[7:0] }),
+    .b_in(b__payload[23:16]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$29 ),
-    .last_in(\data_out$117 [2]),
-    .result(\result$182 ),
+    .last_in(\data_out$88 [0]),
+    .result(\result$138 ),
     .rst(rst),
     .valid(\$28 )
   );
   matrix2d_opt1_column column_3 (
-    .a_in({ \data_out$113 [31:24], \data_out$112 [31:24], \data_out$111 [31:24], \data_out$110 [31:24], \data_out$109 [31:24], \data_out$108 [31:24], \data_out$107 [31:24], \data_out$106 [31:24], \data_out$105 [31:24], \data_out$104 [31:24], \data_out$103 [31:24], \data_out$102 [31:24], \data_out$101 [31:24], \data_out$100 [31:24], \data_out$99 [31:24], data_out[31:24] }),
-    .b_in(\b_in$127 ),
+    .a_in({ \data_out$81 [7:0], \data_out$80 [7:0], \data_out$79 [7:0], \data_out$78 [7:0], \data_out$77 [7:0], \data_out$76 [7:0], \data_out$75 [7:0], \data_out$74 [7:0], \data_out$73 [7:0], \data_out$72 [7:0], \data_out$71 [7:0], \data_out$70 [7:0], \data_out$69 [7:0], \data_out$68 [7:0], \data_out$67 [7:0], data_out[7:0] }),
+    .b_in(b__payload[31:24]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$31 ),
-    .last_in(\data_out$117 [3]),
-    .result(\result$183 ),
+    .last_in(\data_out$88 [0]),
+    .result(\result$139 ),
     .rst(rst),
     .valid(\$30 )
   );
   matrix2d_opt1_column column_4 (
-    .a_in({ \data_out$113 [39:32], \data_out$112 [39:32], \data_out$111 [39:32], \data_out$110 [39:32], \data_out$109 [39:32], \data_out$108 [39:32], \data_out$107 [39:32], \data_out$106 [39:32], \data_out$105 [39:32], \data_out$104 [39:32], \data_out$103 [39:32], \data_out$102 [39:32], \data_out$101 [39:32], \data_out$100 [39:32], \data_out$99 [39:32], data_out[39:32] }),
-    .b_in(\b_in$131 ),
+    .a_in({ \data_out$81 [15:8], \data_out$80 [15:8], \data_out$79 [15:8], \data_out$78 [15:8], \data_out$77 [15:8], \data_out$76 [15:8], \data_out$75 [15:8], \data_out$74 [15:8], \data_out$73 [15:8], \data_out$72 [15:8], \data_out$71 [15:8], \data_out$70 [15:8], \data_out$69 [15:8], \data_out$68 [15:8], \data_out$67 [15:8], data_out[15:8] }),
+    .b_in(b__payload[39:32]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$33 ),
-    .last_in(\data_out$117 [4]),
-    .result(\result$184 ),
+    .last_in(\data_out$88 [1]),
+    .result(\result$140 ),
     .rst(rst),
     .valid(\$32 )
   );
   matrix2d_opt1_column column_5 (
-    .a_in({ \data_out$113 [47:40], \data_out$112 [47:40], \data_out$111 [47:40], \data_out$110 [47:40], \data_out$109 [47:40], \data_out$108 [47:40], \data_out$107 [47:40], \data_out$106 [47:40], \data_out$105 [47:40], \data_out$104 [47:40], \data_out$103 [47:40], \data_out$102 [47:40], \data_out$101 [47:40], \data_out$100 [47:40], \data_out$99 [47:40], data_out[47:40] }),
-    .b_in(\b_in$135 ),
+    .a_in({ \data_out$81 [15:8], \data_out$80 [15:8], \data_out$79 [15:8], \data_out$78 [15:8], \data_out$77 [15:8], \data_out$76 [15:8], \data_out$75 [15:8], \data_out$74 [15:8], \data_out$73 [15:8], \data_out$72 [15:8], \data_out$71 [15:8], \data_out$70 [15:8], \data_out$69 [15:8], \data_out$68 [15:8], \data_out$67 [15:8], data_out[15:8] }),
+    .b_in(b__payload[47:40]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$35 ),
-    .last_in(\data_out$117 [5]),
-    .result(\result$185 ),
+    .last_in(\data_out$88 [1]),
+    .result(\result$141 ),
     .rst(rst),
     .valid(\$34 )
   );
   matrix2d_opt1_column column_6 (
-    .a_in({ \data_out$113 [55:48], \data_out$112 [55:48], \data_out$111 [55:48], \data_out$110 [55:48], \data_out$109 [55:48], \data_out$108 [55:48], \data_out$107 [55:48], \data_out$106 [55:48], \data_out$105 [55:48], \data_out$104 [55:48], \data_out$103 [55:48], \data_out$102 [55:48], \data_out$101 [55:48], \data_out$100 [55:48], \data_out$99 [55:48], data_out[55:48] }),
-    .b_in(\b_in$139 ),
+    .a_in({ \data_out$81 [15:8], \data_out$80 [15:8], \data_out$79 [15:8], \data_out$78 [15:8], \data_out$77 [15:8], \data_out$76 [15:8], \data_out$75 [15:8], \data_out$74 [15:8], \data_out$73 [15:8], \data_out$72 [15:8], \data_out$71 [15:8], \data_out$70 [15:8], \data_out$69 [15:8], \data_out$68 [15:8], \data_out$67 [15:8], data_out[15:8] }),
+    .b_in(b__payload[55:48]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$37 ),
-    .last_in(\data_out$117 [6]),
-    .result(\result$186 ),
+    .last_in(\data_out$88 [1]),
+    .result(\result$142 ),
     .rst(rst),
     .valid(\$36 )
   );
   matrix2d_opt1_column column_7 (
-    .a_in({ \data_out$113 [63:56], \data_out$112 [63:56], \data_out$111 [63:56], \data_out$110 [63:56], \data_out$109 [63:56], \data_out$108 [63:56], \data_out$107 [63:56], \data_out$106 [63:56], \data_out$105 [63:56], \data_out$104 [63:56], \data_out$103 [63:56], \data_out$102 [63:56], \data_out$101 [63:56], \data_out$100 [63:56], \data_out$99 [63:56], data_out[63:56] }),
-    .b_in(\b_in$143 ),
+    .a_in({ \data_out$81 [15:8], \data_out$80 [15:8], \data_out$79 [15:8], \data_out$78 [15:8], \data_out$77 [15:8], \data_out$76 [15:8], \data_out$75 [15:8], \data_out$74 [15:8], \data_out$73 [15:8], \data_out$72 [15:8], \data_out$71 [15:8], \data_out$70 [15:8], \data_out$69 [15:8], \data_out$68 [15:8], \data_out$67 [15:8], data_out[15:8] }),
+    .b_in(b__payload[63:56]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$39 ),
-    .last_in(\data_out$117 [7]),
-    .result(\result$187 ),
+    .last_in(\data_out$88 [1]),
+    .result(\result$143 ),
     .rst(rst),
     .valid(\$38 )
   );
   matrix2d_opt1_column column_8 (
-    .a_in({ \data_out$113 [71:64], \data_out$112 [71:64], \data_out$111 [71:64], \data_out$110 [71:64], \data_out$109 [71:64], \data_out$108 [71:64], \data_out$107 [71:64], \data_out$106 [71:64], \data_out$105 [71:64], \data_out$104 [71:64], \data_out$103 [71:64], \data_out$102 [71:64], \data_out$101 [71:64], \data_out$100 [71:64], \data_out$99 [71:64], data_out[71:64] }),
-    .b_in(\b_in$147 ),
+    .a_in({ \data_out$81 [23:16], \data_out$80 [23:16], \data_out$79 [23:16], \data_out$78 [23:16], \data_out$77 [23:16], \data_out$76 [23:16], \data_out$75 [23:16], \data_out$74 [23:16], \data_out$73 [23:16], \data_out$72 [23:16], \data_out$71 [23:16], \data_out$70 [23:16], \data_out$69 [23:16], \data_out$68 [23:16], \data_out$67 [23:16], data_out[23:16] }),
+    .b_in(b__payload[71:64]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$41 ),
-    .last_in(\data_out$117 [8]),
-    .result(\result$188 ),
+    .last_in(\data_out$88 [2]),
+    .result(\result$144 ),
     .rst(rst),
     .valid(\$40 )
   );
   matrix2d_opt1_column column_9 (
-    .a_in({ \data_out$113 [79:72], \data_out$112 [79:72], \data_out$111 [79:72], \data_out$110 [79:72], \data_out$109 [79:72], \data_out$108 [79:72], \data_out$107 [79:72], \data_out$106 [79:72], \data_out$105 [79:72], \data_out$104 [79:72], \data_out$103 [79:72], \data_out$102 [79:72], \data_out$101 [79:72], \data_out$100 [79:72], \data_out$99 [79:72], data_out[79:72] }),
-    .b_in(\b_in$151 ),
+    .a_in({ \data_out$81 [23:16], \data_out$80 [23:16], \data_out$79 [23:16], \data_out$78 [23:16], \data_out$77 [23:16], \data_out$76 [23:16], \data_out$75 [23:16], \data_out$74 [23:16], \data_out$73 [23:16], \data_out$72 [23:16], \data_out$71 [23:16], \data_out$70 [23:16], \data_out$69 [23:16], \data_out$68 [23:16], \data_out$67 [23:16], data_out[23:16] }),
+    .b_in(b__payload[79:72]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$43 ),
-    .last_in(\data_out$117 [9]),
-    .result(\result$189 ),
+    .last_in(\data_out$88 [2]),
+    .result(\result$145 ),
     .rst(rst),
     .valid(\$42 )
   );
   matrix2d_opt1_skid_buffer skid (
     .clk(clk),
-    .in_payload({ \last$196 , \result$195 , \result$194 , \result$193 , \result$192 , \result$191 , \result$190 , \result$189 , \result$188 , \result$187 , \result$186 , \result$185 , \result$184 , \result$183 , \result$182 , \result$181 , result }),
+    .in_payload({ \last$152 , \result$151 , \result$150 , \result$149 , \result$148 , \result$147 , \result$146 , \result$145 , \result$144 , \result$143 , \result$142 , \result$141 , \result$140 , \result$139 , \result$138 , \result$137 , result }),
     .in_ready(\$signal$13 ),
     .in_valid(in_valid),
     .out_payload(c__payload),
@@ -895,88 +739,60 @@ module matrix2d_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__ready, 
   assign out_valid = c__valid;
   assign out_payload = c__payload;
   assign valid = in_valid;
-  assign in_payload = { \last$196 , \result$195 , \result$194 , \result$193 , \result$192 , \result$191 , \result$190 , \result$189 , \result$188 , \result$187 , \result$186 , \result$185 , \result$184 , \result$183 , \result$182 , \result$181 , result };
+  assign in_payload = { \last$152 , \result$151 , \result$150 , \result$149 , \result$148 , \result$147 , \result$146 , \result$145 , \result$144 , \result$143 , \result$142 , \result$141 , \result$140 , \result$139 , \result$138 , \result$137 , result };
   assign in_ready = \$signal$13 ;
-  assign \last_in$177  = \data_out$117 [15];
-  assign \data_out$176  = \b_in$175 ;
-  assign \a_in$174  = { \data_out$113 [127:120], \data_out$112 [127:120], \data_out$111 [127:120], \data_out$110 [127:120], \data_out$109 [127:120], \data_out$108 [127:120], \data_out$107 [127:120], \data_out$106 [127:120], \data_out$105 [127:120], \data_out$104 [127:120], \data_out$103 [127:120], \data_out$102 [127:120], \data_out$101 [127:120], \data_out$100 [127:120], \data_out$99 [127:120], data_out[127:120] };
-  assign \last_in$173  = \data_out$117 [14];
-  assign \data_out$172  = \b_in$171 ;
-  assign \a_in$170  = { \data_out$113 [119:112], \data_out$112 [119:112], \data_out$111 [119:112], \data_out$110 [119:112], \data_out$109 [119:112], \data_out$108 [119:112], \data_out$107 [119:112], \data_out$106 [119:112], \data_out$105 [119:112], \data_out$104 [119:112], \data_out$103 [119:112], \data_out$102 [119:112], \data_out$101 [119:112], \data_out$100 [119:112], \data_out$99 [119:112], data_out[119:112] };
-  assign \last_in$169  = \data_out$117 [13];
-  assign \data_out$168  = \b_in$167 ;
-  assign \a_in$166  = { \data_out$113 [111:104], \data_out$112 [111:104], \data_out$111 [111:104], \data_out$110 [111:104], \data_out$109 [111:104], \data_out$108 [111:104], \data_out$107 [111:104], \data_out$106 [111:104], \data_out$105 [111:104], \data_out$104 [111:104], \data_out$103 [111:104], \data_out$102 [111:104], \data_out$101 [111:104], \data_out$100 [111:104], \data_out$99 [111:104], data_out[111:104] };
-  assign \last_in$165  = \data_out$117 [12];
-  assign \data_out$164  = \b_in$163 ;
-  assign \a_in$162  = { \data_out$113 [103:96], \data_out$112 [103:96], \data_out$111 [103:96], \data_out$110 [103:96], \data_out$109 [103:96], \data_out$108 [103:96], \data_out$107 [103:96], \data_out$106 [103:96], \data_out$105 [103:96], \data_out$104 [103:96], \data_out$103 [103:96], \data_out$102 [103:96], \data_out$101 [103:96], \data_out$100 [103:96], \data_out$99 [103:96], data_out[103:96] };
-  assign \last_in$161  = \data_out$117 [11];
-  assign \data_out$160  = \b_in$159 ;
-  assign \a_in$158  = { \data_out$113 [95:88], \data_out$112 [95:88], \data_out$111 [95:88], \data_out$110 [95:88], \data_out$109 [95:88], \data_out$108 [95:88], \data_out$107 [95:88], \data_out$106 [95:88], \data_out$105 [95:88], \data_out$104 [95:88], \data_out$103 [95:88], \data_out$102 [95:88], \data_out$101 [95:88], \data_out$100 [95:88], \data_out$99 [95:88], data_out[95:88] };
-  assign \last_in$157  = \data_out$117 [10];
-  assign \data_out$156  = \b_in$155 ;
-  assign \a_in$154  = { \data_out$113 [87:80], \data_out$112 [87:80], \data_out$111 [87:80], \data_out$110 [87:80], \data_out$109 [87:80], \data_out$108 [87:80], \data_out$107 [87:80], \data_out$106 [87:80], \data_out$105 [87:80], \data_out$104 [87:80], \data_out$103 [87:80], \data_out$102 [87:80], \data_out$101 [87:80], \data_out$100 [87:80], \data_out$99 [87:80], data_out[87:80] };
-  assign \last_in$153  = \data_out$117 [9];
-  assign \data_out$152  = \b_in$151 ;
-  assign \a_in$150  = { \data_out$113 [79:72], \data_out$112 [79:72], \data_out$111 [79:72], \data_out$110 [79:72], \data_out$109 [79:72], \data_out$108 [79:72], \data_out$107 [79:72], \data_out$106 [79:72], \data_out$105 [79:72], \data_out$104 [79:72], \data_out$103 [79:72], \data_out$102 [79:72], \data_out$101 [79:72], \data_out$100 [79:72], \data_out$99 [79:72], data_out[79:72] };
-  assign \last_in$149  = \data_out$117 [8];
-  assign \data_out$148  = \b_in$147 ;
-  assign \a_in$146  = { \data_out$113 [71:64], \data_out$112 [71:64], \data_out$111 [71:64], \data_out$110 [71:64], \data_out$109 [71:64], \data_out$108 [71:64], \data_out$107 [71:64], \data_out$106 [71:64], \data_out$105 [71:64], \data_out$104 [71:64], \data_out$103 [71:64], \data_out$102 [71:64], \data_out$101 [71:64], \data_out$100 [71:64], \data_out$99 [71:64], data_out[71:64] };
-  assign \last_in$145  = \data_out$117 [7];
-  assign \data_out$144  = \b_in$143 ;
-  assign \a_in$142  = { \data_out$113 [63:56], \data_out$112 [63:56], \data_out$111 [63:56], \data_out$110 [63:56], \data_out$109 [63:56], \data_out$108 [63:56], \data_out$107 [63:56], \data_out$106 [63:56], \data_out$105 [63:56], \data_out$104 [63:56], \data_out$103 [63:56], \data_out$102 [63:56], \data_out$101 [63:56], \data_out$100 [63:56], \data_out$99 [63:56], data_out[63:56] };
-  assign \last_in$141  = \data_out$117 [6];
-  assign \data_out$140  = \b_in$139 ;
-  assign \a_in$138  = { \data_out$113 [55:48], \data_out$112 [55:48], \data_out$111 [55:48], \data_out$110 [55:48], \data_out$109 [55:48], \data_out$108 [55:48], \data_out$107 [55:48], \data_out$106 [55:48], \data_out$105 [55:48], \data_out$104 [55:48], \data_out$103 [55:48], \data_out$102 [55:48], \data_out$101 [55:48], \data_out$100 [55:48], \data_out$99 [55:48], data_out[55:48] };
-  assign \last_in$137  = \data_out$117 [5];
-  assign \data_out$136  = \b_in$135 ;
-  assign \a_in$134  = { \data_out$113 [47:40], \data_out$112 [47:40], \data_out$111 [47:40], \data_out$110 [47:40], \data_out$109 [47:40], \data_out$108 [47:40], \data_out$107 [47:40], \data_out$106 [47:40], \data_out$105 [47:40], \data_out$104 [47:40], \data_out$103 [47:40], \data_out$102 [47:40], \data_out$101 [47:40], \data_out$100 [47:40], \data_out$99 [47:40], data_out[47:40] };
-  assign \last_in$133  = \data_out$117 [4];
-  assign \data_out$132  = \b_in$131 ;
-  assign \a_in$130  = { \data_out$113 [39:32], \data_out$112 [39:32], \data_out$111 [39:32], \data_out$110 [39:32], \data_out$109 [39:32], \data_out$108 [39:32], \data_out$107 [39:32], \data_out$106 [39:32], \data_out$105 [39:32], \data_out$104 [39:32], \data_out$103 [39:32], \data_out$102 [39:32], \data_out$101 [39:32], \data_out$100 [39:32], \data_out$99 [39:32], data_out[39:32] };
-  assign \last_in$129  = \data_out$117 [3];
-  assign \data_out$128  = \b_in$127 ;
-  assign \a_in$126  = { \data_out$113 [31:24], \data_out$112 [31:24], \data_out$111 [31:24], \data_out$110 [31:24], \data_out$109 [31:24], \data_out$108 [31:24], \data_out$107 [31:24], \data_out$106 [31:24], \data_out$105 [31:24], \data_out$104 [31:24], \data_out$103 [31:24], \data_out$102 [31:24], \data_out$101 [31:24], \data_out$100 [31:24], \data_out$99 [31:24], data_out[31:24] };
-  assign \last_in$125  = \data_out$117 [2];
-  assign \data_out$124  = \b_in$123 ;
-  assign \a_in$122  = { \data_out$113 [23:16], \data_out$112 [23:16], \data_out$111 [23:16], \data_out$110 [23:16], \data_out$109 [23:16], \data_out$108 [23:16], \data_out$107 [23:16], \data_out$106 [23:16], \data_out$105 [23:16], \data_out$104 [23:16], \data_out$103 [23:16], \data_out$102 [23:16], \data_out$101 [23:16], \data_out$100 [23:16], \data_out$99 [23:16], data_out[23:16] };
-  assign \last_in$121  = \data_out$117 [1];
-  assign \data_out$120  = \b_in$119 ;
-  assign \a_in$118  = { \data_out$113 [15:8], \data_out$112 [15:8], \data_out$111 [15:8], \data_out$110 [15:8], \data_out$109 [15:8], \data_out$108 [15:8], \data_out$107 [15:8], \data_out$106 [15:8], \data_out$105 [15:8], \data_out$104 [15:8], \data_out$103 [15:8], \data_out$102 [15:8], \data_out$101 [15:8], \data_out$100 [15:8], \data_out$99 [15:8], data_out[15:8] };
-  assign last_in = \data_out$117 [0];
-  assign \data_out$115  = b_in;
-  assign a_in = { \data_out$113 [7:0], \data_out$112 [7:0], \data_out$111 [7:0], \data_out$110 [7:0], \data_out$109 [7:0], \data_out$108 [7:0], \data_out$107 [7:0], \data_out$106 [7:0], \data_out$105 [7:0], \data_out$104 [7:0], \data_out$103 [7:0], \data_out$102 [7:0], \data_out$101 [7:0], \data_out$100 [7:0], \data_out$99 [7:0], data_out[7:0] };
-  assign \data_in$96  = b__payload[127:120];
-  assign \en$95  = \$signal$13 ;
-  assign \data_in$94  = b__payload[119:112];
-  assign \en$93  = \$signal$13 ;
-  assign \data_in$92  = b__payload[111:104];
-  assign \en$91  = \$signal$13 ;
-  assign \data_in$90  = b__payload[103:96];
-  assign \en$89  = \$signal$13 ;
-  assign \data_in$88  = b__payload[95:88];
-  assign \en$87  = \$signal$13 ;
-  assign \data_in$86  = b__payload[87:80];
-  assign \en$85  = \$signal$13 ;
-  assign \data_in$84  = b__payload[79:72];
-  assign \en$83  = \$signal$13 ;
-  assign \data_in$82  = b__payload[71:64];
-  assign \en$81  = \$signal$13 ;
-  assign \data_in$80  = b__payload[63:56];
-  assign \en$79  = \$signal$13 ;
-  assign \data_in$78  = b__payload[55:48];
-  assign \en$77  = \$signal$13 ;
-  assign \data_in$76  = b__payload[47:40];
-  assign \en$75  = \$signal$13 ;
-  assign \data_in$74  = b__payload[39:32];
-  assign \en$73  = \$signal$13 ;
-  assign \data_in$72  = b__payload[31:24];
-  assign \en$71  = \$signal$13 ;
-  assign \data_in$70  = b__payload[23:16];
-  assign \en$69  = \$signal$13 ;
-  assign \data_in$68  = b__payload[15:8];
-  assign \en$67  = \$signal$13 ;
-  assign \data_in$66  = b__payload[7:0];
-  assign \en$65  = \$signal$13 ;
+  assign \last_in$133  = \data_out$88 [3];
+  assign \b_in$132  = b__payload[127:120];
+  assign \a_in$131  = { \data_out$81 [31:24], \data_out$80 [31:24], \data_out$79 [31:24], \data_out$78 [31:24], \data_out$77 [31:24], \data_out$76 [31:24], \data_out$75 [31:24], \data_out$74 [31:24], \data_out$73 [31:24], \data_out$72 [31:24], \data_out$71 [31:24], \data_out$70 [31:24], \data_out$69 [31:24], \data_out$68 [31:24], \data_out$67 [31:24], data_out[31:24] };
+  assign \last_in$130  = \data_out$88 [3];
+  assign \b_in$129  = b__payload[119:112];
+  assign \a_in$128  = { \data_out$81 [31:24], \data_out$80 [31:24], \data_out$79 [31:24], \data_out$78 [31:24], \data_out$77 [31:24], \data_out$76 [31:24], \data_out$75 [31:24], \data_out$74 [31:24], \data_out$73 [31:24], \data_out$72 [31:24], \data_out$71 [31:24], \data_out$70 [31:24], \data_out$69 [31:24], \data_out$68 [31:24], \data_out$67 [31:24], data_out[31:24] };
+  assign \last_in$127  = \data_out$88 [3];
+  assign \b_in$126  = b__payload[111:104];
+  assign \a_in$125  = { \data_out$81 [31:24], \data_out$80 [31:24], \data_out$79 [31:24], \data_out$78 [31:24], \data_out$77 [31:24], \data_out$76 [31:24], \data_out$75 [31:24], \data_out$74 [31:24], \data_out$73 [31:24], \data_out$72 [31:24], \data_out$71 [31:24], \data_out$70 [31:24], \data_out$69 [31:24], \data_out$68 [31:24], \data_out$67 [31:24], data_out[31:24] };
+  assign \last_in$124  = \data_out$88 [3];
+  assign \b_in$123  = b__payload[103:96];
+  assign \a_in$122  = { \data_out$81 [31:24], \data_out$80 [31:24], \data_out$79 [31:24], \data_out$78 [31:24], \data_out$77 [31:24], \data_out$76 [31:24], \data_out$75 [31:24], \data_out$74 [31:24], \data_out$73 [31:24], \data_out$72 [31:24], \data_out$71 [31:24], \data_out$70 [31:24], \data_out$69 [31:24], \data_out$68 [31:24], \data_out$67 [31:24], data_out[31:24] };
+  assign \last_in$121  = \data_out$88 [2];
+  assign \b_in$120  = b__payload[95:88];
+  assign \a_in$119  = { \data_out$81 [23:16], \data_out$80 [23:16], \data_out$79 [23:16], \data_out$78 [23:16], \data_out$77 [23:16], \data_out$76 [23:16], \data_out$75 [23:16], \data_out$74 [23:16], \data_out$73 [23:16], \data_out$72 [23:16], \data_out$71 [23:16], \data_out$70 [23:16], \data_out$69 [23:16], \data_out$68 [23:16], \data_out$67 [23:16], data_out[23:16] };
+  assign \last_in$118  = \data_out$88 [2];
+  assign \b_in$117  = b__payload[87:80];
+  assign \a_in$116  = { \data_out$81 [23:16], \data_out$80 [23:16], \data_out$79 [23:16], \data_out$78 [23:16], \data_out$77 [23:16], \data_out$76 [23:16], \data_out$75 [23:16], \data_out$74 [23:16], \data_out$73 [23:16], \data_out$72 [23:16], \data_out$71 [23:16], \data_out$70 [23:16], \data_out$69 [23:16], \data_out$68 [23:16], \data_out$67 [23:16], data_out[23:16] };
+  assign \last_in$115  = \data_out$88 [2];
+  assign \b_in$114  = b__payload[79:72];
+  assign \a_in$113  = { \data_out$81 [23:16], \data_out$80 [23:16], \data_out$79 [23:16], \data_out$78 [23:16], \data_out$77 [23:16], \data_out$76 [23:16], \data_out$75 [23:16], \data_out$74 [23:16], \data_out$73 [23:16], \data_out$72 [23:16], \data_out$71 [23:16], \data_out$70 [23:16], \data_out$69 [23:16], \data_out$68 [23:16], \data_out$67 [23:16], data_out[23:16] };
+  assign \last_in$112  = \data_out$88 [2];
+  assign \b_in$111  = b__payload[71:64];
+  assign \a_in$110  = { \data_out$81 [23:16], \data_out$80 [23:16], \data_out$79 [23:16], \data_out$78 [23:16], \data_out$77 [23:16], \data_out$76 [23:16], \data_out$75 [23:16], \data_out$74 [23:16], \data_out$73 [23:16], \data_out$72 [23:16], \data_out$71 [23:16], \data_out$70 [23:16], \data_out$69 [23:16], \data_out$68 [23:16], \data_out$67 [23:16], data_out[23:16] };
+  assign \last_in$109  = \data_out$88 [1];
+  assign \b_in$108  = b__payload[63:56];
+  assign \a_in$107  = { \data_out$81 [15:8], \data_out$80 [15:8], \data_out$79 [15:8], \data_out$78 [15:8], \data_out$77 [15:8], \data_out$76 [15:8], \data_out$75 [15:8], \data_out$74 [15:8], \data_out$73 [15:8], \data_out$72 [15:8], \data_out$71 [15:8], \data_out$70 [15:8], \data_out$69 [15:8], \data_out$68 [15:8], \data_out$67 [15:8], data_out[15:8] };
+  assign \last_in$106  = \data_out$88 [1];
+  assign \b_in$105  = b__payload[55:48];
+  assign \a_in$104  = { \data_out$81 [15:8], \data_out$80 [15:8], \data_out$79 [15:8], \data_out$78 [15:8], \data_out$77 [15:8], \data_out$76 [15:8], \data_out$75 [15:8], \data_out$74 [15:8], \data_out$73 [15:8], \data_out$72 [15:8], \data_out$71 [15:8], \data_out$70 [15:8], \data_out$69 [15:8], \data_out$68 [15:8], \data_out$67 [15:8], data_out[15:8] };
+  assign \last_in$103  = \data_out$88 [1];
+  assign \b_in$102  = b__payload[47:40];
+  assign \a_in$101  = { \data_out$81 [15:8], \data_out$80 [15:8], \data_out$79 [15:8], \data_out$78 [15:8], \data_out$77 [15:8], \data_out$76 [15:8], \data_out$75 [15:8], \data_out$74 [15:8], \data_out$73 [15:8], \data_out$72 [15:8], \data_out$71 [15:8], \data_out$70 [15:8], \data_out$69 [15:8], \data_out$68 [15:8], \data_out$67 [15:8], data_out[15:8] };
+  assign \last_in$100  = \data_out$88 [1];
+  assign \b_in$99  = b__payload[39:32];
+  assign \a_in$98  = { \data_out$81 [15:8], \data_out$80 [15:8], \data_out$79 [15:8], \data_out$78 [15:8], \data_out$77 [15:8], \data_out$76 [15:8], \data_out$75 [15:8], \data_out$74 [15:8], \data_out$73 [15:8], \data_out$72 [15:8], \data_out$71 [15:8], \data_out$70 [15:8], \data_out$69 [15:8], \data_out$68 [15:8], \data_out$67 [15:8], data_out[15:8] };
+  assign \last_in$97  = \data_out$88 [0];
+  assign \b_in$96  = b__payload[31:24];
+  assign \a_in$95  = { \data_out$81 [7:0], \data_out$80 [7:0], \data_out$79 [7:0], \data_out$78 [7:0], \data_out$77 [7:0], \data_out$76 [7:0], \data_out$75 [7:0], \data_out$74 [7:0], \data_out$73 [7:0], \data_out$72 [7:0], \data_out$71 [7:0], \data_out$70 [7:0], \data_out$69 [7:0], \data_out$68 [7:0], \data_out$67 [7:0], data_out[7:0] };
+  assign \last_in$94  = \data_out$88 [0];
+  assign \b_in$93  = b__payload[23:16];
+  assign \a_in$92  = { \data_out$81 [7:0], \data_out$80 [7:0], \data_out$79 [7:0], \data_out$78 [7:0], \data_out$77 [7:0], \data_out$76 [7:0], \data_out$75 [7:0], \data_out$74 [7:0], \data_out$73 [7:0], \data_out$72 [7:0], \data_out$71 [7:0], \data_out$70 [7:0], \data_out$69 [7:0], \data_out$68 [7:0], \data_out$67 [7:0], data_out[7:0] };
+  assign \last_in$91  = \data_out$88 [0];
+  assign \b_in$90  = b__payload[15:8];
+  assign \a_in$89  = { \data_out$81 [7:0], \data_out$80 [7:0], \data_out$79 [7:0], \data_out$78 [7:0], \data_out$77 [7:0], \data_out$76 [7:0], \data_out$75 [7:0], \data_out$74 [7:0], \data_out$73 [7:0], \data_out$72 [7:0], \data_out$71 [7:0], \data_out$70 [7:0], \data_out$69 [7:0], \data_out$68 [7:0], \data_out$67 [7:0], data_out[7:0] };
+  assign last_in = \data_out$88 [0];
+  assign b_in = b__payload[7:0];
+  assign a_in = { \data_out$81 [7:0], \data_out$80 [7:0], \data_out$79 [7:0], \data_out$78 [7:0], \data_out$77 [7:0], \data_out$76 [7:0], \data_out$75 [7:0], \data_out$74 [7:0], \data_out$73 [7:0], \data_out$72 [7:0], \data_out$71 [7:0], \data_out$70 [7:0], \data_out$69 [7:0], \data_out$68 [7:0], \data_out$67 [7:0], data_out[7:0] };
+  assign a_3 = { \data_out$81 [31:24], \data_out$80 [31:24], \data_out$79 [31:24], \data_out$78 [31:24], \data_out$77 [31:24], \data_out$76 [31:24], \data_out$75 [31:24], \data_out$74 [31:24], \data_out$73 [31:24], \data_out$72 [31:24], \data_out$71 [31:24], \data_out$70 [31:24], \data_out$69 [31:24], \data_out$68 [31:24], \data_out$67 [31:24], data_out[31:24] };
+  assign a_2 = { \data_out$81 [23:16], \data_out$80 [23:16], \data_out$79 [23:16], \data_out$78 [23:16], \data_out$77 [23:16], \data_out$76 [23:16], \data_out$75 [23:16], \data_out$74 [23:16], \data_out$73 [23:16], \data_out$72 [23:16], \data_out$71 [23:16], \data_out$70 [23:16], \data_out$69 [23:16], \data_out$68 [23:16], \data_out$67 [23:16], data_out[23:16] };
+  assign a_1 = { \data_out$81 [15:8], \data_out$80 [15:8], \data_out$79 [15:8], \data_out$78 [15:8], \data_out$77 [15:8], \data_out$76 [15:8], \data_out$75 [15:8], \data_out$74 [15:8], \data_out$73 [15:8], \data_out$72 [15:8], \data_out$71 [15:8], \data_out$70 [15:8], \data_out$69 [15:8], \data_out$68 [15:8], \data_out$67 [15:8], data_out[15:8] };
+  assign a_0 = { \data_out$81 [7:0], \data_out$80 [7:0], \data_out$79 [7:0], \data_out$78 [7:0], \data_out$77 [7:0], \data_out$76 [7:0], \data_out$75 [7:0], \data_out$74 [7:0], \data_out$73 [7:0], \data_out$72 [7:0], \data_out$71 [7:0], \data_out$70 [7:0], \data_out$69 [7:0], \data_out$68 [7:0], \data_out$67 [7:0], data_out[7:0] };
   assign \en$63  = \$signal$13 ;
   assign \en$61  = \$signal$13 ;
   assign \en$59  = \$signal$13 ;
@@ -1026,8 +842,8 @@ module matrix2d_opt1_broadcast_a(rst, en, data_in, data_out, clk);
   wire clk;
   input [7:0] data_in;
   wire [7:0] data_in;
-  output [127:0] data_out;
-  wire [127:0] data_out;
+  output [31:0] data_out;
+  wire [31:0] data_out;
   input en;
   wire en;
   input rst;
@@ -1052,7 +868,7 @@ module matrix2d_opt1_broadcast_a(rst, en, data_in, data_out, clk);
   assign \$2  = rst ? 8'h00 : \$procmux$41_Y ;
   assign \$procmux$45_Y  = en ? data_in : stage_1_copy_0;
   assign \$1  = rst ? 8'h00 : \$procmux$45_Y ;
-  assign data_out = { stage_1_copy_3, stage_1_copy_3, stage_1_copy_3, stage_1_copy_3, stage_1_copy_2, stage_1_copy_2, stage_1_copy_2, stage_1_copy_2, stage_1_copy_1, stage_1_copy_1, stage_1_copy_1, stage_1_copy_1, stage_1_copy_0, stage_1_copy_0, stage_1_copy_0, stage_1_copy_0 };
+  assign data_out = { stage_1_copy_3, stage_1_copy_2, stage_1_copy_1, stage_1_copy_0 };
 endmodule
 
 module matrix2d_opt1_broadcast_b(rst, en, data_in, data_out, clk);
@@ -1064,8 +880,8 @@ module matrix2d_opt1_broadcast_b(rst, en, data_in, data_out, clk);
   wire clk;
   input [7:0] data_in;
   wire [7:0] data_in;
-  output [127:0] data_out;
-  wire [127:0] data_out;
+  output [31:0] data_out;
+  wire [31:0] data_out;
   input en;
   wire en;
   input rst;
@@ -1086,7 +902,7 @@ module matrix2d_opt1_broadcast_b(rst, en, data_in, data_out, clk);
   assign \$3  = en ? data_in : stage_1_copy_2;
   assign \$2  = en ? data_in : stage_1_copy_1;
   assign \$1  = en ? data_in : stage_1_copy_0;
-  assign data_out = { stage_1_copy_3, stage_1_copy_3, stage_1_copy_3, stage_1_copy_3, stage_1_copy_2, stage_1_copy_2, stage_1_copy_2, stage_1_copy_2, stage_1_copy_1, stage_1_copy_1, stage_1_copy_1, stage_1_copy_1, stage_1_copy_0, stage_1_copy_0, stage_1_copy_0, stage_1_copy_0 };
+  assign data_out = { stage_1_copy_3, stage_1_copy_2, stage_1_copy_1, stage_1_copy_0 };
 endmodule
 
 module matrix2d_opt1_broadcast_last(rst, en, data_in, data_out, clk);
@@ -1102,8 +918,8 @@ module matrix2d_opt1_broadcast_last(rst, en, data_in, data_out, clk);
   wire clk;
   input data_in;
   wire data_in;
-  output [15:0] data_out;
-  wire [15:0] data_out;
+  output [3:0] data_out;
+  wire [3:0] data_out;
   input en;
   wire en;
   input rst;
@@ -1128,7 +944,7 @@ module matrix2d_opt1_broadcast_last(rst, en, data_in, data_out, clk);
   assign \$2  = rst ? 1'h0 : \$procmux$57_Y ;
   assign \$procmux$61_Y  = en ? data_in : stage_1_copy_0;
   assign \$1  = rst ? 1'h0 : \$procmux$61_Y ;
-  assign data_out = { stage_1_copy_3, stage_1_copy_3, stage_1_copy_3, stage_1_copy_3, stage_1_copy_2, stage_1_copy_2, stage_1_copy_2, stage_1_copy_2, stage_1_copy_1, stage_1_copy_1, stage_1_copy_1, stage_1_copy_1, stage_1_copy_0, stage_1_copy_0, stage_1_copy_0, stage_1_copy_0 };
+  assign data_out = { stage_1_copy_3, stage_1_copy_2, stage_1_copy_1, stage_1_copy_0 };
 endmodule
 
 module matrix2d_opt1_column(rst, en, a_in, b_in, last_in, result, valid, last, clk);
@@ -1417,46 +1233,45 @@ module matrix2d_opt1_column(rst, en, a_in, b_in, last_in, result, valid, last, c
   reg [3:0] \$signal  = 4'h0;
   input [127:0] a_in;
   wire [127:0] a_in;
-  wire [7:0] \a_in$10 ;
-  wire [7:0] \a_in$14 ;
-  wire [7:0] \a_in$19 ;
-  wire [7:0] \a_in$24 ;
-  wire [7:0] \a_in$29 ;
-  wire [7:0] \a_in$34 ;
-  wire [7:0] \a_in$39 ;
-  wire [7:0] \a_in$44 ;
-  wire [7:0] \a_in$49 ;
-  wire [7:0] \a_in$54 ;
-  wire [7:0] \a_in$59 ;
-  wire [7:0] \a_in$64 ;
-  wire [7:0] \a_in$69 ;
-  wire [7:0] \a_in$74 ;
-  wire [7:0] \a_in$79 ;
-  wire [7:0] \a_in$84 ;
-  input [127:0] b_in;
-  wire [127:0] b_in;
-  wire [7:0] \b_in$12 ;
-  wire [7:0] \b_in$17 ;
-  wire [7:0] \b_in$22 ;
-  wire [7:0] \b_in$27 ;
-  wire [7:0] \b_in$32 ;
-  wire [7:0] \b_in$37 ;
-  wire [7:0] \b_in$42 ;
-  wire [7:0] \b_in$47 ;
-  wire [7:0] \b_in$52 ;
-  wire [7:0] \b_in$57 ;
-  wire [7:0] \b_in$62 ;
-  wire [7:0] \b_in$67 ;
-  wire [7:0] \b_in$72 ;
-  wire [7:0] \b_in$77 ;
-  wire [7:0] \b_in$82 ;
-  wire [7:0] \b_in$87 ;
+  wire [7:0] \a_in$12 ;
+  wire [7:0] \a_in$17 ;
+  wire [7:0] \a_in$22 ;
+  wire [7:0] \a_in$27 ;
+  wire [7:0] \a_in$32 ;
+  wire [7:0] \a_in$37 ;
+  wire [7:0] \a_in$42 ;
+  wire [7:0] \a_in$47 ;
+  wire [7:0] \a_in$52 ;
+  wire [7:0] \a_in$57 ;
+  wire [7:0] \a_in$62 ;
+  wire [7:0] \a_in$67 ;
+  wire [7:0] \a_in$72 ;
+  wire [7:0] \a_in$77 ;
+  wire [7:0] \a_in$82 ;
+  wire [7:0] \a_in$87 ;
+  input [7:0] b_in;
+  wire [7:0] b_in;
+  wire [7:0] \b_in$14 ;
+  wire [7:0] \b_in$20 ;
+  wire [7:0] \b_in$25 ;
+  wire [7:0] \b_in$30 ;
+  wire [7:0] \b_in$35 ;
+  wire [7:0] \b_in$40 ;
+  wire [7:0] \b_in$45 ;
+  wire [7:0] \b_in$50 ;
+  wire [7:0] \b_in$55 ;
+  wire [7:0] \b_in$60 ;
+  wire [7:0] \b_in$65 ;
+  wire [7:0] \b_in$70 ;
+  wire [7:0] \b_in$75 ;
+  wire [7:0] \b_in$80 ;
+  wire [7:0] \b_in$85 ;
+  wire [7:0] \b_in$90 ;
   input clk;
   wire clk;
+  wire [7:0] data_in;
+  wire [31:0] data_out;
   wire [31:0] drain_0;
-  wire [31:0] \drain_0$229 ;
-  wire [31:0] \drain_0$230 ;
-  wire [31:0] \drain_0$231 ;
   wire [31:0] \drain_0$232 ;
   wire [31:0] \drain_0$233 ;
   wire [31:0] \drain_0$234 ;
@@ -1469,10 +1284,10 @@ module matrix2d_opt1_column(rst, en, a_in, b_in, last_in, result, valid, last, c
   wire [31:0] \drain_0$241 ;
   wire [31:0] \drain_0$242 ;
   wire [31:0] \drain_0$243 ;
+  wire [31:0] \drain_0$244 ;
+  wire [31:0] \drain_0$245 ;
+  wire [31:0] \drain_0$246 ;
   wire [10:0] drain_1;
-  wire [10:0] \drain_1$245 ;
-  wire [10:0] \drain_1$246 ;
-  wire [10:0] \drain_1$247 ;
   wire [10:0] \drain_1$248 ;
   wire [10:0] \drain_1$249 ;
   wire [10:0] \drain_1$250 ;
@@ -1485,159 +1300,163 @@ module matrix2d_opt1_column(rst, en, a_in, b_in, last_in, result, valid, last, c
   wire [10:0] \drain_1$257 ;
   wire [10:0] \drain_1$258 ;
   wire [10:0] \drain_1$259 ;
+  wire [10:0] \drain_1$260 ;
+  wire [10:0] \drain_1$261 ;
+  wire [10:0] \drain_1$262 ;
   input en;
   wire en;
-  wire \en$13 ;
-  wire \en$18 ;
-  wire \en$23 ;
-  wire \en$28 ;
-  wire \en$33 ;
-  wire \en$38 ;
-  wire \en$43 ;
-  wire \en$48 ;
-  wire \en$53 ;
-  wire \en$58 ;
-  wire \en$63 ;
-  wire \en$68 ;
-  wire \en$73 ;
-  wire \en$78 ;
-  wire \en$83 ;
+  wire \en$11 ;
+  wire \en$16 ;
+  wire \en$21 ;
+  wire \en$26 ;
+  wire \en$31 ;
+  wire \en$36 ;
+  wire \en$41 ;
+  wire \en$46 ;
+  wire \en$51 ;
+  wire \en$56 ;
+  wire \en$61 ;
+  wire \en$66 ;
+  wire \en$71 ;
+  wire \en$76 ;
+  wire \en$81 ;
+  wire \en$86 ;
   wire \en$9 ;
   reg [3:0] \final  = 4'h0;
   wire generate_0_1;
-  wire \generate_0_1$158 ;
+  wire \generate_0_1$161 ;
   wire generate_0_11;
-  wire \generate_0_11$171 ;
+  wire \generate_0_11$174 ;
   wire generate_0_13;
-  wire \generate_0_13$173 ;
+  wire \generate_0_13$176 ;
   wire generate_0_15;
-  wire \generate_0_15$175 ;
+  wire \generate_0_15$178 ;
   wire generate_0_3;
-  wire \generate_0_3$163 ;
+  wire \generate_0_3$166 ;
   wire generate_0_5;
-  wire \generate_0_5$165 ;
+  wire \generate_0_5$168 ;
   wire generate_0_7;
-  wire \generate_0_7$167 ;
+  wire \generate_0_7$170 ;
   wire generate_0_9;
-  wire \generate_0_9$169 ;
+  wire \generate_0_9$172 ;
   wire generate_1_10;
-  wire \generate_1_10$185 ;
+  wire \generate_1_10$188 ;
   wire generate_1_11;
-  wire \generate_1_11$187 ;
+  wire \generate_1_11$190 ;
   wire generate_1_14;
-  wire \generate_1_14$189 ;
+  wire \generate_1_14$192 ;
   wire generate_1_15;
-  wire \generate_1_15$191 ;
+  wire \generate_1_15$194 ;
   wire generate_1_2;
-  wire \generate_1_2$177 ;
+  wire \generate_1_2$180 ;
   wire generate_1_3;
-  wire \generate_1_3$179 ;
+  wire \generate_1_3$182 ;
   wire generate_1_6;
-  wire \generate_1_6$181 ;
+  wire \generate_1_6$184 ;
   wire generate_1_7;
-  wire \generate_1_7$183 ;
+  wire \generate_1_7$186 ;
   wire generate_2_12;
-  wire \generate_2_12$201 ;
+  wire \generate_2_12$204 ;
   wire generate_2_13;
-  wire \generate_2_13$203 ;
+  wire \generate_2_13$206 ;
   wire generate_2_14;
-  wire \generate_2_14$205 ;
+  wire \generate_2_14$208 ;
   wire generate_2_15;
-  wire \generate_2_15$207 ;
+  wire \generate_2_15$210 ;
   wire generate_2_4;
-  wire \generate_2_4$193 ;
+  wire \generate_2_4$196 ;
   wire generate_2_5;
-  wire \generate_2_5$195 ;
+  wire \generate_2_5$198 ;
   wire generate_2_6;
-  wire \generate_2_6$197 ;
+  wire \generate_2_6$200 ;
   wire generate_2_7;
-  wire \generate_2_7$199 ;
+  wire \generate_2_7$202 ;
   wire generate_3_10;
-  wire \generate_3_10$213 ;
+  wire \generate_3_10$216 ;
   wire generate_3_11;
-  wire \generate_3_11$215 ;
+  wire \generate_3_11$218 ;
   wire generate_3_12;
-  wire \generate_3_12$217 ;
+  wire \generate_3_12$220 ;
   wire generate_3_13;
-  wire \generate_3_13$219 ;
+  wire \generate_3_13$222 ;
   wire generate_3_14;
-  wire \generate_3_14$221 ;
+  wire \generate_3_14$224 ;
   wire generate_3_15;
-  wire \generate_3_15$223 ;
+  wire \generate_3_15$226 ;
   wire generate_3_8;
-  wire \generate_3_8$209 ;
+  wire \generate_3_8$212 ;
   wire generate_3_9;
-  wire \generate_3_9$211 ;
+  wire \generate_3_9$214 ;
   wire generate_4_16;
-  wire \generate_4_16$225 ;
+  wire \generate_4_16$228 ;
   output last;
   wire last;
   input last_in;
   wire last_in;
-  wire \last_in$11 ;
-  wire \last_in$15 ;
-  wire \last_in$20 ;
-  wire \last_in$25 ;
-  wire \last_in$30 ;
-  wire \last_in$35 ;
-  wire \last_in$40 ;
-  wire \last_in$45 ;
-  wire \last_in$50 ;
-  wire \last_in$55 ;
-  wire \last_in$60 ;
-  wire \last_in$65 ;
-  wire \last_in$70 ;
-  wire \last_in$75 ;
-  wire \last_in$80 ;
-  wire \last_in$85 ;
+  wire \last_in$13 ;
+  wire \last_in$18 ;
+  wire \last_in$23 ;
+  wire \last_in$28 ;
+  wire \last_in$33 ;
+  wire \last_in$38 ;
+  wire \last_in$43 ;
+  wire \last_in$48 ;
+  wire \last_in$53 ;
+  wire \last_in$58 ;
+  wire \last_in$63 ;
+  wire \last_in$68 ;
+  wire \last_in$73 ;
+  wire \last_in$78 ;
+  wire \last_in$83 ;
+  wire \last_in$88 ;
   wire last_out;
-  wire \last_out$21 ;
-  wire \last_out$26 ;
-  wire \last_out$260 ;
-  wire \last_out$31 ;
-  wire \last_out$36 ;
-  wire \last_out$41 ;
-  wire \last_out$46 ;
-  wire \last_out$51 ;
-  wire \last_out$56 ;
-  wire \last_out$61 ;
-  wire \last_out$66 ;
-  wire \last_out$71 ;
-  wire \last_out$76 ;
-  wire \last_out$81 ;
-  wire \last_out$86 ;
+  wire \last_out$24 ;
+  wire \last_out$263 ;
+  wire \last_out$29 ;
+  wire \last_out$34 ;
+  wire \last_out$39 ;
+  wire \last_out$44 ;
+  wire \last_out$49 ;
+  wire \last_out$54 ;
+  wire \last_out$59 ;
+  wire \last_out$64 ;
+  wire \last_out$69 ;
+  wire \last_out$74 ;
+  wire \last_out$79 ;
+  wire \last_out$84 ;
+  wire \last_out$89 ;
   wire propagate_0_1;
   wire propagate_0_11;
-  wire \propagate_0_11$172 ;
+  wire \propagate_0_11$175 ;
   wire propagate_0_13;
-  wire \propagate_0_13$174 ;
+  wire \propagate_0_13$177 ;
   wire propagate_0_15;
-  wire \propagate_0_15$176 ;
-  wire \propagate_0_3$164 ;
-  wire \propagate_0_5$166 ;
-  wire \propagate_0_7$168 ;
+  wire \propagate_0_15$179 ;
+  wire \propagate_0_3$167 ;
+  wire \propagate_0_5$169 ;
+  wire \propagate_0_7$171 ;
   wire propagate_0_9;
-  wire \propagate_0_9$170 ;
+  wire \propagate_0_9$173 ;
   wire propagate_1_10;
-  wire \propagate_1_10$186 ;
+  wire \propagate_1_10$189 ;
   wire propagate_1_11;
-  wire \propagate_1_11$188 ;
+  wire \propagate_1_11$191 ;
   wire propagate_1_14;
-  wire \propagate_1_14$190 ;
+  wire \propagate_1_14$193 ;
   wire propagate_1_15;
-  wire \propagate_1_15$192 ;
+  wire \propagate_1_15$195 ;
   wire propagate_1_2;
   wire propagate_1_3;
-  wire \propagate_1_6$182 ;
-  wire \propagate_1_7$184 ;
+  wire \propagate_1_6$185 ;
+  wire \propagate_1_7$187 ;
   wire propagate_2_12;
-  wire \propagate_2_12$202 ;
+  wire \propagate_2_12$205 ;
   wire propagate_2_13;
-  wire \propagate_2_13$204 ;
+  wire \propagate_2_13$207 ;
   wire propagate_2_14;
-  wire \propagate_2_14$206 ;
+  wire \propagate_2_14$209 ;
   wire propagate_2_15;
-  wire \propagate_2_15$208 ;
+  wire \propagate_2_15$211 ;
   wire propagate_2_4;
   wire propagate_2_5;
   wire propagate_2_6;
@@ -1749,174 +1568,174 @@ module matrix2d_opt1_column(rst, en, a_in, b_in, last_in, result, valid, last, c
   assign \$98  = stage_0_x[0] & stage_0_y[0];
   assign \$99  = stage_0_x[0] ^ stage_0_y[0];
   assign \$101  = \$99  & stage_0_carry;
-  assign \generate_0_1$158  = \$98  | \$101 ;
+  assign \generate_0_1$161  = \$98  | \$101 ;
   assign \$104  = stage_0_x[2] & stage_0_y[2];
   assign \$105  = stage_0_x[2] ^ stage_0_y[2];
   assign \$106  = stage_0_x[1] & stage_0_y[1];
   assign \$107  = \$105  & \$106 ;
-  assign \generate_0_3$163  = \$104  | \$107 ;
+  assign \generate_0_3$166  = \$104  | \$107 ;
   assign \$108  = stage_0_x[2] ^ stage_0_y[2];
   assign \$109  = stage_0_x[1] ^ stage_0_y[1];
-  assign \propagate_0_3$164  = \$108  & \$109 ;
+  assign \propagate_0_3$167  = \$108  & \$109 ;
   assign \$110  = stage_0_x[4] & stage_0_y[4];
   assign \$111  = stage_0_x[4] ^ stage_0_y[4];
   assign \$112  = stage_0_x[3] & stage_0_y[3];
   assign \$113  = \$111  & \$112 ;
-  assign \generate_0_5$165  = \$110  | \$113 ;
+  assign \generate_0_5$168  = \$110  | \$113 ;
   assign \$114  = stage_0_x[4] ^ stage_0_y[4];
   assign \$115  = stage_0_x[3] ^ stage_0_y[3];
-  assign \propagate_0_5$166  = \$114  & \$115 ;
+  assign \propagate_0_5$169  = \$114  & \$115 ;
   assign \$116  = stage_0_x[6] & stage_0_y[6];
   assign \$117  = stage_0_x[6] ^ stage_0_y[6];
   assign \$118  = stage_0_x[5] & stage_0_y[5];
   assign \$119  = \$117  & \$118 ;
-  assign \generate_0_7$167  = \$116  | \$119 ;
+  assign \generate_0_7$170  = \$116  | \$119 ;
   assign \$120  = stage_0_x[6] ^ stage_0_y[6];
   assign \$121  = stage_0_x[5] ^ stage_0_y[5];
-  assign \propagate_0_7$168  = \$120  & \$121 ;
+  assign \propagate_0_7$171  = \$120  & \$121 ;
   assign \$122  = stage_0_x[8] & stage_0_y[8];
   assign \$123  = stage_0_x[8] ^ stage_0_y[8];
   assign \$124  = stage_0_x[7] & stage_0_y[7];
   assign \$125  = \$123  & \$124 ;
-  assign \generate_0_9$169  = \$122  | \$125 ;
+  assign \generate_0_9$172  = \$122  | \$125 ;
   assign \$126  = stage_0_x[8] ^ stage_0_y[8];
   assign \$127  = stage_0_x[7] ^ stage_0_y[7];
-  assign \propagate_0_9$170  = \$126  & \$127 ;
+  assign \propagate_0_9$173  = \$126  & \$127 ;
   assign \$128  = stage_0_x[10] & stage_0_y[10];
   assign \$129  = stage_0_x[10] ^ stage_0_y[10];
   assign \$130  = stage_0_x[9] & stage_0_y[9];
   assign \$131  = \$129  & \$130 ;
-  assign \generate_0_11$171  = \$128  | \$131 ;
+  assign \generate_0_11$174  = \$128  | \$131 ;
   assign \$132  = stage_0_x[10] ^ stage_0_y[10];
   assign \$133  = stage_0_x[9] ^ stage_0_y[9];
-  assign \propagate_0_11$172  = \$132  & \$133 ;
+  assign \propagate_0_11$175  = \$132  & \$133 ;
   assign \$134  = stage_0_x[12] & stage_0_y[12];
   assign \$135  = stage_0_x[12] ^ stage_0_y[12];
   assign \$136  = stage_0_x[11] & stage_0_y[11];
   assign \$137  = \$135  & \$136 ;
-  assign \generate_0_13$173  = \$134  | \$137 ;
+  assign \generate_0_13$176  = \$134  | \$137 ;
   assign \$138  = stage_0_x[12] ^ stage_0_y[12];
   assign \$139  = stage_0_x[11] ^ stage_0_y[11];
-  assign \propagate_0_13$174  = \$138  & \$139 ;
+  assign \propagate_0_13$177  = \$138  & \$139 ;
   assign \$140  = stage_0_x[14] & stage_0_y[14];
   assign \$141  = stage_0_x[14] ^ stage_0_y[14];
   assign \$142  = stage_0_x[13] & stage_0_y[13];
   assign \$143  = \$141  & \$142 ;
-  assign \generate_0_15$175  = \$140  | \$143 ;
+  assign \generate_0_15$178  = \$140  | \$143 ;
   assign \$144  = stage_0_x[14] ^ stage_0_y[14];
   assign \$145  = stage_0_x[13] ^ stage_0_y[13];
-  assign \propagate_0_15$176  = \$144  & \$145 ;
+  assign \propagate_0_15$179  = \$144  & \$145 ;
   assign \$146  = stage_0_x[1] & stage_0_y[1];
   assign \$147  = stage_0_x[1] ^ stage_0_y[1];
-  assign \$148  = \$147  & \generate_0_1$158 ;
-  assign \generate_1_2$177  = \$146  | \$148 ;
-  assign \$150  = \propagate_0_3$164  & \generate_0_1$158 ;
-  assign \generate_1_3$179  = \generate_0_3$163  | \$150 ;
+  assign \$148  = \$147  & \generate_0_1$161 ;
+  assign \generate_1_2$180  = \$146  | \$148 ;
+  assign \$150  = \propagate_0_3$167  & \generate_0_1$161 ;
+  assign \generate_1_3$182  = \generate_0_3$166  | \$150 ;
   assign \$151  = stage_0_x[5] & stage_0_y[5];
   assign \$152  = stage_0_x[5] ^ stage_0_y[5];
-  assign \$153  = \$152  & \generate_0_5$165 ;
-  assign \generate_1_6$181  = \$151  | \$153 ;
+  assign \$153  = \$152  & \generate_0_5$168 ;
+  assign \generate_1_6$184  = \$151  | \$153 ;
   assign \$154  = stage_0_x[5] ^ stage_0_y[5];
-  assign \propagate_1_6$182  = \$154  & \propagate_0_5$166 ;
-  assign \$155  = \propagate_0_7$168  & \generate_0_5$165 ;
-  assign \generate_1_7$183  = \generate_0_7$167  | \$155 ;
-  assign \propagate_1_7$184  = \propagate_0_7$168  & \propagate_0_5$166 ;
+  assign \propagate_1_6$185  = \$154  & \propagate_0_5$169 ;
+  assign \$155  = \propagate_0_7$171  & \generate_0_5$168 ;
+  assign \generate_1_7$186  = \generate_0_7$170  | \$155 ;
+  assign \propagate_1_7$187  = \propagate_0_7$171  & \propagate_0_5$169 ;
   assign \$156  = stage_0_x[9] & stage_0_y[9];
   assign \$157  = stage_0_x[9] ^ stage_0_y[9];
-  assign \$158  = \$157  & \generate_0_9$169 ;
-  assign \generate_1_10$185  = \$156  | \$158 ;
+  assign \$158  = \$157  & \generate_0_9$172 ;
+  assign \generate_1_10$188  = \$156  | \$158 ;
   assign \$159  = stage_0_x[9] ^ stage_0_y[9];
-  assign \propagate_1_10$186  = \$159  & \propagate_0_9$170 ;
-  assign \$160  = \propagate_0_11$172  & \generate_0_9$169 ;
-  assign \generate_1_11$187  = \generate_0_11$171  | \$160 ;
-  assign \propagate_1_11$188  = \propagate_0_11$172  & \propagate_0_9$170 ;
+  assign \propagate_1_10$189  = \$159  & \propagate_0_9$173 ;
+  assign \$160  = \propagate_0_11$175  & \generate_0_9$172 ;
+  assign \generate_1_11$190  = \generate_0_11$174  | \$160 ;
+  assign \propagate_1_11$191  = \propagate_0_11$175  & \propagate_0_9$173 ;
   assign \$161  = stage_0_x[13] & stage_0_y[13];
   assign \$162  = stage_0_x[13] ^ stage_0_y[13];
-  assign \$163  = \$162  & \generate_0_13$173 ;
-  assign \generate_1_14$189  = \$161  | \$163 ;
+  assign \$163  = \$162  & \generate_0_13$176 ;
+  assign \generate_1_14$192  = \$161  | \$163 ;
   assign \$164  = stage_0_x[13] ^ stage_0_y[13];
-  assign \propagate_1_14$190  = \$164  & \propagate_0_13$174 ;
-  assign \$165  = \propagate_0_15$176  & \generate_0_13$173 ;
-  assign \generate_1_15$191  = \generate_0_15$175  | \$165 ;
-  assign \propagate_1_15$192  = \propagate_0_15$176  & \propagate_0_13$174 ;
+  assign \propagate_1_14$193  = \$164  & \propagate_0_13$177 ;
+  assign \$165  = \propagate_0_15$179  & \generate_0_13$176 ;
+  assign \generate_1_15$194  = \generate_0_15$178  | \$165 ;
+  assign \propagate_1_15$195  = \propagate_0_15$179  & \propagate_0_13$177 ;
   assign \$166  = stage_0_x[3] & stage_0_y[3];
   assign \$167  = stage_0_x[3] ^ stage_0_y[3];
-  assign \$168  = \$167  & \generate_1_3$179 ;
-  assign \generate_2_4$193  = \$166  | \$168 ;
-  assign \$170  = \propagate_0_5$166  & \generate_1_3$179 ;
-  assign \generate_2_5$195  = \generate_0_5$165  | \$170 ;
-  assign \$171  = \propagate_1_6$182  & \generate_1_3$179 ;
-  assign \generate_2_6$197  = \generate_1_6$181  | \$171 ;
-  assign \$172  = \propagate_1_7$184  & \generate_1_3$179 ;
-  assign \generate_2_7$199  = \generate_1_7$183  | \$172 ;
+  assign \$168  = \$167  & \generate_1_3$182 ;
+  assign \generate_2_4$196  = \$166  | \$168 ;
+  assign \$170  = \propagate_0_5$169  & \generate_1_3$182 ;
+  assign \generate_2_5$198  = \generate_0_5$168  | \$170 ;
+  assign \$171  = \propagate_1_6$185  & \generate_1_3$182 ;
+  assign \generate_2_6$200  = \generate_1_6$184  | \$171 ;
+  assign \$172  = \propagate_1_7$187  & \generate_1_3$182 ;
+  assign \generate_2_7$202  = \generate_1_7$186  | \$172 ;
   assign \$173  = stage_0_x[11] & stage_0_y[11];
   assign \$174  = stage_0_x[11] ^ stage_0_y[11];
-  assign \$175  = \$174  & \generate_1_11$187 ;
-  assign \generate_2_12$201  = \$173  | \$175 ;
+  assign \$175  = \$174  & \generate_1_11$190 ;
+  assign \generate_2_12$204  = \$173  | \$175 ;
   assign \$176  = stage_0_x[11] ^ stage_0_y[11];
-  assign \propagate_2_12$202  = \$176  & \propagate_1_11$188 ;
-  assign \$177  = \propagate_0_13$174  & \generate_1_11$187 ;
-  assign \generate_2_13$203  = \generate_0_13$173  | \$177 ;
-  assign \propagate_2_13$204  = \propagate_0_13$174  & \propagate_1_11$188 ;
-  assign \$178  = \propagate_1_14$190  & \generate_1_11$187 ;
-  assign \generate_2_14$205  = \generate_1_14$189  | \$178 ;
-  assign \propagate_2_14$206  = \propagate_1_14$190  & \propagate_1_11$188 ;
-  assign \$179  = \propagate_1_15$192  & \generate_1_11$187 ;
-  assign \generate_2_15$207  = \generate_1_15$191  | \$179 ;
-  assign \propagate_2_15$208  = \propagate_1_15$192  & \propagate_1_11$188 ;
+  assign \propagate_2_12$205  = \$176  & \propagate_1_11$191 ;
+  assign \$177  = \propagate_0_13$177  & \generate_1_11$190 ;
+  assign \generate_2_13$206  = \generate_0_13$176  | \$177 ;
+  assign \propagate_2_13$207  = \propagate_0_13$177  & \propagate_1_11$191 ;
+  assign \$178  = \propagate_1_14$193  & \generate_1_11$190 ;
+  assign \generate_2_14$208  = \generate_1_14$192  | \$178 ;
+  assign \propagate_2_14$209  = \propagate_1_14$193  & \propagate_1_11$191 ;
+  assign \$179  = \propagate_1_15$195  & \generate_1_11$190 ;
+  assign \generate_2_15$210  = \generate_1_15$194  | \$179 ;
+  assign \propagate_2_15$211  = \propagate_1_15$195  & \propagate_1_11$191 ;
   assign \$180  = stage_0_x[7] & stage_0_y[7];
   assign \$181  = stage_0_x[7] ^ stage_0_y[7];
-  assign \$182  = \$181  & \generate_2_7$199 ;
-  assign \generate_3_8$209  = \$180  | \$182 ;
-  assign \$184  = \propagate_0_9$170  & \generate_2_7$199 ;
-  assign \generate_3_9$211  = \generate_0_9$169  | \$184 ;
-  assign \$185  = \propagate_1_10$186  & \generate_2_7$199 ;
-  assign \generate_3_10$213  = \generate_1_10$185  | \$185 ;
-  assign \$186  = \propagate_1_11$188  & \generate_2_7$199 ;
-  assign \generate_3_11$215  = \generate_1_11$187  | \$186 ;
-  assign \$187  = \propagate_2_12$202  & \generate_2_7$199 ;
-  assign \generate_3_12$217  = \generate_2_12$201  | \$187 ;
-  assign \$188  = \propagate_2_13$204  & \generate_2_7$199 ;
-  assign \generate_3_13$219  = \generate_2_13$203  | \$188 ;
-  assign \$189  = \propagate_2_14$206  & \generate_2_7$199 ;
-  assign \generate_3_14$221  = \generate_2_14$205  | \$189 ;
-  assign \$190  = \propagate_2_15$208  & \generate_2_7$199 ;
-  assign \generate_3_15$223  = \generate_2_15$207  | \$190 ;
+  assign \$182  = \$181  & \generate_2_7$202 ;
+  assign \generate_3_8$212  = \$180  | \$182 ;
+  assign \$184  = \propagate_0_9$173  & \generate_2_7$202 ;
+  assign \generate_3_9$214  = \generate_0_9$172  | \$184 ;
+  assign \$185  = \propagate_1_10$189  & \generate_2_7$202 ;
+  assign \generate_3_10$216  = \generate_1_10$188  | \$185 ;
+  assign \$186  = \propagate_1_11$191  & \generate_2_7$202 ;
+  assign \generate_3_11$218  = \generate_1_11$190  | \$186 ;
+  assign \$187  = \propagate_2_12$205  & \generate_2_7$202 ;
+  assign \generate_3_12$220  = \generate_2_12$204  | \$187 ;
+  assign \$188  = \propagate_2_13$207  & \generate_2_7$202 ;
+  assign \generate_3_13$222  = \generate_2_13$206  | \$188 ;
+  assign \$189  = \propagate_2_14$209  & \generate_2_7$202 ;
+  assign \generate_3_14$224  = \generate_2_14$208  | \$189 ;
+  assign \$190  = \propagate_2_15$211  & \generate_2_7$202 ;
+  assign \generate_3_15$226  = \generate_2_15$210  | \$190 ;
   assign \$191  = stage_0_x[15] & stage_0_y[15];
   assign \$192  = stage_0_x[15] ^ stage_0_y[15];
-  assign \$193  = \$192  & \generate_3_15$223 ;
-  assign \generate_4_16$225  = \$191  | \$193 ;
-  assign \$195  = drain_0 | \drain_0$229 ;
-  assign \$196  = \$195  | \drain_0$230 ;
-  assign \$197  = \$196  | \drain_0$231 ;
-  assign \$198  = \$197  | \drain_0$232 ;
-  assign \$199  = \$198  | \drain_0$233 ;
-  assign \$200  = \$199  | \drain_0$234 ;
-  assign \$201  = \$200  | \drain_0$235 ;
-  assign \$202  = \$201  | \drain_0$236 ;
-  assign \$203  = \$202  | \drain_0$237 ;
-  assign \$204  = \$203  | \drain_0$238 ;
-  assign \$205  = \$204  | \drain_0$239 ;
-  assign \$206  = \$205  | \drain_0$240 ;
-  assign \$207  = \$206  | \drain_0$241 ;
-  assign \$208  = \$207  | \drain_0$242 ;
-  assign \$209  = \$208  | \drain_0$243 ;
-  assign \$210  = drain_1 | \drain_1$245 ;
-  assign \$211  = \$210  | \drain_1$246 ;
-  assign \$212  = \$211  | \drain_1$247 ;
-  assign \$213  = \$212  | \drain_1$248 ;
-  assign \$214  = \$213  | \drain_1$249 ;
-  assign \$215  = \$214  | \drain_1$250 ;
-  assign \$216  = \$215  | \drain_1$251 ;
-  assign \$217  = \$216  | \drain_1$252 ;
-  assign \$218  = \$217  | \drain_1$253 ;
-  assign \$219  = \$218  | \drain_1$254 ;
-  assign \$220  = \$219  | \drain_1$255 ;
-  assign \$221  = \$220  | \drain_1$256 ;
-  assign \$222  = \$221  | \drain_1$257 ;
-  assign \$223  = \$222  | \drain_1$258 ;
-  assign \$224  = \$223  | \drain_1$259 ;
-  assign \$225  = | { \last_out$260 , \last_in$85 , \last_in$80 , \last_in$75 , \last_in$70 , \last_in$65 , \last_in$60 , \last_in$55 , \last_in$50 , \last_in$45 , \last_in$40 , \last_in$35 , \last_in$30 , \last_in$25 , \last_in$20 , \last_in$15  };
+  assign \$193  = \$192  & \generate_3_15$226 ;
+  assign \generate_4_16$228  = \$191  | \$193 ;
+  assign \$195  = drain_0 | \drain_0$232 ;
+  assign \$196  = \$195  | \drain_0$233 ;
+  assign \$197  = \$196  | \drain_0$234 ;
+  assign \$198  = \$197  | \drain_0$235 ;
+  assign \$199  = \$198  | \drain_0$236 ;
+  assign \$200  = \$199  | \drain_0$237 ;
+  assign \$201  = \$200  | \drain_0$238 ;
+  assign \$202  = \$201  | \drain_0$239 ;
+  assign \$203  = \$202  | \drain_0$240 ;
+  assign \$204  = \$203  | \drain_0$241 ;
+  assign \$205  = \$204  | \drain_0$242 ;
+  assign \$206  = \$205  | \drain_0$243 ;
+  assign \$207  = \$206  | \drain_0$244 ;
+  assign \$208  = \$207  | \drain_0$245 ;
+  assign \$209  = \$208  | \drain_0$246 ;
+  assign \$210  = drain_1 | \drain_1$248 ;
+  assign \$211  = \$210  | \drain_1$249 ;
+  assign \$212  = \$211  | \drain_1$250 ;
+  assign \$213  = \$212  | \drain_1$251 ;
+  assign \$214  = \$213  | \drain_1$252 ;
+  assign \$215  = \$214  | \drain_1$253 ;
+  assign \$216  = \$215  | \drain_1$254 ;
+  assign \$217  = \$216  | \drain_1$255 ;
+  assign \$218  = \$217  | \drain_1$256 ;
+  assign \$219  = \$218  | \drain_1$257 ;
+  assign \$220  = \$219  | \drain_1$258 ;
+  assign \$221  = \$220  | \drain_1$259 ;
+  assign \$222  = \$221  | \drain_1$260 ;
+  assign \$223  = \$222  | \drain_1$261 ;
+  assign \$224  = \$223  | \drain_1$262 ;
+  assign \$225  = | { \last_out$263 , \last_in$88 , \last_in$83 , \last_in$78 , \last_in$73 , \last_in$68 , \last_in$63 , \last_in$58 , \last_in$53 , \last_in$48 , \last_in$43 , \last_in$38 , \last_in$33 , \last_in$28 , \last_in$23 , \last_in$18  };
   assign \$232  = word_0[5] ^ word_1[0];
   assign \$234  = word_0[7] ^ word_1[1];
   assign \$235  = word_0[8] ^ word_1[2];
@@ -1952,7 +1771,7 @@ module matrix2d_opt1_column(rst, en, a_in, b_in, last_in, result, valid, last, c
   assign \$280  = stage_0_x[13] ^ stage_0_y[13];
   assign \$281  = stage_0_x[14] ^ stage_0_y[14];
   assign \$282  = stage_0_x[15] ^ stage_0_y[15];
-  assign \$285  = { 1'h0, \$282 , \$281 , \$280 , \$279 , \$278 , \$277 , \$276 , \$275 , \$274 , \$273 , \$272 , \$271 , \$270 , \$269 , \$268 , \$267 , \$266  } ^ { \generate_4_16$225 , \generate_3_15$223 , \generate_3_14$221 , \generate_3_13$219 , \generate_3_12$217 , \generate_3_11$215 , \generate_3_10$213 , \generate_3_9$211 , \generate_3_8$209 , \generate_2_7$199 , \generate_2_6$197 , \generate_2_5$195 , \generate_2_4$193 , \generate_1_3$179 , \generate_1_2$177 , \generate_0_1$158 , stage_0_carry, 1'h0 };
+  assign \$285  = { 1'h0, \$282 , \$281 , \$280 , \$279 , \$278 , \$277 , \$276 , \$275 , \$274 , \$273 , \$272 , \$271 , \$270 , \$269 , \$268 , \$267 , \$266  } ^ { \generate_4_16$228 , \generate_3_15$226 , \generate_3_14$224 , \generate_3_13$222 , \generate_3_12$220 , \generate_3_11$218 , \generate_3_10$216 , \generate_3_9$214 , \generate_3_8$212 , \generate_2_7$202 , \generate_2_6$200 , \generate_2_5$198 , \generate_2_4$196 , \generate_1_3$182 , \generate_1_2$180 , \generate_0_1$161 , stage_0_carry, 1'h0 };
   always @(posedge clk)
     word_0 <= \$318 ;
   always @(posedge clk)
@@ -1976,218 +1795,225 @@ module matrix2d_opt1_column(rst, en, a_in, b_in, last_in, result, valid, last, c
   assign \$324  = en ? word_0[31:16] : stage_0_x;
   assign \$323  = en ? \$265 [17] : stage_0_carry;
   assign \$322  = en ? \$245 [16:1] : stage_0_sum;
-  assign \$procmux$75_Y  = en ? { \final [2:0], \last_out$260  } : \final ;
+  assign \$procmux$75_Y  = en ? { \final [2:0], \last_out$263  } : \final ;
   assign \$321  = rst ? 4'h0 : \$procmux$75_Y ;
   assign \$procmux$79_Y  = en ? { \$signal [2:0], \$225  } : \$signal ;
   assign \$320  = rst ? 4'h0 : \$procmux$79_Y ;
   assign \$319  = en ? \$224  : word_1;
   assign \$318  = en ? \$209  : word_0;
+  matrix2d_opt1_broadcast_b broadcast_b (
+    .clk(clk),
+    .data_in(b_in),
+    .data_out(data_out),
+    .en(en),
+    .rst(rst)
+  );
   matrix2d_opt1_pe pe_0 (
     .a_in(a_in[7:0]),
     .a_out(\$286 ),
-    .b_in(b_in[7:0]),
+    .b_in(data_out[7:0]),
     .b_out(\$287 ),
     .clk(clk),
     .drain_0(drain_0),
     .drain_1(drain_1),
     .en(en),
     .last_in(last_in),
-    .last_out(\last_in$15 ),
+    .last_out(\last_in$18 ),
     .rst(rst)
   );
   matrix2d_opt1_pe pe_1 (
     .a_in(a_in[15:8]),
     .a_out(\$288 ),
-    .b_in(b_in[15:8]),
+    .b_in(data_out[7:0]),
     .b_out(\$289 ),
     .clk(clk),
-    .drain_0(\drain_0$229 ),
-    .drain_1(\drain_1$245 ),
+    .drain_0(\drain_0$232 ),
+    .drain_1(\drain_1$248 ),
     .en(en),
-    .last_in(\last_in$15 ),
-    .last_out(\last_in$20 ),
+    .last_in(\last_in$18 ),
+    .last_out(\last_in$23 ),
     .rst(rst)
   );
   matrix2d_opt1_pe pe_10 (
     .a_in(a_in[87:80]),
     .a_out(\$306 ),
-    .b_in(b_in[87:80]),
+    .b_in(data_out[23:16]),
     .b_out(\$307 ),
     .clk(clk),
-    .drain_0(\drain_0$238 ),
-    .drain_1(\drain_1$254 ),
+    .drain_0(\drain_0$241 ),
+    .drain_1(\drain_1$257 ),
     .en(en),
-    .last_in(\last_in$60 ),
-    .last_out(\last_in$65 ),
+    .last_in(\last_in$63 ),
+    .last_out(\last_in$68 ),
     .rst(rst)
   );
   matrix2d_opt1_pe pe_11 (
     .a_in(a_in[95:88]),
     .a_out(\$308 ),
-    .b_in(b_in[95:88]),
+    .b_in(data_out[23:16]),
     .b_out(\$309 ),
     .clk(clk),
-    .drain_0(\drain_0$239 ),
-    .drain_1(\drain_1$255 ),
+    .drain_0(\drain_0$242 ),
+    .drain_1(\drain_1$258 ),
     .en(en),
-    .last_in(\last_in$65 ),
-    .last_out(\last_in$70 ),
+    .last_in(\last_in$68 ),
+    .last_out(\last_in$73 ),
     .rst(rst)
   );
   matrix2d_opt1_pe pe_12 (
     .a_in(a_in[103:96]),
     .a_out(\$310 ),
-    .b_in(b_in[103:96]),
+    .b_in(data_out[31:24]),
     .b_out(\$311 ),
     .clk(clk),
-    .drain_0(\drain_0$240 ),
-    .drain_1(\drain_1$256 ),
+    .drain_0(\drain_0$243 ),
+    .drain_1(\drain_1$259 ),
     .en(en),
-    .last_in(\last_in$70 ),
-    .last_out(\last_in$75 ),
+    .last_in(\last_in$73 ),
+    .last_out(\last_in$78 ),
     .rst(rst)
   );
   matrix2d_opt1_pe pe_13 (
     .a_in(a_in[111:104]),
     .a_out(\$312 ),
-    .b_in(b_in[111:104]),
+    .b_in(data_out[31:24]),
     .b_out(\$313 ),
     .clk(clk),
-    .drain_0(\drain_0$241 ),
-    .drain_1(\drain_1$257 ),
+    .drain_0(\drain_0$244 ),
+    .drain_1(\drain_1$260 ),
     .en(en),
-    .last_in(\last_in$75 ),
-    .last_out(\last_in$80 ),
+    .last_in(\last_in$78 ),
+    .last_out(\last_in$83 ),
     .rst(rst)
   );
   matrix2d_opt1_pe pe_14 (
     .a_in(a_in[119:112]),
     .a_out(\$314 ),
-    .b_in(b_in[119:112]),
+    .b_in(data_out[31:24]),
     .b_out(\$315 ),
     .clk(clk),
-    .drain_0(\drain_0$242 ),
-    .drain_1(\drain_1$258 ),
+    .drain_0(\drain_0$245 ),
+    .drain_1(\drain_1$261 ),
     .en(en),
-    .last_in(\last_in$80 ),
-    .last_out(\last_in$85 ),
+    .last_in(\last_in$83 ),
+    .last_out(\last_in$88 ),
     .rst(rst)
   );
   matrix2d_opt1_pe pe_15 (
     .a_in(a_in[127:120]),
     .a_out(\$316 ),
-    .b_in(b_in[127:120]),
+    .b_in(data_out[31:24]),
     .b_out(\$317 ),
     .clk(clk),
-    .drain_0(\drain_0$243 ),
-    .drain_1(\drain_1$259 ),
+    .drain_0(\drain_0$246 ),
+    .drain_1(\drain_1$262 ),
     .en(en),
-    .last_in(\last_in$85 ),
-    .last_out(\last_out$260 ),
+    .last_in(\last_in$88 ),
+    .last_out(\last_out$263 ),
     .rst(rst)
   );
   matrix2d_opt1_pe pe_2 (
     .a_in(a_in[23:16]),
     .a_out(\$290 ),
-    .b_in(b_in[23:16]),
+    .b_in(data_out[7:0]),
     .b_out(\$291 ),
     .clk(clk),
-    .drain_0(\drain_0$230 ),
-    .drain_1(\drain_1$246 ),
+    .drain_0(\drain_0$233 ),
+    .drain_1(\drain_1$249 ),
     .en(en),
-    .last_in(\last_in$20 ),
-    .last_out(\last_in$25 ),
+    .last_in(\last_in$23 ),
+    .last_out(\last_in$28 ),
     .rst(rst)
   );
   matrix2d_opt1_pe pe_3 (
     .a_in(a_in[31:24]),
     .a_out(\$292 ),
-    .b_in(b_in[31:24]),
+    .b_in(data_out[7:0]),
     .b_out(\$293 ),
     .clk(clk),
-    .drain_0(\drain_0$231 ),
-    .drain_1(\drain_1$247 ),
+    .drain_0(\drain_0$234 ),
+    .drain_1(\drain_1$250 ),
     .en(en),
-    .last_in(\last_in$25 ),
-    .last_out(\last_in$30 ),
+    .last_in(\last_in$28 ),
+    .last_out(\last_in$33 ),
     .rst(rst)
   );
   matrix2d_opt1_pe pe_4 (
     .a_in(a_in[39:32]),
     .a_out(\$294 ),
-    .b_in(b_in[39:32]),
+    .b_in(data_out[15:8]),
     .b_out(\$295 ),
     .clk(clk),
-    .drain_0(\drain_0$232 ),
-    .drain_1(\drain_1$248 ),
+    .drain_0(\drain_0$235 ),
+    .drain_1(\drain_1$251 ),
     .en(en),
-    .last_in(\last_in$30 ),
-    .last_out(\last_in$35 ),
+    .last_in(\last_in$33 ),
+    .last_out(\last_in$38 ),
     .rst(rst)
   );
   matrix2d_opt1_pe pe_5 (
     .a_in(a_in[47:40]),
     .a_out(\$296 ),
-    .b_in(b_in[47:40]),
+    .b_in(data_out[15:8]),
     .b_out(\$297 ),
     .clk(clk),
-    .drain_0(\drain_0$233 ),
-    .drain_1(\drain_1$249 ),
+    .drain_0(\drain_0$236 ),
+    .drain_1(\drain_1$252 ),
     .en(en),
-    .last_in(\last_in$35 ),
-    .last_out(\last_in$40 ),
+    .last_in(\last_in$38 ),
+    .last_out(\last_in$43 ),
     .rst(rst)
   );
   matrix2d_opt1_pe pe_6 (
     .a_in(a_in[55:48]),
     .a_out(\$298 ),
-    .b_in(b_in[55:48]),
+    .b_in(data_out[15:8]),
     .b_out(\$299 ),
     .clk(clk),
-    .drain_0(\drain_0$234 ),
-    .drain_1(\drain_1$250 ),
+    .drain_0(\drain_0$237 ),
+    .drain_1(\drain_1$253 ),
     .en(en),
-    .last_in(\last_in$40 ),
-    .last_out(\last_in$45 ),
+    .last_in(\last_in$43 ),
+    .last_out(\last_in$48 ),
     .rst(rst)
   );
   matrix2d_opt1_pe pe_7 (
     .a_in(a_in[63:56]),
     .a_out(\$300 ),
-    .b_in(b_in[63:56]),
+    .b_in(data_out[15:8]),
     .b_out(\$301 ),
     .clk(clk),
-    .drain_0(\drain_0$235 ),
-    .drain_1(\drain_1$251 ),
+    .drain_0(\drain_0$238 ),
+    .drain_1(\drain_1$254 ),
     .en(en),
-    .last_in(\last_in$45 ),
-    .last_out(\last_in$50 ),
+    .last_in(\last_in$48 ),
+    .last_out(\last_in$53 ),
     .rst(rst)
   );
   matrix2d_opt1_pe pe_8 (
     .a_in(a_in[71:64]),
     .a_out(\$302 ),
-    .b_in(b_in[71:64]),
+    .b_in(data_out[23:16]),
     .b_out(\$303 ),
     .clk(clk),
-    .drain_0(\drain_0$236 ),
-    .drain_1(\drain_1$252 ),
+    .drain_0(\drain_0$239 ),
+    .drain_1(\drain_1$255 ),
     .en(en),
-    .last_in(\last_in$50 ),
-    .last_out(\last_in$55 ),
+    .last_in(\last_in$53 ),
+    .last_out(\last_in$58 ),
     .rst(rst)
   );
   matrix2d_opt1_pe pe_9 (
     .a_in(a_in[79:72]),
     .a_out(\$304 ),
-    .b_in(b_in[79:72]),
+    .b_in(data_out[23:16]),
     .b_out(\$305 ),
     .clk(clk),
-    .drain_0(\drain_0$237 ),
-    .drain_1(\drain_1$253 ),
+    .drain_0(\drain_0$240 ),
+    .drain_1(\drain_1$256 ),
     .en(en),
-    .last_in(\last_in$55 ),
-    .last_out(\last_in$60 ),
+    .last_in(\last_in$58 ),
+    .last_out(\last_in$63 ),
     .rst(rst)
   );
   assign last = \final [3];
@@ -2219,69 +2045,71 @@ module matrix2d_opt1_column(rst, en, a_in, b_in, last_in, result, valid, last, c
   assign generate_0_3 = 1'h0;
   assign propagate_0_1 = 1'h0;
   assign generate_0_1 = 1'h0;
-  assign \b_in$87  = b_in[127:120];
-  assign \last_out$86  = \last_in$85 ;
-  assign \a_in$84  = a_in[127:120];
-  assign \en$83  = en;
-  assign \b_in$82  = b_in[119:112];
-  assign \last_out$81  = \last_in$80 ;
-  assign \a_in$79  = a_in[119:112];
-  assign \en$78  = en;
-  assign \b_in$77  = b_in[111:104];
-  assign \last_out$76  = \last_in$75 ;
-  assign \a_in$74  = a_in[111:104];
-  assign \en$73  = en;
-  assign \b_in$72  = b_in[103:96];
-  assign \last_out$71  = \last_in$70 ;
-  assign \a_in$69  = a_in[103:96];
-  assign \en$68  = en;
-  assign \b_in$67  = b_in[95:88];
-  assign \last_out$66  = \last_in$65 ;
-  assign \a_in$64  = a_in[95:88];
-  assign \en$63  = en;
-  assign \b_in$62  = b_in[87:80];
-  assign \last_out$61  = \last_in$60 ;
-  assign \a_in$59  = a_in[87:80];
-  assign \en$58  = en;
-  assign \b_in$57  = b_in[79:72];
-  assign \last_out$56  = \last_in$55 ;
-  assign \a_in$54  = a_in[79:72];
-  assign \en$53  = en;
-  assign \b_in$52  = b_in[71:64];
-  assign \last_out$51  = \last_in$50 ;
-  assign \a_in$49  = a_in[71:64];
-  assign \en$48  = en;
-  assign \b_in$47  = b_in[63:56];
-  assign \last_out$46  = \last_in$45 ;
-  assign \a_in$44  = a_in[63:56];
-  assign \en$43  = en;
-  assign \b_in$42  = b_in[55:48];
-  assign \last_out$41  = \last_in$40 ;
-  assign \a_in$39  = a_in[55:48];
-  assign \en$38  = en;
-  assign \b_in$37  = b_in[47:40];
-  assign \last_out$36  = \last_in$35 ;
-  assign \a_in$34  = a_in[47:40];
-  assign \en$33  = en;
-  assign \b_in$32  = b_in[39:32];
-  assign \last_out$31  = \last_in$30 ;
-  assign \a_in$29  = a_in[39:32];
-  assign \en$28  = en;
-  assign \b_in$27  = b_in[31:24];
-  assign \last_out$26  = \last_in$25 ;
-  assign \a_in$24  = a_in[31:24];
-  assign \en$23  = en;
-  assign \b_in$22  = b_in[23:16];
-  assign \last_out$21  = \last_in$20 ;
-  assign \a_in$19  = a_in[23:16];
-  assign \en$18  = en;
-  assign \b_in$17  = b_in[15:8];
-  assign last_out = \last_in$15 ;
-  assign \a_in$14  = a_in[15:8];
-  assign \en$13  = en;
-  assign \b_in$12  = b_in[7:0];
-  assign \last_in$11  = last_in;
-  assign \a_in$10  = a_in[7:0];
+  assign \b_in$90  = data_out[31:24];
+  assign \last_out$89  = \last_in$88 ;
+  assign \a_in$87  = a_in[127:120];
+  assign \en$86  = en;
+  assign \b_in$85  = data_out[31:24];
+  assign \last_out$84  = \last_in$83 ;
+  assign \a_in$82  = a_in[119:112];
+  assign \en$81  = en;
+  assign \b_in$80  = data_out[31:24];
+  assign \last_out$79  = \last_in$78 ;
+  assign \a_in$77  = a_in[111:104];
+  assign \en$76  = en;
+  assign \b_in$75  = data_out[31:24];
+  assign \last_out$74  = \last_in$73 ;
+  assign \a_in$72  = a_in[103:96];
+  assign \en$71  = en;
+  assign \b_in$70  = data_out[23:16];
+  assign \last_out$69  = \last_in$68 ;
+  assign \a_in$67  = a_in[95:88];
+  assign \en$66  = en;
+  assign \b_in$65  = data_out[23:16];
+  assign \last_out$64  = \last_in$63 ;
+  assign \a_in$62  = a_in[87:80];
+  assign \en$61  = en;
+  assign \b_in$60  = data_out[23:16];
+  assign \last_out$59  = \last_in$58 ;
+  assign \a_in$57  = a_in[79:72];
+  assign \en$56  = en;
+  assign \b_in$55  = data_out[23:16];
+  assign \last_out$54  = \last_in$53 ;
+  assign \a_in$52  = a_in[71:64];
+  assign \en$51  = en;
+  assign \b_in$50  = data_out[15:8];
+  assign \last_out$49  = \last_in$48 ;
+  assign \a_in$47  = a_in[63:56];
+  assign \en$46  = en;
+  assign \b_in$45  = data_out[15:8];
+  assign \last_out$44  = \last_in$43 ;
+  assign \a_in$42  = a_in[55:48];
+  assign \en$41  = en;
+  assign \b_in$40  = data_out[15:8];
+  assign \last_out$39  = \last_in$38 ;
+  assign \a_in$37  = a_in[47:40];
+  assign \en$36  = en;
+  assign \b_in$35  = data_out[15:8];
+  assign \last_out$34  = \last_in$33 ;
+  assign \a_in$32  = a_in[39:32];
+  assign \en$31  = en;
+  assign \b_in$30  = data_out[7:0];
+  assign \last_out$29  = \last_in$28 ;
+  assign \a_in$27  = a_in[31:24];
+  assign \en$26  = en;
+  assign \b_in$25  = data_out[7:0];
+  assign \last_out$24  = \last_in$23 ;
+  assign \a_in$22  = a_in[23:16];
+  assign \en$21  = en;
+  assign \b_in$20  = data_out[7:0];
+  assign last_out = \last_in$18 ;
+  assign \a_in$17  = a_in[15:8];
+  assign \en$16  = en;
+  assign \b_in$14  = data_out[7:0];
+  assign \last_in$13  = last_in;
+  assign \a_in$12  = a_in[7:0];
+  assign \en$11  = en;
+  assign data_in = b_in;
   assign \en$9  = en;
 endmodule
 

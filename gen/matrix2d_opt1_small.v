@@ -31,6 +31,8 @@ module matrix2d_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c__r
   wire [1:0] \$procmux$69_Y ;
   wire \$signal ;
   wire \$signal$13 ;
+  wire [31:0] a_0;
+  wire [31:0] a_1;
   input [32:0] a__payload;
   wire [32:0] a__payload;
   wire [31:0] \a__payload.data ;
@@ -44,8 +46,8 @@ module matrix2d_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c__r
   input a__valid;
   wire a__valid;
   wire [31:0] a_in;
-  wire [31:0] \a_in$43 ;
-  wire [31:0] \a_in$47 ;
+  wire [31:0] \a_in$38 ;
+  wire [31:0] \a_in$41 ;
   input [24:0] b__payload;
   wire [24:0] b__payload;
   wire [23:0] \b__payload.data ;
@@ -57,9 +59,9 @@ module matrix2d_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c__r
   wire b__ready;
   input b__valid;
   wire b__valid;
-  wire [31:0] b_in;
-  wire [31:0] \b_in$44 ;
-  wire [31:0] \b_in$48 ;
+  wire [7:0] b_in;
+  wire [7:0] \b_in$39 ;
+  wire [7:0] \b_in$42 ;
   output [96:0] c__payload;
   wire [96:0] c__payload;
   wire [95:0] \c__payload.data ;
@@ -78,17 +80,11 @@ module matrix2d_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c__r
   wire [7:0] \data_in$23 ;
   wire [7:0] \data_in$25 ;
   wire [7:0] \data_in$27 ;
-  wire [7:0] \data_in$29 ;
-  wire [7:0] \data_in$31 ;
-  wire [7:0] \data_in$33 ;
-  wire [23:0] data_out;
-  wire [23:0] \data_out$36 ;
-  wire [23:0] \data_out$37 ;
-  wire [23:0] \data_out$38 ;
-  wire [31:0] \data_out$40 ;
-  wire [2:0] \data_out$42 ;
-  wire [31:0] \data_out$45 ;
-  wire [31:0] \data_out$49 ;
+  wire [15:0] data_out;
+  wire [15:0] \data_out$30 ;
+  wire [15:0] \data_out$31 ;
+  wire [15:0] \data_out$32 ;
+  wire [1:0] \data_out$37 ;
   wire en;
   wire \en$16 ;
   wire \en$17 ;
@@ -97,23 +93,20 @@ module matrix2d_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c__r
   wire \en$22 ;
   wire \en$24 ;
   wire \en$26 ;
-  wire \en$28 ;
-  wire \en$30 ;
-  wire \en$32 ;
   wire [96:0] in_payload;
   wire in_ready;
   wire in_valid;
   wire last;
-  wire \last$56 ;
+  wire \last$49 ;
   wire last_in;
-  wire \last_in$46 ;
-  wire \last_in$50 ;
+  wire \last_in$40 ;
+  wire \last_in$43 ;
   wire [96:0] out_payload;
   wire out_ready;
   wire out_valid;
   wire [31:0] result;
-  wire [31:0] \result$54 ;
-  wire [31:0] \result$55 ;
+  wire [31:0] \result$47 ;
+  wire [31:0] \result$48 ;
   input rst;
   wire rst;
   wire valid;
@@ -147,88 +140,67 @@ module matrix2d_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c__r
   matrix2d_opt1_small_broadcast_a broadcast_a_1 (
     .clk(clk),
     .data_in(\data_in$23 ),
-    .data_out(\data_out$36 ),
+    .data_out(\data_out$30 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   matrix2d_opt1_small_broadcast_a broadcast_a_2 (
     .clk(clk),
     .data_in(\data_in$25 ),
-    .data_out(\data_out$37 ),
+    .data_out(\data_out$31 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   matrix2d_opt1_small_broadcast_a broadcast_a_3 (
     .clk(clk),
     .data_in(\data_in$27 ),
-    .data_out(\data_out$38 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  matrix2d_opt1_small_broadcast_b broadcast_b_0 (
-    .clk(clk),
-    .data_in(b__payload[7:0]),
-    .data_out(b_in),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  matrix2d_opt1_small_broadcast_b broadcast_b_1 (
-    .clk(clk),
-    .data_in(b__payload[15:8]),
-    .data_out(\b_in$44 ),
-    .en(\$signal$13 ),
-    .rst(rst)
-  );
-  matrix2d_opt1_small_broadcast_b broadcast_b_2 (
-    .clk(clk),
-    .data_in(b__payload[23:16]),
-    .data_out(\b_in$48 ),
+    .data_out(\data_out$32 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   matrix2d_opt1_small_broadcast_last broadcast_last_0 (
     .clk(clk),
     .data_in(data_in),
-    .data_out(\data_out$42 ),
+    .data_out(\data_out$37 ),
     .en(\$signal$13 ),
     .rst(rst)
   );
   matrix2d_opt1_small_column column_0 (
-    .a_in({ \data_out$38 [7:0], \data_out$37 [7:0], \data_out$36 [7:0], data_out[7:0] }),
-    .b_in(b_in),
+    .a_in({ \data_out$32 [7:0], \data_out$31 [7:0], \data_out$30 [7:0], data_out[7:0] }),
+    .b_in(b__payload[7:0]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$13 ),
-    .last_in(\data_out$42 [0]),
+    .last_in(\data_out$37 [0]),
     .result(result),
     .rst(rst),
     .valid(\$12 )
   );
   matrix2d_opt1_small_column column_1 (
-    .a_in({ \data_out$38 [15:8], \data_out$37 [15:8], \data_out$36 [15:8], data_out[15:8] }),
-    .b_in(\b_in$44 ),
+    .a_in({ \data_out$32 [7:0], \data_out$31 [7:0], \data_out$30 [7:0], data_out[7:0] }),
+    .b_in(b__payload[15:8]),
     .clk(clk),
     .en(\$signal$13 ),
     .last(\$15 ),
-    .last_in(\data_out$42 [1]),
-    .result(\result$54 ),
+    .last_in(\data_out$37 [0]),
+    .result(\result$47 ),
     .rst(rst),
     .valid(\$14 )
   );
   matrix2d_opt1_small_column column_2 (
-    .a_in({ \data_out$38 [23:16], \data_out$37 [23:16], \data_out$36 [23:16], data_out[23:16] }),
-    .b_in(\b_in$48 ),
+    .a_in({ \data_out$32 [15:8], \data_out$31 [15:8], \data_out$30 [15:8], data_out[15:8] }),
+    .b_in(b__payload[23:16]),
     .clk(clk),
     .en(\$signal$13 ),
-    .last(\last$56 ),
-    .last_in(\data_out$42 [2]),
-    .result(\result$55 ),
+    .last(\last$49 ),
+    .last_in(\data_out$37 [1]),
+    .result(\result$48 ),
     .rst(rst),
     .valid(in_valid)
   );
   matrix2d_opt1_small_skid_buffer skid (
     .clk(clk),
-    .in_payload({ \last$56 , \result$55 , \result$54 , result }),
+    .in_payload({ \last$49 , \result$48 , \result$47 , result }),
     .in_ready(\$signal$13 ),
     .in_valid(in_valid),
     .out_payload(c__payload),
@@ -261,23 +233,19 @@ module matrix2d_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c__r
   assign out_valid = c__valid;
   assign out_payload = c__payload;
   assign valid = in_valid;
-  assign in_payload = { \last$56 , \result$55 , \result$54 , result };
+  assign in_payload = { \last$49 , \result$48 , \result$47 , result };
   assign in_ready = \$signal$13 ;
-  assign \last_in$50  = \data_out$42 [2];
-  assign \data_out$49  = \b_in$48 ;
-  assign \a_in$47  = { \data_out$38 [23:16], \data_out$37 [23:16], \data_out$36 [23:16], data_out[23:16] };
-  assign \last_in$46  = \data_out$42 [1];
-  assign \data_out$45  = \b_in$44 ;
-  assign \a_in$43  = { \data_out$38 [15:8], \data_out$37 [15:8], \data_out$36 [15:8], data_out[15:8] };
-  assign last_in = \data_out$42 [0];
-  assign \data_out$40  = b_in;
-  assign a_in = { \data_out$38 [7:0], \data_out$37 [7:0], \data_out$36 [7:0], data_out[7:0] };
-  assign \data_in$33  = b__payload[23:16];
-  assign \en$32  = \$signal$13 ;
-  assign \data_in$31  = b__payload[15:8];
-  assign \en$30  = \$signal$13 ;
-  assign \data_in$29  = b__payload[7:0];
-  assign \en$28  = \$signal$13 ;
+  assign \last_in$43  = \data_out$37 [1];
+  assign \b_in$42  = b__payload[23:16];
+  assign \a_in$41  = { \data_out$32 [15:8], \data_out$31 [15:8], \data_out$30 [15:8], data_out[15:8] };
+  assign \last_in$40  = \data_out$37 [0];
+  assign \b_in$39  = b__payload[15:8];
+  assign \a_in$38  = { \data_out$32 [7:0], \data_out$31 [7:0], \data_out$30 [7:0], data_out[7:0] };
+  assign last_in = \data_out$37 [0];
+  assign b_in = b__payload[7:0];
+  assign a_in = { \data_out$32 [7:0], \data_out$31 [7:0], \data_out$30 [7:0], data_out[7:0] };
+  assign a_1 = { \data_out$32 [15:8], \data_out$31 [15:8], \data_out$30 [15:8], data_out[15:8] };
+  assign a_0 = { \data_out$32 [7:0], \data_out$31 [7:0], \data_out$30 [7:0], data_out[7:0] };
   assign \en$26  = \$signal$13 ;
   assign \en$24  = \$signal$13 ;
   assign \en$22  = \$signal$13 ;
@@ -298,8 +266,8 @@ module matrix2d_opt1_small_broadcast_a(rst, en, data_in, data_out, clk);
   wire clk;
   input [7:0] data_in;
   wire [7:0] data_in;
-  output [23:0] data_out;
-  wire [23:0] data_out;
+  output [15:0] data_out;
+  wire [15:0] data_out;
   input en;
   wire en;
   input rst;
@@ -314,7 +282,7 @@ module matrix2d_opt1_small_broadcast_a(rst, en, data_in, data_out, clk);
   assign \$2  = rst ? 8'h00 : \$procmux$29_Y ;
   assign \$procmux$33_Y  = en ? data_in : stage_1_copy_0;
   assign \$1  = rst ? 8'h00 : \$procmux$33_Y ;
-  assign data_out = { stage_1_copy_1, stage_1_copy_0, stage_1_copy_0 };
+  assign data_out = { stage_1_copy_1, stage_1_copy_0 };
 endmodule
 
 module matrix2d_opt1_small_broadcast_b(rst, en, data_in, data_out, clk);
@@ -324,8 +292,8 @@ module matrix2d_opt1_small_broadcast_b(rst, en, data_in, data_out, clk);
   wire clk;
   input [7:0] data_in;
   wire [7:0] data_in;
-  output [31:0] data_out;
-  wire [31:0] data_out;
+  output [15:0] data_out;
+  wire [15:0] data_out;
   input en;
   wire en;
   input rst;
@@ -338,7 +306,7 @@ module matrix2d_opt1_small_broadcast_b(rst, en, data_in, data_out, clk);
     stage_1_copy_1 <= \$2 ;
   assign \$2  = en ? data_in : stage_1_copy_1;
   assign \$1  = en ? data_in : stage_1_copy_0;
-  assign data_out = { stage_1_copy_1, stage_1_copy_1, stage_1_copy_0, stage_1_copy_0 };
+  assign data_out = { stage_1_copy_1, stage_1_copy_0 };
 endmodule
 
 module matrix2d_opt1_small_broadcast_last(rst, en, data_in, data_out, clk);
@@ -350,8 +318,8 @@ module matrix2d_opt1_small_broadcast_last(rst, en, data_in, data_out, clk);
   wire clk;
   input data_in;
   wire data_in;
-  output [2:0] data_out;
-  wire [2:0] data_out;
+  output [1:0] data_out;
+  wire [1:0] data_out;
   input en;
   wire en;
   input rst;
@@ -366,7 +334,7 @@ module matrix2d_opt1_small_broadcast_last(rst, en, data_in, data_out, clk);
   assign \$2  = rst ? 1'h0 : \$procmux$37_Y ;
   assign \$procmux$41_Y  = en ? data_in : stage_1_copy_0;
   assign \$1  = rst ? 1'h0 : \$procmux$41_Y ;
-  assign data_out = { stage_1_copy_1, stage_1_copy_0, stage_1_copy_0 };
+  assign data_out = { stage_1_copy_1, stage_1_copy_0 };
 endmodule
 
 module matrix2d_opt1_small_column(rst, en, a_in, b_in, last_in, result, valid, last, clk);
@@ -583,143 +551,146 @@ module matrix2d_opt1_small_column(rst, en, a_in, b_in, last_in, result, valid, l
   reg [3:0] \$signal  = 4'h0;
   input [31:0] a_in;
   wire [31:0] a_in;
-  wire [7:0] \a_in$10 ;
-  wire [7:0] \a_in$14 ;
-  wire [7:0] \a_in$19 ;
-  wire [7:0] \a_in$24 ;
-  input [31:0] b_in;
-  wire [31:0] b_in;
-  wire [7:0] \b_in$12 ;
-  wire [7:0] \b_in$17 ;
-  wire [7:0] \b_in$22 ;
-  wire [7:0] \b_in$27 ;
+  wire [7:0] \a_in$12 ;
+  wire [7:0] \a_in$17 ;
+  wire [7:0] \a_in$22 ;
+  wire [7:0] \a_in$27 ;
+  input [7:0] b_in;
+  wire [7:0] b_in;
+  wire [7:0] \b_in$14 ;
+  wire [7:0] \b_in$20 ;
+  wire [7:0] \b_in$25 ;
+  wire [7:0] \b_in$30 ;
   input clk;
   wire clk;
+  wire [7:0] data_in;
+  wire [15:0] data_out;
   wire [31:0] drain_0;
-  wire [31:0] \drain_0$169 ;
-  wire [31:0] \drain_0$170 ;
-  wire [31:0] \drain_0$171 ;
+  wire [31:0] \drain_0$172 ;
+  wire [31:0] \drain_0$173 ;
+  wire [31:0] \drain_0$174 ;
   wire [10:0] drain_1;
-  wire [10:0] \drain_1$173 ;
-  wire [10:0] \drain_1$174 ;
-  wire [10:0] \drain_1$175 ;
+  wire [10:0] \drain_1$176 ;
+  wire [10:0] \drain_1$177 ;
+  wire [10:0] \drain_1$178 ;
   input en;
   wire en;
-  wire \en$13 ;
-  wire \en$18 ;
-  wire \en$23 ;
+  wire \en$11 ;
+  wire \en$16 ;
+  wire \en$21 ;
+  wire \en$26 ;
   wire \en$9 ;
   reg [3:0] \final  = 4'h0;
   wire generate_0_1;
-  wire \generate_0_1$98 ;
+  wire \generate_0_1$101 ;
   wire generate_0_11;
-  wire \generate_0_11$111 ;
+  wire \generate_0_11$114 ;
   wire generate_0_13;
-  wire \generate_0_13$113 ;
+  wire \generate_0_13$116 ;
   wire generate_0_15;
-  wire \generate_0_15$115 ;
+  wire \generate_0_15$118 ;
   wire generate_0_3;
-  wire \generate_0_3$103 ;
+  wire \generate_0_3$106 ;
   wire generate_0_5;
-  wire \generate_0_5$105 ;
+  wire \generate_0_5$108 ;
   wire generate_0_7;
-  wire \generate_0_7$107 ;
+  wire \generate_0_7$110 ;
   wire generate_0_9;
-  wire \generate_0_9$109 ;
+  wire \generate_0_9$112 ;
   wire generate_1_10;
-  wire \generate_1_10$125 ;
+  wire \generate_1_10$128 ;
   wire generate_1_11;
-  wire \generate_1_11$127 ;
+  wire \generate_1_11$130 ;
   wire generate_1_14;
-  wire \generate_1_14$129 ;
+  wire \generate_1_14$132 ;
   wire generate_1_15;
-  wire \generate_1_15$131 ;
+  wire \generate_1_15$134 ;
   wire generate_1_2;
-  wire \generate_1_2$117 ;
+  wire \generate_1_2$120 ;
   wire generate_1_3;
-  wire \generate_1_3$119 ;
+  wire \generate_1_3$122 ;
   wire generate_1_6;
-  wire \generate_1_6$121 ;
+  wire \generate_1_6$124 ;
   wire generate_1_7;
-  wire \generate_1_7$123 ;
+  wire \generate_1_7$126 ;
   wire generate_2_12;
-  wire \generate_2_12$141 ;
+  wire \generate_2_12$144 ;
   wire generate_2_13;
-  wire \generate_2_13$143 ;
+  wire \generate_2_13$146 ;
   wire generate_2_14;
-  wire \generate_2_14$145 ;
+  wire \generate_2_14$148 ;
   wire generate_2_15;
-  wire \generate_2_15$147 ;
+  wire \generate_2_15$150 ;
   wire generate_2_4;
-  wire \generate_2_4$133 ;
+  wire \generate_2_4$136 ;
   wire generate_2_5;
-  wire \generate_2_5$135 ;
+  wire \generate_2_5$138 ;
   wire generate_2_6;
-  wire \generate_2_6$137 ;
+  wire \generate_2_6$140 ;
   wire generate_2_7;
-  wire \generate_2_7$139 ;
+  wire \generate_2_7$142 ;
   wire generate_3_10;
-  wire \generate_3_10$153 ;
+  wire \generate_3_10$156 ;
   wire generate_3_11;
-  wire \generate_3_11$155 ;
+  wire \generate_3_11$158 ;
   wire generate_3_12;
-  wire \generate_3_12$157 ;
+  wire \generate_3_12$160 ;
   wire generate_3_13;
-  wire \generate_3_13$159 ;
+  wire \generate_3_13$162 ;
   wire generate_3_14;
-  wire \generate_3_14$161 ;
+  wire \generate_3_14$164 ;
   wire generate_3_15;
-  wire \generate_3_15$163 ;
+  wire \generate_3_15$166 ;
   wire generate_3_8;
-  wire \generate_3_8$149 ;
+  wire \generate_3_8$152 ;
   wire generate_3_9;
-  wire \generate_3_9$151 ;
+  wire \generate_3_9$154 ;
   wire generate_4_16;
-  wire \generate_4_16$165 ;
+  wire \generate_4_16$168 ;
   output last;
   wire last;
   input last_in;
   wire last_in;
-  wire \last_in$11 ;
-  wire \last_in$15 ;
-  wire \last_in$20 ;
-  wire \last_in$25 ;
+  wire \last_in$13 ;
+  wire \last_in$18 ;
+  wire \last_in$23 ;
+  wire \last_in$28 ;
   wire last_out;
-  wire \last_out$176 ;
-  wire \last_out$21 ;
-  wire \last_out$26 ;
+  wire \last_out$179 ;
+  wire \last_out$24 ;
+  wire \last_out$29 ;
   wire propagate_0_1;
   wire propagate_0_11;
-  wire \propagate_0_11$112 ;
+  wire \propagate_0_11$115 ;
   wire propagate_0_13;
-  wire \propagate_0_13$114 ;
+  wire \propagate_0_13$117 ;
   wire propagate_0_15;
-  wire \propagate_0_15$116 ;
-  wire \propagate_0_3$104 ;
-  wire \propagate_0_5$106 ;
-  wire \propagate_0_7$108 ;
+  wire \propagate_0_15$119 ;
+  wire \propagate_0_3$107 ;
+  wire \propagate_0_5$109 ;
+  wire \propagate_0_7$111 ;
   wire propagate_0_9;
-  wire \propagate_0_9$110 ;
+  wire \propagate_0_9$113 ;
   wire propagate_1_10;
-  wire \propagate_1_10$126 ;
+  wire \propagate_1_10$129 ;
   wire propagate_1_11;
-  wire \propagate_1_11$128 ;
+  wire \propagate_1_11$131 ;
   wire propagate_1_14;
-  wire \propagate_1_14$130 ;
+  wire \propagate_1_14$133 ;
   wire propagate_1_15;
-  wire \propagate_1_15$132 ;
+  wire \propagate_1_15$135 ;
   wire propagate_1_2;
   wire propagate_1_3;
-  wire \propagate_1_6$122 ;
-  wire \propagate_1_7$124 ;
+  wire \propagate_1_6$125 ;
+  wire \propagate_1_7$127 ;
   wire propagate_2_12;
-  wire \propagate_2_12$142 ;
+  wire \propagate_2_12$145 ;
   wire propagate_2_13;
-  wire \propagate_2_13$144 ;
+  wire \propagate_2_13$147 ;
   wire propagate_2_14;
-  wire \propagate_2_14$146 ;
+  wire \propagate_2_14$149 ;
   wire propagate_2_15;
-  wire \propagate_2_15$148 ;
+  wire \propagate_2_15$151 ;
   wire propagate_2_4;
   wire propagate_2_5;
   wire propagate_2_6;
@@ -831,150 +802,150 @@ module matrix2d_opt1_small_column(rst, en, a_in, b_in, last_in, result, valid, l
   assign \$98  = stage_0_x[0] & stage_0_y[0];
   assign \$99  = stage_0_x[0] ^ stage_0_y[0];
   assign \$101  = \$99  & stage_0_carry;
-  assign \generate_0_1$98  = \$98  | \$101 ;
+  assign \generate_0_1$101  = \$98  | \$101 ;
   assign \$104  = stage_0_x[2] & stage_0_y[2];
   assign \$105  = stage_0_x[2] ^ stage_0_y[2];
   assign \$106  = stage_0_x[1] & stage_0_y[1];
   assign \$107  = \$105  & \$106 ;
-  assign \generate_0_3$103  = \$104  | \$107 ;
+  assign \generate_0_3$106  = \$104  | \$107 ;
   assign \$108  = stage_0_x[2] ^ stage_0_y[2];
   assign \$109  = stage_0_x[1] ^ stage_0_y[1];
-  assign \propagate_0_3$104  = \$108  & \$109 ;
+  assign \propagate_0_3$107  = \$108  & \$109 ;
   assign \$110  = stage_0_x[4] & stage_0_y[4];
   assign \$111  = stage_0_x[4] ^ stage_0_y[4];
   assign \$112  = stage_0_x[3] & stage_0_y[3];
   assign \$113  = \$111  & \$112 ;
-  assign \generate_0_5$105  = \$110  | \$113 ;
+  assign \generate_0_5$108  = \$110  | \$113 ;
   assign \$114  = stage_0_x[4] ^ stage_0_y[4];
   assign \$115  = stage_0_x[3] ^ stage_0_y[3];
-  assign \propagate_0_5$106  = \$114  & \$115 ;
+  assign \propagate_0_5$109  = \$114  & \$115 ;
   assign \$116  = stage_0_x[6] & stage_0_y[6];
   assign \$117  = stage_0_x[6] ^ stage_0_y[6];
   assign \$118  = stage_0_x[5] & stage_0_y[5];
   assign \$119  = \$117  & \$118 ;
-  assign \generate_0_7$107  = \$116  | \$119 ;
+  assign \generate_0_7$110  = \$116  | \$119 ;
   assign \$120  = stage_0_x[6] ^ stage_0_y[6];
   assign \$121  = stage_0_x[5] ^ stage_0_y[5];
-  assign \propagate_0_7$108  = \$120  & \$121 ;
+  assign \propagate_0_7$111  = \$120  & \$121 ;
   assign \$122  = stage_0_x[8] & stage_0_y[8];
   assign \$123  = stage_0_x[8] ^ stage_0_y[8];
   assign \$124  = stage_0_x[7] & stage_0_y[7];
   assign \$125  = \$123  & \$124 ;
-  assign \generate_0_9$109  = \$122  | \$125 ;
+  assign \generate_0_9$112  = \$122  | \$125 ;
   assign \$126  = stage_0_x[8] ^ stage_0_y[8];
   assign \$127  = stage_0_x[7] ^ stage_0_y[7];
-  assign \propagate_0_9$110  = \$126  & \$127 ;
+  assign \propagate_0_9$113  = \$126  & \$127 ;
   assign \$128  = stage_0_x[10] & stage_0_y[10];
   assign \$129  = stage_0_x[10] ^ stage_0_y[10];
   assign \$130  = stage_0_x[9] & stage_0_y[9];
   assign \$131  = \$129  & \$130 ;
-  assign \generate_0_11$111  = \$128  | \$131 ;
+  assign \generate_0_11$114  = \$128  | \$131 ;
   assign \$132  = stage_0_x[10] ^ stage_0_y[10];
   assign \$133  = stage_0_x[9] ^ stage_0_y[9];
-  assign \propagate_0_11$112  = \$132  & \$133 ;
+  assign \propagate_0_11$115  = \$132  & \$133 ;
   assign \$134  = stage_0_x[12] & stage_0_y[12];
   assign \$135  = stage_0_x[12] ^ stage_0_y[12];
   assign \$136  = stage_0_x[11] & stage_0_y[11];
   assign \$137  = \$135  & \$136 ;
-  assign \generate_0_13$113  = \$134  | \$137 ;
+  assign \generate_0_13$116  = \$134  | \$137 ;
   assign \$138  = stage_0_x[12] ^ stage_0_y[12];
   assign \$139  = stage_0_x[11] ^ stage_0_y[11];
-  assign \propagate_0_13$114  = \$138  & \$139 ;
+  assign \propagate_0_13$117  = \$138  & \$139 ;
   assign \$140  = stage_0_x[14] & stage_0_y[14];
   assign \$141  = stage_0_x[14] ^ stage_0_y[14];
   assign \$142  = stage_0_x[13] & stage_0_y[13];
   assign \$143  = \$141  & \$142 ;
-  assign \generate_0_15$115  = \$140  | \$143 ;
+  assign \generate_0_15$118  = \$140  | \$143 ;
   assign \$144  = stage_0_x[14] ^ stage_0_y[14];
   assign \$145  = stage_0_x[13] ^ stage_0_y[13];
-  assign \propagate_0_15$116  = \$144  & \$145 ;
+  assign \propagate_0_15$119  = \$144  & \$145 ;
   assign \$146  = stage_0_x[1] & stage_0_y[1];
   assign \$147  = stage_0_x[1] ^ stage_0_y[1];
-  assign \$148  = \$147  & \generate_0_1$98 ;
-  assign \generate_1_2$117  = \$146  | \$148 ;
-  assign \$150  = \propagate_0_3$104  & \generate_0_1$98 ;
-  assign \generate_1_3$119  = \generate_0_3$103  | \$150 ;
+  assign \$148  = \$147  & \generate_0_1$101 ;
+  assign \generate_1_2$120  = \$146  | \$148 ;
+  assign \$150  = \propagate_0_3$107  & \generate_0_1$101 ;
+  assign \generate_1_3$122  = \generate_0_3$106  | \$150 ;
   assign \$151  = stage_0_x[5] & stage_0_y[5];
   assign \$152  = stage_0_x[5] ^ stage_0_y[5];
-  assign \$153  = \$152  & \generate_0_5$105 ;
-  assign \generate_1_6$121  = \$151  | \$153 ;
+  assign \$153  = \$152  & \generate_0_5$108 ;
+  assign \generate_1_6$124  = \$151  | \$153 ;
   assign \$154  = stage_0_x[5] ^ stage_0_y[5];
-  assign \propagate_1_6$122  = \$154  & \propagate_0_5$106 ;
-  assign \$155  = \propagate_0_7$108  & \generate_0_5$105 ;
-  assign \generate_1_7$123  = \generate_0_7$107  | \$155 ;
-  assign \propagate_1_7$124  = \propagate_0_7$108  & \propagate_0_5$106 ;
+  assign \propagate_1_6$125  = \$154  & \propagate_0_5$109 ;
+  assign \$155  = \propagate_0_7$111  & \generate_0_5$108 ;
+  assign \generate_1_7$126  = \generate_0_7$110  | \$155 ;
+  assign \propagate_1_7$127  = \propagate_0_7$111  & \propagate_0_5$109 ;
   assign \$156  = stage_0_x[9] & stage_0_y[9];
   assign \$157  = stage_0_x[9] ^ stage_0_y[9];
-  assign \$158  = \$157  & \generate_0_9$109 ;
-  assign \generate_1_10$125  = \$156  | \$158 ;
+  assign \$158  = \$157  & \generate_0_9$112 ;
+  assign \generate_1_10$128  = \$156  | \$158 ;
   assign \$159  = stage_0_x[9] ^ stage_0_y[9];
-  assign \propagate_1_10$126  = \$159  & \propagate_0_9$110 ;
-  assign \$160  = \propagate_0_11$112  & \generate_0_9$109 ;
-  assign \generate_1_11$127  = \generate_0_11$111  | \$160 ;
-  assign \propagate_1_11$128  = \propagate_0_11$112  & \propagate_0_9$110 ;
+  assign \propagate_1_10$129  = \$159  & \propagate_0_9$113 ;
+  assign \$160  = \propagate_0_11$115  & \generate_0_9$112 ;
+  assign \generate_1_11$130  = \generate_0_11$114  | \$160 ;
+  assign \propagate_1_11$131  = \propagate_0_11$115  & \propagate_0_9$113 ;
   assign \$161  = stage_0_x[13] & stage_0_y[13];
   assign \$162  = stage_0_x[13] ^ stage_0_y[13];
-  assign \$163  = \$162  & \generate_0_13$113 ;
-  assign \generate_1_14$129  = \$161  | \$163 ;
+  assign \$163  = \$162  & \generate_0_13$116 ;
+  assign \generate_1_14$132  = \$161  | \$163 ;
   assign \$164  = stage_0_x[13] ^ stage_0_y[13];
-  assign \propagate_1_14$130  = \$164  & \propagate_0_13$114 ;
-  assign \$165  = \propagate_0_15$116  & \generate_0_13$113 ;
-  assign \generate_1_15$131  = \generate_0_15$115  | \$165 ;
-  assign \propagate_1_15$132  = \propagate_0_15$116  & \propagate_0_13$114 ;
+  assign \propagate_1_14$133  = \$164  & \propagate_0_13$117 ;
+  assign \$165  = \propagate_0_15$119  & \generate_0_13$116 ;
+  assign \generate_1_15$134  = \generate_0_15$118  | \$165 ;
+  assign \propagate_1_15$135  = \propagate_0_15$119  & \propagate_0_13$117 ;
   assign \$166  = stage_0_x[3] & stage_0_y[3];
   assign \$167  = stage_0_x[3] ^ stage_0_y[3];
-  assign \$168  = \$167  & \generate_1_3$119 ;
-  assign \generate_2_4$133  = \$166  | \$168 ;
-  assign \$170  = \propagate_0_5$106  & \generate_1_3$119 ;
-  assign \generate_2_5$135  = \generate_0_5$105  | \$170 ;
-  assign \$171  = \propagate_1_6$122  & \generate_1_3$119 ;
-  assign \generate_2_6$137  = \generate_1_6$121  | \$171 ;
-  assign \$172  = \propagate_1_7$124  & \generate_1_3$119 ;
-  assign \generate_2_7$139  = \generate_1_7$123  | \$172 ;
+  assign \$168  = \$167  & \generate_1_3$122 ;
+  assign \generate_2_4$136  = \$166  | \$168 ;
+  assign \$170  = \propagate_0_5$109  & \generate_1_3$122 ;
+  assign \generate_2_5$138  = \generate_0_5$108  | \$170 ;
+  assign \$171  = \propagate_1_6$125  & \generate_1_3$122 ;
+  assign \generate_2_6$140  = \generate_1_6$124  | \$171 ;
+  assign \$172  = \propagate_1_7$127  & \generate_1_3$122 ;
+  assign \generate_2_7$142  = \generate_1_7$126  | \$172 ;
   assign \$173  = stage_0_x[11] & stage_0_y[11];
   assign \$174  = stage_0_x[11] ^ stage_0_y[11];
-  assign \$175  = \$174  & \generate_1_11$127 ;
-  assign \generate_2_12$141  = \$173  | \$175 ;
+  assign \$175  = \$174  & \generate_1_11$130 ;
+  assign \generate_2_12$144  = \$173  | \$175 ;
   assign \$176  = stage_0_x[11] ^ stage_0_y[11];
-  assign \propagate_2_12$142  = \$176  & \propagate_1_11$128 ;
-  assign \$177  = \propagate_0_13$114  & \generate_1_11$127 ;
-  assign \generate_2_13$143  = \generate_0_13$113  | \$177 ;
-  assign \propagate_2_13$144  = \propagate_0_13$114  & \propagate_1_11$128 ;
-  assign \$178  = \propagate_1_14$130  & \generate_1_11$127 ;
-  assign \generate_2_14$145  = \generate_1_14$129  | \$178 ;
-  assign \propagate_2_14$146  = \propagate_1_14$130  & \propagate_1_11$128 ;
-  assign \$179  = \propagate_1_15$132  & \generate_1_11$127 ;
-  assign \generate_2_15$147  = \generate_1_15$131  | \$179 ;
-  assign \propagate_2_15$148  = \propagate_1_15$132  & \propagate_1_11$128 ;
+  assign \propagate_2_12$145  = \$176  & \propagate_1_11$131 ;
+  assign \$177  = \propagate_0_13$117  & \generate_1_11$130 ;
+  assign \generate_2_13$146  = \generate_0_13$116  | \$177 ;
+  assign \propagate_2_13$147  = \propagate_0_13$117  & \propagate_1_11$131 ;
+  assign \$178  = \propagate_1_14$133  & \generate_1_11$130 ;
+  assign \generate_2_14$148  = \generate_1_14$132  | \$178 ;
+  assign \propagate_2_14$149  = \propagate_1_14$133  & \propagate_1_11$131 ;
+  assign \$179  = \propagate_1_15$135  & \generate_1_11$130 ;
+  assign \generate_2_15$150  = \generate_1_15$134  | \$179 ;
+  assign \propagate_2_15$151  = \propagate_1_15$135  & \propagate_1_11$131 ;
   assign \$180  = stage_0_x[7] & stage_0_y[7];
   assign \$181  = stage_0_x[7] ^ stage_0_y[7];
-  assign \$182  = \$181  & \generate_2_7$139 ;
-  assign \generate_3_8$149  = \$180  | \$182 ;
-  assign \$184  = \propagate_0_9$110  & \generate_2_7$139 ;
-  assign \generate_3_9$151  = \generate_0_9$109  | \$184 ;
-  assign \$185  = \propagate_1_10$126  & \generate_2_7$139 ;
-  assign \generate_3_10$153  = \generate_1_10$125  | \$185 ;
-  assign \$186  = \propagate_1_11$128  & \generate_2_7$139 ;
-  assign \generate_3_11$155  = \generate_1_11$127  | \$186 ;
-  assign \$187  = \propagate_2_12$142  & \generate_2_7$139 ;
-  assign \generate_3_12$157  = \generate_2_12$141  | \$187 ;
-  assign \$188  = \propagate_2_13$144  & \generate_2_7$139 ;
-  assign \generate_3_13$159  = \generate_2_13$143  | \$188 ;
-  assign \$189  = \propagate_2_14$146  & \generate_2_7$139 ;
-  assign \generate_3_14$161  = \generate_2_14$145  | \$189 ;
-  assign \$190  = \propagate_2_15$148  & \generate_2_7$139 ;
-  assign \generate_3_15$163  = \generate_2_15$147  | \$190 ;
+  assign \$182  = \$181  & \generate_2_7$142 ;
+  assign \generate_3_8$152  = \$180  | \$182 ;
+  assign \$184  = \propagate_0_9$113  & \generate_2_7$142 ;
+  assign \generate_3_9$154  = \generate_0_9$112  | \$184 ;
+  assign \$185  = \propagate_1_10$129  & \generate_2_7$142 ;
+  assign \generate_3_10$156  = \generate_1_10$128  | \$185 ;
+  assign \$186  = \propagate_1_11$131  & \generate_2_7$142 ;
+  assign \generate_3_11$158  = \generate_1_11$130  | \$186 ;
+  assign \$187  = \propagate_2_12$145  & \generate_2_7$142 ;
+  assign \generate_3_12$160  = \generate_2_12$144  | \$187 ;
+  assign \$188  = \propagate_2_13$147  & \generate_2_7$142 ;
+  assign \generate_3_13$162  = \generate_2_13$146  | \$188 ;
+  assign \$189  = \propagate_2_14$149  & \generate_2_7$142 ;
+  assign \generate_3_14$164  = \generate_2_14$148  | \$189 ;
+  assign \$190  = \propagate_2_15$151  & \generate_2_7$142 ;
+  assign \generate_3_15$166  = \generate_2_15$150  | \$190 ;
   assign \$191  = stage_0_x[15] & stage_0_y[15];
   assign \$192  = stage_0_x[15] ^ stage_0_y[15];
-  assign \$193  = \$192  & \generate_3_15$163 ;
-  assign \generate_4_16$165  = \$191  | \$193 ;
-  assign \$195  = drain_0 | \drain_0$169 ;
-  assign \$196  = \$195  | \drain_0$170 ;
-  assign \$197  = \$196  | \drain_0$171 ;
-  assign \$198  = drain_1 | \drain_1$173 ;
-  assign \$199  = \$198  | \drain_1$174 ;
-  assign \$200  = \$199  | \drain_1$175 ;
-  assign \$201  = | { \last_out$176 , \last_in$25 , \last_in$20 , \last_in$15  };
+  assign \$193  = \$192  & \generate_3_15$166 ;
+  assign \generate_4_16$168  = \$191  | \$193 ;
+  assign \$195  = drain_0 | \drain_0$172 ;
+  assign \$196  = \$195  | \drain_0$173 ;
+  assign \$197  = \$196  | \drain_0$174 ;
+  assign \$198  = drain_1 | \drain_1$176 ;
+  assign \$199  = \$198  | \drain_1$177 ;
+  assign \$200  = \$199  | \drain_1$178 ;
+  assign \$201  = | { \last_out$179 , \last_in$28 , \last_in$23 , \last_in$18  };
   assign \$208  = word_0[5] ^ word_1[0];
   assign \$210  = word_0[7] ^ word_1[1];
   assign \$211  = word_0[8] ^ word_1[2];
@@ -1010,7 +981,7 @@ module matrix2d_opt1_small_column(rst, en, a_in, b_in, last_in, result, valid, l
   assign \$256  = stage_0_x[13] ^ stage_0_y[13];
   assign \$257  = stage_0_x[14] ^ stage_0_y[14];
   assign \$258  = stage_0_x[15] ^ stage_0_y[15];
-  assign \$261  = { 1'h0, \$258 , \$257 , \$256 , \$255 , \$254 , \$253 , \$252 , \$251 , \$250 , \$249 , \$248 , \$247 , \$246 , \$245 , \$244 , \$243 , \$242  } ^ { \generate_4_16$165 , \generate_3_15$163 , \generate_3_14$161 , \generate_3_13$159 , \generate_3_12$157 , \generate_3_11$155 , \generate_3_10$153 , \generate_3_9$151 , \generate_3_8$149 , \generate_2_7$139 , \generate_2_6$137 , \generate_2_5$135 , \generate_2_4$133 , \generate_1_3$119 , \generate_1_2$117 , \generate_0_1$98 , stage_0_carry, 1'h0 };
+  assign \$261  = { 1'h0, \$258 , \$257 , \$256 , \$255 , \$254 , \$253 , \$252 , \$251 , \$250 , \$249 , \$248 , \$247 , \$246 , \$245 , \$244 , \$243 , \$242  } ^ { \generate_4_16$168 , \generate_3_15$166 , \generate_3_14$164 , \generate_3_13$162 , \generate_3_12$160 , \generate_3_11$158 , \generate_3_10$156 , \generate_3_9$154 , \generate_3_8$152 , \generate_2_7$142 , \generate_2_6$140 , \generate_2_5$138 , \generate_2_4$136 , \generate_1_3$122 , \generate_1_2$120 , \generate_0_1$101 , stage_0_carry, 1'h0 };
   always @(posedge clk)
     word_0 <= \$270 ;
   always @(posedge clk)
@@ -1034,62 +1005,69 @@ module matrix2d_opt1_small_column(rst, en, a_in, b_in, last_in, result, valid, l
   assign \$276  = en ? word_0[31:16] : stage_0_x;
   assign \$275  = en ? \$241 [17] : stage_0_carry;
   assign \$274  = en ? \$221 [16:1] : stage_0_sum;
-  assign \$procmux$55_Y  = en ? { \final [2:0], \last_out$176  } : \final ;
+  assign \$procmux$55_Y  = en ? { \final [2:0], \last_out$179  } : \final ;
   assign \$273  = rst ? 4'h0 : \$procmux$55_Y ;
   assign \$procmux$59_Y  = en ? { \$signal [2:0], \$201  } : \$signal ;
   assign \$272  = rst ? 4'h0 : \$procmux$59_Y ;
   assign \$271  = en ? \$200  : word_1;
   assign \$270  = en ? \$197  : word_0;
+  matrix2d_opt1_small_broadcast_b broadcast_b (
+    .clk(clk),
+    .data_in(b_in),
+    .data_out(data_out),
+    .en(en),
+    .rst(rst)
+  );
   matrix2d_opt1_small_pe pe_0 (
     .a_in(a_in[7:0]),
     .a_out(\$262 ),
-    .b_in(b_in[7:0]),
+    .b_in(data_out[7:0]),
     .b_out(\$263 ),
     .clk(clk),
     .drain_0(drain_0),
     .drain_1(drain_1),
     .en(en),
     .last_in(last_in),
-    .last_out(\last_in$15 ),
+    .last_out(\last_in$18 ),
     .rst(rst)
   );
   matrix2d_opt1_small_pe pe_1 (
     .a_in(a_in[15:8]),
     .a_out(\$264 ),
-    .b_in(b_in[15:8]),
+    .b_in(data_out[7:0]),
     .b_out(\$265 ),
     .clk(clk),
-    .drain_0(\drain_0$169 ),
-    .drain_1(\drain_1$173 ),
+    .drain_0(\drain_0$172 ),
+    .drain_1(\drain_1$176 ),
     .en(en),
-    .last_in(\last_in$15 ),
-    .last_out(\last_in$20 ),
+    .last_in(\last_in$18 ),
+    .last_out(\last_in$23 ),
     .rst(rst)
   );
   matrix2d_opt1_small_pe pe_2 (
     .a_in(a_in[23:16]),
     .a_out(\$266 ),
-    .b_in(b_in[23:16]),
+    .b_in(data_out[15:8]),
     .b_out(\$267 ),
     .clk(clk),
-    .drain_0(\drain_0$170 ),
-    .drain_1(\drain_1$174 ),
+    .drain_0(\drain_0$173 ),
+    .drain_1(\drain_1$177 ),
     .en(en),
-    .last_in(\last_in$20 ),
-    .last_out(\last_in$25 ),
+    .last_in(\last_in$23 ),
+    .last_out(\last_in$28 ),
     .rst(rst)
   );
   matrix2d_opt1_small_pe pe_3 (
     .a_in(a_in[31:24]),
     .a_out(\$268 ),
-    .b_in(b_in[31:24]),
+    .b_in(data_out[15:8]),
     .b_out(\$269 ),
     .clk(clk),
-    .drain_0(\drain_0$171 ),
-    .drain_1(\drain_1$175 ),
+    .drain_0(\drain_0$174 ),
+    .drain_1(\drain_1$178 ),
     .en(en),
-    .last_in(\last_in$25 ),
-    .last_out(\last_out$176 ),
+    .last_in(\last_in$28 ),
+    .last_out(\last_out$179 ),
     .rst(rst)
   );
   assign last = \final [3];
@@ -1121,21 +1099,23 @@ module matrix2d_opt1_small_column(rst, en, a_in, b_in, last_in, result, valid, l
   assign generate_0_3 = 1'h0;
   assign propagate_0_1 = 1'h0;
   assign generate_0_1 = 1'h0;
-  assign \b_in$27  = b_in[31:24];
-  assign \last_out$26  = \last_in$25 ;
-  assign \a_in$24  = a_in[31:24];
-  assign \en$23  = en;
-  assign \b_in$22  = b_in[23:16];
-  assign \last_out$21  = \last_in$20 ;
-  assign \a_in$19  = a_in[23:16];
-  assign \en$18  = en;
-  assign \b_in$17  = b_in[15:8];
-  assign last_out = \last_in$15 ;
-  assign \a_in$14  = a_in[15:8];
-  assign \en$13  = en;
-  assign \b_in$12  = b_in[7:0];
-  assign \last_in$11  = last_in;
-  assign \a_in$10  = a_in[7:0];
+  assign \b_in$30  = data_out[15:8];
+  assign \last_out$29  = \last_in$28 ;
+  assign \a_in$27  = a_in[31:24];
+  assign \en$26  = en;
+  assign \b_in$25  = data_out[15:8];
+  assign \last_out$24  = \last_in$23 ;
+  assign \a_in$22  = a_in[23:16];
+  assign \en$21  = en;
+  assign \b_in$20  = data_out[7:0];
+  assign last_out = \last_in$18 ;
+  assign \a_in$17  = a_in[15:8];
+  assign \en$16  = en;
+  assign \b_in$14  = data_out[7:0];
+  assign \last_in$13  = last_in;
+  assign \a_in$12  = a_in[7:0];
+  assign \en$11  = en;
+  assign data_in = b_in;
   assign \en$9  = en;
 endmodule
 

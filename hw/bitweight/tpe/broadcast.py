@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib.wiring import In, Out
 
 from bitweight.block import Block
@@ -11,10 +11,10 @@ __all__ = ["Broadcast"]
 
 
 class Broadcast(Block):
-    """Copies a word to many places through `stages` levels of registers.
+    """Takes a word to many places through `stages` levels of registers.
 
-    All levels branch alike: from one word to `copies` in ``stages + 1`` steps, the last of which
-    is to the registers that the copies are for.
+    All levels branch alike: from one word to `places` in ``stages + 1`` steps, the last of which
+    is to the registers at those places. :meth:`at` gives the register that serves a place.
 
     Latency: `stages` steps. Throughput: a word per step.
 
@@ -24,8 +24,8 @@ class Broadcast(Block):
         Of the module.
     bits
         Width of the word.
-    copies
-        Number of copies.
+    places
+        Number of places.
     stages
         Levels of registers; without any, one net goes everywhere.
     reset
@@ -38,22 +38,43 @@ class Broadcast(Block):
     data_in
         The word.
     data_out
-        The copies, one beside the other.
+        The words of the last level, one beside the other.
     """
 
     def __init__(
-        self, block_name: str, bits: int, copies: int, stages: int, *, reset: bool = False
+        self, block_name: str, bits: int, places: int, stages: int, *, reset: bool = False
     ) -> None:
         self.block_name = block_name
-        self.bits, self.copies, self.stages, self.reset = bits, copies, stages, reset
-        self.key = (block_name, bits, copies, stages, reset)
-        super().__init__({"en": In(1), "data_in": In(bits), "data_out": Out(bits * copies)})
+        self.bits, self.places, self.stages, self.reset = bits, places, stages, reset
+        self.key = (block_name, bits, places, stages, reset)
+        # Without registers there is one word; the last level serves the places.
+        self.sizes = [1] + [
+            min(places, round(places ** (stage / (stages + 1)) + 0.4999))
+            for stage in range(1, stages + 1)
+        ]
+        super().__init__({"en": In(1), "data_in": In(bits), "data_out": Out(bits * self.words)})
+
+    @property
+    def words(self) -> int:
+        """The number of words of the last level."""
+        return self.sizes[-1]
+
+    def serves(self, place: int) -> int:
+        """Return which word of the last level is for a place."""
+        return place * self.words // self.places
+
+    def word(self, number: int) -> Value:
+        """Return a word of the last level."""
+        return self.data_out[number * self.bits : (number + 1) * self.bits]
+
+    def at(self, place: int) -> Value:
+        """Return the word for one of the places."""
+        return self.word(self.serves(place))
 
     def build(self) -> Module:
         m = Module()
-        level = [self.data_in]
-        for stage in range(1, self.stages + 1):
-            size = min(self.copies, round(self.copies ** (stage / (self.stages + 1)) + 0.4999))
+        level: list[Value] = [self.data_in]
+        for stage, size in enumerate(self.sizes[1:], 1):
             registers = [
                 Signal(self.bits, name=f"stage_{stage}_copy_{i}", reset_less=not self.reset)
                 for i in range(size)
@@ -63,8 +84,6 @@ class Broadcast(Block):
                     register.eq(level[i * len(level) // size])
                     for i, register in enumerate(registers)
                 ]
-            level = registers
-        for i in range(self.copies):
-            place = slice(i * self.bits, (i + 1) * self.bits)
-            m.d.comb += self.data_out[place].eq(level[i * len(level) // self.copies])
+            level = [*registers]
+        m.d.comb += self.data_out.eq(Cat(level))
         return m

@@ -13,6 +13,7 @@ from bitweight.block import Block
 from bitweight.notation import Nest
 from bitweight.pe.multiply_accumulate import MultiplyAccumulate
 from bitweight.pe.output_stationary import OutputStationaryPE
+from bitweight.tpe.broadcast import Broadcast
 
 __all__ = ["OutputStationaryColumn"]
 
@@ -38,7 +39,9 @@ class OutputStationaryColumn(Block):
         Number of PEs.
     hop
         B hops down from PE to PE, and A is passed on to the next column a step later. Otherwise
-        B comes for each PE apart.
+        B is broadcast to all PEs.
+    broadcast_stages
+        Levels of registers of that broadcast, which operands A must have passed as well.
     adder_stages
         Registers inside the adder.
 
@@ -51,7 +54,7 @@ class OutputStationaryColumn(Block):
     a_out
         The same a step later, where operands hop.
     b_in, last_in
-        Operands, of row 0 or of each row, and whether they are the last of a tile.
+        Operands, and whether they are the last of a tile.
     shift_in
         Where accumulators can be shifted: that all are before the operands are added.
     result, valid, last
@@ -61,17 +64,24 @@ class OutputStationaryColumn(Block):
     block_name = "column"
 
     def __init__(
-        self, core: MultiplyAccumulate, nest: Nest, rows: int, *, hop: bool, adder_stages: int
+        self,
+        core: MultiplyAccumulate,
+        nest: Nest,
+        rows: int,
+        *,
+        hop: bool,
+        broadcast_stages: int,
+        adder_stages: int,
     ) -> None:
         self.core, self.nest, self.rows, self.hop = core, nest, rows, hop
-        self.adder_stages = adder_stages
-        self.key = (id(core), rows, hop, adder_stages)
+        self.broadcast_stages, self.adder_stages = broadcast_stages, adder_stages
+        self.key = (id(core), rows, hop, broadcast_stages, adder_stages)
         self.a_bits, self.b_bits = core.lanes * core.a_bits, core.lanes * core.b_bits
         super().__init__(
             {
                 "en": In(1),
                 "a_in": In(rows * self.a_bits),
-                "b_in": In(self.b_bits * (1 if hop else rows)),
+                "b_in": In(self.b_bits),
                 "last_in": In(1),
                 **({"shift_in": In(1)} if core.shift else {}),
                 "result": Out(core.acc),
@@ -91,6 +101,11 @@ class OutputStationaryColumn(Block):
         m = Module()
         pes = [OutputStationaryPE(self.core) for _ in range(self.rows)]
         last = self.last_in
+        if not self.hop:
+            m.submodules.broadcast_b = to_rows = Broadcast(
+                "broadcast_b", self.b_bits, self.rows, self.broadcast_stages
+            )
+            m.d.comb += [to_rows.en.eq(self.en), to_rows.data_in.eq(self.b_in)]
         for row, pe in enumerate(pes):
             m.submodules[f"pe_{row}"] = pe
             lane = slice(row * self.a_bits, (row + 1) * self.a_bits)
@@ -101,7 +116,7 @@ class OutputStationaryColumn(Block):
                 m.d.comb += self.a_out[lane].eq(pe.a_out)
                 m.d.comb += pe.b_in.eq(pes[row - 1].b_out if row else self.b_in)
             else:
-                m.d.comb += pe.b_in.eq(self.b_in[row * self.b_bits : (row + 1) * self.b_bits])
+                m.d.comb += pe.b_in.eq(to_rows.at(row))
             last = pe.last_out
 
         bus = [

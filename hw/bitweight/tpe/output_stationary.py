@@ -203,7 +203,12 @@ class OutputStationaryEngine(wiring.Component):
         b = self.b.payload.data.as_value()
         columns = [
             OutputStationaryColumn(
-                self.core, self.nest, rows, hop=hop, adder_stages=self.array.adder_stages
+                self.core,
+                self.nest,
+                rows,
+                hop=hop,
+                broadcast_stages=self.array.broadcast_stages,
+                adder_stages=self.array.adder_stages,
             )
             for _ in range(cols)
         ]
@@ -213,8 +218,8 @@ class OutputStationaryEngine(wiring.Component):
         travel = self._hop if hop else self._broadcast
         results = travel(m, columns, step, a, b, take & end)
         if shift is not None:
-            shifts = self._spread(m, step, "broadcast_shift", [take & shift], cols, reset=True)[0]
-            m.d.comb += [column.shift_in.eq(shifts[i]) for i, column in enumerate(columns)]
+            (shifts,) = self._spread(m, step, "broadcast_shift", [take & shift])
+            m.d.comb += [column.shift_in.eq(shifts.at(i)) for i, column in enumerate(columns)]
 
         # The last column is the one to wait for: its flags are those of the beat.
         m.submodules.skid = skid = SkidBuffer(beat_layout(cols, self.core.acc).size)
@@ -266,38 +271,31 @@ class OutputStationaryEngine(wiring.Component):
     def _broadcast(
         self, m: Module, columns: list, step: Signal, a: Mux, b: Cat, last: Signal
     ) -> Cat:
-        """Send each row of A to all columns, and each column of B to all rows."""
-        rows, cols, _ = self.array.shape
+        """Send each row of A to all columns, and each column of B to its own."""
+        rows = self.array.shape[0]
         a_bits, b_bits = columns[0].a_bits, columns[0].b_bits
-        b_lanes = [b[lane * b_bits : (lane + 1) * b_bits] for lane in range(cols)]
+        (ends,) = self._spread(m, step, "broadcast_last", [last])
         a_lanes = [a[row * a_bits : (row + 1) * a_bits] for row in range(rows)]
-        ends = self._spread(m, step, "broadcast_last", [last], cols, reset=True)[0]
-        a_copies = self._spread(m, step, "broadcast_a", a_lanes, cols, reset=True)
-        b_copies = self._spread(m, step, "broadcast_b", b_lanes, rows)
+        a_rows = self._spread(m, step, "broadcast_a", a_lanes)
+        # Columns that are served by the same registers take the same word.
+        words = [Signal(len(a), name=f"a_{i}") for i in range(a_rows[0].words)]
+        for i, word in enumerate(words):
+            m.d.comb += word.eq(Cat(row.word(i) for row in a_rows))
         for lane, column in enumerate(columns):
-            place = slice(lane * a_bits, (lane + 1) * a_bits)
             m.d.comb += [
-                column.a_in.eq(Cat(copies[place] for copies in a_copies)),
-                column.b_in.eq(b_copies[lane]),
-                column.last_in.eq(ends[lane]),
+                column.a_in.eq(words[a_rows[0].serves(lane)]),
+                column.b_in.eq(b[lane * b_bits : (lane + 1) * b_bits]),
+                column.last_in.eq(ends.at(lane)),
             ]
         return Cat(column.result for column in columns)
 
-    def _spread(
-        self,
-        m: Module,
-        step: Signal,
-        name: str,
-        words: list,
-        copies: int,
-        *,
-        reset: bool = False,
-    ) -> list[Signal]:
-        """Return, for each word, its copies side by side."""
-        outputs = []
+    def _spread(self, m: Module, step: Signal, name: str, words: list) -> list[Broadcast]:
+        """Return, for each word, what takes it to all columns."""
+        cols, stages = self.array.shape[1], self.array.broadcast_stages
+        blocks = []
         for i, word in enumerate(words):
-            spread = Broadcast(name, len(word), copies, self.array.broadcast_stages, reset=reset)
-            m.submodules[f"{name}_{i}"] = spread
-            m.d.comb += [spread.en.eq(step), spread.data_in.eq(word)]
-            outputs.append(spread.data_out)
-        return outputs
+            block = Broadcast(name, len(word), cols, stages, reset=True)
+            m.submodules[f"{name}_{i}"] = block
+            m.d.comb += [block.en.eq(step), block.data_in.eq(word)]
+            blocks.append(block)
+        return blocks
