@@ -131,6 +131,8 @@ module adder_tree_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready,
   wire c__valid;
   input clk;
   wire clk;
+  wire complete;
+  wire \complete$146 ;
   reg [127:0] data_in = 128'h00000000000000000000000000000000;
   wire [319:0] \data_in$110 ;
   wire [127:0] data_out;
@@ -154,15 +156,12 @@ module adder_tree_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready,
   wire \en$85 ;
   wire \en$91 ;
   wire \en$96 ;
-  wire \final ;
-  wire \final$147 ;
   wire first;
-  wire \first$148 ;
+  wire \first$147 ;
   wire [512:0] in_payload;
   wire in_ready;
   wire in_valid;
   wire last;
-  wire \last$146 ;
   wire load;
   wire \load$104 ;
   reg [3:0] \load$25  = 4'h0;
@@ -187,7 +186,7 @@ module adder_tree_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready,
   wire results_last;
   wire results_valid;
   wire [3:0] row;
-  wire [3:0] \row$149 ;
+  wire [3:0] \row$148 ;
   input rst;
   wire rst;
   wire step;
@@ -195,7 +194,7 @@ module adder_tree_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready,
   wire switch;
   wire \switch$100 ;
   wire \switch$105 ;
-  wire \switch$151 ;
+  wire \switch$150 ;
   reg [3:0] \switch$27  = 4'h0;
   wire \switch$32 ;
   wire \switch$37 ;
@@ -256,17 +255,17 @@ module adder_tree_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready,
   assign \$10  = step ? \a$44  : \a$65 ;
   assign \$9  = step ? a : \a$44 ;
   assign \$8  = step ? a_entry : a;
-  assign \$7  = step ? { \switch$27 [2:0], \switch$151  } : \switch$27 ;
+  assign \$7  = step ? { \switch$27 [2:0], \switch$150  } : \switch$27 ;
   assign \$6  = step ? { \load$25 [2:0], b__ready } : \load$25 ;
   assign \$5  = step ? b__payload[127:0] : data_in;
   assign \$4  = step ? a__payload[127:0] : a_entry;
-  assign \$3  = step ? { waiting[27:0], \row$149 , \first$148 , \final$147 , \last$146  } : waiting;
+  assign \$3  = step ? { waiting[27:0], \row$148 , \first$147 , \complete$146 , a__payload[128] } : waiting;
   assign \$procmux$83_Y  = step ? { \valid$129 [3:0], a__ready } : \valid$129 ;
   assign \$2  = rst ? 5'h00 : \$procmux$83_Y ;
   adder_tree_mac_accumulation accumulation (
     .clk(clk),
+    .complete(waiting[29]),
     .en(step),
-    .\final (waiting[29]),
     .first(waiting[30]),
     .last(waiting[28]),
     .results(results),
@@ -450,14 +449,13 @@ module adder_tree_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready,
     .b_last(b__payload[128]),
     .b_valid(b__valid),
     .clk(clk),
-    .\final (\final$147 ),
-    .first(\first$148 ),
-    .last(\last$146 ),
+    .complete(\complete$146 ),
+    .first(\first$147 ),
     .number(\$1 ),
-    .row(\row$149 ),
+    .row(\row$148 ),
     .rst(rst),
     .step(step),
-    .switch(\switch$151 ),
+    .switch(\switch$150 ),
     .take_a(a__ready),
     .take_b(b__ready)
   );
@@ -541,7 +539,7 @@ module adder_tree_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready,
   assign \data_out$136  = words;
   assign row = waiting[34:31];
   assign first = waiting[30];
-  assign \final  = waiting[29];
+  assign complete = waiting[29];
   assign last = waiting[28];
   assign valid = \valid$129 [4];
   assign \en$127  = step;
@@ -638,7 +636,7 @@ module adder_tree_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready,
   assign \step$12  = step;
 endmodule
 
-module adder_tree_mac_accumulation(rst, en, valid, first, \final , last, row, words, results, results_valid, results_last, clk);
+module adder_tree_mac_accumulation(rst, en, valid, first, complete, last, row, words, results, results_valid, results_last, clk);
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
@@ -663,6 +661,8 @@ module adder_tree_mac_accumulation(rst, en, valid, first, \final , last, row, wo
   wire \$procmux$35_Y ;
   input clk;
   wire clk;
+  input complete;
+  wire complete;
   input en;
   wire en;
   wire \en$100 ;
@@ -681,8 +681,6 @@ module adder_tree_mac_accumulation(rst, en, valid, first, \final , last, row, wo
   wire \en$79 ;
   wire \en$86 ;
   wire \en$93 ;
-  input \final ;
-  wire \final ;
   input first;
   wire first;
   wire \first$103 ;
@@ -845,7 +843,7 @@ module adder_tree_mac_accumulation(rst, en, valid, first, \final , last, row, wo
   assign \$20  = en ? flags_0 : flags_1;
   assign \$procmux$29_Y  = en ? valid_0 : valid_1;
   assign \$19  = rst ? 1'h0 : \$procmux$29_Y ;
-  assign \$18  = en ? { row, first, \final , last } : flags_0;
+  assign \$18  = en ? { row, first, complete, last } : flags_0;
   assign \$procmux$35_Y  = en ? valid : valid_0;
   assign \$17  = rst ? 1'h0 : \$procmux$35_Y ;
   adder_tree_mac_accumulation_column column_0 (
@@ -1342,7 +1340,6 @@ module adder_tree_mac_accumulation_column(rst, en, read, word, first, store, row
   wire \$97 ;
   wire \$98 ;
   wire \$99 ;
-  wire [31:0] \$signal ;
   wire [3:0] \$signature__addr ;
   wire [31:0] \$signature__data ;
   wire \$signature__en ;
@@ -1531,6 +1528,7 @@ module adder_tree_mac_accumulation_column(rst, en, read, word, first, store, row
   wire store;
   input [19:0] word;
   wire [19:0] word;
+  wire [31:0] \word$11 ;
   reg [31:0] totals [15:0];
   initial begin
     totals[0] = 32'd0;
@@ -1962,7 +1960,7 @@ module adder_tree_mac_accumulation_column(rst, en, read, word, first, store, row
   assign \result$17  = result;
   assign sink__data = result;
   assign sink__addr = row;
-  assign \$signal  = { word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word };
+  assign \word$11  = { word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word };
   assign \$signature__addr  = read;
   assign \$signature__en  = en;
 endmodule
@@ -2141,7 +2139,7 @@ module adder_tree_mac_pe(rst, en, a, b, load, switch, row_0, clk);
   assign total = row_0;
 endmodule
 
-module adder_tree_mac_sequencer(rst, step, a_valid, a_last, b_valid, b_last, take_a, take_b, switch, first, \final , last, number, row, clk);
+module adder_tree_mac_sequencer(rst, step, a_valid, a_last, b_valid, b_last, take_a, take_b, switch, first, complete, number, row, clk);
   wire \$1 ;
   (* unused_bits = "5" *)
   wire [5:0] \$10 ;
@@ -2186,25 +2184,24 @@ module adder_tree_mac_sequencer(rst, step, a_valid, a_last, b_valid, b_last, tak
   wire b_last;
   input b_valid;
   wire b_valid;
-  reg \begin  = 1'h1;
   input clk;
   wire clk;
+  output complete;
+  wire complete;
+  reg \complete$19  = 1'h1;
   reg [4:0] count = 5'h00;
-  output \final ;
-  wire \final ;
-  reg \final$20  = 1'h1;
   output first;
   wire first;
-  reg \first$19  = 1'h0;
-  reg following_final = 1'h0;
-  output last;
-  wire last;
+  reg \first$18  = 1'h0;
+  reg following_complete = 1'h0;
+  reg fresh = 1'h1;
   wire loaded;
   output [4:0] number;
   wire [4:0] number;
+  reg [1:0] pause = 2'h0;
   output [3:0] row;
   reg [3:0] row = 4'h0;
-  wire [3:0] \row$22 ;
+  wire [3:0] \row$21 ;
   input rst;
   wire rst;
   input step;
@@ -2215,7 +2212,6 @@ module adder_tree_mac_sequencer(rst, step, a_valid, a_last, b_valid, b_last, tak
   wire take_a;
   output take_b;
   wire take_b;
-  reg [1:0] \wait  = 2'h0;
   assign loaded = count == 5'h10;
   assign \$1  = step & b_valid;
   assign \$2  = ~ loaded;
@@ -2223,15 +2219,14 @@ module adder_tree_mac_sequencer(rst, step, a_valid, a_last, b_valid, b_last, tak
   assign take_b = \$1  & \$3 ;
   assign number = switch ? 5'h00 : count;
   assign \$4  = step & a_valid;
-  assign \$5  = ~ \begin ;
-  assign \$6  = ! \wait ;
+  assign \$5  = ~ fresh;
+  assign \$6  = ! pause;
   assign \$7  = loaded & \$6 ;
   assign \$8  = \$5  | \$7 ;
   assign take_a = \$4  & \$8 ;
-  assign switch = take_a & \begin ;
-  assign first = \begin  ? \final$20  : \first$19 ;
-  assign \final  = \begin  ? following_final : \final$20 ;
-  assign last = a_last & \final ;
+  assign switch = take_a & fresh;
+  assign first = fresh ? \complete$19  : \first$18 ;
+  assign complete = fresh ? following_complete : \complete$19 ;
   assign \$9  = switch | take_b;
   assign \$10  = number + take_b;
   assign \$11  = row + 1'h1;
@@ -2239,38 +2234,38 @@ module adder_tree_mac_sequencer(rst, step, a_valid, a_last, b_valid, b_last, tak
   assign \$13  = take_a & a_last;
   assign \$14  = row < 2'h2;
   assign \$15  = \$13  & \$14 ;
-  assign \$16  = | \wait ;
+  assign \$16  = | pause;
   assign \$17  = step & \$16 ;
   assign \$18  = 2'h2 - row;
-  assign \$19  = \wait  - 1'h1;
+  assign \$19  = pause - 1'h1;
   always @(posedge clk)
     count <= \$20 ;
   always @(posedge clk)
-    following_final <= \$21 ;
+    following_complete <= \$21 ;
   always @(posedge clk)
-    \begin  <= \$22 ;
+    fresh <= \$22 ;
   always @(posedge clk)
-    \first$19  <= \$23 ;
+    \first$18  <= \$23 ;
   always @(posedge clk)
-    \final$20  <= \$24 ;
+    \complete$19  <= \$24 ;
   always @(posedge clk)
     row <= \$25 ;
   always @(posedge clk)
-    \wait  <= \$26 ;
-  assign \$procmux$39_Y  = \$17  ? \$19 [1:0] : \wait ;
+    pause <= \$26 ;
+  assign \$procmux$39_Y  = \$17  ? \$19 [1:0] : pause;
   assign \$procmux$41_Y  = \$15  ? \$18 [1:0] : \$procmux$39_Y ;
   assign \$26  = rst ? 2'h0 : \$procmux$41_Y ;
   assign \$procmux$45_Y  = take_a ? \$12 [3:0] : row;
   assign \$25  = rst ? 4'h0 : \$procmux$45_Y ;
-  assign \$procmux$49_Y  = take_a ? \final  : \final$20 ;
+  assign \$procmux$49_Y  = take_a ? complete : \complete$19 ;
   assign \$24  = rst ? 1'h1 : \$procmux$49_Y ;
-  assign \$23  = take_a ? first : \first$19 ;
-  assign \$procmux$55_Y  = take_a ? a_last : \begin ;
+  assign \$23  = take_a ? first : \first$18 ;
+  assign \$procmux$55_Y  = take_a ? a_last : fresh;
   assign \$22  = rst ? 1'h1 : \$procmux$55_Y ;
-  assign \$21  = take_b ? b_last : following_final;
+  assign \$21  = take_b ? b_last : following_complete;
   assign \$procmux$61_Y  = \$9  ? \$10 [4:0] : count;
   assign \$20  = rst ? 5'h00 : \$procmux$61_Y ;
-  assign \row$22  = row;
+  assign \row$21  = row;
 endmodule
 
 module adder_tree_mac_skew_b(rst, en, data_in, data_out, clk);

@@ -203,6 +203,8 @@ module adder_tree_mac_n32(rst, a__payload, a__valid, b__payload, b__valid, c__re
   wire c__valid;
   input clk;
   wire clk;
+  wire complete;
+  wire \complete$246 ;
   reg [255:0] data_in = 256'h0000000000000000000000000000000000000000000000000000000000000000;
   wire [639:0] \data_in$194 ;
   wire [255:0] data_out;
@@ -242,15 +244,12 @@ module adder_tree_mac_n32(rst, a__payload, a__valid, b__payload, b__valid, c__re
   wire \en$85 ;
   wire \en$91 ;
   wire \en$96 ;
-  wire \final ;
-  wire \final$247 ;
   wire first;
-  wire \first$248 ;
+  wire \first$247 ;
   wire [1024:0] in_payload;
   wire in_ready;
   wire in_valid;
   wire last;
-  wire \last$246 ;
   wire load;
   wire \load$104 ;
   wire \load$110 ;
@@ -291,7 +290,7 @@ module adder_tree_mac_n32(rst, a__payload, a__valid, b__payload, b__valid, c__re
   wire results_last;
   wire results_valid;
   wire [3:0] row;
-  wire [3:0] \row$249 ;
+  wire [3:0] \row$248 ;
   input rst;
   wire rst;
   wire step;
@@ -315,7 +314,7 @@ module adder_tree_mac_n32(rst, a__payload, a__valid, b__payload, b__valid, c__re
   wire \switch$179 ;
   wire \switch$184 ;
   wire \switch$189 ;
-  wire \switch$251 ;
+  wire \switch$250 ;
   reg [7:0] \switch$27  = 8'h00;
   wire \switch$32 ;
   wire \switch$37 ;
@@ -398,7 +397,7 @@ module adder_tree_mac_n32(rst, a__payload, a__valid, b__payload, b__valid, c__re
     \a$170  <= \$15 ;
   assign \$5  = step ? b__payload[255:0] : data_in;
   assign \$4  = step ? a__payload[127:0] : a_entry;
-  assign \$3  = step ? { waiting[55:0], \row$249 , \first$248 , \final$247 , \last$246  } : waiting;
+  assign \$3  = step ? { waiting[55:0], \row$248 , \first$247 , \complete$246 , a__payload[128] } : waiting;
   assign \$procmux$107_Y  = step ? { \valid$229 [7:0], a__ready } : \valid$229 ;
   assign \$2  = rst ? 9'h000 : \$procmux$107_Y ;
   assign \$15  = step ? \a$149  : \a$170 ;
@@ -409,12 +408,12 @@ module adder_tree_mac_n32(rst, a__payload, a__valid, b__payload, b__valid, c__re
   assign \$10  = step ? \a$44  : \a$65 ;
   assign \$9  = step ? a : \a$44 ;
   assign \$8  = step ? a_entry : a;
-  assign \$7  = step ? { \switch$27 [6:0], \switch$251  } : \switch$27 ;
+  assign \$7  = step ? { \switch$27 [6:0], \switch$250  } : \switch$27 ;
   assign \$6  = step ? { \load$25 [6:0], b__ready } : \load$25 ;
   adder_tree_mac_n32_accumulation accumulation (
     .clk(clk),
+    .complete(waiting[57]),
     .en(step),
-    .\final (waiting[57]),
     .first(waiting[58]),
     .last(waiting[56]),
     .results(results),
@@ -758,14 +757,13 @@ module adder_tree_mac_n32(rst, a__payload, a__valid, b__payload, b__valid, c__re
     .b_last(b__payload[256]),
     .b_valid(b__valid),
     .clk(clk),
-    .\final (\final$247 ),
-    .first(\first$248 ),
-    .last(\last$246 ),
+    .complete(\complete$246 ),
+    .first(\first$247 ),
     .number(\$1 ),
-    .row(\row$249 ),
+    .row(\row$248 ),
     .rst(rst),
     .step(step),
-    .switch(\switch$251 ),
+    .switch(\switch$250 ),
     .take_a(a__ready),
     .take_b(b__ready)
   );
@@ -881,7 +879,7 @@ module adder_tree_mac_n32(rst, a__payload, a__valid, b__payload, b__valid, c__re
   assign \data_out$236  = words;
   assign row = waiting[62:59];
   assign first = waiting[58];
-  assign \final  = waiting[57];
+  assign complete = waiting[57];
   assign last = waiting[56];
   assign valid = \valid$229 [8];
   assign \en$227  = step;
@@ -1058,7 +1056,7 @@ module adder_tree_mac_n32(rst, a__payload, a__valid, b__payload, b__valid, c__re
   assign \step$12  = step;
 endmodule
 
-module adder_tree_mac_n32_accumulation(rst, en, valid, first, \final , last, row, words, results, results_valid, results_last, clk);
+module adder_tree_mac_n32_accumulation(rst, en, valid, first, complete, last, row, words, results, results_valid, results_last, clk);
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
@@ -1099,6 +1097,8 @@ module adder_tree_mac_n32_accumulation(rst, en, valid, first, \final , last, row
   wire \$procmux$51_Y ;
   input clk;
   wire clk;
+  input complete;
+  wire complete;
   input en;
   wire en;
   wire \en$100 ;
@@ -1133,8 +1133,6 @@ module adder_tree_mac_n32_accumulation(rst, en, valid, first, \final , last, row
   wire \en$79 ;
   wire \en$86 ;
   wire \en$93 ;
-  input \final ;
-  wire \final ;
   input first;
   wire first;
   wire \first$103 ;
@@ -1425,7 +1423,7 @@ module adder_tree_mac_n32_accumulation(rst, en, valid, first, \final , last, row
   assign \$36  = en ? flags_0 : flags_1;
   assign \$procmux$45_Y  = en ? valid_0 : valid_1;
   assign \$35  = rst ? 1'h0 : \$procmux$45_Y ;
-  assign \$34  = en ? { row, first, \final , last } : flags_0;
+  assign \$34  = en ? { row, first, complete, last } : flags_0;
   assign \$procmux$51_Y  = en ? valid : valid_0;
   assign \$33  = rst ? 1'h0 : \$procmux$51_Y ;
   adder_tree_mac_n32_accumulation_column column_0 (
@@ -2178,7 +2176,6 @@ module adder_tree_mac_n32_accumulation_column(rst, en, read, word, first, store,
   wire \$97 ;
   wire \$98 ;
   wire \$99 ;
-  wire [31:0] \$signal ;
   wire [3:0] \$signature__addr ;
   wire [31:0] \$signature__data ;
   wire \$signature__en ;
@@ -2367,6 +2364,7 @@ module adder_tree_mac_n32_accumulation_column(rst, en, read, word, first, store,
   wire store;
   input [19:0] word;
   wire [19:0] word;
+  wire [31:0] \word$11 ;
   reg [31:0] totals [15:0];
   initial begin
     totals[0] = 32'd0;
@@ -2798,7 +2796,7 @@ module adder_tree_mac_n32_accumulation_column(rst, en, read, word, first, store,
   assign \result$17  = result;
   assign sink__data = result;
   assign sink__addr = row;
-  assign \$signal  = { word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word };
+  assign \word$11  = { word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word };
   assign \$signature__addr  = read;
   assign \$signature__en  = en;
 endmodule
@@ -2997,7 +2995,7 @@ module adder_tree_mac_n32_pe(rst, en, a, b, load, switch, row_0, clk);
   assign total = row_0;
 endmodule
 
-module adder_tree_mac_n32_sequencer(rst, step, a_valid, a_last, b_valid, b_last, take_a, take_b, switch, first, \final , last, number, row, clk);
+module adder_tree_mac_n32_sequencer(rst, step, a_valid, a_last, b_valid, b_last, take_a, take_b, switch, first, complete, number, row, clk);
   wire \$1 ;
   (* unused_bits = "5" *)
   wire [5:0] \$10 ;
@@ -3042,25 +3040,24 @@ module adder_tree_mac_n32_sequencer(rst, step, a_valid, a_last, b_valid, b_last,
   wire b_last;
   input b_valid;
   wire b_valid;
-  reg \begin  = 1'h1;
   input clk;
   wire clk;
+  output complete;
+  wire complete;
+  reg \complete$19  = 1'h1;
   reg [4:0] count = 5'h00;
-  output \final ;
-  wire \final ;
-  reg \final$20  = 1'h1;
   output first;
   wire first;
-  reg \first$19  = 1'h0;
-  reg following_final = 1'h0;
-  output last;
-  wire last;
+  reg \first$18  = 1'h0;
+  reg following_complete = 1'h0;
+  reg fresh = 1'h1;
   wire loaded;
   output [4:0] number;
   wire [4:0] number;
+  reg [1:0] pause = 2'h0;
   output [3:0] row;
   reg [3:0] row = 4'h0;
-  wire [3:0] \row$22 ;
+  wire [3:0] \row$21 ;
   input rst;
   wire rst;
   input step;
@@ -3071,7 +3068,6 @@ module adder_tree_mac_n32_sequencer(rst, step, a_valid, a_last, b_valid, b_last,
   wire take_a;
   output take_b;
   wire take_b;
-  reg [1:0] \wait  = 2'h0;
   assign loaded = count == 5'h10;
   assign \$1  = step & b_valid;
   assign \$2  = ~ loaded;
@@ -3079,15 +3075,14 @@ module adder_tree_mac_n32_sequencer(rst, step, a_valid, a_last, b_valid, b_last,
   assign take_b = \$1  & \$3 ;
   assign number = switch ? 5'h00 : count;
   assign \$4  = step & a_valid;
-  assign \$5  = ~ \begin ;
-  assign \$6  = ! \wait ;
+  assign \$5  = ~ fresh;
+  assign \$6  = ! pause;
   assign \$7  = loaded & \$6 ;
   assign \$8  = \$5  | \$7 ;
   assign take_a = \$4  & \$8 ;
-  assign switch = take_a & \begin ;
-  assign first = \begin  ? \final$20  : \first$19 ;
-  assign \final  = \begin  ? following_final : \final$20 ;
-  assign last = a_last & \final ;
+  assign switch = take_a & fresh;
+  assign first = fresh ? \complete$19  : \first$18 ;
+  assign complete = fresh ? following_complete : \complete$19 ;
   assign \$9  = switch | take_b;
   assign \$10  = number + take_b;
   assign \$11  = row + 1'h1;
@@ -3095,38 +3090,38 @@ module adder_tree_mac_n32_sequencer(rst, step, a_valid, a_last, b_valid, b_last,
   assign \$13  = take_a & a_last;
   assign \$14  = row < 2'h2;
   assign \$15  = \$13  & \$14 ;
-  assign \$16  = | \wait ;
+  assign \$16  = | pause;
   assign \$17  = step & \$16 ;
   assign \$18  = 2'h2 - row;
-  assign \$19  = \wait  - 1'h1;
+  assign \$19  = pause - 1'h1;
   always @(posedge clk)
     count <= \$20 ;
   always @(posedge clk)
-    following_final <= \$21 ;
+    following_complete <= \$21 ;
   always @(posedge clk)
-    \begin  <= \$22 ;
+    fresh <= \$22 ;
   always @(posedge clk)
-    \first$19  <= \$23 ;
+    \first$18  <= \$23 ;
   always @(posedge clk)
-    \final$20  <= \$24 ;
+    \complete$19  <= \$24 ;
   always @(posedge clk)
     row <= \$25 ;
   always @(posedge clk)
-    \wait  <= \$26 ;
-  assign \$procmux$55_Y  = \$17  ? \$19 [1:0] : \wait ;
+    pause <= \$26 ;
+  assign \$procmux$55_Y  = \$17  ? \$19 [1:0] : pause;
   assign \$procmux$57_Y  = \$15  ? \$18 [1:0] : \$procmux$55_Y ;
   assign \$26  = rst ? 2'h0 : \$procmux$57_Y ;
   assign \$procmux$61_Y  = take_a ? \$12 [3:0] : row;
   assign \$25  = rst ? 4'h0 : \$procmux$61_Y ;
-  assign \$procmux$65_Y  = take_a ? \final  : \final$20 ;
+  assign \$procmux$65_Y  = take_a ? complete : \complete$19 ;
   assign \$24  = rst ? 1'h1 : \$procmux$65_Y ;
-  assign \$23  = take_a ? first : \first$19 ;
-  assign \$procmux$71_Y  = take_a ? a_last : \begin ;
+  assign \$23  = take_a ? first : \first$18 ;
+  assign \$procmux$71_Y  = take_a ? a_last : fresh;
   assign \$22  = rst ? 1'h1 : \$procmux$71_Y ;
-  assign \$21  = take_b ? b_last : following_final;
+  assign \$21  = take_b ? b_last : following_complete;
   assign \$procmux$77_Y  = \$9  ? \$10 [4:0] : count;
   assign \$20  = rst ? 5'h00 : \$procmux$77_Y ;
-  assign \row$22  = row;
+  assign \row$21  = row;
 endmodule
 
 module adder_tree_mac_n32_skew_b(rst, en, data_in, data_out, clk);

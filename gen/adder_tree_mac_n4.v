@@ -77,6 +77,8 @@ module adder_tree_mac_n4(rst, a__payload, a__valid, b__payload, b__valid, c__rea
   wire c__valid;
   input clk;
   wire clk;
+  wire complete;
+  wire \complete$71 ;
   reg [31:0] data_in = 32'd0;
   wire [79:0] \data_in$47 ;
   wire [31:0] data_out;
@@ -88,15 +90,12 @@ module adder_tree_mac_n4(rst, a__payload, a__valid, b__payload, b__valid, c__rea
   wire \en$43 ;
   wire \en$44 ;
   wire \en$52 ;
-  wire \final ;
-  wire \final$72 ;
   wire first;
-  wire \first$73 ;
+  wire \first$72 ;
   wire [128:0] in_payload;
   wire in_ready;
   wire in_valid;
   wire last;
-  wire \last$71 ;
   reg load = 1'h0;
   wire \load$25 ;
   wire \load$31 ;
@@ -109,7 +108,7 @@ module adder_tree_mac_n4(rst, a__payload, a__valid, b__payload, b__valid, c__rea
   wire results_last;
   wire results_valid;
   wire [3:0] row;
-  wire [3:0] \row$74 ;
+  wire [3:0] \row$73 ;
   input rst;
   wire rst;
   wire step;
@@ -119,7 +118,7 @@ module adder_tree_mac_n4(rst, a__payload, a__valid, b__payload, b__valid, c__rea
   wire \switch$32 ;
   wire \switch$37 ;
   wire \switch$42 ;
-  wire \switch$76 ;
+  wire \switch$75 ;
   wire take_a;
   wire take_b;
   wire valid;
@@ -145,17 +144,17 @@ module adder_tree_mac_n4(rst, a__payload, a__valid, b__payload, b__valid, c__rea
   always @(posedge clk)
     a <= \$8 ;
   assign \$8  = step ? a_entry : a;
-  assign \$7  = step ? \switch$76  : switch;
+  assign \$7  = step ? \switch$75  : switch;
   assign \$6  = step ? b__ready : load;
   assign \$5  = step ? b__payload[31:0] : data_in;
   assign \$4  = step ? a__payload[127:0] : a_entry;
-  assign \$3  = step ? { waiting[6:0], \row$74 , \first$73 , \final$72 , \last$71  } : waiting;
+  assign \$3  = step ? { waiting[6:0], \row$73 , \first$72 , \complete$71 , a__payload[128] } : waiting;
   assign \$procmux$65_Y  = step ? { \valid$54 [0], a__ready } : \valid$54 ;
   assign \$2  = rst ? 2'h0 : \$procmux$65_Y ;
   adder_tree_mac_n4_accumulation accumulation (
     .clk(clk),
+    .complete(waiting[8]),
     .en(step),
-    .\final (waiting[8]),
     .first(waiting[9]),
     .last(waiting[7]),
     .results(results),
@@ -219,14 +218,13 @@ module adder_tree_mac_n4(rst, a__payload, a__valid, b__payload, b__valid, c__rea
     .b_last(b__payload[32]),
     .b_valid(b__valid),
     .clk(clk),
-    .\final (\final$72 ),
-    .first(\first$73 ),
-    .last(\last$71 ),
+    .complete(\complete$71 ),
+    .first(\first$72 ),
     .number(\$1 ),
-    .row(\row$74 ),
+    .row(\row$73 ),
     .rst(rst),
     .step(step),
-    .switch(\switch$76 ),
+    .switch(\switch$75 ),
     .take_a(a__ready),
     .take_b(b__ready)
   );
@@ -286,7 +284,7 @@ module adder_tree_mac_n4(rst, a__payload, a__valid, b__payload, b__valid, c__rea
   assign \data_out$61  = words;
   assign row = waiting[13:10];
   assign first = waiting[9];
-  assign \final  = waiting[8];
+  assign complete = waiting[8];
   assign last = waiting[7];
   assign valid = \valid$54 [1];
   assign \en$52  = step;
@@ -323,7 +321,7 @@ module adder_tree_mac_n4(rst, a__payload, a__valid, b__payload, b__valid, c__rea
   assign \step$12  = step;
 endmodule
 
-module adder_tree_mac_n4_accumulation(rst, en, valid, first, \final , last, row, words, results, results_valid, results_last, clk);
+module adder_tree_mac_n4_accumulation(rst, en, valid, first, complete, last, row, words, results, results_valid, results_last, clk);
   wire \$1 ;
   wire \$2 ;
   wire \$3 ;
@@ -336,14 +334,14 @@ module adder_tree_mac_n4_accumulation(rst, en, valid, first, \final , last, row,
   wire \$procmux$23_Y ;
   input clk;
   wire clk;
+  input complete;
+  wire complete;
   input en;
   wire en;
   wire \en$16 ;
   wire \en$23 ;
   wire \en$30 ;
   wire \en$37 ;
-  input \final ;
-  wire \final ;
   input first;
   wire first;
   wire \first$19 ;
@@ -410,7 +408,7 @@ module adder_tree_mac_n4_accumulation(rst, en, valid, first, \final , last, row,
   assign \$8  = en ? flags_0 : flags_1;
   assign \$procmux$17_Y  = en ? valid_0 : valid_1;
   assign \$7  = rst ? 1'h0 : \$procmux$17_Y ;
-  assign \$6  = en ? { row, first, \final , last } : flags_0;
+  assign \$6  = en ? { row, first, complete, last } : flags_0;
   assign \$procmux$23_Y  = en ? valid : valid_0;
   assign \$5  = rst ? 1'h0 : \$procmux$23_Y ;
   adder_tree_mac_n4_accumulation_column column_0 (
@@ -715,7 +713,6 @@ module adder_tree_mac_n4_accumulation_column(rst, en, read, word, first, store, 
   wire \$97 ;
   wire \$98 ;
   wire \$99 ;
-  wire [31:0] \$signal ;
   wire [3:0] \$signature__addr ;
   wire [31:0] \$signature__data ;
   wire \$signature__en ;
@@ -904,6 +901,7 @@ module adder_tree_mac_n4_accumulation_column(rst, en, read, word, first, store, 
   wire store;
   input [19:0] word;
   wire [19:0] word;
+  wire [31:0] \word$11 ;
   reg [31:0] totals [15:0];
   initial begin
     totals[0] = 32'd0;
@@ -1335,7 +1333,7 @@ module adder_tree_mac_n4_accumulation_column(rst, en, read, word, first, store, 
   assign \result$17  = result;
   assign sink__data = result;
   assign sink__addr = row;
-  assign \$signal  = { word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word };
+  assign \word$11  = { word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word };
   assign \$signature__addr  = read;
   assign \$signature__en  = en;
 endmodule
@@ -1499,7 +1497,7 @@ module adder_tree_mac_n4_pe(rst, en, a, b, load, switch, row_0, clk);
   assign total = row_0;
 endmodule
 
-module adder_tree_mac_n4_sequencer(rst, step, a_valid, a_last, b_valid, b_last, take_a, take_b, switch, first, \final , last, number, row, clk);
+module adder_tree_mac_n4_sequencer(rst, step, a_valid, a_last, b_valid, b_last, take_a, take_b, switch, first, complete, number, row, clk);
   wire \$1 ;
   (* unused_bits = "5" *)
   wire [5:0] \$10 ;
@@ -1544,25 +1542,24 @@ module adder_tree_mac_n4_sequencer(rst, step, a_valid, a_last, b_valid, b_last, 
   wire b_last;
   input b_valid;
   wire b_valid;
-  reg \begin  = 1'h1;
   input clk;
   wire clk;
+  output complete;
+  wire complete;
+  reg \complete$19  = 1'h1;
   reg [4:0] count = 5'h00;
-  output \final ;
-  wire \final ;
-  reg \final$20  = 1'h1;
   output first;
   wire first;
-  reg \first$19  = 1'h0;
-  reg following_final = 1'h0;
-  output last;
-  wire last;
+  reg \first$18  = 1'h0;
+  reg following_complete = 1'h0;
+  reg fresh = 1'h1;
   wire loaded;
   output [4:0] number;
   wire [4:0] number;
+  reg [1:0] pause = 2'h0;
   output [3:0] row;
   reg [3:0] row = 4'h0;
-  wire [3:0] \row$22 ;
+  wire [3:0] \row$21 ;
   input rst;
   wire rst;
   input step;
@@ -1573,7 +1570,6 @@ module adder_tree_mac_n4_sequencer(rst, step, a_valid, a_last, b_valid, b_last, 
   wire take_a;
   output take_b;
   wire take_b;
-  reg [1:0] \wait  = 2'h0;
   assign loaded = count == 5'h10;
   assign \$1  = step & b_valid;
   assign \$2  = ~ loaded;
@@ -1581,15 +1577,14 @@ module adder_tree_mac_n4_sequencer(rst, step, a_valid, a_last, b_valid, b_last, 
   assign take_b = \$1  & \$3 ;
   assign number = switch ? 5'h00 : count;
   assign \$4  = step & a_valid;
-  assign \$5  = ~ \begin ;
-  assign \$6  = ! \wait ;
+  assign \$5  = ~ fresh;
+  assign \$6  = ! pause;
   assign \$7  = loaded & \$6 ;
   assign \$8  = \$5  | \$7 ;
   assign take_a = \$4  & \$8 ;
-  assign switch = take_a & \begin ;
-  assign first = \begin  ? \final$20  : \first$19 ;
-  assign \final  = \begin  ? following_final : \final$20 ;
-  assign last = a_last & \final ;
+  assign switch = take_a & fresh;
+  assign first = fresh ? \complete$19  : \first$18 ;
+  assign complete = fresh ? following_complete : \complete$19 ;
   assign \$9  = switch | take_b;
   assign \$10  = number + take_b;
   assign \$11  = row + 1'h1;
@@ -1597,38 +1592,38 @@ module adder_tree_mac_n4_sequencer(rst, step, a_valid, a_last, b_valid, b_last, 
   assign \$13  = take_a & a_last;
   assign \$14  = row < 2'h2;
   assign \$15  = \$13  & \$14 ;
-  assign \$16  = | \wait ;
+  assign \$16  = | pause;
   assign \$17  = step & \$16 ;
   assign \$18  = 2'h2 - row;
-  assign \$19  = \wait  - 1'h1;
+  assign \$19  = pause - 1'h1;
   always @(posedge clk)
     count <= \$20 ;
   always @(posedge clk)
-    following_final <= \$21 ;
+    following_complete <= \$21 ;
   always @(posedge clk)
-    \begin  <= \$22 ;
+    fresh <= \$22 ;
   always @(posedge clk)
-    \first$19  <= \$23 ;
+    \first$18  <= \$23 ;
   always @(posedge clk)
-    \final$20  <= \$24 ;
+    \complete$19  <= \$24 ;
   always @(posedge clk)
     row <= \$25 ;
   always @(posedge clk)
-    \wait  <= \$26 ;
-  assign \$procmux$27_Y  = \$17  ? \$19 [1:0] : \wait ;
+    pause <= \$26 ;
+  assign \$procmux$27_Y  = \$17  ? \$19 [1:0] : pause;
   assign \$procmux$29_Y  = \$15  ? \$18 [1:0] : \$procmux$27_Y ;
   assign \$26  = rst ? 2'h0 : \$procmux$29_Y ;
   assign \$procmux$33_Y  = take_a ? \$12 [3:0] : row;
   assign \$25  = rst ? 4'h0 : \$procmux$33_Y ;
-  assign \$procmux$37_Y  = take_a ? \final  : \final$20 ;
+  assign \$procmux$37_Y  = take_a ? complete : \complete$19 ;
   assign \$24  = rst ? 1'h1 : \$procmux$37_Y ;
-  assign \$23  = take_a ? first : \first$19 ;
-  assign \$procmux$43_Y  = take_a ? a_last : \begin ;
+  assign \$23  = take_a ? first : \first$18 ;
+  assign \$procmux$43_Y  = take_a ? a_last : fresh;
   assign \$22  = rst ? 1'h1 : \$procmux$43_Y ;
-  assign \$21  = take_b ? b_last : following_final;
+  assign \$21  = take_b ? b_last : following_complete;
   assign \$procmux$49_Y  = \$9  ? \$10 [4:0] : count;
   assign \$20  = rst ? 5'h00 : \$procmux$49_Y ;
-  assign \row$22  = row;
+  assign \row$21  = row;
 endmodule
 
 module adder_tree_mac_n4_skew_b(rst, en, data_in, data_out, clk);

@@ -95,6 +95,8 @@ module adder_tree_mac_n8(rst, a__payload, a__valid, b__payload, b__valid, c__rea
   wire c__valid;
   input clk;
   wire clk;
+  wire complete;
+  wire \complete$96 ;
   reg [63:0] data_in = 64'h0000000000000000;
   wire [159:0] \data_in$68 ;
   wire [63:0] data_out;
@@ -110,15 +112,12 @@ module adder_tree_mac_n8(rst, a__payload, a__valid, b__payload, b__valid, c__rea
   wire \en$64 ;
   wire \en$65 ;
   wire \en$77 ;
-  wire \final ;
-  wire \final$97 ;
   wire first;
-  wire \first$98 ;
+  wire \first$97 ;
   wire [256:0] in_payload;
   wire in_ready;
   wire in_valid;
   wire last;
-  wire \last$96 ;
   wire load;
   reg [1:0] \load$25  = 2'h0;
   wire \load$31 ;
@@ -135,13 +134,13 @@ module adder_tree_mac_n8(rst, a__payload, a__valid, b__payload, b__valid, c__rea
   wire results_last;
   wire results_valid;
   wire [3:0] row;
-  wire [3:0] \row$99 ;
+  wire [3:0] \row$98 ;
   input rst;
   wire rst;
   wire step;
   wire \step$12 ;
   wire switch;
-  wire \switch$101 ;
+  wire \switch$100 ;
   reg [1:0] \switch$27  = 2'h0;
   wire \switch$32 ;
   wire \switch$37 ;
@@ -182,17 +181,17 @@ module adder_tree_mac_n8(rst, a__payload, a__valid, b__payload, b__valid, c__rea
     \a$44  <= \$9 ;
   assign \$9  = step ? a : \a$44 ;
   assign \$8  = step ? a_entry : a;
-  assign \$7  = step ? { \switch$27 [0], \switch$101  } : \switch$27 ;
+  assign \$7  = step ? { \switch$27 [0], \switch$100  } : \switch$27 ;
   assign \$6  = step ? { \load$25 [0], b__ready } : \load$25 ;
   assign \$5  = step ? b__payload[63:0] : data_in;
   assign \$4  = step ? a__payload[127:0] : a_entry;
-  assign \$3  = step ? { waiting[13:0], \row$99 , \first$98 , \final$97 , \last$96  } : waiting;
+  assign \$3  = step ? { waiting[13:0], \row$98 , \first$97 , \complete$96 , a__payload[128] } : waiting;
   assign \$procmux$71_Y  = step ? { \valid$79 [1:0], a__ready } : \valid$79 ;
   assign \$2  = rst ? 3'h0 : \$procmux$71_Y ;
   adder_tree_mac_n8_accumulation accumulation (
     .clk(clk),
+    .complete(waiting[15]),
     .en(step),
-    .\final (waiting[15]),
     .first(waiting[16]),
     .last(waiting[14]),
     .results(results),
@@ -296,14 +295,13 @@ module adder_tree_mac_n8(rst, a__payload, a__valid, b__payload, b__valid, c__rea
     .b_last(b__payload[64]),
     .b_valid(b__valid),
     .clk(clk),
-    .\final (\final$97 ),
-    .first(\first$98 ),
-    .last(\last$96 ),
+    .complete(\complete$96 ),
+    .first(\first$97 ),
     .number(\$1 ),
-    .row(\row$99 ),
+    .row(\row$98 ),
     .rst(rst),
     .step(step),
-    .switch(\switch$101 ),
+    .switch(\switch$100 ),
     .take_a(a__ready),
     .take_b(b__ready)
   );
@@ -371,7 +369,7 @@ module adder_tree_mac_n8(rst, a__payload, a__valid, b__payload, b__valid, c__rea
   assign \data_out$86  = words;
   assign row = waiting[20:17];
   assign first = waiting[16];
-  assign \final  = waiting[15];
+  assign complete = waiting[15];
   assign last = waiting[14];
   assign valid = \valid$79 [2];
   assign \en$77  = step;
@@ -428,7 +426,7 @@ module adder_tree_mac_n8(rst, a__payload, a__valid, b__payload, b__valid, c__rea
   assign \step$12  = step;
 endmodule
 
-module adder_tree_mac_n8_accumulation(rst, en, valid, first, \final , last, row, words, results, results_valid, results_last, clk);
+module adder_tree_mac_n8_accumulation(rst, en, valid, first, complete, last, row, words, results, results_valid, results_last, clk);
   wire \$1 ;
   wire [6:0] \$10 ;
   wire \$11 ;
@@ -445,6 +443,8 @@ module adder_tree_mac_n8_accumulation(rst, en, valid, first, \final , last, row,
   wire \$procmux$27_Y ;
   input clk;
   wire clk;
+  input complete;
+  wire complete;
   input en;
   wire en;
   wire \en$16 ;
@@ -455,8 +455,6 @@ module adder_tree_mac_n8_accumulation(rst, en, valid, first, \final , last, row,
   wire \en$51 ;
   wire \en$58 ;
   wire \en$65 ;
-  input \final ;
-  wire \final ;
   input first;
   wire first;
   wire \first$19 ;
@@ -555,7 +553,7 @@ module adder_tree_mac_n8_accumulation(rst, en, valid, first, \final , last, row,
   assign \$12  = en ? flags_0 : flags_1;
   assign \$procmux$21_Y  = en ? valid_0 : valid_1;
   assign \$11  = rst ? 1'h0 : \$procmux$21_Y ;
-  assign \$10  = en ? { row, first, \final , last } : flags_0;
+  assign \$10  = en ? { row, first, complete, last } : flags_0;
   assign \$procmux$27_Y  = en ? valid : valid_0;
   assign \$9  = rst ? 1'h0 : \$procmux$27_Y ;
   adder_tree_mac_n8_accumulation_column column_0 (
@@ -924,7 +922,6 @@ module adder_tree_mac_n8_accumulation_column(rst, en, read, word, first, store, 
   wire \$97 ;
   wire \$98 ;
   wire \$99 ;
-  wire [31:0] \$signal ;
   wire [3:0] \$signature__addr ;
   wire [31:0] \$signature__data ;
   wire \$signature__en ;
@@ -1113,6 +1110,7 @@ module adder_tree_mac_n8_accumulation_column(rst, en, read, word, first, store, 
   wire store;
   input [19:0] word;
   wire [19:0] word;
+  wire [31:0] \word$11 ;
   reg [31:0] totals [15:0];
   initial begin
     totals[0] = 32'd0;
@@ -1544,7 +1542,7 @@ module adder_tree_mac_n8_accumulation_column(rst, en, read, word, first, store, 
   assign \result$17  = result;
   assign sink__data = result;
   assign sink__addr = row;
-  assign \$signal  = { word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word };
+  assign \word$11  = { word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word };
   assign \$signature__addr  = read;
   assign \$signature__en  = en;
 endmodule
@@ -1713,7 +1711,7 @@ module adder_tree_mac_n8_pe(rst, en, a, b, load, switch, row_0, clk);
   assign total = row_0;
 endmodule
 
-module adder_tree_mac_n8_sequencer(rst, step, a_valid, a_last, b_valid, b_last, take_a, take_b, switch, first, \final , last, number, row, clk);
+module adder_tree_mac_n8_sequencer(rst, step, a_valid, a_last, b_valid, b_last, take_a, take_b, switch, first, complete, number, row, clk);
   wire \$1 ;
   (* unused_bits = "5" *)
   wire [5:0] \$10 ;
@@ -1758,25 +1756,24 @@ module adder_tree_mac_n8_sequencer(rst, step, a_valid, a_last, b_valid, b_last, 
   wire b_last;
   input b_valid;
   wire b_valid;
-  reg \begin  = 1'h1;
   input clk;
   wire clk;
+  output complete;
+  wire complete;
+  reg \complete$19  = 1'h1;
   reg [4:0] count = 5'h00;
-  output \final ;
-  wire \final ;
-  reg \final$20  = 1'h1;
   output first;
   wire first;
-  reg \first$19  = 1'h0;
-  reg following_final = 1'h0;
-  output last;
-  wire last;
+  reg \first$18  = 1'h0;
+  reg following_complete = 1'h0;
+  reg fresh = 1'h1;
   wire loaded;
   output [4:0] number;
   wire [4:0] number;
+  reg [1:0] pause = 2'h0;
   output [3:0] row;
   reg [3:0] row = 4'h0;
-  wire [3:0] \row$22 ;
+  wire [3:0] \row$21 ;
   input rst;
   wire rst;
   input step;
@@ -1787,7 +1784,6 @@ module adder_tree_mac_n8_sequencer(rst, step, a_valid, a_last, b_valid, b_last, 
   wire take_a;
   output take_b;
   wire take_b;
-  reg [1:0] \wait  = 2'h0;
   assign loaded = count == 5'h10;
   assign \$1  = step & b_valid;
   assign \$2  = ~ loaded;
@@ -1795,15 +1791,14 @@ module adder_tree_mac_n8_sequencer(rst, step, a_valid, a_last, b_valid, b_last, 
   assign take_b = \$1  & \$3 ;
   assign number = switch ? 5'h00 : count;
   assign \$4  = step & a_valid;
-  assign \$5  = ~ \begin ;
-  assign \$6  = ! \wait ;
+  assign \$5  = ~ fresh;
+  assign \$6  = ! pause;
   assign \$7  = loaded & \$6 ;
   assign \$8  = \$5  | \$7 ;
   assign take_a = \$4  & \$8 ;
-  assign switch = take_a & \begin ;
-  assign first = \begin  ? \final$20  : \first$19 ;
-  assign \final  = \begin  ? following_final : \final$20 ;
-  assign last = a_last & \final ;
+  assign switch = take_a & fresh;
+  assign first = fresh ? \complete$19  : \first$18 ;
+  assign complete = fresh ? following_complete : \complete$19 ;
   assign \$9  = switch | take_b;
   assign \$10  = number + take_b;
   assign \$11  = row + 1'h1;
@@ -1811,38 +1806,38 @@ module adder_tree_mac_n8_sequencer(rst, step, a_valid, a_last, b_valid, b_last, 
   assign \$13  = take_a & a_last;
   assign \$14  = row < 2'h2;
   assign \$15  = \$13  & \$14 ;
-  assign \$16  = | \wait ;
+  assign \$16  = | pause;
   assign \$17  = step & \$16 ;
   assign \$18  = 2'h2 - row;
-  assign \$19  = \wait  - 1'h1;
+  assign \$19  = pause - 1'h1;
   always @(posedge clk)
     count <= \$20 ;
   always @(posedge clk)
-    following_final <= \$21 ;
+    following_complete <= \$21 ;
   always @(posedge clk)
-    \begin  <= \$22 ;
+    fresh <= \$22 ;
   always @(posedge clk)
-    \first$19  <= \$23 ;
+    \first$18  <= \$23 ;
   always @(posedge clk)
-    \final$20  <= \$24 ;
+    \complete$19  <= \$24 ;
   always @(posedge clk)
     row <= \$25 ;
   always @(posedge clk)
-    \wait  <= \$26 ;
-  assign \$procmux$31_Y  = \$17  ? \$19 [1:0] : \wait ;
+    pause <= \$26 ;
+  assign \$procmux$31_Y  = \$17  ? \$19 [1:0] : pause;
   assign \$procmux$33_Y  = \$15  ? \$18 [1:0] : \$procmux$31_Y ;
   assign \$26  = rst ? 2'h0 : \$procmux$33_Y ;
   assign \$procmux$37_Y  = take_a ? \$12 [3:0] : row;
   assign \$25  = rst ? 4'h0 : \$procmux$37_Y ;
-  assign \$procmux$41_Y  = take_a ? \final  : \final$20 ;
+  assign \$procmux$41_Y  = take_a ? complete : \complete$19 ;
   assign \$24  = rst ? 1'h1 : \$procmux$41_Y ;
-  assign \$23  = take_a ? first : \first$19 ;
-  assign \$procmux$47_Y  = take_a ? a_last : \begin ;
+  assign \$23  = take_a ? first : \first$18 ;
+  assign \$procmux$47_Y  = take_a ? a_last : fresh;
   assign \$22  = rst ? 1'h1 : \$procmux$47_Y ;
-  assign \$21  = take_b ? b_last : following_final;
+  assign \$21  = take_b ? b_last : following_complete;
   assign \$procmux$53_Y  = \$9  ? \$10 [4:0] : count;
   assign \$20  = rst ? 5'h00 : \$procmux$53_Y ;
-  assign \row$22  = row;
+  assign \row$21  = row;
 endmodule
 
 module adder_tree_mac_n8_skew_b(rst, en, data_in, data_out, clk);

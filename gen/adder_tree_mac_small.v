@@ -63,6 +63,8 @@ module adder_tree_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c__
   wire c__valid;
   input clk;
   wire clk;
+  wire complete;
+  wire \complete$66 ;
   wire [31:0] data_in;
   wire [71:0] \data_in$43 ;
   (* unused_bits = "24 25 26 27 28 29 30 31" *)
@@ -75,15 +77,12 @@ module adder_tree_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c__
   wire \en$39 ;
   wire \en$40 ;
   wire \en$47 ;
-  wire \final ;
-  wire \final$67 ;
   wire first;
-  wire \first$68 ;
+  wire \first$67 ;
   wire [96:0] in_payload;
   wire in_ready;
   wire in_valid;
   wire last;
-  wire \last$66 ;
   wire load;
   reg [1:0] \load$25  = 2'h0;
   wire \load$31 ;
@@ -95,7 +94,7 @@ module adder_tree_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c__
   wire results_last;
   wire results_valid;
   wire [2:0] row;
-  wire [2:0] \row$69 ;
+  wire [2:0] \row$68 ;
   input rst;
   wire rst;
   wire step;
@@ -104,7 +103,7 @@ module adder_tree_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c__
   reg [1:0] \switch$27  = 2'h0;
   wire \switch$32 ;
   wire \switch$38 ;
-  wire \switch$71 ;
+  wire \switch$70 ;
   wire take_a;
   wire take_b;
   wire valid;
@@ -132,17 +131,17 @@ module adder_tree_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c__
     \a$34  <= \$9 ;
   assign \$9  = step ? a : \a$34 ;
   assign \$8  = step ? a_entry : a;
-  assign \$7  = step ? { \switch$27 [0], \switch$71  } : \switch$27 ;
+  assign \$7  = step ? { \switch$27 [0], \switch$70  } : \switch$27 ;
   assign \$6  = step ? { \load$25 [0], b__ready } : \load$25 ;
   assign \$5  = step ? b__payload[23:0] : b_entry;
   assign \$4  = step ? a__payload[31:0] : a_entry;
-  assign \$3  = step ? { waiting[11:0], \row$69 , \first$68 , \final$67 , \last$66  } : waiting;
+  assign \$3  = step ? { waiting[11:0], \row$68 , \first$67 , \complete$66 , a__payload[32] } : waiting;
   assign \$procmux$71_Y  = step ? { \valid$49 [1:0], a__ready } : \valid$49 ;
   assign \$2  = rst ? 3'h0 : \$procmux$71_Y ;
   adder_tree_mac_small_accumulation accumulation (
     .clk(clk),
+    .complete(waiting[13]),
     .en(step),
-    .\final (waiting[13]),
     .first(waiting[14]),
     .last(waiting[12]),
     .results(results),
@@ -196,14 +195,13 @@ module adder_tree_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c__
     .b_last(b__payload[24]),
     .b_valid(b__valid),
     .clk(clk),
-    .\final (\final$67 ),
-    .first(\first$68 ),
-    .last(\last$66 ),
+    .complete(\complete$66 ),
+    .first(\first$67 ),
     .number(\$1 ),
-    .row(\row$69 ),
+    .row(\row$68 ),
     .rst(rst),
     .step(step),
-    .switch(\switch$71 ),
+    .switch(\switch$70 ),
     .take_a(a__ready),
     .take_b(b__ready)
   );
@@ -249,7 +247,7 @@ module adder_tree_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c__
   assign words = \data_out$56 [53:0];
   assign row = waiting[17:15];
   assign first = waiting[14];
-  assign \final  = waiting[13];
+  assign complete = waiting[13];
   assign last = waiting[12];
   assign valid = \valid$49 [2];
   assign \en$47  = step;
@@ -281,7 +279,7 @@ module adder_tree_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c__
   assign \step$12  = step;
 endmodule
 
-module adder_tree_mac_small_accumulation(rst, en, valid, first, \final , last, row, words, results, results_valid, results_last, clk);
+module adder_tree_mac_small_accumulation(rst, en, valid, first, complete, last, row, words, results, results_valid, results_last, clk);
   wire \$1 ;
   wire \$2 ;
   wire \$3 ;
@@ -293,13 +291,13 @@ module adder_tree_mac_small_accumulation(rst, en, valid, first, \final , last, r
   wire \$procmux$27_Y ;
   input clk;
   wire clk;
+  input complete;
+  wire complete;
   input en;
   wire en;
   wire \en$16 ;
   wire \en$23 ;
   wire \en$30 ;
-  input \final ;
-  wire \final ;
   input first;
   wire first;
   wire \first$19 ;
@@ -358,7 +356,7 @@ module adder_tree_mac_small_accumulation(rst, en, valid, first, \final , last, r
   assign \$7  = en ? flags_0 : flags_1;
   assign \$procmux$21_Y  = en ? valid_0 : valid_1;
   assign \$6  = rst ? 1'h0 : \$procmux$21_Y ;
-  assign \$5  = en ? { row, first, \final , last } : flags_0;
+  assign \$5  = en ? { row, first, complete, last } : flags_0;
   assign \$procmux$27_Y  = en ? valid : valid_0;
   assign \$4  = rst ? 1'h0 : \$procmux$27_Y ;
   adder_tree_mac_small_accumulation_column column_0 (
@@ -647,7 +645,6 @@ module adder_tree_mac_small_accumulation_column(rst, en, read, word, first, stor
   wire \$97 ;
   wire \$98 ;
   wire \$99 ;
-  wire [31:0] \$signal ;
   wire [2:0] \$signature__addr ;
   wire [31:0] \$signature__data ;
   wire \$signature__en ;
@@ -836,6 +833,7 @@ module adder_tree_mac_small_accumulation_column(rst, en, read, word, first, stor
   wire store;
   input [17:0] word;
   wire [17:0] word;
+  wire [31:0] \word$11 ;
   reg [31:0] totals [4:0];
   initial begin
     totals[0] = 32'd0;
@@ -1256,7 +1254,7 @@ module adder_tree_mac_small_accumulation_column(rst, en, read, word, first, stor
   assign \result$17  = result;
   assign sink__data = result;
   assign sink__addr = row;
-  assign \$signal  = { word[17], word[17], word[17], word[17], word[17], word[17], word[17], word[17], word[17], word[17], word[17], word[17], word[17], word[17], word };
+  assign \word$11  = { word[17], word[17], word[17], word[17], word[17], word[17], word[17], word[17], word[17], word[17], word[17], word[17], word[17], word[17], word };
   assign \$signature__addr  = read;
   assign \$signature__en  = en;
 endmodule
@@ -1377,7 +1375,7 @@ module adder_tree_mac_small_pe(rst, en, a, b, load, switch, row_0, clk);
   assign total = row_0;
 endmodule
 
-module adder_tree_mac_small_sequencer(rst, step, a_valid, a_last, b_valid, b_last, take_a, take_b, switch, first, \final , last, number, row, clk);
+module adder_tree_mac_small_sequencer(rst, step, a_valid, a_last, b_valid, b_last, take_a, take_b, switch, first, complete, number, row, clk);
   wire \$1 ;
   (* unused_bits = "3" *)
   wire [3:0] \$10 ;
@@ -1422,25 +1420,24 @@ module adder_tree_mac_small_sequencer(rst, step, a_valid, a_last, b_valid, b_las
   wire b_last;
   input b_valid;
   wire b_valid;
-  reg \begin  = 1'h1;
   input clk;
   wire clk;
+  output complete;
+  wire complete;
+  reg \complete$19  = 1'h1;
   reg [2:0] count = 3'h0;
-  output \final ;
-  wire \final ;
-  reg \final$20  = 1'h1;
   output first;
   wire first;
-  reg \first$19  = 1'h0;
-  reg following_final = 1'h0;
-  output last;
-  wire last;
+  reg \first$18  = 1'h0;
+  reg following_complete = 1'h0;
+  reg fresh = 1'h1;
   wire loaded;
   output [2:0] number;
   wire [2:0] number;
+  reg [1:0] pause = 2'h0;
   output [2:0] row;
   reg [2:0] row = 3'h0;
-  wire [2:0] \row$22 ;
+  wire [2:0] \row$21 ;
   input rst;
   wire rst;
   input step;
@@ -1451,7 +1448,6 @@ module adder_tree_mac_small_sequencer(rst, step, a_valid, a_last, b_valid, b_las
   wire take_a;
   output take_b;
   wire take_b;
-  reg [1:0] \wait  = 2'h0;
   assign loaded = count == 3'h4;
   assign \$1  = step & b_valid;
   assign \$2  = ~ loaded;
@@ -1459,15 +1455,14 @@ module adder_tree_mac_small_sequencer(rst, step, a_valid, a_last, b_valid, b_las
   assign take_b = \$1  & \$3 ;
   assign number = switch ? 3'h0 : count;
   assign \$4  = step & a_valid;
-  assign \$5  = ~ \begin ;
-  assign \$6  = ! \wait ;
+  assign \$5  = ~ fresh;
+  assign \$6  = ! pause;
   assign \$7  = loaded & \$6 ;
   assign \$8  = \$5  | \$7 ;
   assign take_a = \$4  & \$8 ;
-  assign switch = take_a & \begin ;
-  assign first = \begin  ? \final$20  : \first$19 ;
-  assign \final  = \begin  ? following_final : \final$20 ;
-  assign last = a_last & \final ;
+  assign switch = take_a & fresh;
+  assign first = fresh ? \complete$19  : \first$18 ;
+  assign complete = fresh ? following_complete : \complete$19 ;
   assign \$9  = switch | take_b;
   assign \$10  = number + take_b;
   assign \$11  = row + 1'h1;
@@ -1475,38 +1470,38 @@ module adder_tree_mac_small_sequencer(rst, step, a_valid, a_last, b_valid, b_las
   assign \$13  = take_a & a_last;
   assign \$14  = row < 2'h2;
   assign \$15  = \$13  & \$14 ;
-  assign \$16  = | \wait ;
+  assign \$16  = | pause;
   assign \$17  = step & \$16 ;
   assign \$18  = 2'h2 - row;
-  assign \$19  = \wait  - 1'h1;
+  assign \$19  = pause - 1'h1;
   always @(posedge clk)
     count <= \$20 ;
   always @(posedge clk)
-    following_final <= \$21 ;
+    following_complete <= \$21 ;
   always @(posedge clk)
-    \begin  <= \$22 ;
+    fresh <= \$22 ;
   always @(posedge clk)
-    \first$19  <= \$23 ;
+    \first$18  <= \$23 ;
   always @(posedge clk)
-    \final$20  <= \$24 ;
+    \complete$19  <= \$24 ;
   always @(posedge clk)
     row <= \$25 ;
   always @(posedge clk)
-    \wait  <= \$26 ;
-  assign \$procmux$31_Y  = \$17  ? \$19 [1:0] : \wait ;
+    pause <= \$26 ;
+  assign \$procmux$31_Y  = \$17  ? \$19 [1:0] : pause;
   assign \$procmux$33_Y  = \$15  ? \$18 [1:0] : \$procmux$31_Y ;
   assign \$26  = rst ? 2'h0 : \$procmux$33_Y ;
   assign \$procmux$37_Y  = take_a ? \$12 [2:0] : row;
   assign \$25  = rst ? 3'h0 : \$procmux$37_Y ;
-  assign \$procmux$41_Y  = take_a ? \final  : \final$20 ;
+  assign \$procmux$41_Y  = take_a ? complete : \complete$19 ;
   assign \$24  = rst ? 1'h1 : \$procmux$41_Y ;
-  assign \$23  = take_a ? first : \first$19 ;
-  assign \$procmux$47_Y  = take_a ? a_last : \begin ;
+  assign \$23  = take_a ? first : \first$18 ;
+  assign \$procmux$47_Y  = take_a ? a_last : fresh;
   assign \$22  = rst ? 1'h1 : \$procmux$47_Y ;
-  assign \$21  = take_b ? b_last : following_final;
+  assign \$21  = take_b ? b_last : following_complete;
   assign \$procmux$53_Y  = \$9  ? \$10 [2:0] : count;
   assign \$20  = rst ? 3'h0 : \$procmux$53_Y ;
-  assign \row$22  = row;
+  assign \row$21  = row;
 endmodule
 
 module adder_tree_mac_small_skew_b(rst, en, data_in, data_out, clk);

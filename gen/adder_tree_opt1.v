@@ -419,6 +419,8 @@ module adder_tree_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__ready
   wire c__valid;
   input clk;
   wire clk;
+  wire complete;
+  wire \complete$146 ;
   reg [127:0] data_in = 128'h00000000000000000000000000000000;
   wire [319:0] \data_in$110 ;
   wire [127:0] data_out;
@@ -442,15 +444,12 @@ module adder_tree_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__ready
   wire \en$85 ;
   wire \en$91 ;
   wire \en$96 ;
-  wire \final ;
-  wire \final$147 ;
   wire first;
-  wire \first$148 ;
+  wire \first$147 ;
   wire [512:0] in_payload;
   wire in_ready;
   wire in_valid;
   wire last;
-  wire \last$146 ;
   wire load;
   wire \load$104 ;
   reg [3:0] \load$25  = 4'h0;
@@ -475,7 +474,7 @@ module adder_tree_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__ready
   wire results_last;
   wire results_valid;
   wire [3:0] row;
-  wire [3:0] \row$149 ;
+  wire [3:0] \row$148 ;
   input rst;
   wire rst;
   wire step;
@@ -483,7 +482,7 @@ module adder_tree_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__ready
   wire switch;
   wire \switch$100 ;
   wire \switch$105 ;
-  wire \switch$151 ;
+  wire \switch$150 ;
   reg [3:0] \switch$27  = 4'h0;
   wire \switch$32 ;
   wire \switch$37 ;
@@ -831,18 +830,18 @@ module adder_tree_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__ready
   assign \$326  = step ? { \load$25 [2:0], b__ready } : \load$25 ;
   assign \$325  = step ? b__payload[127:0] : data_in;
   assign \$324  = step ? a__payload[127:0] : a_entry;
-  assign \$323  = step ? { waiting[41:0], \row$149 , \first$148 , \final$147 , \last$146  } : waiting;
+  assign \$323  = step ? { waiting[41:0], \row$148 , \first$147 , \complete$146 , a__payload[128] } : waiting;
   assign \$procmux$109_Y  = step ? { \valid$129 [5:0], a__ready } : \valid$129 ;
   assign \$322  = rst ? 7'h00 : \$procmux$109_Y ;
   assign \$331  = step ? \a$65  : \a$86 ;
   assign \$330  = step ? \a$44  : \a$65 ;
   assign \$329  = step ? a : \a$44 ;
   assign \$328  = step ? { \$320 , \$316 , a_entry[127], \$315 , \$311 , a_entry[125], \$310 , \$306 , a_entry[123], \$305 , a_entry[120], a_entry[121], \$300 , \$296 , a_entry[119], \$295 , \$291 , a_entry[117], \$290 , \$286 , a_entry[115], \$285 , a_entry[112], a_entry[113], \$280 , \$276 , a_entry[111], \$275 , \$271 , a_entry[109], \$270 , \$266 , a_entry[107], \$265 , a_entry[104], a_entry[105], \$260 , \$256 , a_entry[103], \$255 , \$251 , a_entry[101], \$250 , \$246 , a_entry[99], \$245 , a_entry[96], a_entry[97], \$240 , \$236 , a_entry[95], \$235 , \$231 , a_entry[93], \$230 , \$226 , a_entry[91], \$225 , a_entry[88], a_entry[89], \$220 , \$216 , a_entry[87], \$215 , \$211 , a_entry[85], \$210 , \$206 , a_entry[83], \$205 , a_entry[80], a_entry[81], \$200 , \$196 , a_entry[79], \$195 , \$191 , a_entry[77], \$190 , \$186 , a_entry[75], \$185 , a_entry[72], a_entry[73], \$180 , \$176 , a_entry[71], \$175 , \$171 , a_entry[69], \$170 , \$166 , a_entry[67], \$165 , a_entry[64], a_entry[65], \$160 , \$156 , a_entry[63], \$155 , \$151 , a_entry[61], \$150 , \$146 , a_entry[59], \$145 , a_entry[56], a_entry[57], \$140 , \$136 , a_entry[55], \$135 , \$131 , a_entry[53], \$130 , \$126 , a_entry[51], \$125 , a_entry[48], a_entry[49], \$120 , \$116 , a_entry[47], \$115 , \$111 , a_entry[45], \$110 , \$106 , a_entry[43], \$105 , a_entry[40], a_entry[41], \$100 , \$96 , a_entry[39], \$95 , \$91 , a_entry[37], \$90 , \$86 , a_entry[35], \$85 , a_entry[32], a_entry[33], \$80 , \$76 , a_entry[31], \$75 , \$71 , a_entry[29], \$70 , \$66 , a_entry[27], \$65 , a_entry[24], a_entry[25], \$60 , \$56 , a_entry[23], \$55 , \$51 , a_entry[21], \$50 , \$46 , a_entry[19], \$45 , a_entry[16], a_entry[17], \$40 , \$36 , a_entry[15], \$35 , \$31 , a_entry[13], \$30 , \$26 , a_entry[11], \$25 , a_entry[8], a_entry[9], \$20 , \$16 , a_entry[7], \$15 , \$11 , a_entry[5], \$10 , \$6 , a_entry[3], \$5 , a_entry[0], a_entry[1] } : a;
-  assign \$327  = step ? { \switch$27 [2:0], \switch$151  } : \switch$27 ;
+  assign \$327  = step ? { \switch$27 [2:0], \switch$150  } : \switch$27 ;
   adder_tree_opt1_accumulation accumulation (
     .clk(clk),
+    .complete(waiting[43]),
     .en(step),
-    .\final (waiting[43]),
     .first(waiting[44]),
     .last(waiting[42]),
     .results(results),
@@ -1026,14 +1025,13 @@ module adder_tree_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__ready
     .b_last(b__payload[128]),
     .b_valid(b__valid),
     .clk(clk),
-    .\final (\final$147 ),
-    .first(\first$148 ),
-    .last(\last$146 ),
+    .complete(\complete$146 ),
+    .first(\first$147 ),
     .number(\$321 ),
-    .row(\row$149 ),
+    .row(\row$148 ),
     .rst(rst),
     .step(step),
-    .switch(\switch$151 ),
+    .switch(\switch$150 ),
     .take_a(a__ready),
     .take_b(b__ready)
   );
@@ -1117,7 +1115,7 @@ module adder_tree_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__ready
   assign \data_out$136  = words;
   assign row = waiting[48:45];
   assign first = waiting[44];
-  assign \final  = waiting[43];
+  assign complete = waiting[43];
   assign last = waiting[42];
   assign valid = \valid$129 [6];
   assign \en$127  = step;
@@ -1214,7 +1212,7 @@ module adder_tree_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__ready
   assign \step$12  = step;
 endmodule
 
-module adder_tree_opt1_accumulation(rst, en, valid, first, \final , last, row, words, results, results_valid, results_last, clk);
+module adder_tree_opt1_accumulation(rst, en, valid, first, complete, last, row, words, results, results_valid, results_last, clk);
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
@@ -1242,6 +1240,8 @@ module adder_tree_opt1_accumulation(rst, en, valid, first, \final , last, row, w
   wire \$procmux$61_Y ;
   input clk;
   wire clk;
+  input complete;
+  wire complete;
   input en;
   wire en;
   wire \en$102 ;
@@ -1260,8 +1260,6 @@ module adder_tree_opt1_accumulation(rst, en, valid, first, \final , last, row, w
   wire \en$81 ;
   wire \en$88 ;
   wire \en$95 ;
-  input \final ;
-  wire \final ;
   input first;
   wire first;
   wire \first$105 ;
@@ -1433,7 +1431,7 @@ module adder_tree_opt1_accumulation(rst, en, valid, first, \final , last, row, w
   assign \$20  = en ? flags_0 : flags_1;
   assign \$procmux$55_Y  = en ? valid_0 : valid_1;
   assign \$19  = rst ? 1'h0 : \$procmux$55_Y ;
-  assign \$18  = en ? { row, first, \final , last } : flags_0;
+  assign \$18  = en ? { row, first, complete, last } : flags_0;
   assign \$procmux$61_Y  = en ? valid : valid_0;
   assign \$17  = rst ? 1'h0 : \$procmux$61_Y ;
   adder_tree_opt1_accumulation_column column_0 (
@@ -1934,7 +1932,6 @@ module adder_tree_opt1_accumulation_column(rst, en, read, word, first, store, ro
   wire \$96 ;
   wire \$98 ;
   wire \$99 ;
-  wire [31:0] \$signal ;
   wire [3:0] \$signature__addr ;
   wire [31:0] \$signature__data ;
   wire \$signature__en ;
@@ -2081,6 +2078,7 @@ module adder_tree_opt1_accumulation_column(rst, en, read, word, first, store, ro
   wire store;
   input [19:0] word;
   wire [19:0] word;
+  wire [31:0] \word$11 ;
   reg [31:0] totals [15:0];
   initial begin
     totals[0] = 32'd0;
@@ -2476,7 +2474,7 @@ module adder_tree_opt1_accumulation_column(rst, en, read, word, first, store, ro
   assign \result$17  = result;
   assign sink__data = result;
   assign sink__addr = row;
-  assign \$signal  = { word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word };
+  assign \word$11  = { word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word };
   assign \$signature__addr  = read;
   assign \$signature__en  = en;
 endmodule
@@ -2695,6 +2693,7 @@ module adder_tree_opt1_column(rst, en, a, b, load, switch, word, clk);
   wire propagate_3_10;
   wire propagate_3_8;
   wire propagate_3_9;
+  wire [19:0] registered;
   wire [19:0] row_0;
   wire [18:0] row_1;
   input rst;
@@ -2708,7 +2707,6 @@ module adder_tree_opt1_column(rst, en, a, b, load, switch, word, clk);
   wire \switch$12 ;
   output [19:0] word;
   reg [19:0] word = 20'h00000;
-  wire [19:0] \word$86 ;
   assign generate_0_1 = row_0[0] & row_1[0];
   assign \$7  = row_0[2] & row_1[2];
   assign \$8  = row_0[2] ^ row_1[2];
@@ -2916,7 +2914,7 @@ module adder_tree_opt1_column(rst, en, a, b, load, switch, word, clk);
     .rst(rst),
     .switch(switch)
   );
-  assign \word$86  = word;
+  assign registered = word;
   assign propagate_3_10 = 1'h0;
   assign propagate_3_9 = 1'h0;
   assign propagate_3_8 = 1'h0;
@@ -14508,7 +14506,7 @@ module adder_tree_opt1_pe(rst, en, a, b, load, switch, row_0, row_1, clk);
   assign sum_620 = 1'h1;
 endmodule
 
-module adder_tree_opt1_sequencer(rst, step, a_valid, a_last, b_valid, b_last, take_a, take_b, switch, first, \final , last, number, row, clk);
+module adder_tree_opt1_sequencer(rst, step, a_valid, a_last, b_valid, b_last, take_a, take_b, switch, first, complete, number, row, clk);
   wire \$1 ;
   (* unused_bits = "5" *)
   wire [5:0] \$10 ;
@@ -14553,25 +14551,24 @@ module adder_tree_opt1_sequencer(rst, step, a_valid, a_last, b_valid, b_last, ta
   wire b_last;
   input b_valid;
   wire b_valid;
-  reg \begin  = 1'h1;
   input clk;
   wire clk;
+  output complete;
+  wire complete;
+  reg \complete$19  = 1'h1;
   reg [4:0] count = 5'h00;
-  output \final ;
-  wire \final ;
-  reg \final$20  = 1'h1;
   output first;
   wire first;
-  reg \first$19  = 1'h0;
-  reg following_final = 1'h0;
-  output last;
-  wire last;
+  reg \first$18  = 1'h0;
+  reg following_complete = 1'h0;
+  reg fresh = 1'h1;
   wire loaded;
   output [4:0] number;
   wire [4:0] number;
+  reg [1:0] pause = 2'h0;
   output [3:0] row;
   reg [3:0] row = 4'h0;
-  wire [3:0] \row$22 ;
+  wire [3:0] \row$21 ;
   input rst;
   wire rst;
   input step;
@@ -14582,7 +14579,6 @@ module adder_tree_opt1_sequencer(rst, step, a_valid, a_last, b_valid, b_last, ta
   wire take_a;
   output take_b;
   wire take_b;
-  reg [1:0] \wait  = 2'h0;
   assign loaded = count == 5'h10;
   assign \$1  = step & b_valid;
   assign \$2  = ~ loaded;
@@ -14590,15 +14586,14 @@ module adder_tree_opt1_sequencer(rst, step, a_valid, a_last, b_valid, b_last, ta
   assign take_b = \$1  & \$3 ;
   assign number = switch ? 5'h00 : count;
   assign \$4  = step & a_valid;
-  assign \$5  = ~ \begin ;
-  assign \$6  = ! \wait ;
+  assign \$5  = ~ fresh;
+  assign \$6  = ! pause;
   assign \$7  = loaded & \$6 ;
   assign \$8  = \$5  | \$7 ;
   assign take_a = \$4  & \$8 ;
-  assign switch = take_a & \begin ;
-  assign first = \begin  ? \final$20  : \first$19 ;
-  assign \final  = \begin  ? following_final : \final$20 ;
-  assign last = a_last & \final ;
+  assign switch = take_a & fresh;
+  assign first = fresh ? \complete$19  : \first$18 ;
+  assign complete = fresh ? following_complete : \complete$19 ;
   assign \$9  = switch | take_b;
   assign \$10  = number + take_b;
   assign \$11  = row + 1'h1;
@@ -14606,38 +14601,38 @@ module adder_tree_opt1_sequencer(rst, step, a_valid, a_last, b_valid, b_last, ta
   assign \$13  = take_a & a_last;
   assign \$14  = row < 2'h3;
   assign \$15  = \$13  & \$14 ;
-  assign \$16  = | \wait ;
+  assign \$16  = | pause;
   assign \$17  = step & \$16 ;
   assign \$18  = 2'h3 - row;
-  assign \$19  = \wait  - 1'h1;
+  assign \$19  = pause - 1'h1;
   always @(posedge clk)
     count <= \$20 ;
   always @(posedge clk)
-    following_final <= \$21 ;
+    following_complete <= \$21 ;
   always @(posedge clk)
-    \begin  <= \$22 ;
+    fresh <= \$22 ;
   always @(posedge clk)
-    \first$19  <= \$23 ;
+    \first$18  <= \$23 ;
   always @(posedge clk)
-    \final$20  <= \$24 ;
+    \complete$19  <= \$24 ;
   always @(posedge clk)
     row <= \$25 ;
   always @(posedge clk)
-    \wait  <= \$26 ;
-  assign \$procmux$65_Y  = \$17  ? \$19 [1:0] : \wait ;
+    pause <= \$26 ;
+  assign \$procmux$65_Y  = \$17  ? \$19 [1:0] : pause;
   assign \$procmux$67_Y  = \$15  ? \$18 [1:0] : \$procmux$65_Y ;
   assign \$26  = rst ? 2'h0 : \$procmux$67_Y ;
   assign \$procmux$71_Y  = take_a ? \$12 [3:0] : row;
   assign \$25  = rst ? 4'h0 : \$procmux$71_Y ;
-  assign \$procmux$75_Y  = take_a ? \final  : \final$20 ;
+  assign \$procmux$75_Y  = take_a ? complete : \complete$19 ;
   assign \$24  = rst ? 1'h1 : \$procmux$75_Y ;
-  assign \$23  = take_a ? first : \first$19 ;
-  assign \$procmux$81_Y  = take_a ? a_last : \begin ;
+  assign \$23  = take_a ? first : \first$18 ;
+  assign \$procmux$81_Y  = take_a ? a_last : fresh;
   assign \$22  = rst ? 1'h1 : \$procmux$81_Y ;
-  assign \$21  = take_b ? b_last : following_final;
+  assign \$21  = take_b ? b_last : following_complete;
   assign \$procmux$87_Y  = \$9  ? \$10 [4:0] : count;
   assign \$20  = rst ? 5'h00 : \$procmux$87_Y ;
-  assign \row$22  = row;
+  assign \row$21  = row;
 endmodule
 
 module adder_tree_opt1_skew_b(rst, en, data_in, data_out, clk);

@@ -365,6 +365,8 @@ module adder_tree_opt1_n4(rst, a__payload, a__valid, b__payload, b__valid, c__re
   wire c__valid;
   input clk;
   wire clk;
+  wire complete;
+  wire \complete$71 ;
   reg [31:0] data_in = 32'd0;
   wire [79:0] \data_in$47 ;
   wire [31:0] data_out;
@@ -376,15 +378,12 @@ module adder_tree_opt1_n4(rst, a__payload, a__valid, b__payload, b__valid, c__re
   wire \en$43 ;
   wire \en$44 ;
   wire \en$52 ;
-  wire \final ;
-  wire \final$72 ;
   wire first;
-  wire \first$73 ;
+  wire \first$72 ;
   wire [128:0] in_payload;
   wire in_ready;
   wire in_valid;
   wire last;
-  wire \last$71 ;
   reg load = 1'h0;
   wire \load$25 ;
   wire \load$31 ;
@@ -397,7 +396,7 @@ module adder_tree_opt1_n4(rst, a__payload, a__valid, b__payload, b__valid, c__re
   wire results_last;
   wire results_valid;
   wire [3:0] row;
-  wire [3:0] \row$74 ;
+  wire [3:0] \row$73 ;
   input rst;
   wire rst;
   wire step;
@@ -407,7 +406,7 @@ module adder_tree_opt1_n4(rst, a__payload, a__valid, b__payload, b__valid, c__re
   wire \switch$32 ;
   wire \switch$37 ;
   wire \switch$42 ;
-  wire \switch$76 ;
+  wire \switch$75 ;
   wire take_a;
   wire take_b;
   wire valid;
@@ -721,17 +720,17 @@ module adder_tree_opt1_n4(rst, a__payload, a__valid, b__payload, b__valid, c__re
   always @(posedge clk)
     a <= \$328 ;
   assign \$328  = step ? { \$320 , \$316 , a_entry[127], \$315 , \$311 , a_entry[125], \$310 , \$306 , a_entry[123], \$305 , a_entry[120], a_entry[121], \$300 , \$296 , a_entry[119], \$295 , \$291 , a_entry[117], \$290 , \$286 , a_entry[115], \$285 , a_entry[112], a_entry[113], \$280 , \$276 , a_entry[111], \$275 , \$271 , a_entry[109], \$270 , \$266 , a_entry[107], \$265 , a_entry[104], a_entry[105], \$260 , \$256 , a_entry[103], \$255 , \$251 , a_entry[101], \$250 , \$246 , a_entry[99], \$245 , a_entry[96], a_entry[97], \$240 , \$236 , a_entry[95], \$235 , \$231 , a_entry[93], \$230 , \$226 , a_entry[91], \$225 , a_entry[88], a_entry[89], \$220 , \$216 , a_entry[87], \$215 , \$211 , a_entry[85], \$210 , \$206 , a_entry[83], \$205 , a_entry[80], a_entry[81], \$200 , \$196 , a_entry[79], \$195 , \$191 , a_entry[77], \$190 , \$186 , a_entry[75], \$185 , a_entry[72], a_entry[73], \$180 , \$176 , a_entry[71], \$175 , \$171 , a_entry[69], \$170 , \$166 , a_entry[67], \$165 , a_entry[64], a_entry[65], \$160 , \$156 , a_entry[63], \$155 , \$151 , a_entry[61], \$150 , \$146 , a_entry[59], \$145 , a_entry[56], a_entry[57], \$140 , \$136 , a_entry[55], \$135 , \$131 , a_entry[53], \$130 , \$126 , a_entry[51], \$125 , a_entry[48], a_entry[49], \$120 , \$116 , a_entry[47], \$115 , \$111 , a_entry[45], \$110 , \$106 , a_entry[43], \$105 , a_entry[40], a_entry[41], \$100 , \$96 , a_entry[39], \$95 , \$91 , a_entry[37], \$90 , \$86 , a_entry[35], \$85 , a_entry[32], a_entry[33], \$80 , \$76 , a_entry[31], \$75 , \$71 , a_entry[29], \$70 , \$66 , a_entry[27], \$65 , a_entry[24], a_entry[25], \$60 , \$56 , a_entry[23], \$55 , \$51 , a_entry[21], \$50 , \$46 , a_entry[19], \$45 , a_entry[16], a_entry[17], \$40 , \$36 , a_entry[15], \$35 , \$31 , a_entry[13], \$30 , \$26 , a_entry[11], \$25 , a_entry[8], a_entry[9], \$20 , \$16 , a_entry[7], \$15 , \$11 , a_entry[5], \$10 , \$6 , a_entry[3], \$5 , a_entry[0], a_entry[1] } : a;
-  assign \$327  = step ? \switch$76  : switch;
+  assign \$327  = step ? \switch$75  : switch;
   assign \$326  = step ? b__ready : load;
   assign \$325  = step ? b__payload[31:0] : data_in;
   assign \$324  = step ? a__payload[127:0] : a_entry;
-  assign \$323  = step ? { waiting[20:0], \row$74 , \first$73 , \final$72 , \last$71  } : waiting;
+  assign \$323  = step ? { waiting[20:0], \row$73 , \first$72 , \complete$71 , a__payload[128] } : waiting;
   assign \$procmux$91_Y  = step ? { \valid$54 [2:0], a__ready } : \valid$54 ;
   assign \$322  = rst ? 4'h0 : \$procmux$91_Y ;
   adder_tree_opt1_n4_accumulation accumulation (
     .clk(clk),
+    .complete(waiting[22]),
     .en(step),
-    .\final (waiting[22]),
     .first(waiting[23]),
     .last(waiting[21]),
     .results(results),
@@ -795,14 +794,13 @@ module adder_tree_opt1_n4(rst, a__payload, a__valid, b__payload, b__valid, c__re
     .b_last(b__payload[32]),
     .b_valid(b__valid),
     .clk(clk),
-    .\final (\final$72 ),
-    .first(\first$73 ),
-    .last(\last$71 ),
+    .complete(\complete$71 ),
+    .first(\first$72 ),
     .number(\$321 ),
-    .row(\row$74 ),
+    .row(\row$73 ),
     .rst(rst),
     .step(step),
-    .switch(\switch$76 ),
+    .switch(\switch$75 ),
     .take_a(a__ready),
     .take_b(b__ready)
   );
@@ -862,7 +860,7 @@ module adder_tree_opt1_n4(rst, a__payload, a__valid, b__payload, b__valid, c__re
   assign \data_out$61  = words;
   assign row = waiting[27:24];
   assign first = waiting[23];
-  assign \final  = waiting[22];
+  assign complete = waiting[22];
   assign last = waiting[21];
   assign valid = \valid$54 [3];
   assign \en$52  = step;
@@ -899,7 +897,7 @@ module adder_tree_opt1_n4(rst, a__payload, a__valid, b__payload, b__valid, c__re
   assign \step$12  = step;
 endmodule
 
-module adder_tree_opt1_n4_accumulation(rst, en, valid, first, \final , last, row, words, results, results_valid, results_last, clk);
+module adder_tree_opt1_n4_accumulation(rst, en, valid, first, complete, last, row, words, results, results_valid, results_last, clk);
   wire \$1 ;
   wire [6:0] \$10 ;
   wire \$2 ;
@@ -915,14 +913,14 @@ module adder_tree_opt1_n4_accumulation(rst, en, valid, first, \final , last, row
   wire \$procmux$49_Y ;
   input clk;
   wire clk;
+  input complete;
+  wire complete;
   input en;
   wire en;
   wire \en$18 ;
   wire \en$25 ;
   wire \en$32 ;
   wire \en$39 ;
-  input \final ;
-  wire \final ;
   input first;
   wire first;
   wire \first$21 ;
@@ -998,7 +996,7 @@ module adder_tree_opt1_n4_accumulation(rst, en, valid, first, \final , last, row
   assign \$8  = en ? flags_0 : flags_1;
   assign \$procmux$43_Y  = en ? valid_0 : valid_1;
   assign \$7  = rst ? 1'h0 : \$procmux$43_Y ;
-  assign \$6  = en ? { row, first, \final , last } : flags_0;
+  assign \$6  = en ? { row, first, complete, last } : flags_0;
   assign \$procmux$49_Y  = en ? valid : valid_0;
   assign \$5  = rst ? 1'h0 : \$procmux$49_Y ;
   adder_tree_opt1_n4_accumulation_column column_0 (
@@ -1307,7 +1305,6 @@ module adder_tree_opt1_n4_accumulation_column(rst, en, read, word, first, store,
   wire \$96 ;
   wire \$98 ;
   wire \$99 ;
-  wire [31:0] \$signal ;
   wire [3:0] \$signature__addr ;
   wire [31:0] \$signature__data ;
   wire \$signature__en ;
@@ -1454,6 +1451,7 @@ module adder_tree_opt1_n4_accumulation_column(rst, en, read, word, first, store,
   wire store;
   input [19:0] word;
   wire [19:0] word;
+  wire [31:0] \word$11 ;
   reg [31:0] totals [15:0];
   initial begin
     totals[0] = 32'd0;
@@ -1849,7 +1847,7 @@ module adder_tree_opt1_n4_accumulation_column(rst, en, read, word, first, store,
   assign \result$17  = result;
   assign sink__data = result;
   assign sink__addr = row;
-  assign \$signal  = { word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word };
+  assign \word$11  = { word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word };
   assign \$signature__addr  = read;
   assign \$signature__en  = en;
 endmodule
@@ -2068,6 +2066,7 @@ module adder_tree_opt1_n4_column(rst, en, a, b, load, switch, word, clk);
   wire propagate_3_10;
   wire propagate_3_8;
   wire propagate_3_9;
+  wire [19:0] registered;
   wire [19:0] row_0;
   wire [18:0] row_1;
   input rst;
@@ -2081,7 +2080,6 @@ module adder_tree_opt1_n4_column(rst, en, a, b, load, switch, word, clk);
   wire \switch$12 ;
   output [19:0] word;
   reg [19:0] word = 20'h00000;
-  wire [19:0] \word$86 ;
   assign generate_0_1 = row_0[0] & row_1[0];
   assign \$7  = row_0[2] & row_1[2];
   assign \$8  = row_0[2] ^ row_1[2];
@@ -2289,7 +2287,7 @@ module adder_tree_opt1_n4_column(rst, en, a, b, load, switch, word, clk);
     .rst(rst),
     .switch(switch)
   );
-  assign \word$86  = word;
+  assign registered = word;
   assign propagate_3_10 = 1'h0;
   assign propagate_3_9 = 1'h0;
   assign propagate_3_8 = 1'h0;
@@ -13866,7 +13864,7 @@ module adder_tree_opt1_n4_pe(rst, en, a, b, load, switch, row_0, row_1, clk);
   assign sum_620 = 1'h1;
 endmodule
 
-module adder_tree_opt1_n4_sequencer(rst, step, a_valid, a_last, b_valid, b_last, take_a, take_b, switch, first, \final , last, number, row, clk);
+module adder_tree_opt1_n4_sequencer(rst, step, a_valid, a_last, b_valid, b_last, take_a, take_b, switch, first, complete, number, row, clk);
   wire \$1 ;
   (* unused_bits = "5" *)
   wire [5:0] \$10 ;
@@ -13911,25 +13909,24 @@ module adder_tree_opt1_n4_sequencer(rst, step, a_valid, a_last, b_valid, b_last,
   wire b_last;
   input b_valid;
   wire b_valid;
-  reg \begin  = 1'h1;
   input clk;
   wire clk;
+  output complete;
+  wire complete;
+  reg \complete$19  = 1'h1;
   reg [4:0] count = 5'h00;
-  output \final ;
-  wire \final ;
-  reg \final$20  = 1'h1;
   output first;
   wire first;
-  reg \first$19  = 1'h0;
-  reg following_final = 1'h0;
-  output last;
-  wire last;
+  reg \first$18  = 1'h0;
+  reg following_complete = 1'h0;
+  reg fresh = 1'h1;
   wire loaded;
   output [4:0] number;
   wire [4:0] number;
+  reg [1:0] pause = 2'h0;
   output [3:0] row;
   reg [3:0] row = 4'h0;
-  wire [3:0] \row$22 ;
+  wire [3:0] \row$21 ;
   input rst;
   wire rst;
   input step;
@@ -13940,7 +13937,6 @@ module adder_tree_opt1_n4_sequencer(rst, step, a_valid, a_last, b_valid, b_last,
   wire take_a;
   output take_b;
   wire take_b;
-  reg [1:0] \wait  = 2'h0;
   assign loaded = count == 5'h10;
   assign \$1  = step & b_valid;
   assign \$2  = ~ loaded;
@@ -13948,15 +13944,14 @@ module adder_tree_opt1_n4_sequencer(rst, step, a_valid, a_last, b_valid, b_last,
   assign take_b = \$1  & \$3 ;
   assign number = switch ? 5'h00 : count;
   assign \$4  = step & a_valid;
-  assign \$5  = ~ \begin ;
-  assign \$6  = ! \wait ;
+  assign \$5  = ~ fresh;
+  assign \$6  = ! pause;
   assign \$7  = loaded & \$6 ;
   assign \$8  = \$5  | \$7 ;
   assign take_a = \$4  & \$8 ;
-  assign switch = take_a & \begin ;
-  assign first = \begin  ? \final$20  : \first$19 ;
-  assign \final  = \begin  ? following_final : \final$20 ;
-  assign last = a_last & \final ;
+  assign switch = take_a & fresh;
+  assign first = fresh ? \complete$19  : \first$18 ;
+  assign complete = fresh ? following_complete : \complete$19 ;
   assign \$9  = switch | take_b;
   assign \$10  = number + take_b;
   assign \$11  = row + 1'h1;
@@ -13964,38 +13959,38 @@ module adder_tree_opt1_n4_sequencer(rst, step, a_valid, a_last, b_valid, b_last,
   assign \$13  = take_a & a_last;
   assign \$14  = row < 2'h3;
   assign \$15  = \$13  & \$14 ;
-  assign \$16  = | \wait ;
+  assign \$16  = | pause;
   assign \$17  = step & \$16 ;
   assign \$18  = 2'h3 - row;
-  assign \$19  = \wait  - 1'h1;
+  assign \$19  = pause - 1'h1;
   always @(posedge clk)
     count <= \$20 ;
   always @(posedge clk)
-    following_final <= \$21 ;
+    following_complete <= \$21 ;
   always @(posedge clk)
-    \begin  <= \$22 ;
+    fresh <= \$22 ;
   always @(posedge clk)
-    \first$19  <= \$23 ;
+    \first$18  <= \$23 ;
   always @(posedge clk)
-    \final$20  <= \$24 ;
+    \complete$19  <= \$24 ;
   always @(posedge clk)
     row <= \$25 ;
   always @(posedge clk)
-    \wait  <= \$26 ;
-  assign \$procmux$53_Y  = \$17  ? \$19 [1:0] : \wait ;
+    pause <= \$26 ;
+  assign \$procmux$53_Y  = \$17  ? \$19 [1:0] : pause;
   assign \$procmux$55_Y  = \$15  ? \$18 [1:0] : \$procmux$53_Y ;
   assign \$26  = rst ? 2'h0 : \$procmux$55_Y ;
   assign \$procmux$59_Y  = take_a ? \$12 [3:0] : row;
   assign \$25  = rst ? 4'h0 : \$procmux$59_Y ;
-  assign \$procmux$63_Y  = take_a ? \final  : \final$20 ;
+  assign \$procmux$63_Y  = take_a ? complete : \complete$19 ;
   assign \$24  = rst ? 1'h1 : \$procmux$63_Y ;
-  assign \$23  = take_a ? first : \first$19 ;
-  assign \$procmux$69_Y  = take_a ? a_last : \begin ;
+  assign \$23  = take_a ? first : \first$18 ;
+  assign \$procmux$69_Y  = take_a ? a_last : fresh;
   assign \$22  = rst ? 1'h1 : \$procmux$69_Y ;
-  assign \$21  = take_b ? b_last : following_final;
+  assign \$21  = take_b ? b_last : following_complete;
   assign \$procmux$75_Y  = \$9  ? \$10 [4:0] : count;
   assign \$20  = rst ? 5'h00 : \$procmux$75_Y ;
-  assign \row$22  = row;
+  assign \row$21  = row;
 endmodule
 
 module adder_tree_opt1_n4_skew_b(rst, en, data_in, data_out, clk);

@@ -135,6 +135,8 @@ module adder_tree_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c_
   wire c__valid;
   input clk;
   wire clk;
+  wire complete;
+  wire \complete$66 ;
   wire [31:0] data_in;
   wire [71:0] \data_in$43 ;
   (* unused_bits = "24 25 26 27 28 29 30 31" *)
@@ -147,15 +149,12 @@ module adder_tree_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c_
   wire \en$39 ;
   wire \en$40 ;
   wire \en$47 ;
-  wire \final ;
-  wire \final$67 ;
   wire first;
-  wire \first$68 ;
+  wire \first$67 ;
   wire [96:0] in_payload;
   wire in_ready;
   wire in_valid;
   wire last;
-  wire \last$66 ;
   wire load;
   reg [1:0] \load$25  = 2'h0;
   wire \load$31 ;
@@ -167,7 +166,7 @@ module adder_tree_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c_
   wire results_last;
   wire results_valid;
   wire [2:0] row;
-  wire [2:0] \row$69 ;
+  wire [2:0] \row$68 ;
   input rst;
   wire rst;
   wire step;
@@ -176,7 +175,7 @@ module adder_tree_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c_
   reg [1:0] \switch$27  = 2'h0;
   wire \switch$32 ;
   wire \switch$38 ;
-  wire \switch$71 ;
+  wire \switch$70 ;
   wire take_a;
   wire take_b;
   wire valid;
@@ -276,17 +275,17 @@ module adder_tree_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c_
   assign \$10  = \$8  & \$9 ;
   assign \$89  = step ? a : \a$34 ;
   assign \$88  = step ? { \$80 , \$76 , a_entry[31], \$75 , \$71 , a_entry[29], \$70 , \$66 , a_entry[27], \$65 , a_entry[24], a_entry[25], \$60 , \$56 , a_entry[23], \$55 , \$51 , a_entry[21], \$50 , \$46 , a_entry[19], \$45 , a_entry[16], a_entry[17], \$40 , \$36 , a_entry[15], \$35 , \$31 , a_entry[13], \$30 , \$26 , a_entry[11], \$25 , a_entry[8], a_entry[9], \$20 , \$16 , a_entry[7], \$15 , \$11 , a_entry[5], \$10 , \$6 , a_entry[3], \$5 , a_entry[0], a_entry[1] } : a;
-  assign \$87  = step ? { \switch$27 [0], \switch$71  } : \switch$27 ;
+  assign \$87  = step ? { \switch$27 [0], \switch$70  } : \switch$27 ;
   assign \$86  = step ? { \load$25 [0], b__ready } : \load$25 ;
   assign \$85  = step ? b__payload[23:0] : b_entry;
   assign \$84  = step ? a__payload[31:0] : a_entry;
-  assign \$83  = step ? { waiting[23:0], \row$69 , \first$68 , \final$67 , \last$66  } : waiting;
+  assign \$83  = step ? { waiting[23:0], \row$68 , \first$67 , \complete$66 , a__payload[32] } : waiting;
   assign \$procmux$97_Y  = step ? { \valid$49 [3:0], a__ready } : \valid$49 ;
   assign \$82  = rst ? 5'h00 : \$procmux$97_Y ;
   adder_tree_opt1_small_accumulation accumulation (
     .clk(clk),
+    .complete(waiting[25]),
     .en(step),
-    .\final (waiting[25]),
     .first(waiting[26]),
     .last(waiting[24]),
     .results(results),
@@ -340,14 +339,13 @@ module adder_tree_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c_
     .b_last(b__payload[24]),
     .b_valid(b__valid),
     .clk(clk),
-    .\final (\final$67 ),
-    .first(\first$68 ),
-    .last(\last$66 ),
+    .complete(\complete$66 ),
+    .first(\first$67 ),
     .number(\$81 ),
-    .row(\row$69 ),
+    .row(\row$68 ),
     .rst(rst),
     .step(step),
-    .switch(\switch$71 ),
+    .switch(\switch$70 ),
     .take_a(a__ready),
     .take_b(b__ready)
   );
@@ -393,7 +391,7 @@ module adder_tree_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c_
   assign words = \data_out$56 [53:0];
   assign row = waiting[29:27];
   assign first = waiting[26];
-  assign \final  = waiting[25];
+  assign complete = waiting[25];
   assign last = waiting[24];
   assign valid = \valid$49 [4];
   assign \en$47  = step;
@@ -425,7 +423,7 @@ module adder_tree_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c_
   assign \step$12  = step;
 endmodule
 
-module adder_tree_opt1_small_accumulation(rst, en, valid, first, \final , last, row, words, results, results_valid, results_last, clk);
+module adder_tree_opt1_small_accumulation(rst, en, valid, first, complete, last, row, words, results, results_valid, results_last, clk);
   wire \$1 ;
   wire \$2 ;
   wire \$3 ;
@@ -440,13 +438,13 @@ module adder_tree_opt1_small_accumulation(rst, en, valid, first, \final , last, 
   wire \$procmux$53_Y ;
   input clk;
   wire clk;
+  input complete;
+  wire complete;
   input en;
   wire en;
   wire \en$18 ;
   wire \en$25 ;
   wire \en$32 ;
-  input \final ;
-  wire \final ;
   input first;
   wire first;
   wire \first$21 ;
@@ -514,7 +512,7 @@ module adder_tree_opt1_small_accumulation(rst, en, valid, first, \final , last, 
   assign \$7  = en ? flags_0 : flags_1;
   assign \$procmux$47_Y  = en ? valid_0 : valid_1;
   assign \$6  = rst ? 1'h0 : \$procmux$47_Y ;
-  assign \$5  = en ? { row, first, \final , last } : flags_0;
+  assign \$5  = en ? { row, first, complete, last } : flags_0;
   assign \$procmux$53_Y  = en ? valid : valid_0;
   assign \$4  = rst ? 1'h0 : \$procmux$53_Y ;
   adder_tree_opt1_small_accumulation_column column_0 (
@@ -807,7 +805,6 @@ module adder_tree_opt1_small_accumulation_column(rst, en, read, word, first, sto
   wire \$96 ;
   wire \$98 ;
   wire \$99 ;
-  wire [31:0] \$signal ;
   wire [2:0] \$signature__addr ;
   wire [31:0] \$signature__data ;
   wire \$signature__en ;
@@ -954,6 +951,7 @@ module adder_tree_opt1_small_accumulation_column(rst, en, read, word, first, sto
   wire store;
   input [17:0] word;
   wire [17:0] word;
+  wire [31:0] \word$11 ;
   reg [31:0] totals [4:0];
   initial begin
     totals[0] = 32'd0;
@@ -1338,7 +1336,7 @@ module adder_tree_opt1_small_accumulation_column(rst, en, read, word, first, sto
   assign \result$17  = result;
   assign sink__data = result;
   assign sink__addr = row;
-  assign \$signal  = { word[17], word[17], word[17], word[17], word[17], word[17], word[17], word[17], word[17], word[17], word[17], word[17], word[17], word[17], word };
+  assign \word$11  = { word[17], word[17], word[17], word[17], word[17], word[17], word[17], word[17], word[17], word[17], word[17], word[17], word[17], word[17], word };
   assign \$signature__addr  = read;
   assign \$signature__en  = en;
 endmodule
@@ -1537,6 +1535,7 @@ module adder_tree_opt1_small_column(rst, en, a, b, load, switch, word, clk);
   wire propagate_2_7;
   wire propagate_3_8;
   wire propagate_3_9;
+  wire [17:0] registered;
   wire [17:0] row_0;
   wire [16:0] row_1;
   input rst;
@@ -1550,7 +1549,6 @@ module adder_tree_opt1_small_column(rst, en, a, b, load, switch, word, clk);
   wire \switch$12 ;
   output [17:0] word;
   reg [17:0] word = 18'h00000;
-  wire [17:0] \word$78 ;
   assign generate_0_1 = row_0[0] & row_1[0];
   assign \$7  = row_0[2] & row_1[2];
   assign \$8  = row_0[2] ^ row_1[2];
@@ -1739,7 +1737,7 @@ module adder_tree_opt1_small_column(rst, en, a, b, load, switch, word, clk);
     .rst(rst),
     .switch(switch)
   );
-  assign \word$78  = word;
+  assign registered = word;
   assign propagate_3_9 = 1'h0;
   assign propagate_3_8 = 1'h0;
   assign propagate_2_7 = 1'h0;
@@ -4456,7 +4454,7 @@ module adder_tree_opt1_small_pe(rst, en, a, b, load, switch, row_0, row_1, clk);
   assign sum_142 = 1'h1;
 endmodule
 
-module adder_tree_opt1_small_sequencer(rst, step, a_valid, a_last, b_valid, b_last, take_a, take_b, switch, first, \final , last, number, row, clk);
+module adder_tree_opt1_small_sequencer(rst, step, a_valid, a_last, b_valid, b_last, take_a, take_b, switch, first, complete, number, row, clk);
   wire \$1 ;
   (* unused_bits = "3" *)
   wire [3:0] \$10 ;
@@ -4501,25 +4499,24 @@ module adder_tree_opt1_small_sequencer(rst, step, a_valid, a_last, b_valid, b_la
   wire b_last;
   input b_valid;
   wire b_valid;
-  reg \begin  = 1'h1;
   input clk;
   wire clk;
+  output complete;
+  wire complete;
+  reg \complete$19  = 1'h1;
   reg [2:0] count = 3'h0;
-  output \final ;
-  wire \final ;
-  reg \final$20  = 1'h1;
   output first;
   wire first;
-  reg \first$19  = 1'h0;
-  reg following_final = 1'h0;
-  output last;
-  wire last;
+  reg \first$18  = 1'h0;
+  reg following_complete = 1'h0;
+  reg fresh = 1'h1;
   wire loaded;
   output [2:0] number;
   wire [2:0] number;
+  reg [1:0] pause = 2'h0;
   output [2:0] row;
   reg [2:0] row = 3'h0;
-  wire [2:0] \row$22 ;
+  wire [2:0] \row$21 ;
   input rst;
   wire rst;
   input step;
@@ -4530,7 +4527,6 @@ module adder_tree_opt1_small_sequencer(rst, step, a_valid, a_last, b_valid, b_la
   wire take_a;
   output take_b;
   wire take_b;
-  reg [1:0] \wait  = 2'h0;
   assign loaded = count == 3'h4;
   assign \$1  = step & b_valid;
   assign \$2  = ~ loaded;
@@ -4538,15 +4534,14 @@ module adder_tree_opt1_small_sequencer(rst, step, a_valid, a_last, b_valid, b_la
   assign take_b = \$1  & \$3 ;
   assign number = switch ? 3'h0 : count;
   assign \$4  = step & a_valid;
-  assign \$5  = ~ \begin ;
-  assign \$6  = ! \wait ;
+  assign \$5  = ~ fresh;
+  assign \$6  = ! pause;
   assign \$7  = loaded & \$6 ;
   assign \$8  = \$5  | \$7 ;
   assign take_a = \$4  & \$8 ;
-  assign switch = take_a & \begin ;
-  assign first = \begin  ? \final$20  : \first$19 ;
-  assign \final  = \begin  ? following_final : \final$20 ;
-  assign last = a_last & \final ;
+  assign switch = take_a & fresh;
+  assign first = fresh ? \complete$19  : \first$18 ;
+  assign complete = fresh ? following_complete : \complete$19 ;
   assign \$9  = switch | take_b;
   assign \$10  = number + take_b;
   assign \$11  = row + 1'h1;
@@ -4554,38 +4549,38 @@ module adder_tree_opt1_small_sequencer(rst, step, a_valid, a_last, b_valid, b_la
   assign \$13  = take_a & a_last;
   assign \$14  = row < 2'h3;
   assign \$15  = \$13  & \$14 ;
-  assign \$16  = | \wait ;
+  assign \$16  = | pause;
   assign \$17  = step & \$16 ;
   assign \$18  = 2'h3 - row;
-  assign \$19  = \wait  - 1'h1;
+  assign \$19  = pause - 1'h1;
   always @(posedge clk)
     count <= \$20 ;
   always @(posedge clk)
-    following_final <= \$21 ;
+    following_complete <= \$21 ;
   always @(posedge clk)
-    \begin  <= \$22 ;
+    fresh <= \$22 ;
   always @(posedge clk)
-    \first$19  <= \$23 ;
+    \first$18  <= \$23 ;
   always @(posedge clk)
-    \final$20  <= \$24 ;
+    \complete$19  <= \$24 ;
   always @(posedge clk)
     row <= \$25 ;
   always @(posedge clk)
-    \wait  <= \$26 ;
-  assign \$procmux$57_Y  = \$17  ? \$19 [1:0] : \wait ;
+    pause <= \$26 ;
+  assign \$procmux$57_Y  = \$17  ? \$19 [1:0] : pause;
   assign \$procmux$59_Y  = \$15  ? \$18 [1:0] : \$procmux$57_Y ;
   assign \$26  = rst ? 2'h0 : \$procmux$59_Y ;
   assign \$procmux$63_Y  = take_a ? \$12 [2:0] : row;
   assign \$25  = rst ? 3'h0 : \$procmux$63_Y ;
-  assign \$procmux$67_Y  = take_a ? \final  : \final$20 ;
+  assign \$procmux$67_Y  = take_a ? complete : \complete$19 ;
   assign \$24  = rst ? 1'h1 : \$procmux$67_Y ;
-  assign \$23  = take_a ? first : \first$19 ;
-  assign \$procmux$73_Y  = take_a ? a_last : \begin ;
+  assign \$23  = take_a ? first : \first$18 ;
+  assign \$procmux$73_Y  = take_a ? a_last : fresh;
   assign \$22  = rst ? 1'h1 : \$procmux$73_Y ;
-  assign \$21  = take_b ? b_last : following_final;
+  assign \$21  = take_b ? b_last : following_complete;
   assign \$procmux$79_Y  = \$9  ? \$10 [2:0] : count;
   assign \$20  = rst ? 3'h0 : \$procmux$79_Y ;
-  assign \row$22  = row;
+  assign \row$21  = row;
 endmodule
 
 module adder_tree_opt1_small_skew_b(rst, en, data_in, data_out, clk);

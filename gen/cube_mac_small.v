@@ -23,8 +23,6 @@ module cube_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c__ready,
   wire \$9 ;
   wire [1:0] \$procmux$53_Y ;
   wire [1:0] \$procmux$55_Y ;
-  wire \$signal ;
-  wire \$signal$13 ;
   wire [95:0] a_0;
   wire [95:0] a_1;
   input [96:0] a__payload;
@@ -103,63 +101,65 @@ module cube_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c__ready,
   wire [64:0] out_payload;
   wire out_ready;
   wire out_valid;
+  reg [1:0] pause = 2'h0;
   wire [31:0] result;
   wire [31:0] \result$40 ;
   input rst;
   wire rst;
+  wire step;
+  wire take;
   wire valid;
-  reg [1:0] \wait  = 2'h0;
   assign last = a__payload[96] | b__payload[64];
   assign \$1  = a__valid & b__valid;
-  assign \$2  = \$1  & \$signal$13 ;
-  assign \$3  = ! \wait ;
+  assign \$2  = \$1  & step;
+  assign \$3  = ! pause;
   assign a__ready = \$2  & \$3 ;
   assign data_in = a__ready & last;
   assign { \$4 [95:32], \data_in$20  } = a__ready ? a__payload[95:0] : 96'h000000000000000000000000;
   assign { \$5 [95:64], \data_in$22 , \$5 [31:0] } = a__ready ? a__payload[95:0] : 96'h000000000000000000000000;
   assign { \data_in$24 , \$6 [63:0] } = a__ready ? a__payload[95:0] : 96'h000000000000000000000000;
   assign \$7  = a__ready & last;
-  assign \$8  = | \wait ;
-  assign \$9  = \$signal$13  & \$8 ;
-  assign \$10  = \wait  - 1'h1;
+  assign \$8  = | pause;
+  assign \$9  = step & \$8 ;
+  assign \$10  = pause - 1'h1;
   always @(posedge clk)
-    \wait  <= \$13 ;
-  assign \$procmux$53_Y  = \$9  ? \$10 [1:0] : \wait ;
+    pause <= \$13 ;
+  assign \$procmux$53_Y  = \$9  ? \$10 [1:0] : pause;
   assign \$procmux$55_Y  = \$7  ? 2'h2 : \$procmux$53_Y ;
   assign \$13  = rst ? 2'h0 : \$procmux$55_Y ;
   cube_mac_small_broadcast_a broadcast_a_0 (
     .clk(clk),
     .data_in(\data_in$20 ),
     .data_out(data_out),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   cube_mac_small_broadcast_a broadcast_a_1 (
     .clk(clk),
     .data_in(\data_in$22 ),
     .data_out(\data_out$27 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   cube_mac_small_broadcast_a broadcast_a_2 (
     .clk(clk),
     .data_in(\data_in$24 ),
     .data_out(\data_out$28 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   cube_mac_small_broadcast_last broadcast_last_0 (
     .clk(clk),
     .data_in(data_in),
     .data_out(\data_out$33 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   cube_mac_small_column column_0 (
     .a_in({ \data_out$28 [31:0], \data_out$27 [31:0], data_out[31:0] }),
     .b_in(b__payload[31:0]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$12 ),
     .last_in(\data_out$33 [0]),
     .result(result),
@@ -170,7 +170,7 @@ module cube_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c__ready,
     .a_in({ \data_out$28 [63:32], \data_out$27 [63:32], data_out[63:32] }),
     .b_in(b__payload[63:32]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\last$41 ),
     .last_in(\data_out$33 [1]),
     .result(\result$40 ),
@@ -180,7 +180,7 @@ module cube_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c__ready,
   cube_mac_small_skid_buffer skid (
     .clk(clk),
     .in_payload({ \last$41 , \result$40 , result }),
-    .in_ready(\$signal$13 ),
+    .in_ready(step),
     .in_valid(in_valid),
     .out_payload(c__payload),
     .out_ready(c__ready),
@@ -224,7 +224,7 @@ module cube_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c__ready,
   assign out_payload = c__payload;
   assign valid = in_valid;
   assign in_payload = { \last$41 , \result$40 , result };
-  assign in_ready = \$signal$13 ;
+  assign in_ready = step;
   assign \last_in$36  = \data_out$33 [1];
   assign \b_in$35  = b__payload[63:32];
   assign \a_in$34  = { \data_out$28 [63:32], \data_out$27 [63:32], data_out[63:32] };
@@ -233,13 +233,13 @@ module cube_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c__ready,
   assign a_in = { \data_out$28 [31:0], \data_out$27 [31:0], data_out[31:0] };
   assign a_1 = { \data_out$28 [63:32], \data_out$27 [63:32], data_out[63:32] };
   assign a_0 = { \data_out$28 [31:0], \data_out$27 [31:0], data_out[31:0] };
-  assign \en$23  = \$signal$13 ;
-  assign \en$21  = \$signal$13 ;
-  assign \en$19  = \$signal$13 ;
-  assign \en$17  = \$signal$13 ;
-  assign \en$16  = \$signal$13 ;
-  assign en = \$signal$13 ;
-  assign \$signal  = a__ready;
+  assign \en$23  = step;
+  assign \en$21  = step;
+  assign \en$19  = step;
+  assign \en$17  = step;
+  assign \en$16  = step;
+  assign en = step;
+  assign take = a__ready;
 endmodule
 
 module cube_mac_small_broadcast_a(rst, en, data_in, data_out, clk);
@@ -343,7 +343,6 @@ module cube_mac_small_column(rst, en, a_in, b_in, last_in, result, valid, last, 
   wire [31:0] \$9 ;
   wire [1:0] \$procmux$43_Y ;
   wire [1:0] \$procmux$47_Y ;
-  reg [1:0] \$signal  = 2'h0;
   input [95:0] a_in;
   wire [95:0] a_in;
   wire [31:0] \a_in$12 ;
@@ -367,7 +366,7 @@ module cube_mac_small_column(rst, en, a_in, b_in, last_in, result, valid, last, 
   wire \en$16 ;
   wire \en$21 ;
   wire \en$9 ;
-  reg [1:0] \final  = 2'h0;
+  reg [1:0] ends = 2'h0;
   output last;
   wire last;
   input last_in;
@@ -384,6 +383,7 @@ module cube_mac_small_column(rst, en, a_in, b_in, last_in, result, valid, last, 
   wire rst;
   output valid;
   wire valid;
+  reg [1:0] \valid$26  = 2'h0;
   wire [31:0] word_0;
   assign \$1  = drain_0 | \drain_0$30 ;
   assign \$2  = \$1  | \drain_0$31 ;
@@ -391,12 +391,12 @@ module cube_mac_small_column(rst, en, a_in, b_in, last_in, result, valid, last, 
   always @(posedge clk)
     result <= \$10 ;
   always @(posedge clk)
-    \$signal  <= \$11 ;
+    \valid$26  <= \$11 ;
   always @(posedge clk)
-    \final  <= \$12 ;
-  assign \$procmux$43_Y  = en ? { \final [0], \last_out$32  } : \final ;
+    ends <= \$12 ;
+  assign \$procmux$43_Y  = en ? { ends[0], \last_out$32  } : ends;
   assign \$12  = rst ? 2'h0 : \$procmux$43_Y ;
-  assign \$procmux$47_Y  = en ? { \$signal [0], \$3  } : \$signal ;
+  assign \$procmux$47_Y  = en ? { \valid$26 [0], \$3  } : \valid$26 ;
   assign \$11  = rst ? 2'h0 : \$procmux$47_Y ;
   assign \$10  = en ? \$2  : result;
   cube_mac_small_broadcast_b broadcast_b (
@@ -442,8 +442,8 @@ module cube_mac_small_column(rst, en, a_in, b_in, last_in, result, valid, last, 
     .last_out(\last_out$32 ),
     .rst(rst)
   );
-  assign last = \final [1];
-  assign valid = \$signal [1];
+  assign last = ends[1];
+  assign valid = \valid$26 [1];
   assign word_0 = result;
   assign \b_in$25  = data_out[63:32];
   assign \last_out$24  = \last_in$23 ;

@@ -57,8 +57,6 @@ module cube_opt2(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a__r
   wire [511:0] \$9 ;
   wire [2:0] \$procmux$77_Y ;
   wire [2:0] \$procmux$79_Y ;
-  wire \$signal ;
-  wire \$signal$13 ;
   wire [511:0] a_0;
   wire [511:0] a_1;
   wire [511:0] a_2;
@@ -291,6 +289,7 @@ module cube_opt2(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a__r
   wire [256:0] out_payload;
   wire out_ready;
   wire out_valid;
+  reg [2:0] pause = 3'h0;
   wire [31:0] result;
   wire [31:0] \result$80 ;
   wire [31:0] \result$81 ;
@@ -301,12 +300,13 @@ module cube_opt2(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a__r
   wire [31:0] \result$86 ;
   input rst;
   wire rst;
+  wire step;
+  wire take;
   wire valid;
-  reg [2:0] \wait  = 3'h0;
   assign last = a__payload[512] | b__payload[512];
   assign \$1  = a__valid & b__valid;
-  assign \$2  = \$1  & \$signal$13 ;
-  assign \$3  = ! \wait ;
+  assign \$2  = \$1  & step;
+  assign \$3  = ! pause;
   assign a__ready = \$2  & \$3 ;
   assign data_in = a__ready & last;
   assign { \$4 [511:64], \data_in$26  } = a__ready ? a__payload[511:0] : 512'h00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000;
@@ -318,82 +318,82 @@ module cube_opt2(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a__r
   assign { \$10 [511:448], \data_in$38 , \$10 [383:0] } = a__ready ? a__payload[511:0] : 512'h00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000;
   assign { \data_in$40 , \$11 [447:0] } = a__ready ? a__payload[511:0] : 512'h00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000;
   assign \$12  = a__ready & last;
-  assign \$13  = | \wait ;
-  assign \$14  = \$signal$13  & \$13 ;
-  assign \$15  = \wait  - 1'h1;
+  assign \$13  = | pause;
+  assign \$14  = step & \$13 ;
+  assign \$15  = pause - 1'h1;
   always @(posedge clk)
-    \wait  <= \$30 ;
-  assign \$procmux$77_Y  = \$14  ? \$15 [2:0] : \wait ;
+    pause <= \$30 ;
+  assign \$procmux$77_Y  = \$14  ? \$15 [2:0] : pause;
   assign \$procmux$79_Y  = \$12  ? 3'h7 : \$procmux$77_Y ;
   assign \$30  = rst ? 3'h0 : \$procmux$79_Y ;
   cube_opt2_broadcast_a broadcast_a_0 (
     .clk(clk),
     .data_in(\data_in$26 ),
     .data_out(data_out),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   cube_opt2_broadcast_a broadcast_a_1 (
     .clk(clk),
     .data_in(\data_in$28 ),
     .data_out(\data_out$43 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   cube_opt2_broadcast_a broadcast_a_2 (
     .clk(clk),
     .data_in(\data_in$30 ),
     .data_out(\data_out$44 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   cube_opt2_broadcast_a broadcast_a_3 (
     .clk(clk),
     .data_in(\data_in$32 ),
     .data_out(\data_out$45 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   cube_opt2_broadcast_a broadcast_a_4 (
     .clk(clk),
     .data_in(\data_in$34 ),
     .data_out(\data_out$46 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   cube_opt2_broadcast_a broadcast_a_5 (
     .clk(clk),
     .data_in(\data_in$36 ),
     .data_out(\data_out$47 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   cube_opt2_broadcast_a broadcast_a_6 (
     .clk(clk),
     .data_in(\data_in$38 ),
     .data_out(\data_out$48 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   cube_opt2_broadcast_a broadcast_a_7 (
     .clk(clk),
     .data_in(\data_in$40 ),
     .data_out(\data_out$49 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   cube_opt2_broadcast_last broadcast_last_0 (
     .clk(clk),
     .data_in(data_in),
     .data_out(\data_out$55 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   cube_opt2_column column_0 (
     .a_in({ \data_out$49 [63:0], \data_out$48 [63:0], \data_out$47 [63:0], \data_out$46 [63:0], \data_out$45 [63:0], \data_out$44 [63:0], \data_out$43 [63:0], data_out[63:0] }),
     .b_in(b__payload[63:0]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$17 ),
     .last_in(\data_out$55 [0]),
     .result(result),
@@ -404,7 +404,7 @@ module cube_opt2(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a__r
     .a_in({ \data_out$49 [63:0], \data_out$48 [63:0], \data_out$47 [63:0], \data_out$46 [63:0], \data_out$45 [63:0], \data_out$44 [63:0], \data_out$43 [63:0], data_out[63:0] }),
     .b_in(b__payload[127:64]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$19 ),
     .last_in(\data_out$55 [0]),
     .result(\result$80 ),
@@ -415,7 +415,7 @@ module cube_opt2(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a__r
     .a_in({ \data_out$49 [63:0], \data_out$48 [63:0], \data_out$47 [63:0], \data_out$46 [63:0], \data_out$45 [63:0], \data_out$44 [63:0], \data_out$43 [63:0], data_out[63:0] }),
     .b_in(b__payload[191:128]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$21 ),
     .last_in(\data_out$55 [0]),
     .result(\result$81 ),
@@ -426,7 +426,7 @@ module cube_opt2(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a__r
     .a_in({ \data_out$49 [127:64], \data_out$48 [127:64], \data_out$47 [127:64], \data_out$46 [127:64], \data_out$45 [127:64], \data_out$44 [127:64], \data_out$43 [127:64], data_out[127:64] }),
     .b_in(b__payload[255:192]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$23 ),
     .last_in(\data_out$55 [1]),
     .result(\result$82 ),
@@ -437,7 +437,7 @@ module cube_opt2(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a__r
     .a_in({ \data_out$49 [127:64], \data_out$48 [127:64], \data_out$47 [127:64], \data_out$46 [127:64], \data_out$45 [127:64], \data_out$44 [127:64], \data_out$43 [127:64], data_out[127:64] }),
     .b_in(b__payload[319:256]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$25 ),
     .last_in(\data_out$55 [1]),
     .result(\result$83 ),
@@ -448,7 +448,7 @@ module cube_opt2(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a__r
     .a_in({ \data_out$49 [127:64], \data_out$48 [127:64], \data_out$47 [127:64], \data_out$46 [127:64], \data_out$45 [127:64], \data_out$44 [127:64], \data_out$43 [127:64], data_out[127:64] }),
     .b_in(b__payload[383:320]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$27 ),
     .last_in(\data_out$55 [1]),
     .result(\result$84 ),
@@ -459,7 +459,7 @@ module cube_opt2(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a__r
     .a_in({ \data_out$49 [191:128], \data_out$48 [191:128], \data_out$47 [191:128], \data_out$46 [191:128], \data_out$45 [191:128], \data_out$44 [191:128], \data_out$43 [191:128], data_out[191:128] }),
     .b_in(b__payload[447:384]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$29 ),
     .last_in(\data_out$55 [2]),
     .result(\result$85 ),
@@ -470,7 +470,7 @@ module cube_opt2(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a__r
     .a_in({ \data_out$49 [191:128], \data_out$48 [191:128], \data_out$47 [191:128], \data_out$46 [191:128], \data_out$45 [191:128], \data_out$44 [191:128], \data_out$43 [191:128], data_out[191:128] }),
     .b_in(b__payload[511:448]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\last$87 ),
     .last_in(\data_out$55 [2]),
     .result(\result$86 ),
@@ -480,7 +480,7 @@ module cube_opt2(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a__r
   cube_opt2_skid_buffer skid (
     .clk(clk),
     .in_payload({ \last$87 , \result$86 , \result$85 , \result$84 , \result$83 , \result$82 , \result$81 , \result$80 , result }),
-    .in_ready(\$signal$13 ),
+    .in_ready(step),
     .in_valid(in_valid),
     .out_payload(c__payload),
     .out_ready(c__ready),
@@ -643,7 +643,7 @@ module cube_opt2(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a__r
   assign out_payload = c__payload;
   assign valid = in_valid;
   assign in_payload = { \last$87 , \result$86 , \result$85 , \result$84 , \result$83 , \result$82 , \result$81 , \result$80 , result };
-  assign in_ready = \$signal$13 ;
+  assign in_ready = step;
   assign \last_in$76  = \data_out$55 [2];
   assign \b_in$75  = b__payload[511:448];
   assign \a_in$74  = { \data_out$49 [191:128], \data_out$48 [191:128], \data_out$47 [191:128], \data_out$46 [191:128], \data_out$45 [191:128], \data_out$44 [191:128], \data_out$43 [191:128], data_out[191:128] };
@@ -671,24 +671,24 @@ module cube_opt2(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a__r
   assign a_2 = { \data_out$49 [191:128], \data_out$48 [191:128], \data_out$47 [191:128], \data_out$46 [191:128], \data_out$45 [191:128], \data_out$44 [191:128], \data_out$43 [191:128], data_out[191:128] };
   assign a_1 = { \data_out$49 [127:64], \data_out$48 [127:64], \data_out$47 [127:64], \data_out$46 [127:64], \data_out$45 [127:64], \data_out$44 [127:64], \data_out$43 [127:64], data_out[127:64] };
   assign a_0 = { \data_out$49 [63:0], \data_out$48 [63:0], \data_out$47 [63:0], \data_out$46 [63:0], \data_out$45 [63:0], \data_out$44 [63:0], \data_out$43 [63:0], data_out[63:0] };
-  assign \en$39  = \$signal$13 ;
-  assign \en$37  = \$signal$13 ;
-  assign \en$35  = \$signal$13 ;
-  assign \en$33  = \$signal$13 ;
-  assign \en$31  = \$signal$13 ;
-  assign \en$29  = \$signal$13 ;
-  assign \en$27  = \$signal$13 ;
-  assign \en$25  = \$signal$13 ;
-  assign \en$23  = \$signal$13 ;
-  assign \en$22  = \$signal$13 ;
-  assign \en$21  = \$signal$13 ;
-  assign \en$20  = \$signal$13 ;
-  assign \en$19  = \$signal$13 ;
-  assign \en$18  = \$signal$13 ;
-  assign \en$17  = \$signal$13 ;
-  assign \en$16  = \$signal$13 ;
-  assign en = \$signal$13 ;
-  assign \$signal  = a__ready;
+  assign \en$39  = step;
+  assign \en$37  = step;
+  assign \en$35  = step;
+  assign \en$33  = step;
+  assign \en$31  = step;
+  assign \en$29  = step;
+  assign \en$27  = step;
+  assign \en$25  = step;
+  assign \en$23  = step;
+  assign \en$22  = step;
+  assign \en$21  = step;
+  assign \en$20  = step;
+  assign \en$19  = step;
+  assign \en$18  = step;
+  assign \en$17  = step;
+  assign \en$16  = step;
+  assign en = step;
+  assign take = a__ready;
 endmodule
 
 module cube_opt2_broadcast_a(rst, en, data_in, data_out, clk);
@@ -1036,7 +1036,6 @@ module cube_opt2_column(rst, en, a_in, b_in, last_in, result, valid, last, clk);
   wire \$99 ;
   wire [3:0] \$procmux$65_Y ;
   wire [3:0] \$procmux$69_Y ;
-  reg [3:0] \$signal  = 4'h0;
   input [511:0] a_in;
   wire [511:0] a_in;
   wire [63:0] \a_in$12 ;
@@ -1088,7 +1087,7 @@ module cube_opt2_column(rst, en, a_in, b_in, last_in, result, valid, last, clk);
   wire \en$41 ;
   wire \en$46 ;
   wire \en$9 ;
-  reg [3:0] \final  = 4'h0;
+  reg [3:0] ends = 4'h0;
   wire generate_0_1;
   wire \generate_0_1$121 ;
   wire generate_0_11;
@@ -1231,6 +1230,7 @@ module cube_opt2_column(rst, en, a_in, b_in, last_in, result, valid, last, clk);
   wire [31:0] total;
   output valid;
   wire valid;
+  reg [3:0] \valid$51  = 4'h0;
   reg [31:0] word_0 = 32'd0;
   reg [11:0] word_1 = 12'h000;
   assign generate_2_7 = word_0[6] & word_1[0];
@@ -1521,9 +1521,9 @@ module cube_opt2_column(rst, en, a_in, b_in, last_in, result, valid, last, clk);
   always @(posedge clk)
     word_1 <= \$287 ;
   always @(posedge clk)
-    \$signal  <= \$288 ;
+    \valid$51  <= \$288 ;
   always @(posedge clk)
-    \final  <= \$289 ;
+    ends <= \$289 ;
   always @(posedge clk)
     stage_0_sum <= \$290 ;
   always @(posedge clk)
@@ -1539,9 +1539,9 @@ module cube_opt2_column(rst, en, a_in, b_in, last_in, result, valid, last, clk);
   assign \$292  = en ? word_0[31:16] : stage_0_x;
   assign \$291  = en ? \$249 [17] : stage_0_carry;
   assign \$290  = en ? \$229 [16:1] : stage_0_sum;
-  assign \$procmux$65_Y  = en ? { \final [2:0], \last_out$207  } : \final ;
+  assign \$procmux$65_Y  = en ? { ends[2:0], \last_out$207  } : ends;
   assign \$289  = rst ? 4'h0 : \$procmux$65_Y ;
-  assign \$procmux$69_Y  = en ? { \$signal [2:0], \$209  } : \$signal ;
+  assign \$procmux$69_Y  = en ? { \valid$51 [2:0], \$209  } : \valid$51 ;
   assign \$288  = rst ? 4'h0 : \$procmux$69_Y ;
   assign \$287  = en ? \$208  : word_1;
   assign \$286  = en ? \$201  : word_0;
@@ -1656,8 +1656,8 @@ module cube_opt2_column(rst, en, a_in, b_in, last_in, result, valid, last, clk);
     .last_out(\last_out$207 ),
     .rst(rst)
   );
-  assign last = \final [3];
-  assign valid = \$signal [3];
+  assign last = ends[3];
+  assign valid = \valid$51 [3];
   assign total = result;
   assign propagate_4_16 = 1'h0;
   assign propagate_3_15 = 1'h0;

@@ -23,8 +23,6 @@ module cube_opt2_small(rst, a__payload, a__valid, b__payload, b__valid, c__ready
   wire \$9 ;
   wire [1:0] \$procmux$67_Y ;
   wire [1:0] \$procmux$69_Y ;
-  wire \$signal ;
-  wire \$signal$13 ;
   wire [95:0] a_0;
   wire [95:0] a_1;
   input [96:0] a__payload;
@@ -103,63 +101,65 @@ module cube_opt2_small(rst, a__payload, a__valid, b__payload, b__valid, c__ready
   wire [64:0] out_payload;
   wire out_ready;
   wire out_valid;
+  reg [1:0] pause = 2'h0;
   wire [31:0] result;
   wire [31:0] \result$40 ;
   input rst;
   wire rst;
+  wire step;
+  wire take;
   wire valid;
-  reg [1:0] \wait  = 2'h0;
   assign last = a__payload[96] | b__payload[64];
   assign \$1  = a__valid & b__valid;
-  assign \$2  = \$1  & \$signal$13 ;
-  assign \$3  = ! \wait ;
+  assign \$2  = \$1  & step;
+  assign \$3  = ! pause;
   assign a__ready = \$2  & \$3 ;
   assign data_in = a__ready & last;
   assign { \$4 [95:32], \data_in$20  } = a__ready ? a__payload[95:0] : 96'h000000000000000000000000;
   assign { \$5 [95:64], \data_in$22 , \$5 [31:0] } = a__ready ? a__payload[95:0] : 96'h000000000000000000000000;
   assign { \data_in$24 , \$6 [63:0] } = a__ready ? a__payload[95:0] : 96'h000000000000000000000000;
   assign \$7  = a__ready & last;
-  assign \$8  = | \wait ;
-  assign \$9  = \$signal$13  & \$8 ;
-  assign \$10  = \wait  - 1'h1;
+  assign \$8  = | pause;
+  assign \$9  = step & \$8 ;
+  assign \$10  = pause - 1'h1;
   always @(posedge clk)
-    \wait  <= \$13 ;
-  assign \$procmux$67_Y  = \$9  ? \$10 [1:0] : \wait ;
+    pause <= \$13 ;
+  assign \$procmux$67_Y  = \$9  ? \$10 [1:0] : pause;
   assign \$procmux$69_Y  = \$7  ? 2'h2 : \$procmux$67_Y ;
   assign \$13  = rst ? 2'h0 : \$procmux$69_Y ;
   cube_opt2_small_broadcast_a broadcast_a_0 (
     .clk(clk),
     .data_in(\data_in$20 ),
     .data_out(data_out),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   cube_opt2_small_broadcast_a broadcast_a_1 (
     .clk(clk),
     .data_in(\data_in$22 ),
     .data_out(\data_out$27 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   cube_opt2_small_broadcast_a broadcast_a_2 (
     .clk(clk),
     .data_in(\data_in$24 ),
     .data_out(\data_out$28 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   cube_opt2_small_broadcast_last broadcast_last_0 (
     .clk(clk),
     .data_in(data_in),
     .data_out(\data_out$33 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   cube_opt2_small_column column_0 (
     .a_in({ \data_out$28 [31:0], \data_out$27 [31:0], data_out[31:0] }),
     .b_in(b__payload[31:0]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$12 ),
     .last_in(\data_out$33 [0]),
     .result(result),
@@ -170,7 +170,7 @@ module cube_opt2_small(rst, a__payload, a__valid, b__payload, b__valid, c__ready
     .a_in({ \data_out$28 [63:32], \data_out$27 [63:32], data_out[63:32] }),
     .b_in(b__payload[63:32]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\last$41 ),
     .last_in(\data_out$33 [1]),
     .result(\result$40 ),
@@ -180,7 +180,7 @@ module cube_opt2_small(rst, a__payload, a__valid, b__payload, b__valid, c__ready
   cube_opt2_small_skid_buffer skid (
     .clk(clk),
     .in_payload({ \last$41 , \result$40 , result }),
-    .in_ready(\$signal$13 ),
+    .in_ready(step),
     .in_valid(in_valid),
     .out_payload(c__payload),
     .out_ready(c__ready),
@@ -224,7 +224,7 @@ module cube_opt2_small(rst, a__payload, a__valid, b__payload, b__valid, c__ready
   assign out_payload = c__payload;
   assign valid = in_valid;
   assign in_payload = { \last$41 , \result$40 , result };
-  assign in_ready = \$signal$13 ;
+  assign in_ready = step;
   assign \last_in$36  = \data_out$33 [1];
   assign \b_in$35  = b__payload[63:32];
   assign \a_in$34  = { \data_out$28 [63:32], \data_out$27 [63:32], data_out[63:32] };
@@ -233,13 +233,13 @@ module cube_opt2_small(rst, a__payload, a__valid, b__payload, b__valid, c__ready
   assign a_in = { \data_out$28 [31:0], \data_out$27 [31:0], data_out[31:0] };
   assign a_1 = { \data_out$28 [63:32], \data_out$27 [63:32], data_out[63:32] };
   assign a_0 = { \data_out$28 [31:0], \data_out$27 [31:0], data_out[31:0] };
-  assign \en$23  = \$signal$13 ;
-  assign \en$21  = \$signal$13 ;
-  assign \en$19  = \$signal$13 ;
-  assign \en$17  = \$signal$13 ;
-  assign \en$16  = \$signal$13 ;
-  assign en = \$signal$13 ;
-  assign \$signal  = a__ready;
+  assign \en$23  = step;
+  assign \en$21  = step;
+  assign \en$19  = step;
+  assign \en$17  = step;
+  assign \en$16  = step;
+  assign en = step;
+  assign take = a__ready;
 endmodule
 
 module cube_opt2_small_broadcast_a(rst, en, data_in, data_out, clk);
@@ -533,7 +533,6 @@ module cube_opt2_small_column(rst, en, a_in, b_in, last_in, result, valid, last,
   wire \$99 ;
   wire [3:0] \$procmux$55_Y ;
   wire [3:0] \$procmux$59_Y ;
-  reg [3:0] \$signal  = 4'h0;
   input [95:0] a_in;
   wire [95:0] a_in;
   wire [31:0] \a_in$12 ;
@@ -560,7 +559,7 @@ module cube_opt2_small_column(rst, en, a_in, b_in, last_in, result, valid, last,
   wire \en$16 ;
   wire \en$21 ;
   wire \en$9 ;
-  reg [3:0] \final  = 4'h0;
+  reg [3:0] ends = 4'h0;
   wire generate_0_1;
   wire \generate_0_1$96 ;
   wire generate_0_11;
@@ -693,6 +692,7 @@ module cube_opt2_small_column(rst, en, a_in, b_in, last_in, result, valid, last,
   wire [31:0] total;
   output valid;
   wire valid;
+  reg [3:0] \valid$26  = 4'h0;
   reg [31:0] word_0 = 32'd0;
   reg [10:0] word_1 = 11'h000;
   assign generate_2_7 = word_0[6] & word_1[0];
@@ -968,9 +968,9 @@ module cube_opt2_small_column(rst, en, a_in, b_in, last_in, result, valid, last,
   always @(posedge clk)
     word_1 <= \$267 ;
   always @(posedge clk)
-    \$signal  <= \$268 ;
+    \valid$26  <= \$268 ;
   always @(posedge clk)
-    \final  <= \$269 ;
+    ends <= \$269 ;
   always @(posedge clk)
     stage_0_sum <= \$270 ;
   always @(posedge clk)
@@ -986,9 +986,9 @@ module cube_opt2_small_column(rst, en, a_in, b_in, last_in, result, valid, last,
   assign \$272  = en ? word_0[31:16] : stage_0_x;
   assign \$271  = en ? \$239 [17] : stage_0_carry;
   assign \$270  = en ? \$219 [16:1] : stage_0_sum;
-  assign \$procmux$55_Y  = en ? { \final [2:0], \last_out$172  } : \final ;
+  assign \$procmux$55_Y  = en ? { ends[2:0], \last_out$172  } : ends;
   assign \$269  = rst ? 4'h0 : \$procmux$55_Y ;
-  assign \$procmux$59_Y  = en ? { \$signal [2:0], \$199  } : \$signal ;
+  assign \$procmux$59_Y  = en ? { \valid$26 [2:0], \$199  } : \valid$26 ;
   assign \$268  = rst ? 4'h0 : \$procmux$59_Y ;
   assign \$267  = en ? \$198  : word_1;
   assign \$266  = en ? \$196  : word_0;
@@ -1038,8 +1038,8 @@ module cube_opt2_small_column(rst, en, a_in, b_in, last_in, result, valid, last,
     .last_out(\last_out$172 ),
     .rst(rst)
   );
-  assign last = \final [3];
-  assign valid = \$signal [3];
+  assign last = ends[3];
+  assign valid = \valid$26 [3];
   assign total = result;
   assign propagate_4_16 = 1'h0;
   assign propagate_3_15 = 1'h0;

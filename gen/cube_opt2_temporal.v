@@ -57,8 +57,6 @@ module cube_opt2_temporal(rst, a__payload, a__valid, b__payload, b__valid, c__re
   wire [191:0] \$9 ;
   wire [2:0] \$procmux$101_Y ;
   wire [2:0] \$procmux$103_Y ;
-  wire \$signal ;
-  wire \$signal$13 ;
   wire [191:0] a_0;
   wire [191:0] a_1;
   wire [191:0] a_2;
@@ -279,7 +277,7 @@ module cube_opt2_temporal(rst, a__payload, a__valid, b__payload, b__valid, c__re
   wire \en$42 ;
   wire \en$44 ;
   wire \en$82 ;
-  wire \end ;
+  wire ends;
   wire [256:0] in_payload;
   wire in_ready;
   wire in_valid;
@@ -298,6 +296,7 @@ module cube_opt2_temporal(rst, a__payload, a__valid, b__payload, b__valid, c__re
   wire [256:0] out_payload;
   wire out_ready;
   wire out_valid;
+  reg [2:0] pause = 3'h0;
   wire [31:0] result;
   wire [31:0] \result$100 ;
   wire [31:0] \result$101 ;
@@ -317,15 +316,16 @@ module cube_opt2_temporal(rst, a__payload, a__valid, b__payload, b__valid, c__re
   wire \shift_in$91 ;
   wire \shift_in$92 ;
   wire \shift_in$93 ;
+  wire step;
   wire take;
+  wire \take$15 ;
   wire valid;
-  reg [2:0] \wait  = 3'h0;
   assign last = a__payload[512] | b__payload[512];
   assign \$1  = a__valid & b__valid;
-  assign \$2  = \$1  & \$signal$13 ;
-  assign \$3  = ! \wait ;
+  assign \$2  = \$1  & step;
+  assign \$3  = ! pause;
   assign a__ready = \$2  & \$3 ;
-  assign data_in = a__ready & \end ;
+  assign data_in = a__ready & ends;
   assign { \$4 [191:24], \data_in$30  } = a__ready ? digits : 192'h000000000000000000000000000000000000000000000000;
   assign { \$5 [191:48], \data_in$33 , \$5 [23:0] } = a__ready ? digits : 192'h000000000000000000000000000000000000000000000000;
   assign { \$6 [191:72], \data_in$35 , \$6 [47:0] } = a__ready ? digits : 192'h000000000000000000000000000000000000000000000000;
@@ -335,90 +335,90 @@ module cube_opt2_temporal(rst, a__payload, a__valid, b__payload, b__valid, c__re
   assign { \$10 [191:168], \data_in$43 , \$10 [143:0] } = a__ready ? digits : 192'h000000000000000000000000000000000000000000000000;
   assign { \data_in$45 , \$11 [167:0] } = a__ready ? digits : 192'h000000000000000000000000000000000000000000000000;
   assign \data_in$83  = a__ready & shift;
-  assign \$12  = a__ready & \end ;
-  assign \$13  = | \wait ;
-  assign \$14  = \$signal$13  & \$13 ;
-  assign \$15  = \wait  - 1'h1;
+  assign \$12  = a__ready & ends;
+  assign \$13  = | pause;
+  assign \$14  = step & \$13 ;
+  assign \$15  = pause - 1'h1;
   always @(posedge clk)
-    \wait  <= \$30 ;
-  assign \$procmux$101_Y  = \$14  ? \$15 [2:0] : \wait ;
+    pause <= \$30 ;
+  assign \$procmux$101_Y  = \$14  ? \$15 [2:0] : pause;
   assign \$procmux$103_Y  = \$12  ? 3'h7 : \$procmux$101_Y ;
   assign \$30  = rst ? 3'h0 : \$procmux$103_Y ;
   cube_opt2_temporal_broadcast_a broadcast_a_0 (
     .clk(clk),
     .data_in(\data_in$30 ),
     .data_out(data_out),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   cube_opt2_temporal_broadcast_a broadcast_a_1 (
     .clk(clk),
     .data_in(\data_in$33 ),
     .data_out(\data_out$48 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   cube_opt2_temporal_broadcast_a broadcast_a_2 (
     .clk(clk),
     .data_in(\data_in$35 ),
     .data_out(\data_out$49 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   cube_opt2_temporal_broadcast_a broadcast_a_3 (
     .clk(clk),
     .data_in(\data_in$37 ),
     .data_out(\data_out$50 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   cube_opt2_temporal_broadcast_a broadcast_a_4 (
     .clk(clk),
     .data_in(\data_in$39 ),
     .data_out(\data_out$51 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   cube_opt2_temporal_broadcast_a broadcast_a_5 (
     .clk(clk),
     .data_in(\data_in$41 ),
     .data_out(\data_out$52 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   cube_opt2_temporal_broadcast_a broadcast_a_6 (
     .clk(clk),
     .data_in(\data_in$43 ),
     .data_out(\data_out$53 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   cube_opt2_temporal_broadcast_a broadcast_a_7 (
     .clk(clk),
     .data_in(\data_in$45 ),
     .data_out(\data_out$54 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   cube_opt2_temporal_broadcast_last broadcast_last_0 (
     .clk(clk),
     .data_in(data_in),
     .data_out(\data_out$60 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   cube_opt2_temporal_broadcast_shift broadcast_shift_0 (
     .clk(clk),
     .data_in(\data_in$83 ),
     .data_out(\data_out$86 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   cube_opt2_temporal_column column_0 (
     .a_in({ \data_out$54 [23:0], \data_out$53 [23:0], \data_out$52 [23:0], \data_out$51 [23:0], \data_out$50 [23:0], \data_out$49 [23:0], \data_out$48 [23:0], data_out[23:0] }),
     .b_in(b__payload[63:0]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$17 ),
     .last_in(\data_out$60 [0]),
     .result(result),
@@ -430,7 +430,7 @@ module cube_opt2_temporal(rst, a__payload, a__valid, b__payload, b__valid, c__re
     .a_in({ \data_out$54 [23:0], \data_out$53 [23:0], \data_out$52 [23:0], \data_out$51 [23:0], \data_out$50 [23:0], \data_out$49 [23:0], \data_out$48 [23:0], data_out[23:0] }),
     .b_in(b__payload[127:64]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$19 ),
     .last_in(\data_out$60 [0]),
     .result(\result$97 ),
@@ -442,7 +442,7 @@ module cube_opt2_temporal(rst, a__payload, a__valid, b__payload, b__valid, c__re
     .a_in({ \data_out$54 [23:0], \data_out$53 [23:0], \data_out$52 [23:0], \data_out$51 [23:0], \data_out$50 [23:0], \data_out$49 [23:0], \data_out$48 [23:0], data_out[23:0] }),
     .b_in(b__payload[191:128]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$21 ),
     .last_in(\data_out$60 [0]),
     .result(\result$98 ),
@@ -454,7 +454,7 @@ module cube_opt2_temporal(rst, a__payload, a__valid, b__payload, b__valid, c__re
     .a_in({ \data_out$54 [47:24], \data_out$53 [47:24], \data_out$52 [47:24], \data_out$51 [47:24], \data_out$50 [47:24], \data_out$49 [47:24], \data_out$48 [47:24], data_out[47:24] }),
     .b_in(b__payload[255:192]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$23 ),
     .last_in(\data_out$60 [1]),
     .result(\result$99 ),
@@ -466,7 +466,7 @@ module cube_opt2_temporal(rst, a__payload, a__valid, b__payload, b__valid, c__re
     .a_in({ \data_out$54 [47:24], \data_out$53 [47:24], \data_out$52 [47:24], \data_out$51 [47:24], \data_out$50 [47:24], \data_out$49 [47:24], \data_out$48 [47:24], data_out[47:24] }),
     .b_in(b__payload[319:256]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$25 ),
     .last_in(\data_out$60 [1]),
     .result(\result$100 ),
@@ -478,7 +478,7 @@ module cube_opt2_temporal(rst, a__payload, a__valid, b__payload, b__valid, c__re
     .a_in({ \data_out$54 [47:24], \data_out$53 [47:24], \data_out$52 [47:24], \data_out$51 [47:24], \data_out$50 [47:24], \data_out$49 [47:24], \data_out$48 [47:24], data_out[47:24] }),
     .b_in(b__payload[383:320]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$27 ),
     .last_in(\data_out$60 [1]),
     .result(\result$101 ),
@@ -490,7 +490,7 @@ module cube_opt2_temporal(rst, a__payload, a__valid, b__payload, b__valid, c__re
     .a_in({ \data_out$54 [71:48], \data_out$53 [71:48], \data_out$52 [71:48], \data_out$51 [71:48], \data_out$50 [71:48], \data_out$49 [71:48], \data_out$48 [71:48], data_out[71:48] }),
     .b_in(b__payload[447:384]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$29 ),
     .last_in(\data_out$60 [2]),
     .result(\result$102 ),
@@ -502,7 +502,7 @@ module cube_opt2_temporal(rst, a__payload, a__valid, b__payload, b__valid, c__re
     .a_in({ \data_out$54 [71:48], \data_out$53 [71:48], \data_out$52 [71:48], \data_out$51 [71:48], \data_out$50 [71:48], \data_out$49 [71:48], \data_out$48 [71:48], data_out[71:48] }),
     .b_in(b__payload[511:448]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\last$104 ),
     .last_in(\data_out$60 [2]),
     .result(\result$103 ),
@@ -513,7 +513,7 @@ module cube_opt2_temporal(rst, a__payload, a__valid, b__payload, b__valid, c__re
   cube_opt2_temporal_passes passes (
     .clk(clk),
     .digits(digits),
-    .\end (\end ),
+    .ends(ends),
     .last(last),
     .operands(a__payload[511:0]),
     .rst(rst),
@@ -523,7 +523,7 @@ module cube_opt2_temporal(rst, a__payload, a__valid, b__payload, b__valid, c__re
   cube_opt2_temporal_skid_buffer skid (
     .clk(clk),
     .in_payload({ \last$104 , \result$103 , \result$102 , \result$101 , \result$100 , \result$99 , \result$98 , \result$97 , result }),
-    .in_ready(\$signal$13 ),
+    .in_ready(step),
     .in_valid(in_valid),
     .out_payload(c__payload),
     .out_ready(c__ready),
@@ -686,7 +686,7 @@ module cube_opt2_temporal(rst, a__payload, a__valid, b__payload, b__valid, c__re
   assign out_payload = c__payload;
   assign valid = in_valid;
   assign in_payload = { \last$104 , \result$103 , \result$102 , \result$101 , \result$100 , \result$99 , \result$98 , \result$97 , result };
-  assign in_ready = \$signal$13 ;
+  assign in_ready = step;
   assign \shift_in$93  = \data_out$86 [2];
   assign \shift_in$92  = \data_out$86 [2];
   assign \shift_in$91  = \data_out$86 [1];
@@ -695,7 +695,7 @@ module cube_opt2_temporal(rst, a__payload, a__valid, b__payload, b__valid, c__re
   assign \shift_in$88  = \data_out$86 [0];
   assign \shift_in$87  = \data_out$86 [0];
   assign shift_in = \data_out$86 [0];
-  assign \en$82  = \$signal$13 ;
+  assign \en$82  = step;
   assign \last_in$81  = \data_out$60 [2];
   assign \b_in$80  = b__payload[511:448];
   assign \a_in$79  = { \data_out$54 [71:48], \data_out$53 [71:48], \data_out$52 [71:48], \data_out$51 [71:48], \data_out$50 [71:48], \data_out$49 [71:48], \data_out$48 [71:48], data_out[71:48] };
@@ -723,27 +723,27 @@ module cube_opt2_temporal(rst, a__payload, a__valid, b__payload, b__valid, c__re
   assign a_2 = { \data_out$54 [71:48], \data_out$53 [71:48], \data_out$52 [71:48], \data_out$51 [71:48], \data_out$50 [71:48], \data_out$49 [71:48], \data_out$48 [71:48], data_out[71:48] };
   assign a_1 = { \data_out$54 [47:24], \data_out$53 [47:24], \data_out$52 [47:24], \data_out$51 [47:24], \data_out$50 [47:24], \data_out$49 [47:24], \data_out$48 [47:24], data_out[47:24] };
   assign a_0 = { \data_out$54 [23:0], \data_out$53 [23:0], \data_out$52 [23:0], \data_out$51 [23:0], \data_out$50 [23:0], \data_out$49 [23:0], \data_out$48 [23:0], data_out[23:0] };
-  assign \en$44  = \$signal$13 ;
-  assign \en$42  = \$signal$13 ;
-  assign \en$40  = \$signal$13 ;
-  assign \en$38  = \$signal$13 ;
-  assign \en$36  = \$signal$13 ;
-  assign \en$34  = \$signal$13 ;
-  assign \en$32  = \$signal$13 ;
-  assign \en$29  = \$signal$13 ;
-  assign \en$26  = \$signal$13 ;
-  assign \en$25  = \$signal$13 ;
-  assign \en$24  = \$signal$13 ;
-  assign \en$23  = \$signal$13 ;
-  assign \en$22  = \$signal$13 ;
-  assign \en$21  = \$signal$13 ;
-  assign \en$20  = \$signal$13 ;
-  assign \en$19  = \$signal$13 ;
-  assign en = \$signal$13 ;
+  assign \en$44  = step;
+  assign \en$42  = step;
+  assign \en$40  = step;
+  assign \en$38  = step;
+  assign \en$36  = step;
+  assign \en$34  = step;
+  assign \en$32  = step;
+  assign \en$29  = step;
+  assign \en$26  = step;
+  assign \en$25  = step;
+  assign \en$24  = step;
+  assign \en$23  = step;
+  assign \en$22  = step;
+  assign \en$21  = step;
+  assign \en$20  = step;
+  assign \en$19  = step;
+  assign en = step;
   assign operands = a__payload[511:0];
   assign \last$16  = last;
+  assign \take$15  = a__ready;
   assign take = a__ready;
-  assign \$signal  = a__ready;
 endmodule
 
 module cube_opt2_temporal_broadcast_a(rst, en, data_in, data_out, clk);
@@ -1126,7 +1126,6 @@ module cube_opt2_temporal_column(rst, en, a_in, b_in, last_in, shift_in, result,
   wire \$99 ;
   wire [3:0] \$procmux$81_Y ;
   wire [3:0] \$procmux$85_Y ;
-  reg [3:0] \$signal  = 4'h0;
   input [191:0] a_in;
   wire [191:0] a_in;
   wire [23:0] \a_in$13 ;
@@ -1178,7 +1177,7 @@ module cube_opt2_temporal_column(rst, en, a_in, b_in, last_in, shift_in, result,
   wire \en$42 ;
   wire \en$48 ;
   wire \en$54 ;
-  reg [3:0] \final  = 4'h0;
+  reg [3:0] ends = 4'h0;
   wire generate_0_1;
   wire \generate_0_1$130 ;
   wire generate_0_11;
@@ -1335,6 +1334,7 @@ module cube_opt2_temporal_column(rst, en, a_in, b_in, last_in, shift_in, result,
   wire [31:0] total;
   output valid;
   wire valid;
+  reg [3:0] \valid$60  = 4'h0;
   reg [31:0] word_0 = 32'd0;
   reg [11:0] word_1 = 12'h000;
   assign generate_1_3 = word_0[2] & word_1[0];
@@ -1636,9 +1636,9 @@ module cube_opt2_temporal_column(rst, en, a_in, b_in, last_in, shift_in, result,
   always @(posedge clk)
     word_1 <= \$287 ;
   always @(posedge clk)
-    \$signal  <= \$288 ;
+    \valid$60  <= \$288 ;
   always @(posedge clk)
-    \final  <= \$289 ;
+    ends <= \$289 ;
   always @(posedge clk)
     stage_0_sum <= \$290 ;
   always @(posedge clk)
@@ -1654,9 +1654,9 @@ module cube_opt2_temporal_column(rst, en, a_in, b_in, last_in, shift_in, result,
   assign \$292  = en ? word_0[31:16] : stage_0_x;
   assign \$291  = en ? \$249 [17] : stage_0_carry;
   assign \$290  = en ? \$229 [16:1] : stage_0_sum;
-  assign \$procmux$81_Y  = en ? { \final [2:0], \last_out$216  } : \final ;
+  assign \$procmux$81_Y  = en ? { ends[2:0], \last_out$216  } : ends;
   assign \$289  = rst ? 4'h0 : \$procmux$81_Y ;
-  assign \$procmux$85_Y  = en ? { \$signal [2:0], \$209  } : \$signal ;
+  assign \$procmux$85_Y  = en ? { \valid$60 [2:0], \$209  } : \valid$60 ;
   assign \$288  = rst ? 4'h0 : \$procmux$85_Y ;
   assign \$287  = en ? \$208  : word_1;
   assign \$286  = en ? \$201  : word_0;
@@ -1779,8 +1779,8 @@ module cube_opt2_temporal_column(rst, en, a_in, b_in, last_in, shift_in, result,
     .rst(rst),
     .shift_in(shift_in)
   );
-  assign last = \final [3];
-  assign valid = \$signal [3];
+  assign last = ends[3];
+  assign valid = \valid$60 [3];
   assign total = result;
   assign propagate_4_16 = 1'h0;
   assign propagate_3_15 = 1'h0;
@@ -1908,7 +1908,7 @@ module cube_opt2_temporal_digit(rst, operand, turn, digit, clk);
   assign digit = \$20  | \$26 ;
 endmodule
 
-module cube_opt2_temporal_passes(rst, take, last, operands, digits, \end , shift, clk);
+module cube_opt2_temporal_passes(rst, take, last, operands, digits, ends, shift, clk);
   wire \$1 ;
   wire \$2 ;
   wire \$3 ;
@@ -1985,8 +1985,8 @@ module cube_opt2_temporal_passes(rst, take, last, operands, digits, \end , shift
   wire [2:0] \digit$99 ;
   output [191:0] digits;
   wire [191:0] digits;
-  output \end ;
-  wire \end ;
+  output ends;
+  wire ends;
   input last;
   wire last;
   wire [7:0] operand;
@@ -2130,7 +2130,7 @@ module cube_opt2_temporal_passes(rst, take, last, operands, digits, \end , shift
     shift <= \$4 ;
   always @(posedge clk)
     turn <= \$5 ;
-  assign \end  = last & turn[0];
+  assign ends = last & turn[0];
   assign \$1  = ~ turn[0];
   assign \$2  = last & \$1 ;
   assign \$3  = take & last;

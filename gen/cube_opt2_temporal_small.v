@@ -23,8 +23,6 @@ module cube_opt2_temporal_small(rst, a__payload, a__valid, b__payload, b__valid,
   wire \$9 ;
   wire [1:0] \$procmux$87_Y ;
   wire [1:0] \$procmux$89_Y ;
-  wire \$signal ;
-  wire \$signal$13 ;
   wire [35:0] a_0;
   wire [35:0] a_1;
   input [96:0] a__payload;
@@ -97,7 +95,7 @@ module cube_opt2_temporal_small(rst, a__payload, a__valid, b__payload, b__valid,
   wire \en$26 ;
   wire \en$28 ;
   wire \en$42 ;
-  wire \end ;
+  wire ends;
   wire [64:0] in_payload;
   wire in_ready;
   wire in_valid;
@@ -110,6 +108,7 @@ module cube_opt2_temporal_small(rst, a__payload, a__valid, b__payload, b__valid,
   wire [64:0] out_payload;
   wire out_ready;
   wire out_valid;
+  reg [1:0] pause = 2'h0;
   wire [31:0] result;
   wire [31:0] \result$51 ;
   input rst;
@@ -117,68 +116,69 @@ module cube_opt2_temporal_small(rst, a__payload, a__valid, b__payload, b__valid,
   wire shift;
   wire shift_in;
   wire \shift_in$47 ;
+  wire step;
   wire take;
+  wire \take$15 ;
   wire valid;
-  reg [1:0] \wait  = 2'h0;
   assign last = a__payload[96] | b__payload[64];
   assign \$1  = a__valid & b__valid;
-  assign \$2  = \$1  & \$signal$13 ;
-  assign \$3  = ! \wait ;
+  assign \$2  = \$1  & step;
+  assign \$3  = ! pause;
   assign a__ready = \$2  & \$3 ;
-  assign data_in = a__ready & \end ;
+  assign data_in = a__ready & ends;
   assign { \$4 [35:12], \data_in$24  } = a__ready ? digits : 36'h000000000;
   assign { \$5 [35:24], \data_in$27 , \$5 [11:0] } = a__ready ? digits : 36'h000000000;
   assign { \data_in$29 , \$6 [23:0] } = a__ready ? digits : 36'h000000000;
   assign \data_in$43  = a__ready & shift;
-  assign \$7  = a__ready & \end ;
-  assign \$8  = | \wait ;
-  assign \$9  = \$signal$13  & \$8 ;
-  assign \$10  = \wait  - 1'h1;
+  assign \$7  = a__ready & ends;
+  assign \$8  = | pause;
+  assign \$9  = step & \$8 ;
+  assign \$10  = pause - 1'h1;
   always @(posedge clk)
-    \wait  <= \$13 ;
-  assign \$procmux$87_Y  = \$9  ? \$10 [1:0] : \wait ;
+    pause <= \$13 ;
+  assign \$procmux$87_Y  = \$9  ? \$10 [1:0] : pause;
   assign \$procmux$89_Y  = \$7  ? 2'h2 : \$procmux$87_Y ;
   assign \$13  = rst ? 2'h0 : \$procmux$89_Y ;
   cube_opt2_temporal_small_broadcast_a broadcast_a_0 (
     .clk(clk),
     .data_in(\data_in$24 ),
     .data_out(data_out),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   cube_opt2_temporal_small_broadcast_a broadcast_a_1 (
     .clk(clk),
     .data_in(\data_in$27 ),
     .data_out(\data_out$32 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   cube_opt2_temporal_small_broadcast_a broadcast_a_2 (
     .clk(clk),
     .data_in(\data_in$29 ),
     .data_out(\data_out$33 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   cube_opt2_temporal_small_broadcast_last broadcast_last_0 (
     .clk(clk),
     .data_in(data_in),
     .data_out(\data_out$38 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   cube_opt2_temporal_small_broadcast_shift broadcast_shift_0 (
     .clk(clk),
     .data_in(\data_in$43 ),
     .data_out(\data_out$46 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   cube_opt2_temporal_small_column column_0 (
     .a_in({ \data_out$33 [11:0], \data_out$32 [11:0], data_out[11:0] }),
     .b_in(b__payload[31:0]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$12 ),
     .last_in(\data_out$38 [0]),
     .result(result),
@@ -190,7 +190,7 @@ module cube_opt2_temporal_small(rst, a__payload, a__valid, b__payload, b__valid,
     .a_in({ \data_out$33 [23:12], \data_out$32 [23:12], data_out[23:12] }),
     .b_in(b__payload[63:32]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\last$52 ),
     .last_in(\data_out$38 [1]),
     .result(\result$51 ),
@@ -201,7 +201,7 @@ module cube_opt2_temporal_small(rst, a__payload, a__valid, b__payload, b__valid,
   cube_opt2_temporal_small_passes passes (
     .clk(clk),
     .digits(digits),
-    .\end (\end ),
+    .ends(ends),
     .last(last),
     .operands(a__payload[95:0]),
     .rst(rst),
@@ -211,7 +211,7 @@ module cube_opt2_temporal_small(rst, a__payload, a__valid, b__payload, b__valid,
   cube_opt2_temporal_small_skid_buffer skid (
     .clk(clk),
     .in_payload({ \last$52 , \result$51 , result }),
-    .in_ready(\$signal$13 ),
+    .in_ready(step),
     .in_valid(in_valid),
     .out_payload(c__payload),
     .out_ready(c__ready),
@@ -255,10 +255,10 @@ module cube_opt2_temporal_small(rst, a__payload, a__valid, b__payload, b__valid,
   assign out_payload = c__payload;
   assign valid = in_valid;
   assign in_payload = { \last$52 , \result$51 , result };
-  assign in_ready = \$signal$13 ;
+  assign in_ready = step;
   assign \shift_in$47  = \data_out$46 [1];
   assign shift_in = \data_out$46 [0];
-  assign \en$42  = \$signal$13 ;
+  assign \en$42  = step;
   assign \last_in$41  = \data_out$38 [1];
   assign \b_in$40  = b__payload[63:32];
   assign \a_in$39  = { \data_out$33 [23:12], \data_out$32 [23:12], data_out[23:12] };
@@ -267,16 +267,16 @@ module cube_opt2_temporal_small(rst, a__payload, a__valid, b__payload, b__valid,
   assign a_in = { \data_out$33 [11:0], \data_out$32 [11:0], data_out[11:0] };
   assign a_1 = { \data_out$33 [23:12], \data_out$32 [23:12], data_out[23:12] };
   assign a_0 = { \data_out$33 [11:0], \data_out$32 [11:0], data_out[11:0] };
-  assign \en$28  = \$signal$13 ;
-  assign \en$26  = \$signal$13 ;
-  assign \en$23  = \$signal$13 ;
-  assign \en$20  = \$signal$13 ;
-  assign \en$19  = \$signal$13 ;
-  assign en = \$signal$13 ;
+  assign \en$28  = step;
+  assign \en$26  = step;
+  assign \en$23  = step;
+  assign \en$20  = step;
+  assign \en$19  = step;
+  assign en = step;
   assign operands = a__payload[95:0];
   assign \last$16  = last;
+  assign \take$15  = a__ready;
   assign take = a__ready;
-  assign \$signal  = a__ready;
 endmodule
 
 module cube_opt2_temporal_small_broadcast_a(rst, en, data_in, data_out, clk);
@@ -608,7 +608,6 @@ module cube_opt2_temporal_small_column(rst, en, a_in, b_in, last_in, shift_in, r
   wire \$99 ;
   wire [3:0] \$procmux$67_Y ;
   wire [3:0] \$procmux$71_Y ;
-  reg [3:0] \$signal  = 4'h0;
   input [35:0] a_in;
   wire [35:0] a_in;
   wire [11:0] \a_in$13 ;
@@ -635,7 +634,7 @@ module cube_opt2_temporal_small_column(rst, en, a_in, b_in, last_in, shift_in, r
   wire \en$12 ;
   wire \en$18 ;
   wire \en$24 ;
-  reg [3:0] \final  = 4'h0;
+  reg [3:0] ends = 4'h0;
   wire generate_0_1;
   wire \generate_0_1$100 ;
   wire generate_0_11;
@@ -777,6 +776,7 @@ module cube_opt2_temporal_small_column(rst, en, a_in, b_in, last_in, shift_in, r
   wire [31:0] total;
   output valid;
   wire valid;
+  reg [3:0] \valid$30  = 4'h0;
   reg [31:0] word_0 = 32'd0;
   reg [13:0] word_1 = 14'h0000;
   assign \$7  = word_0[2] & word_1[1];
@@ -1074,9 +1074,9 @@ module cube_opt2_temporal_small_column(rst, en, a_in, b_in, last_in, shift_in, r
   always @(posedge clk)
     word_1 <= \$267 ;
   always @(posedge clk)
-    \$signal  <= \$268 ;
+    \valid$30  <= \$268 ;
   always @(posedge clk)
-    \final  <= \$269 ;
+    ends <= \$269 ;
   always @(posedge clk)
     stage_0_sum <= \$270 ;
   always @(posedge clk)
@@ -1092,9 +1092,9 @@ module cube_opt2_temporal_small_column(rst, en, a_in, b_in, last_in, shift_in, r
   assign \$272  = en ? word_0[31:16] : stage_0_x;
   assign \$271  = en ? \$239 [17] : stage_0_carry;
   assign \$270  = en ? \$219 [16:1] : stage_0_sum;
-  assign \$procmux$67_Y  = en ? { \final [2:0], \last_out$176  } : \final ;
+  assign \$procmux$67_Y  = en ? { ends[2:0], \last_out$176  } : ends;
   assign \$269  = rst ? 4'h0 : \$procmux$67_Y ;
-  assign \$procmux$71_Y  = en ? { \$signal [2:0], \$199  } : \$signal ;
+  assign \$procmux$71_Y  = en ? { \valid$30 [2:0], \$199  } : \valid$30 ;
   assign \$268  = rst ? 4'h0 : \$procmux$71_Y ;
   assign \$267  = en ? \$198  : word_1;
   assign \$266  = en ? \$196  : word_0;
@@ -1147,8 +1147,8 @@ module cube_opt2_temporal_small_column(rst, en, a_in, b_in, last_in, shift_in, r
     .rst(rst),
     .shift_in(shift_in)
   );
-  assign last = \final [3];
-  assign valid = \$signal [3];
+  assign last = ends[3];
+  assign valid = \valid$30 [3];
   assign total = result;
   assign propagate_4_16 = 1'h0;
   assign propagate_3_15 = 1'h0;
@@ -1250,7 +1250,7 @@ module cube_opt2_temporal_small_digit(rst, operand, turn, digit, clk);
   assign digit = \$20  | \$26 ;
 endmodule
 
-module cube_opt2_temporal_small_passes(rst, take, last, operands, digits, \end , shift, clk);
+module cube_opt2_temporal_small_passes(rst, take, last, operands, digits, ends, shift, clk);
   wire \$1 ;
   wire \$2 ;
   wire \$3 ;
@@ -1275,8 +1275,8 @@ module cube_opt2_temporal_small_passes(rst, take, last, operands, digits, \end ,
   wire [2:0] \digit$45 ;
   output [35:0] digits;
   wire [35:0] digits;
-  output \end ;
-  wire \end ;
+  output ends;
+  wire ends;
   input last;
   wire last;
   wire [7:0] operand;
@@ -1316,7 +1316,7 @@ module cube_opt2_temporal_small_passes(rst, take, last, operands, digits, \end ,
     shift <= \$4 ;
   always @(posedge clk)
     turn <= \$5 ;
-  assign \end  = last & turn[0];
+  assign ends = last & turn[0];
   assign \$1  = ~ turn[0];
   assign \$2  = last & \$1 ;
   assign \$3  = take & last;

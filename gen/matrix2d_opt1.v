@@ -105,8 +105,6 @@ module matrix2d_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__ready, 
   wire [127:0] \$9 ;
   wire [3:0] \$procmux$87_Y ;
   wire [3:0] \$procmux$89_Y ;
-  wire \$signal ;
-  wire \$signal$13 ;
   wire [127:0] a_0;
   wire [127:0] a_1;
   wire [127:0] a_2;
@@ -308,6 +306,7 @@ module matrix2d_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__ready, 
   wire [512:0] out_payload;
   wire out_ready;
   wire out_valid;
+  reg [3:0] pause = 4'h0;
   wire [31:0] result;
   wire [31:0] \result$137 ;
   wire [31:0] \result$138 ;
@@ -326,12 +325,13 @@ module matrix2d_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__ready, 
   wire [31:0] \result$151 ;
   input rst;
   wire rst;
+  wire step;
+  wire take;
   wire valid;
-  reg [3:0] \wait  = 4'h0;
   assign last = a__payload[128] | b__payload[128];
   assign \$1  = a__valid & b__valid;
-  assign \$2  = \$1  & \$signal$13 ;
-  assign \$3  = ! \wait ;
+  assign \$2  = \$1  & step;
+  assign \$3  = ! pause;
   assign a__ready = \$2  & \$3 ;
   assign data_in = a__ready & last;
   assign { \$4 [127:8], \data_in$34  } = a__ready ? a__payload[127:0] : 128'h00000000000000000000000000000000;
@@ -351,138 +351,138 @@ module matrix2d_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__ready, 
   assign { \$18 [127:120], \data_in$62 , \$18 [111:0] } = a__ready ? a__payload[127:0] : 128'h00000000000000000000000000000000;
   assign { \data_in$64 , \$19 [119:0] } = a__ready ? a__payload[127:0] : 128'h00000000000000000000000000000000;
   assign \$20  = a__ready & last;
-  assign \$21  = | \wait ;
-  assign \$22  = \$signal$13  & \$21 ;
-  assign \$23  = \wait  - 1'h1;
+  assign \$21  = | pause;
+  assign \$22  = step & \$21 ;
+  assign \$23  = pause - 1'h1;
   always @(posedge clk)
-    \wait  <= \$54 ;
-  assign \$procmux$87_Y  = \$22  ? \$23 [3:0] : \wait ;
+    pause <= \$54 ;
+  assign \$procmux$87_Y  = \$22  ? \$23 [3:0] : pause;
   assign \$procmux$89_Y  = \$20  ? 4'hf : \$procmux$87_Y ;
   assign \$54  = rst ? 4'h0 : \$procmux$89_Y ;
   matrix2d_opt1_broadcast_a broadcast_a_0 (
     .clk(clk),
     .data_in(\data_in$34 ),
     .data_out(data_out),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   matrix2d_opt1_broadcast_a broadcast_a_1 (
     .clk(clk),
     .data_in(\data_in$36 ),
     .data_out(\data_out$67 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   matrix2d_opt1_broadcast_a broadcast_a_10 (
     .clk(clk),
     .data_in(\data_in$54 ),
     .data_out(\data_out$76 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   matrix2d_opt1_broadcast_a broadcast_a_11 (
     .clk(clk),
     .data_in(\data_in$56 ),
     .data_out(\data_out$77 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   matrix2d_opt1_broadcast_a broadcast_a_12 (
     .clk(clk),
     .data_in(\data_in$58 ),
     .data_out(\data_out$78 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   matrix2d_opt1_broadcast_a broadcast_a_13 (
     .clk(clk),
     .data_in(\data_in$60 ),
     .data_out(\data_out$79 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   matrix2d_opt1_broadcast_a broadcast_a_14 (
     .clk(clk),
     .data_in(\data_in$62 ),
     .data_out(\data_out$80 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   matrix2d_opt1_broadcast_a broadcast_a_15 (
     .clk(clk),
     .data_in(\data_in$64 ),
     .data_out(\data_out$81 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   matrix2d_opt1_broadcast_a broadcast_a_2 (
     .clk(clk),
     .data_in(\data_in$38 ),
     .data_out(\data_out$68 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   matrix2d_opt1_broadcast_a broadcast_a_3 (
     .clk(clk),
     .data_in(\data_in$40 ),
     .data_out(\data_out$69 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   matrix2d_opt1_broadcast_a broadcast_a_4 (
     .clk(clk),
     .data_in(\data_in$42 ),
     .data_out(\data_out$70 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   matrix2d_opt1_broadcast_a broadcast_a_5 (
     .clk(clk),
     .data_in(\data_in$44 ),
     .data_out(\data_out$71 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   matrix2d_opt1_broadcast_a broadcast_a_6 (
     .clk(clk),
     .data_in(\data_in$46 ),
     .data_out(\data_out$72 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   matrix2d_opt1_broadcast_a broadcast_a_7 (
     .clk(clk),
     .data_in(\data_in$48 ),
     .data_out(\data_out$73 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   matrix2d_opt1_broadcast_a broadcast_a_8 (
     .clk(clk),
     .data_in(\data_in$50 ),
     .data_out(\data_out$74 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   matrix2d_opt1_broadcast_a broadcast_a_9 (
     .clk(clk),
     .data_in(\data_in$52 ),
     .data_out(\data_out$75 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   matrix2d_opt1_broadcast_last broadcast_last_0 (
     .clk(clk),
     .data_in(data_in),
     .data_out(\data_out$88 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   matrix2d_opt1_column column_0 (
     .a_in({ \data_out$81 [7:0], \data_out$80 [7:0], \data_out$79 [7:0], \data_out$78 [7:0], \data_out$77 [7:0], \data_out$76 [7:0], \data_out$75 [7:0], \data_out$74 [7:0], \data_out$73 [7:0], \data_out$72 [7:0], \data_out$71 [7:0], \data_out$70 [7:0], \data_out$69 [7:0], \data_out$68 [7:0], \data_out$67 [7:0], data_out[7:0] }),
     .b_in(b__payload[7:0]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$25 ),
     .last_in(\data_out$88 [0]),
     .result(result),
@@ -493,7 +493,7 @@ module matrix2d_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__ready, 
     .a_in({ \data_out$81 [7:0], \data_out$80 [7:0], \data_out$79 [7:0], \data_out$78 [7:0], \data_out$77 [7:0], \data_out$76 [7:0], \data_out$75 [7:0], \data_out$74 [7:0], \data_out$73 [7:0], \data_out$72 [7:0], \data_out$71 [7:0], \data_out$70 [7:0], \data_out$69 [7:0], \data_out$68 [7:0], \data_out$67 [7:0], data_out[7:0] }),
     .b_in(b__payload[15:8]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$27 ),
     .last_in(\data_out$88 [0]),
     .result(\result$137 ),
@@ -504,7 +504,7 @@ module matrix2d_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__ready, 
     .a_in({ \data_out$81 [23:16], \data_out$80 [23:16], \data_out$79 [23:16], \data_out$78 [23:16], \data_out$77 [23:16], \data_out$76 [23:16], \data_out$75 [23:16], \data_out$74 [23:16], \data_out$73 [23:16], \data_out$72 [23:16], \data_out$71 [23:16], \data_out$70 [23:16], \data_out$69 [23:16], \data_out$68 [23:16], \data_out$67 [23:16], data_out[23:16] }),
     .b_in(b__payload[87:80]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$45 ),
     .last_in(\data_out$88 [2]),
     .result(\result$146 ),
@@ -515,7 +515,7 @@ module matrix2d_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__ready, 
     .a_in({ \data_out$81 [23:16], \data_out$80 [23:16], \data_out$79 [23:16], \data_out$78 [23:16], \data_out$77 [23:16], \data_out$76 [23:16], \data_out$75 [23:16], \data_out$74 [23:16], \data_out$73 [23:16], \data_out$72 [23:16], \data_out$71 [23:16], \data_out$70 [23:16], \data_out$69 [23:16], \data_out$68 [23:16], \data_out$67 [23:16], data_out[23:16] }),
     .b_in(b__payload[95:88]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$47 ),
     .last_in(\data_out$88 [2]),
     .result(\result$147 ),
@@ -526,7 +526,7 @@ module matrix2d_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__ready, 
     .a_in({ \data_out$81 [31:24], \data_out$80 [31:24], \data_out$79 [31:24], \data_out$78 [31:24], \data_out$77 [31:24], \data_out$76 [31:24], \data_out$75 [31:24], \data_out$74 [31:24], \data_out$73 [31:24], \data_out$72 [31:24], \data_out$71 [31:24], \data_out$70 [31:24], \data_out$69 [31:24], \data_out$68 [31:24], \data_out$67 [31:24], data_out[31:24] }),
     .b_in(b__payload[103:96]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$49 ),
     .last_in(\data_out$88 [3]),
     .result(\result$148 ),
@@ -537,7 +537,7 @@ module matrix2d_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__ready, 
     .a_in({ \data_out$81 [31:24], \data_out$80 [31:24], \data_out$79 [31:24], \data_out$78 [31:24], \data_out$77 [31:24], \data_out$76 [31:24], \data_out$75 [31:24], \data_out$74 [31:24], \data_out$73 [31:24], \data_out$72 [31:24], \data_out$71 [31:24], \data_out$70 [31:24], \data_out$69 [31:24], \data_out$68 [31:24], \data_out$67 [31:24], data_out[31:24] }),
     .b_in(b__payload[111:104]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$51 ),
     .last_in(\data_out$88 [3]),
     .result(\result$149 ),
@@ -548,7 +548,7 @@ module matrix2d_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__ready, 
     .a_in({ \data_out$81 [31:24], \data_out$80 [31:24], \data_out$79 [31:24], \data_out$78 [31:24], \data_out$77 [31:24], \data_out$76 [31:24], \data_out$75 [31:24], \data_out$74 [31:24], \data_out$73 [31:24], \data_out$72 [31:24], \data_out$71 [31:24], \data_out$70 [31:24], \data_out$69 [31:24], \data_out$68 [31:24], \data_out$67 [31:24], data_out[31:24] }),
     .b_in(b__payload[119:112]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$53 ),
     .last_in(\data_out$88 [3]),
     .result(\result$150 ),
@@ -559,7 +559,7 @@ module matrix2d_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__ready, 
     .a_in({ \data_out$81 [31:24], \data_out$80 [31:24], \data_out$79 [31:24], \data_out$78 [31:24], \data_out$77 [31:24], \data_out$76 [31:24], \data_out$75 [31:24], \data_out$74 [31:24], \data_out$73 [31:24], \data_out$72 [31:24], \data_out$71 [31:24], \data_out$70 [31:24], \data_out$69 [31:24], \data_out$68 [31:24], \data_out$67 [31:24], data_out[31:24] }),
     .b_in(b__payload[127:120]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\last$152 ),
     .last_in(\data_out$88 [3]),
     .result(\result$151 ),
@@ -570,7 +570,7 @@ module matrix2d_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__ready, 
     .a_in({ \data_out$81 [7:0], \data_out$80 [7:0], \data_out$79 [7:0], \data_out$78 [7:0], \data_out$77 [7:0], \data_out$76 [7:0], \data_out$75 [7:0], \data_out$74 [7:0], \data_out$73 [7:0], \data_out$72 [7:0], \data_out$71 [7:0], \data_out$70 [7:0], \data_out$69 [7:0], \data_out$68 [7:0], \data_out$67 [7:0], data_out[7:0] }),
     .b_in(b__payload[23:16]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$29 ),
     .last_in(\data_out$88 [0]),
     .result(\result$138 ),
@@ -581,7 +581,7 @@ module matrix2d_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__ready, 
     .a_in({ \data_out$81 [7:0], \data_out$80 [7:0], \data_out$79 [7:0], \data_out$78 [7:0], \data_out$77 [7:0], \data_out$76 [7:0], \data_out$75 [7:0], \data_out$74 [7:0], \data_out$73 [7:0], \data_out$72 [7:0], \data_out$71 [7:0], \data_out$70 [7:0], \data_out$69 [7:0], \data_out$68 [7:0], \data_out$67 [7:0], data_out[7:0] }),
     .b_in(b__payload[31:24]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$31 ),
     .last_in(\data_out$88 [0]),
     .result(\result$139 ),
@@ -592,7 +592,7 @@ module matrix2d_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__ready, 
     .a_in({ \data_out$81 [15:8], \data_out$80 [15:8], \data_out$79 [15:8], \data_out$78 [15:8], \data_out$77 [15:8], \data_out$76 [15:8], \data_out$75 [15:8], \data_out$74 [15:8], \data_out$73 [15:8], \data_out$72 [15:8], \data_out$71 [15:8], \data_out$70 [15:8], \data_out$69 [15:8], \data_out$68 [15:8], \data_out$67 [15:8], data_out[15:8] }),
     .b_in(b__payload[39:32]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$33 ),
     .last_in(\data_out$88 [1]),
     .result(\result$140 ),
@@ -603,7 +603,7 @@ module matrix2d_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__ready, 
     .a_in({ \data_out$81 [15:8], \data_out$80 [15:8], \data_out$79 [15:8], \data_out$78 [15:8], \data_out$77 [15:8], \data_out$76 [15:8], \data_out$75 [15:8], \data_out$74 [15:8], \data_out$73 [15:8], \data_out$72 [15:8], \data_out$71 [15:8], \data_out$70 [15:8], \data_out$69 [15:8], \data_out$68 [15:8], \data_out$67 [15:8], data_out[15:8] }),
     .b_in(b__payload[47:40]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$35 ),
     .last_in(\data_out$88 [1]),
     .result(\result$141 ),
@@ -614,7 +614,7 @@ module matrix2d_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__ready, 
     .a_in({ \data_out$81 [15:8], \data_out$80 [15:8], \data_out$79 [15:8], \data_out$78 [15:8], \data_out$77 [15:8], \data_out$76 [15:8], \data_out$75 [15:8], \data_out$74 [15:8], \data_out$73 [15:8], \data_out$72 [15:8], \data_out$71 [15:8], \data_out$70 [15:8], \data_out$69 [15:8], \data_out$68 [15:8], \data_out$67 [15:8], data_out[15:8] }),
     .b_in(b__payload[55:48]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$37 ),
     .last_in(\data_out$88 [1]),
     .result(\result$142 ),
@@ -625,7 +625,7 @@ module matrix2d_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__ready, 
     .a_in({ \data_out$81 [15:8], \data_out$80 [15:8], \data_out$79 [15:8], \data_out$78 [15:8], \data_out$77 [15:8], \data_out$76 [15:8], \data_out$75 [15:8], \data_out$74 [15:8], \data_out$73 [15:8], \data_out$72 [15:8], \data_out$71 [15:8], \data_out$70 [15:8], \data_out$69 [15:8], \data_out$68 [15:8], \data_out$67 [15:8], data_out[15:8] }),
     .b_in(b__payload[63:56]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$39 ),
     .last_in(\data_out$88 [1]),
     .result(\result$143 ),
@@ -636,7 +636,7 @@ module matrix2d_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__ready, 
     .a_in({ \data_out$81 [23:16], \data_out$80 [23:16], \data_out$79 [23:16], \data_out$78 [23:16], \data_out$77 [23:16], \data_out$76 [23:16], \data_out$75 [23:16], \data_out$74 [23:16], \data_out$73 [23:16], \data_out$72 [23:16], \data_out$71 [23:16], \data_out$70 [23:16], \data_out$69 [23:16], \data_out$68 [23:16], \data_out$67 [23:16], data_out[23:16] }),
     .b_in(b__payload[71:64]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$41 ),
     .last_in(\data_out$88 [2]),
     .result(\result$144 ),
@@ -647,7 +647,7 @@ module matrix2d_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__ready, 
     .a_in({ \data_out$81 [23:16], \data_out$80 [23:16], \data_out$79 [23:16], \data_out$78 [23:16], \data_out$77 [23:16], \data_out$76 [23:16], \data_out$75 [23:16], \data_out$74 [23:16], \data_out$73 [23:16], \data_out$72 [23:16], \data_out$71 [23:16], \data_out$70 [23:16], \data_out$69 [23:16], \data_out$68 [23:16], \data_out$67 [23:16], data_out[23:16] }),
     .b_in(b__payload[79:72]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$43 ),
     .last_in(\data_out$88 [2]),
     .result(\result$145 ),
@@ -657,7 +657,7 @@ module matrix2d_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__ready, 
   matrix2d_opt1_skid_buffer skid (
     .clk(clk),
     .in_payload({ \last$152 , \result$151 , \result$150 , \result$149 , \result$148 , \result$147 , \result$146 , \result$145 , \result$144 , \result$143 , \result$142 , \result$141 , \result$140 , \result$139 , \result$138 , \result$137 , result }),
-    .in_ready(\$signal$13 ),
+    .in_ready(step),
     .in_valid(in_valid),
     .out_payload(c__payload),
     .out_ready(c__ready),
@@ -740,7 +740,7 @@ module matrix2d_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__ready, 
   assign out_payload = c__payload;
   assign valid = in_valid;
   assign in_payload = { \last$152 , \result$151 , \result$150 , \result$149 , \result$148 , \result$147 , \result$146 , \result$145 , \result$144 , \result$143 , \result$142 , \result$141 , \result$140 , \result$139 , \result$138 , \result$137 , result };
-  assign in_ready = \$signal$13 ;
+  assign in_ready = step;
   assign \last_in$133  = \data_out$88 [3];
   assign \b_in$132  = b__payload[127:120];
   assign \a_in$131  = { \data_out$81 [31:24], \data_out$80 [31:24], \data_out$79 [31:24], \data_out$78 [31:24], \data_out$77 [31:24], \data_out$76 [31:24], \data_out$75 [31:24], \data_out$74 [31:24], \data_out$73 [31:24], \data_out$72 [31:24], \data_out$71 [31:24], \data_out$70 [31:24], \data_out$69 [31:24], \data_out$68 [31:24], \data_out$67 [31:24], data_out[31:24] };
@@ -793,40 +793,40 @@ module matrix2d_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__ready, 
   assign a_2 = { \data_out$81 [23:16], \data_out$80 [23:16], \data_out$79 [23:16], \data_out$78 [23:16], \data_out$77 [23:16], \data_out$76 [23:16], \data_out$75 [23:16], \data_out$74 [23:16], \data_out$73 [23:16], \data_out$72 [23:16], \data_out$71 [23:16], \data_out$70 [23:16], \data_out$69 [23:16], \data_out$68 [23:16], \data_out$67 [23:16], data_out[23:16] };
   assign a_1 = { \data_out$81 [15:8], \data_out$80 [15:8], \data_out$79 [15:8], \data_out$78 [15:8], \data_out$77 [15:8], \data_out$76 [15:8], \data_out$75 [15:8], \data_out$74 [15:8], \data_out$73 [15:8], \data_out$72 [15:8], \data_out$71 [15:8], \data_out$70 [15:8], \data_out$69 [15:8], \data_out$68 [15:8], \data_out$67 [15:8], data_out[15:8] };
   assign a_0 = { \data_out$81 [7:0], \data_out$80 [7:0], \data_out$79 [7:0], \data_out$78 [7:0], \data_out$77 [7:0], \data_out$76 [7:0], \data_out$75 [7:0], \data_out$74 [7:0], \data_out$73 [7:0], \data_out$72 [7:0], \data_out$71 [7:0], \data_out$70 [7:0], \data_out$69 [7:0], \data_out$68 [7:0], \data_out$67 [7:0], data_out[7:0] };
-  assign \en$63  = \$signal$13 ;
-  assign \en$61  = \$signal$13 ;
-  assign \en$59  = \$signal$13 ;
-  assign \en$57  = \$signal$13 ;
-  assign \en$55  = \$signal$13 ;
-  assign \en$53  = \$signal$13 ;
-  assign \en$51  = \$signal$13 ;
-  assign \en$49  = \$signal$13 ;
-  assign \en$47  = \$signal$13 ;
-  assign \en$45  = \$signal$13 ;
-  assign \en$43  = \$signal$13 ;
-  assign \en$41  = \$signal$13 ;
-  assign \en$39  = \$signal$13 ;
-  assign \en$37  = \$signal$13 ;
-  assign \en$35  = \$signal$13 ;
-  assign \en$33  = \$signal$13 ;
-  assign \en$31  = \$signal$13 ;
-  assign \en$30  = \$signal$13 ;
-  assign \en$29  = \$signal$13 ;
-  assign \en$28  = \$signal$13 ;
-  assign \en$27  = \$signal$13 ;
-  assign \en$26  = \$signal$13 ;
-  assign \en$25  = \$signal$13 ;
-  assign \en$24  = \$signal$13 ;
-  assign \en$23  = \$signal$13 ;
-  assign \en$22  = \$signal$13 ;
-  assign \en$21  = \$signal$13 ;
-  assign \en$20  = \$signal$13 ;
-  assign \en$19  = \$signal$13 ;
-  assign \en$18  = \$signal$13 ;
-  assign \en$17  = \$signal$13 ;
-  assign \en$16  = \$signal$13 ;
-  assign en = \$signal$13 ;
-  assign \$signal  = a__ready;
+  assign \en$63  = step;
+  assign \en$61  = step;
+  assign \en$59  = step;
+  assign \en$57  = step;
+  assign \en$55  = step;
+  assign \en$53  = step;
+  assign \en$51  = step;
+  assign \en$49  = step;
+  assign \en$47  = step;
+  assign \en$45  = step;
+  assign \en$43  = step;
+  assign \en$41  = step;
+  assign \en$39  = step;
+  assign \en$37  = step;
+  assign \en$35  = step;
+  assign \en$33  = step;
+  assign \en$31  = step;
+  assign \en$30  = step;
+  assign \en$29  = step;
+  assign \en$28  = step;
+  assign \en$27  = step;
+  assign \en$26  = step;
+  assign \en$25  = step;
+  assign \en$24  = step;
+  assign \en$23  = step;
+  assign \en$22  = step;
+  assign \en$21  = step;
+  assign \en$20  = step;
+  assign \en$19  = step;
+  assign \en$18  = step;
+  assign \en$17  = step;
+  assign \en$16  = step;
+  assign en = step;
+  assign take = a__ready;
 endmodule
 
 module matrix2d_opt1_broadcast_a(rst, en, data_in, data_out, clk);
@@ -1230,7 +1230,6 @@ module matrix2d_opt1_column(rst, en, a_in, b_in, last_in, result, valid, last, c
   wire \$99 ;
   wire [3:0] \$procmux$75_Y ;
   wire [3:0] \$procmux$79_Y ;
-  reg [3:0] \$signal  = 4'h0;
   input [127:0] a_in;
   wire [127:0] a_in;
   wire [7:0] \a_in$12 ;
@@ -1322,7 +1321,7 @@ module matrix2d_opt1_column(rst, en, a_in, b_in, last_in, result, valid, last, c
   wire \en$81 ;
   wire \en$86 ;
   wire \en$9 ;
-  reg [3:0] \final  = 4'h0;
+  reg [3:0] ends = 4'h0;
   wire generate_0_1;
   wire \generate_0_1$161 ;
   wire generate_0_11;
@@ -1481,6 +1480,7 @@ module matrix2d_opt1_column(rst, en, a_in, b_in, last_in, result, valid, last, c
   wire [31:0] total;
   output valid;
   wire valid;
+  reg [3:0] \valid$91  = 4'h0;
   reg [31:0] word_0 = 32'd0;
   reg [10:0] word_1 = 11'h000;
   assign \$21  = word_0[5] & word_1[0];
@@ -1777,9 +1777,9 @@ module matrix2d_opt1_column(rst, en, a_in, b_in, last_in, result, valid, last, c
   always @(posedge clk)
     word_1 <= \$319 ;
   always @(posedge clk)
-    \$signal  <= \$320 ;
+    \valid$91  <= \$320 ;
   always @(posedge clk)
-    \final  <= \$321 ;
+    ends <= \$321 ;
   always @(posedge clk)
     stage_0_sum <= \$322 ;
   always @(posedge clk)
@@ -1795,9 +1795,9 @@ module matrix2d_opt1_column(rst, en, a_in, b_in, last_in, result, valid, last, c
   assign \$324  = en ? word_0[31:16] : stage_0_x;
   assign \$323  = en ? \$265 [17] : stage_0_carry;
   assign \$322  = en ? \$245 [16:1] : stage_0_sum;
-  assign \$procmux$75_Y  = en ? { \final [2:0], \last_out$263  } : \final ;
+  assign \$procmux$75_Y  = en ? { ends[2:0], \last_out$263  } : ends;
   assign \$321  = rst ? 4'h0 : \$procmux$75_Y ;
-  assign \$procmux$79_Y  = en ? { \$signal [2:0], \$225  } : \$signal ;
+  assign \$procmux$79_Y  = en ? { \valid$91 [2:0], \$225  } : \valid$91 ;
   assign \$320  = rst ? 4'h0 : \$procmux$79_Y ;
   assign \$319  = en ? \$224  : word_1;
   assign \$318  = en ? \$209  : word_0;
@@ -2016,8 +2016,8 @@ module matrix2d_opt1_column(rst, en, a_in, b_in, last_in, result, valid, last, c
     .last_out(\last_in$63 ),
     .rst(rst)
   );
-  assign last = \final [3];
-  assign valid = \$signal [3];
+  assign last = ends[3];
+  assign valid = \valid$91 [3];
   assign total = result;
   assign propagate_4_16 = 1'h0;
   assign propagate_3_15 = 1'h0;

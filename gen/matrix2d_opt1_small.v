@@ -29,8 +29,6 @@ module matrix2d_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c__r
   wire \$9 ;
   wire [1:0] \$procmux$67_Y ;
   wire [1:0] \$procmux$69_Y ;
-  wire \$signal ;
-  wire \$signal$13 ;
   wire [31:0] a_0;
   wire [31:0] a_1;
   input [32:0] a__payload;
@@ -104,17 +102,19 @@ module matrix2d_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c__r
   wire [96:0] out_payload;
   wire out_ready;
   wire out_valid;
+  reg [1:0] pause = 2'h0;
   wire [31:0] result;
   wire [31:0] \result$47 ;
   wire [31:0] \result$48 ;
   input rst;
   wire rst;
+  wire step;
+  wire take;
   wire valid;
-  reg [1:0] \wait  = 2'h0;
   assign last = a__payload[32] | b__payload[24];
   assign \$1  = a__valid & b__valid;
-  assign \$2  = \$1  & \$signal$13 ;
-  assign \$3  = ! \wait ;
+  assign \$2  = \$1  & step;
+  assign \$3  = ! pause;
   assign a__ready = \$2  & \$3 ;
   assign data_in = a__ready & last;
   assign { \$4 [31:8], \data_in$21  } = a__ready ? a__payload[31:0] : 32'd0;
@@ -122,54 +122,54 @@ module matrix2d_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c__r
   assign { \$6 [31:24], \data_in$25 , \$6 [15:0] } = a__ready ? a__payload[31:0] : 32'd0;
   assign { \data_in$27 , \$7 [23:0] } = a__ready ? a__payload[31:0] : 32'd0;
   assign \$8  = a__ready & last;
-  assign \$9  = | \wait ;
-  assign \$10  = \$signal$13  & \$9 ;
-  assign \$11  = \wait  - 1'h1;
+  assign \$9  = | pause;
+  assign \$10  = step & \$9 ;
+  assign \$11  = pause - 1'h1;
   always @(posedge clk)
-    \wait  <= \$16 ;
-  assign \$procmux$67_Y  = \$10  ? \$11 [1:0] : \wait ;
+    pause <= \$16 ;
+  assign \$procmux$67_Y  = \$10  ? \$11 [1:0] : pause;
   assign \$procmux$69_Y  = \$8  ? 2'h3 : \$procmux$67_Y ;
   assign \$16  = rst ? 2'h0 : \$procmux$69_Y ;
   matrix2d_opt1_small_broadcast_a broadcast_a_0 (
     .clk(clk),
     .data_in(\data_in$21 ),
     .data_out(data_out),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   matrix2d_opt1_small_broadcast_a broadcast_a_1 (
     .clk(clk),
     .data_in(\data_in$23 ),
     .data_out(\data_out$30 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   matrix2d_opt1_small_broadcast_a broadcast_a_2 (
     .clk(clk),
     .data_in(\data_in$25 ),
     .data_out(\data_out$31 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   matrix2d_opt1_small_broadcast_a broadcast_a_3 (
     .clk(clk),
     .data_in(\data_in$27 ),
     .data_out(\data_out$32 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   matrix2d_opt1_small_broadcast_last broadcast_last_0 (
     .clk(clk),
     .data_in(data_in),
     .data_out(\data_out$37 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   matrix2d_opt1_small_column column_0 (
     .a_in({ \data_out$32 [7:0], \data_out$31 [7:0], \data_out$30 [7:0], data_out[7:0] }),
     .b_in(b__payload[7:0]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$13 ),
     .last_in(\data_out$37 [0]),
     .result(result),
@@ -180,7 +180,7 @@ module matrix2d_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c__r
     .a_in({ \data_out$32 [7:0], \data_out$31 [7:0], \data_out$30 [7:0], data_out[7:0] }),
     .b_in(b__payload[15:8]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$15 ),
     .last_in(\data_out$37 [0]),
     .result(\result$47 ),
@@ -191,7 +191,7 @@ module matrix2d_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c__r
     .a_in({ \data_out$32 [15:8], \data_out$31 [15:8], \data_out$30 [15:8], data_out[15:8] }),
     .b_in(b__payload[23:16]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\last$49 ),
     .last_in(\data_out$37 [1]),
     .result(\result$48 ),
@@ -201,7 +201,7 @@ module matrix2d_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c__r
   matrix2d_opt1_small_skid_buffer skid (
     .clk(clk),
     .in_payload({ \last$49 , \result$48 , \result$47 , result }),
-    .in_ready(\$signal$13 ),
+    .in_ready(step),
     .in_valid(in_valid),
     .out_payload(c__payload),
     .out_ready(c__ready),
@@ -234,7 +234,7 @@ module matrix2d_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c__r
   assign out_payload = c__payload;
   assign valid = in_valid;
   assign in_payload = { \last$49 , \result$48 , \result$47 , result };
-  assign in_ready = \$signal$13 ;
+  assign in_ready = step;
   assign \last_in$43  = \data_out$37 [1];
   assign \b_in$42  = b__payload[23:16];
   assign \a_in$41  = { \data_out$32 [15:8], \data_out$31 [15:8], \data_out$30 [15:8], data_out[15:8] };
@@ -246,15 +246,15 @@ module matrix2d_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c__r
   assign a_in = { \data_out$32 [7:0], \data_out$31 [7:0], \data_out$30 [7:0], data_out[7:0] };
   assign a_1 = { \data_out$32 [15:8], \data_out$31 [15:8], \data_out$30 [15:8], data_out[15:8] };
   assign a_0 = { \data_out$32 [7:0], \data_out$31 [7:0], \data_out$30 [7:0], data_out[7:0] };
-  assign \en$26  = \$signal$13 ;
-  assign \en$24  = \$signal$13 ;
-  assign \en$22  = \$signal$13 ;
-  assign \en$20  = \$signal$13 ;
-  assign \en$18  = \$signal$13 ;
-  assign \en$17  = \$signal$13 ;
-  assign \en$16  = \$signal$13 ;
-  assign en = \$signal$13 ;
-  assign \$signal  = a__ready;
+  assign \en$26  = step;
+  assign \en$24  = step;
+  assign \en$22  = step;
+  assign \en$20  = step;
+  assign \en$18  = step;
+  assign \en$17  = step;
+  assign \en$16  = step;
+  assign en = step;
+  assign take = a__ready;
 endmodule
 
 module matrix2d_opt1_small_broadcast_a(rst, en, data_in, data_out, clk);
@@ -548,7 +548,6 @@ module matrix2d_opt1_small_column(rst, en, a_in, b_in, last_in, result, valid, l
   wire \$99 ;
   wire [3:0] \$procmux$55_Y ;
   wire [3:0] \$procmux$59_Y ;
-  reg [3:0] \$signal  = 4'h0;
   input [31:0] a_in;
   wire [31:0] a_in;
   wire [7:0] \a_in$12 ;
@@ -580,7 +579,7 @@ module matrix2d_opt1_small_column(rst, en, a_in, b_in, last_in, result, valid, l
   wire \en$21 ;
   wire \en$26 ;
   wire \en$9 ;
-  reg [3:0] \final  = 4'h0;
+  reg [3:0] ends = 4'h0;
   wire generate_0_1;
   wire \generate_0_1$101 ;
   wire generate_0_11;
@@ -715,6 +714,7 @@ module matrix2d_opt1_small_column(rst, en, a_in, b_in, last_in, result, valid, l
   wire [31:0] total;
   output valid;
   wire valid;
+  reg [3:0] \valid$31  = 4'h0;
   reg [31:0] word_0 = 32'd0;
   reg [10:0] word_1 = 11'h000;
   assign \$21  = word_0[5] & word_1[0];
@@ -987,9 +987,9 @@ module matrix2d_opt1_small_column(rst, en, a_in, b_in, last_in, result, valid, l
   always @(posedge clk)
     word_1 <= \$271 ;
   always @(posedge clk)
-    \$signal  <= \$272 ;
+    \valid$31  <= \$272 ;
   always @(posedge clk)
-    \final  <= \$273 ;
+    ends <= \$273 ;
   always @(posedge clk)
     stage_0_sum <= \$274 ;
   always @(posedge clk)
@@ -1005,9 +1005,9 @@ module matrix2d_opt1_small_column(rst, en, a_in, b_in, last_in, result, valid, l
   assign \$276  = en ? word_0[31:16] : stage_0_x;
   assign \$275  = en ? \$241 [17] : stage_0_carry;
   assign \$274  = en ? \$221 [16:1] : stage_0_sum;
-  assign \$procmux$55_Y  = en ? { \final [2:0], \last_out$179  } : \final ;
+  assign \$procmux$55_Y  = en ? { ends[2:0], \last_out$179  } : ends;
   assign \$273  = rst ? 4'h0 : \$procmux$55_Y ;
-  assign \$procmux$59_Y  = en ? { \$signal [2:0], \$201  } : \$signal ;
+  assign \$procmux$59_Y  = en ? { \valid$31 [2:0], \$201  } : \valid$31 ;
   assign \$272  = rst ? 4'h0 : \$procmux$59_Y ;
   assign \$271  = en ? \$200  : word_1;
   assign \$270  = en ? \$197  : word_0;
@@ -1070,8 +1070,8 @@ module matrix2d_opt1_small_column(rst, en, a_in, b_in, last_in, result, valid, l
     .last_out(\last_out$179 ),
     .rst(rst)
   );
-  assign last = \final [3];
-  assign valid = \$signal [3];
+  assign last = ends[3];
+  assign valid = \valid$31 [3];
   assign total = result;
   assign propagate_4_16 = 1'h0;
   assign propagate_3_15 = 1'h0;

@@ -25,8 +25,6 @@ module systolic_os_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c_
   wire \$9 ;
   wire [1:0] \$procmux$57_Y ;
   wire [1:0] \$procmux$59_Y ;
-  wire \$signal ;
-  wire \$signal$13 ;
   input [32:0] a__payload;
   wire [32:0] a__payload;
   wire [31:0] \a__payload.data ;
@@ -94,17 +92,19 @@ module systolic_os_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c_
   wire [96:0] out_payload;
   wire out_ready;
   wire out_valid;
+  reg [1:0] pause = 2'h0;
   wire [31:0] result;
   wire [31:0] \result$25 ;
   wire [31:0] \result$26 ;
   input rst;
   wire rst;
+  wire step;
+  wire take;
   wire valid;
-  reg [1:0] \wait  = 2'h0;
   assign last = a__payload[32] | b__payload[24];
   assign \$1  = a__valid & b__valid;
-  assign \$2  = \$1  & \$signal$13 ;
-  assign \$3  = ! \wait ;
+  assign \$2  = \$1  & step;
+  assign \$3  = ! pause;
   assign \$4  = ~ last;
   assign \$5  = \$3  | \$4 ;
   assign a__ready = \$2  & \$5 ;
@@ -113,12 +113,12 @@ module systolic_os_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c_
   assign \data_in$22 [17] = a__ready & last;
   assign \data_in$22 [26] = a__ready & last;
   assign \$9  = a__ready & last;
-  assign \$10  = | \wait ;
-  assign \$11  = \$signal$13  & \$10 ;
-  assign \$12  = \wait  - 1'h1;
+  assign \$10  = | pause;
+  assign \$11  = step & \$10 ;
+  assign \$12  = pause - 1'h1;
   always @(posedge clk)
-    \wait  <= \$18 ;
-  assign \$procmux$57_Y  = \$11  ? \$12 [1:0] : \wait ;
+    pause <= \$18 ;
+  assign \$procmux$57_Y  = \$11  ? \$12 [1:0] : pause;
   assign \$procmux$59_Y  = \$9  ? 2'h3 : \$procmux$57_Y ;
   assign \$18  = rst ? 2'h0 : \$procmux$59_Y ;
   systolic_os_mac_small_column column_0 (
@@ -126,7 +126,7 @@ module systolic_os_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c_
     .a_out(\a_in$32 ),
     .b_in(\data_out$30 [7:0]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$14 ),
     .last_in(\data_out$30 [8]),
     .result(result),
@@ -138,7 +138,7 @@ module systolic_os_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c_
     .a_out(\a_in$36 ),
     .b_in(\data_out$30 [16:9]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$16 ),
     .last_in(\data_out$30 [17]),
     .result(\result$25 ),
@@ -150,7 +150,7 @@ module systolic_os_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c_
     .a_out(\$17 ),
     .b_in(\data_out$30 [25:18]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\last$43 ),
     .last_in(\data_out$30 [26]),
     .result(\result$26 ),
@@ -161,27 +161,27 @@ module systolic_os_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c_
     .clk(clk),
     .data_in({ \result$26 , \result$25 , result }),
     .data_out(\data_out$42 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   systolic_os_mac_small_skew_a skew_a (
     .clk(clk),
     .data_in(data_in),
     .data_out(a_in),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   systolic_os_mac_small_skew_b skew_b (
     .clk(clk),
     .data_in({ \data_in$22 [26], b__payload[23:16], \data_in$22 [17], b__payload[15:8], \data_in$22 [8], b__payload[7:0] }),
     .data_out(\data_out$30 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   systolic_os_mac_small_skid_buffer skid (
     .clk(clk),
     .in_payload({ \last$43 , \data_out$42  }),
-    .in_ready(\$signal$13 ),
+    .in_ready(step),
     .in_valid(in_valid),
     .out_payload(c__payload),
     .out_ready(c__ready),
@@ -210,7 +210,7 @@ module systolic_os_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c_
   assign out_payload = c__payload;
   assign valid = in_valid;
   assign in_payload = { \last$43 , \data_out$42  };
-  assign in_ready = \$signal$13 ;
+  assign in_ready = step;
   assign \last_in$39  = \data_out$30 [26];
   assign \b_in$38  = \data_out$30 [25:18];
   assign \a_out$37  = \a_in$36 ;
@@ -222,13 +222,13 @@ module systolic_os_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c_
   assign data_out = a_in;
   assign \data_in$23  = { \result$26 , \result$25 , result };
   assign { \data_in$22 [25:18], \data_in$22 [16:9], \data_in$22 [7:0] } = b__payload[23:0];
-  assign \en$20  = \$signal$13 ;
-  assign \en$19  = \$signal$13 ;
-  assign \en$18  = \$signal$13 ;
-  assign \en$17  = \$signal$13 ;
-  assign \en$16  = \$signal$13 ;
-  assign en = \$signal$13 ;
-  assign \$signal  = a__ready;
+  assign \en$20  = step;
+  assign \en$19  = step;
+  assign \en$18  = step;
+  assign \en$17  = step;
+  assign \en$16  = step;
+  assign en = step;
+  assign take = a__ready;
 endmodule
 
 module systolic_os_mac_small_column(rst, en, a_in, b_in, last_in, result, valid, last, a_out, clk);
@@ -243,7 +243,6 @@ module systolic_os_mac_small_column(rst, en, a_in, b_in, last_in, result, valid,
   wire [1:0] \$8 ;
   wire [1:0] \$procmux$47_Y ;
   wire [1:0] \$procmux$51_Y ;
-  reg [1:0] \$signal  = 2'h0;
   input [31:0] a_in;
   wire [31:0] a_in;
   wire [7:0] \a_in$11 ;
@@ -277,7 +276,7 @@ module systolic_os_mac_small_column(rst, en, a_in, b_in, last_in, result, valid,
   wire \en$15 ;
   wire \en$22 ;
   wire \en$29 ;
-  reg [1:0] \final  = 2'h0;
+  reg [1:0] ends = 2'h0;
   output last;
   wire last;
   input last_in;
@@ -296,6 +295,7 @@ module systolic_os_mac_small_column(rst, en, a_in, b_in, last_in, result, valid,
   wire rst;
   output valid;
   wire valid;
+  reg [1:0] \valid$36  = 2'h0;
   wire [31:0] word_0;
   assign \$2  = \$1  | \drain_0$41 ;
   assign \$3  = \$2  | \drain_0$42 ;
@@ -303,13 +303,13 @@ module systolic_os_mac_small_column(rst, en, a_in, b_in, last_in, result, valid,
   always @(posedge clk)
     result <= \$6 ;
   always @(posedge clk)
-    \$signal  <= \$7 ;
+    \valid$36  <= \$7 ;
   always @(posedge clk)
-    \final  <= \$8 ;
+    ends <= \$8 ;
   assign \$1  = drain_0 | \drain_0$40 ;
-  assign \$procmux$47_Y  = en ? { \final [0], \last_out$43  } : \final ;
+  assign \$procmux$47_Y  = en ? { ends[0], \last_out$43  } : ends;
   assign \$8  = rst ? 2'h0 : \$procmux$47_Y ;
-  assign \$procmux$51_Y  = en ? { \$signal [0], \$4  } : \$signal ;
+  assign \$procmux$51_Y  = en ? { \valid$36 [0], \$4  } : \valid$36 ;
   assign \$7  = rst ? 2'h0 : \$procmux$51_Y ;
   assign \$6  = en ? \$3  : result;
   systolic_os_mac_small_pe pe_0 (
@@ -361,8 +361,8 @@ module systolic_os_mac_small_column(rst, en, a_in, b_in, last_in, result, valid,
     .rst(rst)
   );
   assign a_out = { \a_out$33 , \a_out$26 , \a_out$19 , \a_out$13  };
-  assign last = \final [1];
-  assign valid = \$signal [1];
+  assign last = ends[1];
+  assign valid = \valid$36 [1];
   assign word_0 = result;
   assign \b_out$35  = \b_in$34 ;
   assign \last_out$32  = \last_in$31 ;

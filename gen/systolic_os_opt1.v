@@ -77,8 +77,6 @@ module systolic_os_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
   wire [3:0] \$57 ;
   wire [3:0] \$procmux$197_Y ;
   wire [3:0] \$procmux$199_Y ;
-  wire \$signal ;
-  wire \$signal$13 ;
   input [128:0] a__payload;
   wire [128:0] a__payload;
   wire [127:0] \a__payload.data ;
@@ -249,6 +247,7 @@ module systolic_os_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
   wire [512:0] out_payload;
   wire out_ready;
   wire out_valid;
+  reg [3:0] pause = 4'h0;
   wire [31:0] result;
   wire [31:0] \result$38 ;
   wire [31:0] \result$39 ;
@@ -267,12 +266,13 @@ module systolic_os_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
   wire [31:0] \result$52 ;
   input rst;
   wire rst;
+  wire step;
+  wire take;
   wire valid;
-  reg [3:0] \wait  = 4'h0;
   assign last = a__payload[128] | b__payload[128];
   assign \$1  = a__valid & b__valid;
-  assign \$2  = \$1  & \$signal$13 ;
-  assign \$3  = ! \wait ;
+  assign \$2  = \$1  & step;
+  assign \$3  = ! pause;
   assign \$4  = ~ last;
   assign \$5  = \$3  | \$4 ;
   assign a__ready = \$2  & \$5 ;
@@ -294,12 +294,12 @@ module systolic_os_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
   assign \data_in$35 [134] = a__ready & last;
   assign \data_in$35 [143] = a__ready & last;
   assign \$22  = a__ready & last;
-  assign \$23  = | \wait ;
-  assign \$24  = \$signal$13  & \$23 ;
-  assign \$25  = \wait  - 1'h1;
+  assign \$23  = | pause;
+  assign \$24  = step & \$23 ;
+  assign \$25  = pause - 1'h1;
   always @(posedge clk)
-    \wait  <= \$57 ;
-  assign \$procmux$197_Y  = \$24  ? \$25 [3:0] : \wait ;
+    pause <= \$57 ;
+  assign \$procmux$197_Y  = \$24  ? \$25 [3:0] : pause;
   assign \$procmux$199_Y  = \$22  ? 4'hf : \$procmux$197_Y ;
   assign \$57  = rst ? 4'h0 : \$procmux$199_Y ;
   systolic_os_opt1_column column_0 (
@@ -307,7 +307,7 @@ module systolic_os_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
     .a_out(\a_in$58 ),
     .b_in(\data_out$56 [7:0]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$27 ),
     .last_in(\data_out$56 [8]),
     .result(result),
@@ -319,7 +319,7 @@ module systolic_os_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
     .a_out(\a_in$62 ),
     .b_in(\data_out$56 [16:9]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$29 ),
     .last_in(\data_out$56 [17]),
     .result(\result$38 ),
@@ -331,7 +331,7 @@ module systolic_os_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
     .a_out(\a_in$98 ),
     .b_in(\data_out$56 [97:90]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$47 ),
     .last_in(\data_out$56 [98]),
     .result(\result$47 ),
@@ -343,7 +343,7 @@ module systolic_os_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
     .a_out(\a_in$102 ),
     .b_in(\data_out$56 [106:99]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$49 ),
     .last_in(\data_out$56 [107]),
     .result(\result$48 ),
@@ -355,7 +355,7 @@ module systolic_os_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
     .a_out(\a_in$106 ),
     .b_in(\data_out$56 [115:108]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$51 ),
     .last_in(\data_out$56 [116]),
     .result(\result$49 ),
@@ -367,7 +367,7 @@ module systolic_os_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
     .a_out(\a_in$110 ),
     .b_in(\data_out$56 [124:117]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$53 ),
     .last_in(\data_out$56 [125]),
     .result(\result$50 ),
@@ -379,7 +379,7 @@ module systolic_os_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
     .a_out(\a_in$114 ),
     .b_in(\data_out$56 [133:126]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$55 ),
     .last_in(\data_out$56 [134]),
     .result(\result$51 ),
@@ -391,7 +391,7 @@ module systolic_os_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
     .a_out(\$56 ),
     .b_in(\data_out$56 [142:135]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\last$121 ),
     .last_in(\data_out$56 [143]),
     .result(\result$52 ),
@@ -403,7 +403,7 @@ module systolic_os_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
     .a_out(\a_in$66 ),
     .b_in(\data_out$56 [25:18]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$31 ),
     .last_in(\data_out$56 [26]),
     .result(\result$39 ),
@@ -415,7 +415,7 @@ module systolic_os_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
     .a_out(\a_in$70 ),
     .b_in(\data_out$56 [34:27]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$33 ),
     .last_in(\data_out$56 [35]),
     .result(\result$40 ),
@@ -427,7 +427,7 @@ module systolic_os_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
     .a_out(\a_in$74 ),
     .b_in(\data_out$56 [43:36]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$35 ),
     .last_in(\data_out$56 [44]),
     .result(\result$41 ),
@@ -439,7 +439,7 @@ module systolic_os_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
     .a_out(\a_in$78 ),
     .b_in(\data_out$56 [52:45]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$37 ),
     .last_in(\data_out$56 [53]),
     .result(\result$42 ),
@@ -451,7 +451,7 @@ module systolic_os_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
     .a_out(\a_in$82 ),
     .b_in(\data_out$56 [61:54]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$39 ),
     .last_in(\data_out$56 [62]),
     .result(\result$43 ),
@@ -463,7 +463,7 @@ module systolic_os_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
     .a_out(\a_in$86 ),
     .b_in(\data_out$56 [70:63]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$41 ),
     .last_in(\data_out$56 [71]),
     .result(\result$44 ),
@@ -475,7 +475,7 @@ module systolic_os_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
     .a_out(\a_in$90 ),
     .b_in(\data_out$56 [79:72]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$43 ),
     .last_in(\data_out$56 [80]),
     .result(\result$45 ),
@@ -487,7 +487,7 @@ module systolic_os_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
     .a_out(\a_in$94 ),
     .b_in(\data_out$56 [88:81]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$45 ),
     .last_in(\data_out$56 [89]),
     .result(\result$46 ),
@@ -498,27 +498,27 @@ module systolic_os_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
     .clk(clk),
     .data_in({ \result$52 , \result$51 , \result$50 , \result$49 , \result$48 , \result$47 , \result$46 , \result$45 , \result$44 , \result$43 , \result$42 , \result$41 , \result$40 , \result$39 , \result$38 , result }),
     .data_out(\data_out$120 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   systolic_os_opt1_skew_a skew_a (
     .clk(clk),
     .data_in(data_in),
     .data_out(a_in),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   systolic_os_opt1_skew_b skew_b (
     .clk(clk),
     .data_in({ \data_in$35 [143], b__payload[127:120], \data_in$35 [134], b__payload[119:112], \data_in$35 [125], b__payload[111:104], \data_in$35 [116], b__payload[103:96], \data_in$35 [107], b__payload[95:88], \data_in$35 [98], b__payload[87:80], \data_in$35 [89], b__payload[79:72], \data_in$35 [80], b__payload[71:64], \data_in$35 [71], b__payload[63:56], \data_in$35 [62], b__payload[55:48], \data_in$35 [53], b__payload[47:40], \data_in$35 [44], b__payload[39:32], \data_in$35 [35], b__payload[31:24], \data_in$35 [26], b__payload[23:16], \data_in$35 [17], b__payload[15:8], \data_in$35 [8], b__payload[7:0] }),
     .data_out(\data_out$56 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   systolic_os_opt1_skid_buffer skid (
     .clk(clk),
     .in_payload({ \last$121 , \data_out$120  }),
-    .in_ready(\$signal$13 ),
+    .in_ready(step),
     .in_valid(in_valid),
     .out_payload(c__payload),
     .out_ready(c__ready),
@@ -585,7 +585,7 @@ module systolic_os_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
   assign out_payload = c__payload;
   assign valid = in_valid;
   assign in_payload = { \last$121 , \data_out$120  };
-  assign in_ready = \$signal$13 ;
+  assign in_ready = step;
   assign \last_in$117  = \data_out$56 [143];
   assign \b_in$116  = \data_out$56 [142:135];
   assign \a_out$115  = \a_in$114 ;
@@ -636,26 +636,26 @@ module systolic_os_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
   assign data_out = a_in;
   assign \data_in$36  = { \result$52 , \result$51 , \result$50 , \result$49 , \result$48 , \result$47 , \result$46 , \result$45 , \result$44 , \result$43 , \result$42 , \result$41 , \result$40 , \result$39 , \result$38 , result };
   assign { \data_in$35 [142:135], \data_in$35 [133:126], \data_in$35 [124:117], \data_in$35 [115:108], \data_in$35 [106:99], \data_in$35 [97:90], \data_in$35 [88:81], \data_in$35 [79:72], \data_in$35 [70:63], \data_in$35 [61:54], \data_in$35 [52:45], \data_in$35 [43:36], \data_in$35 [34:27], \data_in$35 [25:18], \data_in$35 [16:9], \data_in$35 [7:0] } = b__payload[127:0];
-  assign \en$33  = \$signal$13 ;
-  assign \en$32  = \$signal$13 ;
-  assign \en$31  = \$signal$13 ;
-  assign \en$30  = \$signal$13 ;
-  assign \en$29  = \$signal$13 ;
-  assign \en$28  = \$signal$13 ;
-  assign \en$27  = \$signal$13 ;
-  assign \en$26  = \$signal$13 ;
-  assign \en$25  = \$signal$13 ;
-  assign \en$24  = \$signal$13 ;
-  assign \en$23  = \$signal$13 ;
-  assign \en$22  = \$signal$13 ;
-  assign \en$21  = \$signal$13 ;
-  assign \en$20  = \$signal$13 ;
-  assign \en$19  = \$signal$13 ;
-  assign \en$18  = \$signal$13 ;
-  assign \en$17  = \$signal$13 ;
-  assign \en$16  = \$signal$13 ;
-  assign en = \$signal$13 ;
-  assign \$signal  = a__ready;
+  assign \en$33  = step;
+  assign \en$32  = step;
+  assign \en$31  = step;
+  assign \en$30  = step;
+  assign \en$29  = step;
+  assign \en$28  = step;
+  assign \en$27  = step;
+  assign \en$26  = step;
+  assign \en$25  = step;
+  assign \en$24  = step;
+  assign \en$23  = step;
+  assign \en$22  = step;
+  assign \en$21  = step;
+  assign \en$20  = step;
+  assign \en$19  = step;
+  assign \en$18  = step;
+  assign \en$17  = step;
+  assign \en$16  = step;
+  assign en = step;
+  assign take = a__ready;
 endmodule
 
 module systolic_os_opt1_column(rst, en, a_in, b_in, last_in, result, valid, last, a_out, clk);
@@ -879,7 +879,6 @@ module systolic_os_opt1_column(rst, en, a_in, b_in, last_in, result, valid, last
   wire \$99 ;
   wire [3:0] \$procmux$185_Y ;
   wire [3:0] \$procmux$189_Y ;
-  reg [3:0] \$signal  = 4'h0;
   input [127:0] a_in;
   wire [127:0] a_in;
   wire [7:0] \a_in$100 ;
@@ -1001,7 +1000,7 @@ module systolic_os_opt1_column(rst, en, a_in, b_in, last_in, result, valid, last
   wire \en$85 ;
   wire \en$92 ;
   wire \en$99 ;
-  reg [3:0] \final  = 4'h0;
+  reg [3:0] ends = 4'h0;
   wire generate_0_1;
   wire \generate_0_1$190 ;
   wire generate_0_11;
@@ -1160,6 +1159,7 @@ module systolic_os_opt1_column(rst, en, a_in, b_in, last_in, result, valid, last
   wire [31:0] total;
   output valid;
   wire valid;
+  reg [3:0] \valid$120  = 4'h0;
   reg [31:0] word_0 = 32'd0;
   reg [10:0] word_1 = 11'h000;
   assign \$21  = word_0[5] & word_1[0];
@@ -1456,9 +1456,9 @@ module systolic_os_opt1_column(rst, en, a_in, b_in, last_in, result, valid, last
   always @(posedge clk)
     word_1 <= \$288 ;
   always @(posedge clk)
-    \$signal  <= \$289 ;
+    \valid$120  <= \$289 ;
   always @(posedge clk)
-    \final  <= \$290 ;
+    ends <= \$290 ;
   always @(posedge clk)
     stage_0_sum <= \$291 ;
   always @(posedge clk)
@@ -1474,9 +1474,9 @@ module systolic_os_opt1_column(rst, en, a_in, b_in, last_in, result, valid, last
   assign \$293  = en ? word_0[31:16] : stage_0_x;
   assign \$292  = en ? \$265 [17] : stage_0_carry;
   assign \$291  = en ? \$245 [16:1] : stage_0_sum;
-  assign \$procmux$185_Y  = en ? { \final [2:0], \last_out$292  } : \final ;
+  assign \$procmux$185_Y  = en ? { ends[2:0], \last_out$292  } : ends;
   assign \$290  = rst ? 4'h0 : \$procmux$185_Y ;
-  assign \$procmux$189_Y  = en ? { \$signal [2:0], \$225  } : \$signal ;
+  assign \$procmux$189_Y  = en ? { \valid$120 [2:0], \$225  } : \valid$120 ;
   assign \$289  = rst ? 4'h0 : \$procmux$189_Y ;
   assign \$288  = en ? \$224  : word_1;
   assign \$287  = en ? \$209  : word_0;
@@ -1689,8 +1689,8 @@ module systolic_os_opt1_column(rst, en, a_in, b_in, last_in, result, valid, last
     .rst(rst)
   );
   assign a_out = { \a_out$117 , \a_out$110 , \a_out$103 , \a_out$96 , \a_out$89 , \a_out$82 , \a_out$75 , \a_out$68 , \a_out$61 , \a_out$54 , \a_out$47 , \a_out$40 , \a_out$33 , \a_out$26 , \a_out$19 , \a_out$13  };
-  assign last = \final [3];
-  assign valid = \$signal [3];
+  assign last = ends[3];
+  assign valid = \valid$120 [3];
   assign total = result;
   assign propagate_4_16 = 1'h0;
   assign propagate_3_15 = 1'h0;

@@ -25,8 +25,6 @@ module systolic_os_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c
   wire \$9 ;
   wire [1:0] \$procmux$71_Y ;
   wire [1:0] \$procmux$73_Y ;
-  wire \$signal ;
-  wire \$signal$13 ;
   input [32:0] a__payload;
   wire [32:0] a__payload;
   wire [31:0] \a__payload.data ;
@@ -94,17 +92,19 @@ module systolic_os_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c
   wire [96:0] out_payload;
   wire out_ready;
   wire out_valid;
+  reg [1:0] pause = 2'h0;
   wire [31:0] result;
   wire [31:0] \result$25 ;
   wire [31:0] \result$26 ;
   input rst;
   wire rst;
+  wire step;
+  wire take;
   wire valid;
-  reg [1:0] \wait  = 2'h0;
   assign last = a__payload[32] | b__payload[24];
   assign \$1  = a__valid & b__valid;
-  assign \$2  = \$1  & \$signal$13 ;
-  assign \$3  = ! \wait ;
+  assign \$2  = \$1  & step;
+  assign \$3  = ! pause;
   assign \$4  = ~ last;
   assign \$5  = \$3  | \$4 ;
   assign a__ready = \$2  & \$5 ;
@@ -113,12 +113,12 @@ module systolic_os_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c
   assign \data_in$22 [17] = a__ready & last;
   assign \data_in$22 [26] = a__ready & last;
   assign \$9  = a__ready & last;
-  assign \$10  = | \wait ;
-  assign \$11  = \$signal$13  & \$10 ;
-  assign \$12  = \wait  - 1'h1;
+  assign \$10  = | pause;
+  assign \$11  = step & \$10 ;
+  assign \$12  = pause - 1'h1;
   always @(posedge clk)
-    \wait  <= \$18 ;
-  assign \$procmux$71_Y  = \$11  ? \$12 [1:0] : \wait ;
+    pause <= \$18 ;
+  assign \$procmux$71_Y  = \$11  ? \$12 [1:0] : pause;
   assign \$procmux$73_Y  = \$9  ? 2'h3 : \$procmux$71_Y ;
   assign \$18  = rst ? 2'h0 : \$procmux$73_Y ;
   systolic_os_opt1_small_column column_0 (
@@ -126,7 +126,7 @@ module systolic_os_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c
     .a_out(\a_in$32 ),
     .b_in(\data_out$30 [7:0]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$14 ),
     .last_in(\data_out$30 [8]),
     .result(result),
@@ -138,7 +138,7 @@ module systolic_os_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c
     .a_out(\a_in$36 ),
     .b_in(\data_out$30 [16:9]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\$16 ),
     .last_in(\data_out$30 [17]),
     .result(\result$25 ),
@@ -150,7 +150,7 @@ module systolic_os_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c
     .a_out(\$17 ),
     .b_in(\data_out$30 [25:18]),
     .clk(clk),
-    .en(\$signal$13 ),
+    .en(step),
     .last(\last$43 ),
     .last_in(\data_out$30 [26]),
     .result(\result$26 ),
@@ -161,27 +161,27 @@ module systolic_os_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c
     .clk(clk),
     .data_in({ \result$26 , \result$25 , result }),
     .data_out(\data_out$42 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   systolic_os_opt1_small_skew_a skew_a (
     .clk(clk),
     .data_in(data_in),
     .data_out(a_in),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   systolic_os_opt1_small_skew_b skew_b (
     .clk(clk),
     .data_in({ \data_in$22 [26], b__payload[23:16], \data_in$22 [17], b__payload[15:8], \data_in$22 [8], b__payload[7:0] }),
     .data_out(\data_out$30 ),
-    .en(\$signal$13 ),
+    .en(step),
     .rst(rst)
   );
   systolic_os_opt1_small_skid_buffer skid (
     .clk(clk),
     .in_payload({ \last$43 , \data_out$42  }),
-    .in_ready(\$signal$13 ),
+    .in_ready(step),
     .in_valid(in_valid),
     .out_payload(c__payload),
     .out_ready(c__ready),
@@ -210,7 +210,7 @@ module systolic_os_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c
   assign out_payload = c__payload;
   assign valid = in_valid;
   assign in_payload = { \last$43 , \data_out$42  };
-  assign in_ready = \$signal$13 ;
+  assign in_ready = step;
   assign \last_in$39  = \data_out$30 [26];
   assign \b_in$38  = \data_out$30 [25:18];
   assign \a_out$37  = \a_in$36 ;
@@ -222,13 +222,13 @@ module systolic_os_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c
   assign data_out = a_in;
   assign \data_in$23  = { \result$26 , \result$25 , result };
   assign { \data_in$22 [25:18], \data_in$22 [16:9], \data_in$22 [7:0] } = b__payload[23:0];
-  assign \en$20  = \$signal$13 ;
-  assign \en$19  = \$signal$13 ;
-  assign \en$18  = \$signal$13 ;
-  assign \en$17  = \$signal$13 ;
-  assign \en$16  = \$signal$13 ;
-  assign en = \$signal$13 ;
-  assign \$signal  = a__ready;
+  assign \en$20  = step;
+  assign \en$19  = step;
+  assign \en$18  = step;
+  assign \en$17  = step;
+  assign \en$16  = step;
+  assign en = step;
+  assign take = a__ready;
 endmodule
 
 module systolic_os_opt1_small_column(rst, en, a_in, b_in, last_in, result, valid, last, a_out, clk);
@@ -428,7 +428,6 @@ module systolic_os_opt1_small_column(rst, en, a_in, b_in, last_in, result, valid
   wire \$99 ;
   wire [3:0] \$procmux$59_Y ;
   wire [3:0] \$procmux$63_Y ;
-  reg [3:0] \$signal  = 4'h0;
   input [31:0] a_in;
   wire [31:0] a_in;
   wire [7:0] \a_in$11 ;
@@ -466,7 +465,7 @@ module systolic_os_opt1_small_column(rst, en, a_in, b_in, last_in, result, valid
   wire \en$15 ;
   wire \en$22 ;
   wire \en$29 ;
-  reg [3:0] \final  = 4'h0;
+  reg [3:0] ends = 4'h0;
   wire generate_0_1;
   wire \generate_0_1$106 ;
   wire generate_0_11;
@@ -601,6 +600,7 @@ module systolic_os_opt1_small_column(rst, en, a_in, b_in, last_in, result, valid
   wire [31:0] total;
   output valid;
   wire valid;
+  reg [3:0] \valid$36  = 4'h0;
   reg [31:0] word_0 = 32'd0;
   reg [10:0] word_1 = 11'h000;
   assign \$21  = word_0[5] & word_1[0];
@@ -873,9 +873,9 @@ module systolic_os_opt1_small_column(rst, en, a_in, b_in, last_in, result, valid
   always @(posedge clk)
     word_1 <= \$264 ;
   always @(posedge clk)
-    \$signal  <= \$265 ;
+    \valid$36  <= \$265 ;
   always @(posedge clk)
-    \final  <= \$266 ;
+    ends <= \$266 ;
   always @(posedge clk)
     stage_0_sum <= \$267 ;
   always @(posedge clk)
@@ -891,9 +891,9 @@ module systolic_os_opt1_small_column(rst, en, a_in, b_in, last_in, result, valid
   assign \$269  = en ? word_0[31:16] : stage_0_x;
   assign \$268  = en ? \$241 [17] : stage_0_carry;
   assign \$267  = en ? \$221 [16:1] : stage_0_sum;
-  assign \$procmux$59_Y  = en ? { \final [2:0], \last_out$184  } : \final ;
+  assign \$procmux$59_Y  = en ? { ends[2:0], \last_out$184  } : ends;
   assign \$266  = rst ? 4'h0 : \$procmux$59_Y ;
-  assign \$procmux$63_Y  = en ? { \$signal [2:0], \$201  } : \$signal ;
+  assign \$procmux$63_Y  = en ? { \valid$36 [2:0], \$201  } : \valid$36 ;
   assign \$265  = rst ? 4'h0 : \$procmux$63_Y ;
   assign \$264  = en ? \$200  : word_1;
   assign \$263  = en ? \$197  : word_0;
@@ -950,8 +950,8 @@ module systolic_os_opt1_small_column(rst, en, a_in, b_in, last_in, result, valid
     .rst(rst)
   );
   assign a_out = { \a_out$33 , \a_out$26 , \a_out$19 , \a_out$13  };
-  assign last = \final [3];
-  assign valid = \$signal [3];
+  assign last = ends[3];
+  assign valid = \valid$36 [3];
   assign total = result;
   assign propagate_4_16 = 1'h0;
   assign propagate_3_15 = 1'h0;

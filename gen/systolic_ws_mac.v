@@ -152,6 +152,8 @@ module systolic_ws_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready
   wire c__valid;
   input clk;
   wire clk;
+  wire complete;
+  wire \complete$189 ;
   wire [159:0] data_in;
   wire [319:0] \data_in$153 ;
   wire [127:0] \data_in$25 ;
@@ -178,15 +180,12 @@ module systolic_ws_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready
   wire \en$81 ;
   wire \en$89 ;
   wire \en$97 ;
-  wire \final ;
-  wire \final$190 ;
   wire first;
-  wire \first$191 ;
+  wire \first$190 ;
   wire [512:0] in_payload;
   wire in_ready;
   wire in_valid;
   wire last;
-  wire \last$189 ;
   wire [15:0] load_in;
   wire [15:0] \load_in$107 ;
   wire [15:0] \load_in$115 ;
@@ -226,7 +225,7 @@ module systolic_ws_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready
   wire results_last;
   wire results_valid;
   wire [3:0] row;
-  wire [3:0] \row$192 ;
+  wire [3:0] \row$191 ;
   input rst;
   wire rst;
   wire step;
@@ -321,13 +320,13 @@ module systolic_ws_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready
     \valid$172  <= \$36 ;
   always @(posedge clk)
     waiting <= \$37 ;
-  assign \$37  = step ? { waiting[209:0], \row$192 , \first$191 , \final$190 , \last$189  } : waiting;
+  assign \$37  = step ? { waiting[209:0], \row$191 , \first$190 , \complete$189 , a__payload[128] } : waiting;
   assign \$procmux$149_Y  = step ? { \valid$172 [29:0], a__ready } : \valid$172 ;
   assign \$36  = rst ? 31'h00000000 : \$procmux$149_Y ;
   systolic_ws_mac_accumulation accumulation (
     .clk(clk),
+    .complete(waiting[211]),
     .en(step),
-    .\final (waiting[211]),
     .first(waiting[212]),
     .last(waiting[210]),
     .results(results),
@@ -559,11 +558,10 @@ module systolic_ws_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready
     .b_last(b__payload[128]),
     .b_valid(b__valid),
     .clk(clk),
-    .\final (\final$190 ),
-    .first(\first$191 ),
-    .last(\last$189 ),
+    .complete(\complete$189 ),
+    .first(\first$190 ),
     .number(number),
-    .row(\row$192 ),
+    .row(\row$191 ),
     .rst(rst),
     .step(step),
     .switch(switch),
@@ -657,7 +655,7 @@ module systolic_ws_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready
   assign \data_out$179  = words;
   assign row = waiting[216:213];
   assign first = waiting[212];
-  assign \final  = waiting[211];
+  assign complete = waiting[211];
   assign last = waiting[210];
   assign valid = \valid$172 [30];
   assign \en$170  = step;
@@ -756,7 +754,7 @@ module systolic_ws_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready
   assign \step$12  = step;
 endmodule
 
-module systolic_ws_mac_accumulation(rst, en, valid, first, \final , last, row, words, results, results_valid, results_last, clk);
+module systolic_ws_mac_accumulation(rst, en, valid, first, complete, last, row, words, results, results_valid, results_last, clk);
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
@@ -781,6 +779,8 @@ module systolic_ws_mac_accumulation(rst, en, valid, first, \final , last, row, w
   wire \$procmux$117_Y ;
   input clk;
   wire clk;
+  input complete;
+  wire complete;
   input en;
   wire en;
   wire \en$100 ;
@@ -799,8 +799,6 @@ module systolic_ws_mac_accumulation(rst, en, valid, first, \final , last, row, w
   wire \en$79 ;
   wire \en$86 ;
   wire \en$93 ;
-  input \final ;
-  wire \final ;
   input first;
   wire first;
   wire \first$103 ;
@@ -963,7 +961,7 @@ module systolic_ws_mac_accumulation(rst, en, valid, first, \final , last, row, w
   assign \$20  = en ? flags_0 : flags_1;
   assign \$procmux$111_Y  = en ? valid_0 : valid_1;
   assign \$19  = rst ? 1'h0 : \$procmux$111_Y ;
-  assign \$18  = en ? { row, first, \final , last } : flags_0;
+  assign \$18  = en ? { row, first, complete, last } : flags_0;
   assign \$procmux$117_Y  = en ? valid : valid_0;
   assign \$17  = rst ? 1'h0 : \$procmux$117_Y ;
   systolic_ws_mac_accumulation_column column_0 (
@@ -1460,7 +1458,6 @@ module systolic_ws_mac_accumulation_column(rst, en, read, word, first, store, ro
   wire \$97 ;
   wire \$98 ;
   wire \$99 ;
-  wire [31:0] \$signal ;
   wire [3:0] \$signature__addr ;
   wire [31:0] \$signature__data ;
   wire \$signature__en ;
@@ -1649,6 +1646,7 @@ module systolic_ws_mac_accumulation_column(rst, en, read, word, first, store, ro
   wire store;
   input [19:0] word;
   wire [19:0] word;
+  wire [31:0] \word$11 ;
   reg [31:0] totals [15:0];
   initial begin
     totals[0] = 32'd0;
@@ -2080,7 +2078,7 @@ module systolic_ws_mac_accumulation_column(rst, en, read, word, first, store, ro
   assign \result$17  = result;
   assign sink__data = result;
   assign sink__addr = row;
-  assign \$signal  = { word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word };
+  assign \word$11  = { word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word };
   assign \$signature__addr  = read;
   assign \$signature__en  = en;
 endmodule
@@ -2784,7 +2782,7 @@ module systolic_ws_mac_pe(rst, en, a_in, load_in, switch_in, b_in, row_in_0, a_o
   assign a = a_out;
 endmodule
 
-module systolic_ws_mac_sequencer(rst, step, a_valid, a_last, b_valid, b_last, take_a, take_b, switch, first, \final , last, number, row, clk);
+module systolic_ws_mac_sequencer(rst, step, a_valid, a_last, b_valid, b_last, take_a, take_b, switch, first, complete, number, row, clk);
   wire \$1 ;
   (* unused_bits = "5" *)
   wire [5:0] \$10 ;
@@ -2829,25 +2827,24 @@ module systolic_ws_mac_sequencer(rst, step, a_valid, a_last, b_valid, b_last, ta
   wire b_last;
   input b_valid;
   wire b_valid;
-  reg \begin  = 1'h1;
   input clk;
   wire clk;
+  output complete;
+  wire complete;
+  reg \complete$19  = 1'h1;
   reg [4:0] count = 5'h00;
-  output \final ;
-  wire \final ;
-  reg \final$20  = 1'h1;
   output first;
   wire first;
-  reg \first$19  = 1'h0;
-  reg following_final = 1'h0;
-  output last;
-  wire last;
+  reg \first$18  = 1'h0;
+  reg following_complete = 1'h0;
+  reg fresh = 1'h1;
   wire loaded;
   output [4:0] number;
   wire [4:0] number;
+  reg [1:0] pause = 2'h0;
   output [3:0] row;
   reg [3:0] row = 4'h0;
-  wire [3:0] \row$22 ;
+  wire [3:0] \row$21 ;
   input rst;
   wire rst;
   input step;
@@ -2858,7 +2855,6 @@ module systolic_ws_mac_sequencer(rst, step, a_valid, a_last, b_valid, b_last, ta
   wire take_a;
   output take_b;
   wire take_b;
-  reg [1:0] \wait  = 2'h0;
   assign loaded = count == 5'h10;
   assign \$1  = step & b_valid;
   assign \$2  = ~ loaded;
@@ -2866,15 +2862,14 @@ module systolic_ws_mac_sequencer(rst, step, a_valid, a_last, b_valid, b_last, ta
   assign take_b = \$1  & \$3 ;
   assign number = switch ? 5'h00 : count;
   assign \$4  = step & a_valid;
-  assign \$5  = ~ \begin ;
-  assign \$6  = ! \wait ;
+  assign \$5  = ~ fresh;
+  assign \$6  = ! pause;
   assign \$7  = loaded & \$6 ;
   assign \$8  = \$5  | \$7 ;
   assign take_a = \$4  & \$8 ;
-  assign switch = take_a & \begin ;
-  assign first = \begin  ? \final$20  : \first$19 ;
-  assign \final  = \begin  ? following_final : \final$20 ;
-  assign last = a_last & \final ;
+  assign switch = take_a & fresh;
+  assign first = fresh ? \complete$19  : \first$18 ;
+  assign complete = fresh ? following_complete : \complete$19 ;
   assign \$9  = switch | take_b;
   assign \$10  = number + take_b;
   assign \$11  = row + 1'h1;
@@ -2882,38 +2877,38 @@ module systolic_ws_mac_sequencer(rst, step, a_valid, a_last, b_valid, b_last, ta
   assign \$13  = take_a & a_last;
   assign \$14  = row < 2'h2;
   assign \$15  = \$13  & \$14 ;
-  assign \$16  = | \wait ;
+  assign \$16  = | pause;
   assign \$17  = step & \$16 ;
   assign \$18  = 2'h2 - row;
-  assign \$19  = \wait  - 1'h1;
+  assign \$19  = pause - 1'h1;
   always @(posedge clk)
     count <= \$20 ;
   always @(posedge clk)
-    following_final <= \$21 ;
+    following_complete <= \$21 ;
   always @(posedge clk)
-    \begin  <= \$22 ;
+    fresh <= \$22 ;
   always @(posedge clk)
-    \first$19  <= \$23 ;
+    \first$18  <= \$23 ;
   always @(posedge clk)
-    \final$20  <= \$24 ;
+    \complete$19  <= \$24 ;
   always @(posedge clk)
     row <= \$25 ;
   always @(posedge clk)
-    \wait  <= \$26 ;
-  assign \$procmux$121_Y  = \$17  ? \$19 [1:0] : \wait ;
+    pause <= \$26 ;
+  assign \$procmux$121_Y  = \$17  ? \$19 [1:0] : pause;
   assign \$procmux$123_Y  = \$15  ? \$18 [1:0] : \$procmux$121_Y ;
   assign \$26  = rst ? 2'h0 : \$procmux$123_Y ;
   assign \$procmux$127_Y  = take_a ? \$12 [3:0] : row;
   assign \$25  = rst ? 4'h0 : \$procmux$127_Y ;
-  assign \$procmux$131_Y  = take_a ? \final  : \final$20 ;
+  assign \$procmux$131_Y  = take_a ? complete : \complete$19 ;
   assign \$24  = rst ? 1'h1 : \$procmux$131_Y ;
-  assign \$23  = take_a ? first : \first$19 ;
-  assign \$procmux$137_Y  = take_a ? a_last : \begin ;
+  assign \$23  = take_a ? first : \first$18 ;
+  assign \$procmux$137_Y  = take_a ? a_last : fresh;
   assign \$22  = rst ? 1'h1 : \$procmux$137_Y ;
-  assign \$21  = take_b ? b_last : following_final;
+  assign \$21  = take_b ? b_last : following_complete;
   assign \$procmux$143_Y  = \$9  ? \$10 [4:0] : count;
   assign \$20  = rst ? 5'h00 : \$procmux$143_Y ;
-  assign \row$22  = row;
+  assign \row$21  = row;
 endmodule
 
 module systolic_ws_mac_skew_a(rst, en, data_in, data_out, clk);

@@ -152,6 +152,8 @@ module systolic_ws_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
   wire c__valid;
   input clk;
   wire clk;
+  wire complete;
+  wire \complete$189 ;
   wire [159:0] data_in;
   wire [319:0] \data_in$153 ;
   wire [127:0] \data_in$25 ;
@@ -178,15 +180,12 @@ module systolic_ws_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
   wire \en$81 ;
   wire \en$89 ;
   wire \en$97 ;
-  wire \final ;
-  wire \final$190 ;
   wire first;
-  wire \first$191 ;
+  wire \first$190 ;
   wire [512:0] in_payload;
   wire in_ready;
   wire in_valid;
   wire last;
-  wire \last$189 ;
   wire [15:0] load_in;
   wire [15:0] \load_in$107 ;
   wire [15:0] \load_in$115 ;
@@ -226,7 +225,7 @@ module systolic_ws_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
   wire results_last;
   wire results_valid;
   wire [3:0] row;
-  wire [3:0] \row$192 ;
+  wire [3:0] \row$191 ;
   input rst;
   wire rst;
   wire step;
@@ -321,13 +320,13 @@ module systolic_ws_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
     \valid$172  <= \$36 ;
   always @(posedge clk)
     waiting <= \$37 ;
-  assign \$37  = step ? { waiting[223:0], \row$192 , \first$191 , \final$190 , \last$189  } : waiting;
+  assign \$37  = step ? { waiting[223:0], \row$191 , \first$190 , \complete$189 , a__payload[128] } : waiting;
   assign \$procmux$175_Y  = step ? { \valid$172 [31:0], a__ready } : \valid$172 ;
   assign \$36  = rst ? 33'h000000000 : \$procmux$175_Y ;
   systolic_ws_opt1_accumulation accumulation (
     .clk(clk),
+    .complete(waiting[225]),
     .en(step),
-    .\final (waiting[225]),
     .first(waiting[226]),
     .last(waiting[224]),
     .results(results),
@@ -559,11 +558,10 @@ module systolic_ws_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
     .b_last(b__payload[128]),
     .b_valid(b__valid),
     .clk(clk),
-    .\final (\final$190 ),
-    .first(\first$191 ),
-    .last(\last$189 ),
+    .complete(\complete$189 ),
+    .first(\first$190 ),
     .number(number),
-    .row(\row$192 ),
+    .row(\row$191 ),
     .rst(rst),
     .step(step),
     .switch(switch),
@@ -657,7 +655,7 @@ module systolic_ws_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
   assign \data_out$179  = words;
   assign row = waiting[230:227];
   assign first = waiting[226];
-  assign \final  = waiting[225];
+  assign complete = waiting[225];
   assign last = waiting[224];
   assign valid = \valid$172 [32];
   assign \en$170  = step;
@@ -756,7 +754,7 @@ module systolic_ws_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
   assign \step$12  = step;
 endmodule
 
-module systolic_ws_opt1_accumulation(rst, en, valid, first, \final , last, row, words, results, results_valid, results_last, clk);
+module systolic_ws_opt1_accumulation(rst, en, valid, first, complete, last, row, words, results, results_valid, results_last, clk);
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
@@ -784,6 +782,8 @@ module systolic_ws_opt1_accumulation(rst, en, valid, first, \final , last, row, 
   wire \$procmux$143_Y ;
   input clk;
   wire clk;
+  input complete;
+  wire complete;
   input en;
   wire en;
   wire \en$102 ;
@@ -802,8 +802,6 @@ module systolic_ws_opt1_accumulation(rst, en, valid, first, \final , last, row, 
   wire \en$81 ;
   wire \en$88 ;
   wire \en$95 ;
-  input \final ;
-  wire \final ;
   input first;
   wire first;
   wire \first$105 ;
@@ -975,7 +973,7 @@ module systolic_ws_opt1_accumulation(rst, en, valid, first, \final , last, row, 
   assign \$20  = en ? flags_0 : flags_1;
   assign \$procmux$137_Y  = en ? valid_0 : valid_1;
   assign \$19  = rst ? 1'h0 : \$procmux$137_Y ;
-  assign \$18  = en ? { row, first, \final , last } : flags_0;
+  assign \$18  = en ? { row, first, complete, last } : flags_0;
   assign \$procmux$143_Y  = en ? valid : valid_0;
   assign \$17  = rst ? 1'h0 : \$procmux$143_Y ;
   systolic_ws_opt1_accumulation_column column_0 (
@@ -1476,7 +1474,6 @@ module systolic_ws_opt1_accumulation_column(rst, en, read, word, first, store, r
   wire \$96 ;
   wire \$98 ;
   wire \$99 ;
-  wire [31:0] \$signal ;
   wire [3:0] \$signature__addr ;
   wire [31:0] \$signature__data ;
   wire \$signature__en ;
@@ -1623,6 +1620,7 @@ module systolic_ws_opt1_accumulation_column(rst, en, read, word, first, store, r
   wire store;
   input [19:0] word;
   wire [19:0] word;
+  wire [31:0] \word$11 ;
   reg [31:0] totals [15:0];
   initial begin
     totals[0] = 32'd0;
@@ -2018,7 +2016,7 @@ module systolic_ws_opt1_accumulation_column(rst, en, read, word, first, store, r
   assign \result$17  = result;
   assign sink__data = result;
   assign sink__addr = row;
-  assign \$signal  = { word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word };
+  assign \word$11  = { word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word[19], word };
   assign \$signature__addr  = read;
   assign \$signature__en  = en;
 endmodule
@@ -2301,6 +2299,7 @@ module systolic_ws_opt1_column(rst, en, a_in, load_in, switch_in, b, a_out, load
   wire propagate_3_10;
   wire propagate_3_8;
   wire propagate_3_9;
+  wire [19:0] registered;
   wire [19:0] row_in_0;
   wire [19:0] \row_in_0$108 ;
   wire [19:0] \row_in_0$121 ;
@@ -2409,7 +2408,6 @@ module systolic_ws_opt1_column(rst, en, a_in, load_in, switch_in, b, a_out, load
   wire \switch_out$92 ;
   output [19:0] word;
   reg [19:0] word = 20'h00000;
-  wire [19:0] \word$289 ;
   assign \$21  = \row_out_0$217 [5] & \row_out_1$218 [0];
   assign generate_2_7 = \row_out_0$217 [6] & \$21 ;
   assign \$25  = \row_out_0$217 [8] & \row_out_1$218 [2];
@@ -2822,7 +2820,7 @@ module systolic_ws_opt1_column(rst, en, a_in, load_in, switch_in, b, a_out, load
   assign switch_out = { \switch_out$17 , \switch_out$27 , \switch_out$40 , \switch_out$53 , \switch_out$66 , \switch_out$79 , \switch_out$92 , \switch_out$105 , \switch_out$118 , \switch_out$131 , \switch_out$144 , \switch_out$157 , \switch_out$170 , \switch_out$183 , \switch_out$196 , \switch_out$209  };
   assign load_out = { \load_out$16 , \load_out$26 , \load_out$39 , \load_out$52 , \load_out$65 , \load_out$78 , \load_out$91 , \load_out$104 , \load_out$117 , \load_out$130 , \load_out$143 , \load_out$156 , \load_out$169 , \load_out$182 , \load_out$195 , \load_out$208  };
   assign a_out = { \a_out$15 , \a_out$25 , \a_out$38 , \a_out$51 , \a_out$64 , \a_out$77 , \a_out$90 , \a_out$103 , \a_out$116 , \a_out$129 , \a_out$142 , \a_out$155 , \a_out$168 , \a_out$181 , \a_out$194 , \a_out$207  };
-  assign \word$289  = word;
+  assign registered = word;
   assign propagate_3_10 = 1'h0;
   assign propagate_3_9 = 1'h0;
   assign propagate_3_8 = 1'h0;
@@ -4167,7 +4165,7 @@ module systolic_ws_opt1_pe(rst, en, a_in, load_in, switch_in, b_in, row_in_0, ro
   assign a = a_out;
 endmodule
 
-module systolic_ws_opt1_sequencer(rst, step, a_valid, a_last, b_valid, b_last, take_a, take_b, switch, first, \final , last, number, row, clk);
+module systolic_ws_opt1_sequencer(rst, step, a_valid, a_last, b_valid, b_last, take_a, take_b, switch, first, complete, number, row, clk);
   wire \$1 ;
   (* unused_bits = "5" *)
   wire [5:0] \$10 ;
@@ -4212,25 +4210,24 @@ module systolic_ws_opt1_sequencer(rst, step, a_valid, a_last, b_valid, b_last, t
   wire b_last;
   input b_valid;
   wire b_valid;
-  reg \begin  = 1'h1;
   input clk;
   wire clk;
+  output complete;
+  wire complete;
+  reg \complete$19  = 1'h1;
   reg [4:0] count = 5'h00;
-  output \final ;
-  wire \final ;
-  reg \final$20  = 1'h1;
   output first;
   wire first;
-  reg \first$19  = 1'h0;
-  reg following_final = 1'h0;
-  output last;
-  wire last;
+  reg \first$18  = 1'h0;
+  reg following_complete = 1'h0;
+  reg fresh = 1'h1;
   wire loaded;
   output [4:0] number;
   wire [4:0] number;
+  reg [1:0] pause = 2'h0;
   output [3:0] row;
   reg [3:0] row = 4'h0;
-  wire [3:0] \row$22 ;
+  wire [3:0] \row$21 ;
   input rst;
   wire rst;
   input step;
@@ -4241,7 +4238,6 @@ module systolic_ws_opt1_sequencer(rst, step, a_valid, a_last, b_valid, b_last, t
   wire take_a;
   output take_b;
   wire take_b;
-  reg [1:0] \wait  = 2'h0;
   assign loaded = count == 5'h10;
   assign \$1  = step & b_valid;
   assign \$2  = ~ loaded;
@@ -4249,15 +4245,14 @@ module systolic_ws_opt1_sequencer(rst, step, a_valid, a_last, b_valid, b_last, t
   assign take_b = \$1  & \$3 ;
   assign number = switch ? 5'h00 : count;
   assign \$4  = step & a_valid;
-  assign \$5  = ~ \begin ;
-  assign \$6  = ! \wait ;
+  assign \$5  = ~ fresh;
+  assign \$6  = ! pause;
   assign \$7  = loaded & \$6 ;
   assign \$8  = \$5  | \$7 ;
   assign take_a = \$4  & \$8 ;
-  assign switch = take_a & \begin ;
-  assign first = \begin  ? \final$20  : \first$19 ;
-  assign \final  = \begin  ? following_final : \final$20 ;
-  assign last = a_last & \final ;
+  assign switch = take_a & fresh;
+  assign first = fresh ? \complete$19  : \first$18 ;
+  assign complete = fresh ? following_complete : \complete$19 ;
   assign \$9  = switch | take_b;
   assign \$10  = number + take_b;
   assign \$11  = row + 1'h1;
@@ -4265,38 +4260,38 @@ module systolic_ws_opt1_sequencer(rst, step, a_valid, a_last, b_valid, b_last, t
   assign \$13  = take_a & a_last;
   assign \$14  = row < 2'h3;
   assign \$15  = \$13  & \$14 ;
-  assign \$16  = | \wait ;
+  assign \$16  = | pause;
   assign \$17  = step & \$16 ;
   assign \$18  = 2'h3 - row;
-  assign \$19  = \wait  - 1'h1;
+  assign \$19  = pause - 1'h1;
   always @(posedge clk)
     count <= \$20 ;
   always @(posedge clk)
-    following_final <= \$21 ;
+    following_complete <= \$21 ;
   always @(posedge clk)
-    \begin  <= \$22 ;
+    fresh <= \$22 ;
   always @(posedge clk)
-    \first$19  <= \$23 ;
+    \first$18  <= \$23 ;
   always @(posedge clk)
-    \final$20  <= \$24 ;
+    \complete$19  <= \$24 ;
   always @(posedge clk)
     row <= \$25 ;
   always @(posedge clk)
-    \wait  <= \$26 ;
-  assign \$procmux$147_Y  = \$17  ? \$19 [1:0] : \wait ;
+    pause <= \$26 ;
+  assign \$procmux$147_Y  = \$17  ? \$19 [1:0] : pause;
   assign \$procmux$149_Y  = \$15  ? \$18 [1:0] : \$procmux$147_Y ;
   assign \$26  = rst ? 2'h0 : \$procmux$149_Y ;
   assign \$procmux$153_Y  = take_a ? \$12 [3:0] : row;
   assign \$25  = rst ? 4'h0 : \$procmux$153_Y ;
-  assign \$procmux$157_Y  = take_a ? \final  : \final$20 ;
+  assign \$procmux$157_Y  = take_a ? complete : \complete$19 ;
   assign \$24  = rst ? 1'h1 : \$procmux$157_Y ;
-  assign \$23  = take_a ? first : \first$19 ;
-  assign \$procmux$163_Y  = take_a ? a_last : \begin ;
+  assign \$23  = take_a ? first : \first$18 ;
+  assign \$procmux$163_Y  = take_a ? a_last : fresh;
   assign \$22  = rst ? 1'h1 : \$procmux$163_Y ;
-  assign \$21  = take_b ? b_last : following_final;
+  assign \$21  = take_b ? b_last : following_complete;
   assign \$procmux$169_Y  = \$9  ? \$10 [4:0] : count;
   assign \$20  = rst ? 5'h00 : \$procmux$169_Y ;
-  assign \row$22  = row;
+  assign \row$21  = row;
 endmodule
 
 module systolic_ws_opt1_skew_a(rst, en, data_in, data_out, clk);

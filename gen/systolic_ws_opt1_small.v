@@ -63,6 +63,8 @@ module systolic_ws_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c
   wire c__valid;
   input clk;
   wire clk;
+  wire complete;
+  wire \complete$72 ;
   wire [39:0] data_in;
   wire [23:0] \data_in$25 ;
   wire [53:0] \data_in$49 ;
@@ -76,15 +78,12 @@ module systolic_ws_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c
   wire \en$33 ;
   wire \en$41 ;
   wire \en$53 ;
-  wire \final ;
-  wire \final$73 ;
   wire first;
-  wire \first$74 ;
+  wire \first$73 ;
   wire [96:0] in_payload;
   wire in_ready;
   wire in_valid;
   wire last;
-  wire \last$72 ;
   wire [3:0] load_in;
   wire [3:0] \load_in$35 ;
   wire [3:0] \load_in$43 ;
@@ -98,7 +97,7 @@ module systolic_ws_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c
   wire results_last;
   wire results_valid;
   wire [2:0] row;
-  wire [2:0] \row$75 ;
+  wire [2:0] \row$74 ;
   input rst;
   wire rst;
   wire step;
@@ -131,12 +130,12 @@ module systolic_ws_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c
   always @(posedge clk)
     waiting <= \$13 ;
   assign \$12  = rst ? 8'h00 : \$procmux$99_Y ;
-  assign \$13  = step ? { waiting[41:0], \row$75 , \first$74 , \final$73 , \last$72  } : waiting;
+  assign \$13  = step ? { waiting[41:0], \row$74 , \first$73 , \complete$72 , a__payload[32] } : waiting;
   assign \$procmux$99_Y  = step ? { \valid$55 [6:0], a__ready } : \valid$55 ;
   systolic_ws_opt1_small_accumulation accumulation (
     .clk(clk),
+    .complete(waiting[43]),
     .en(step),
-    .\final (waiting[43]),
     .first(waiting[44]),
     .last(waiting[42]),
     .results(results),
@@ -199,11 +198,10 @@ module systolic_ws_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c
     .b_last(b__payload[24]),
     .b_valid(b__valid),
     .clk(clk),
-    .\final (\final$73 ),
-    .first(\first$74 ),
-    .last(\last$72 ),
+    .complete(\complete$72 ),
+    .first(\first$73 ),
     .number(number),
-    .row(\row$75 ),
+    .row(\row$74 ),
     .rst(rst),
     .step(step),
     .switch(switch),
@@ -259,7 +257,7 @@ module systolic_ws_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c
   assign \data_out$62  = words;
   assign row = waiting[47:45];
   assign first = waiting[44];
-  assign \final  = waiting[43];
+  assign complete = waiting[43];
   assign last = waiting[42];
   assign valid = \valid$55 [7];
   assign \en$53  = step;
@@ -293,7 +291,7 @@ module systolic_ws_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c
   assign \step$12  = step;
 endmodule
 
-module systolic_ws_opt1_small_accumulation(rst, en, valid, first, \final , last, row, words, results, results_valid, results_last, clk);
+module systolic_ws_opt1_small_accumulation(rst, en, valid, first, complete, last, row, words, results, results_valid, results_last, clk);
   wire \$1 ;
   wire \$2 ;
   wire \$3 ;
@@ -308,13 +306,13 @@ module systolic_ws_opt1_small_accumulation(rst, en, valid, first, \final , last,
   wire \$procmux$67_Y ;
   input clk;
   wire clk;
+  input complete;
+  wire complete;
   input en;
   wire en;
   wire \en$18 ;
   wire \en$25 ;
   wire \en$32 ;
-  input \final ;
-  wire \final ;
   input first;
   wire first;
   wire \first$21 ;
@@ -382,7 +380,7 @@ module systolic_ws_opt1_small_accumulation(rst, en, valid, first, \final , last,
   assign \$7  = en ? flags_0 : flags_1;
   assign \$procmux$61_Y  = en ? valid_0 : valid_1;
   assign \$6  = rst ? 1'h0 : \$procmux$61_Y ;
-  assign \$5  = en ? { row, first, \final , last } : flags_0;
+  assign \$5  = en ? { row, first, complete, last } : flags_0;
   assign \$procmux$67_Y  = en ? valid : valid_0;
   assign \$4  = rst ? 1'h0 : \$procmux$67_Y ;
   systolic_ws_opt1_small_accumulation_column column_0 (
@@ -675,7 +673,6 @@ module systolic_ws_opt1_small_accumulation_column(rst, en, read, word, first, st
   wire \$96 ;
   wire \$98 ;
   wire \$99 ;
-  wire [31:0] \$signal ;
   wire [2:0] \$signature__addr ;
   wire [31:0] \$signature__data ;
   wire \$signature__en ;
@@ -822,6 +819,7 @@ module systolic_ws_opt1_small_accumulation_column(rst, en, read, word, first, st
   wire store;
   input [17:0] word;
   wire [17:0] word;
+  wire [31:0] \word$11 ;
   reg [31:0] totals [4:0];
   initial begin
     totals[0] = 32'd0;
@@ -1206,7 +1204,7 @@ module systolic_ws_opt1_small_accumulation_column(rst, en, read, word, first, st
   assign \result$17  = result;
   assign sink__data = result;
   assign sink__addr = row;
-  assign \$signal  = { word[17], word[17], word[17], word[17], word[17], word[17], word[17], word[17], word[17], word[17], word[17], word[17], word[17], word[17], word };
+  assign \word$11  = { word[17], word[17], word[17], word[17], word[17], word[17], word[17], word[17], word[17], word[17], word[17], word[17], word[17], word[17], word };
   assign \$signature__addr  = read;
   assign \$signature__en  = en;
 endmodule
@@ -1385,6 +1383,7 @@ module systolic_ws_opt1_small_column(rst, en, a_in, load_in, switch_in, b, a_out
   wire propagate_2_7;
   wire propagate_3_8;
   wire propagate_3_9;
+  wire [17:0] registered;
   wire [17:0] row_in_0;
   wire [17:0] \row_in_0$30 ;
   wire [17:0] \row_in_0$43 ;
@@ -1421,7 +1420,6 @@ module systolic_ws_opt1_small_column(rst, en, a_in, load_in, switch_in, b, a_out
   wire \switch_out$53 ;
   output [17:0] word;
   reg [17:0] word = 18'h00000;
-  wire [17:0] \word$125 ;
   assign \$21  = \row_out_0$61 [5] & \row_out_1$62 [0];
   assign generate_2_7 = \row_out_0$61 [6] & \$21 ;
   assign \$25  = \row_out_0$61 [8] & \row_out_1$62 [2];
@@ -1611,7 +1609,7 @@ module systolic_ws_opt1_small_column(rst, en, a_in, load_in, switch_in, b, a_out
   assign switch_out = { \switch_out$17 , \switch_out$27 , \switch_out$40 , \switch_out$53  };
   assign load_out = { \load_out$16 , \load_out$26 , \load_out$39 , \load_out$52  };
   assign a_out = { \a_out$15 , \a_out$25 , \a_out$38 , \a_out$51  };
-  assign \word$125  = word;
+  assign registered = word;
   assign propagate_3_9 = 1'h0;
   assign propagate_3_8 = 1'h0;
   assign propagate_2_7 = 1'h0;
@@ -2798,7 +2796,7 @@ module systolic_ws_opt1_small_pe(rst, en, a_in, load_in, switch_in, b_in, row_in
   assign a = a_out;
 endmodule
 
-module systolic_ws_opt1_small_sequencer(rst, step, a_valid, a_last, b_valid, b_last, take_a, take_b, switch, first, \final , last, number, row, clk);
+module systolic_ws_opt1_small_sequencer(rst, step, a_valid, a_last, b_valid, b_last, take_a, take_b, switch, first, complete, number, row, clk);
   wire \$1 ;
   (* unused_bits = "3" *)
   wire [3:0] \$10 ;
@@ -2843,25 +2841,24 @@ module systolic_ws_opt1_small_sequencer(rst, step, a_valid, a_last, b_valid, b_l
   wire b_last;
   input b_valid;
   wire b_valid;
-  reg \begin  = 1'h1;
   input clk;
   wire clk;
+  output complete;
+  wire complete;
+  reg \complete$19  = 1'h1;
   reg [2:0] count = 3'h0;
-  output \final ;
-  wire \final ;
-  reg \final$20  = 1'h1;
   output first;
   wire first;
-  reg \first$19  = 1'h0;
-  reg following_final = 1'h0;
-  output last;
-  wire last;
+  reg \first$18  = 1'h0;
+  reg following_complete = 1'h0;
+  reg fresh = 1'h1;
   wire loaded;
   output [2:0] number;
   wire [2:0] number;
+  reg [1:0] pause = 2'h0;
   output [2:0] row;
   reg [2:0] row = 3'h0;
-  wire [2:0] \row$22 ;
+  wire [2:0] \row$21 ;
   input rst;
   wire rst;
   input step;
@@ -2872,7 +2869,6 @@ module systolic_ws_opt1_small_sequencer(rst, step, a_valid, a_last, b_valid, b_l
   wire take_a;
   output take_b;
   wire take_b;
-  reg [1:0] \wait  = 2'h0;
   assign loaded = count == 3'h4;
   assign \$1  = step & b_valid;
   assign \$2  = ~ loaded;
@@ -2880,15 +2876,14 @@ module systolic_ws_opt1_small_sequencer(rst, step, a_valid, a_last, b_valid, b_l
   assign take_b = \$1  & \$3 ;
   assign number = switch ? 3'h0 : count;
   assign \$4  = step & a_valid;
-  assign \$5  = ~ \begin ;
-  assign \$6  = ! \wait ;
+  assign \$5  = ~ fresh;
+  assign \$6  = ! pause;
   assign \$7  = loaded & \$6 ;
   assign \$8  = \$5  | \$7 ;
   assign take_a = \$4  & \$8 ;
-  assign switch = take_a & \begin ;
-  assign first = \begin  ? \final$20  : \first$19 ;
-  assign \final  = \begin  ? following_final : \final$20 ;
-  assign last = a_last & \final ;
+  assign switch = take_a & fresh;
+  assign first = fresh ? \complete$19  : \first$18 ;
+  assign complete = fresh ? following_complete : \complete$19 ;
   assign \$9  = switch | take_b;
   assign \$10  = number + take_b;
   assign \$11  = row + 1'h1;
@@ -2896,38 +2891,38 @@ module systolic_ws_opt1_small_sequencer(rst, step, a_valid, a_last, b_valid, b_l
   assign \$13  = take_a & a_last;
   assign \$14  = row < 2'h3;
   assign \$15  = \$13  & \$14 ;
-  assign \$16  = | \wait ;
+  assign \$16  = | pause;
   assign \$17  = step & \$16 ;
   assign \$18  = 2'h3 - row;
-  assign \$19  = \wait  - 1'h1;
+  assign \$19  = pause - 1'h1;
   always @(posedge clk)
     count <= \$20 ;
   always @(posedge clk)
-    following_final <= \$21 ;
+    following_complete <= \$21 ;
   always @(posedge clk)
-    \begin  <= \$22 ;
+    fresh <= \$22 ;
   always @(posedge clk)
-    \first$19  <= \$23 ;
+    \first$18  <= \$23 ;
   always @(posedge clk)
-    \final$20  <= \$24 ;
+    \complete$19  <= \$24 ;
   always @(posedge clk)
     row <= \$25 ;
   always @(posedge clk)
-    \wait  <= \$26 ;
-  assign \$procmux$71_Y  = \$17  ? \$19 [1:0] : \wait ;
+    pause <= \$26 ;
+  assign \$procmux$71_Y  = \$17  ? \$19 [1:0] : pause;
   assign \$procmux$73_Y  = \$15  ? \$18 [1:0] : \$procmux$71_Y ;
   assign \$26  = rst ? 2'h0 : \$procmux$73_Y ;
   assign \$procmux$77_Y  = take_a ? \$12 [2:0] : row;
   assign \$25  = rst ? 3'h0 : \$procmux$77_Y ;
-  assign \$procmux$81_Y  = take_a ? \final  : \final$20 ;
+  assign \$procmux$81_Y  = take_a ? complete : \complete$19 ;
   assign \$24  = rst ? 1'h1 : \$procmux$81_Y ;
-  assign \$23  = take_a ? first : \first$19 ;
-  assign \$procmux$87_Y  = take_a ? a_last : \begin ;
+  assign \$23  = take_a ? first : \first$18 ;
+  assign \$procmux$87_Y  = take_a ? a_last : fresh;
   assign \$22  = rst ? 1'h1 : \$procmux$87_Y ;
-  assign \$21  = take_b ? b_last : following_final;
+  assign \$21  = take_b ? b_last : following_complete;
   assign \$procmux$93_Y  = \$9  ? \$10 [2:0] : count;
   assign \$20  = rst ? 3'h0 : \$procmux$93_Y ;
-  assign \row$22  = row;
+  assign \row$21  = row;
 endmodule
 
 module systolic_ws_opt1_small_skew_a(rst, en, data_in, data_out, clk);

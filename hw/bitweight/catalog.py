@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from bitweight._check import check_choice
 from bitweight.design import Design
-from bitweight.notation import TRANSFORMATIONS, IllegalMove
-from bitweight.tpe import AdderTree, Array, Cube, Matrix2D, SystolicOS, SystolicWS
+from bitweight.notation import OPT4E, TRANSFORMATIONS, IllegalMove, Transformation
+from bitweight.notation.transformations.opt4e import GROUP as OPT4E_LANES
+from bitweight.tpe import (
+    AdderTree,
+    Array,
+    BitSlice,
+    Column,
+    Cube,
+    Laconic,
+    Matrix2D,
+    SystolicOS,
+    SystolicWS,
+)
 
 __all__ = ["catalog", "find_design", "refused"]
 
@@ -18,8 +30,13 @@ SIZES: tuple[tuple[Array, Array], ...] = (
     (Matrix2D(16, 16), Matrix2D(4, 3)),
     (Cube(8, 8, 8), Cube(3, 2, 4)),
     (AdderTree(16, 16), AdderTree(4, 3, depth=5, span=2)),
+    (Column(32), Column(3, group=2, block=12, depth=1)),
+    (BitSlice(16, 16), BitSlice(4, 3, group=3, block=24)),
 )
 """Every array at the size of the paper, and at a small one, odd on purpose, for tests."""
+
+BASELINE = (Laconic(8, 8), Laconic(2, 3, lanes=4))
+"""What the bit-slice arrays are compared with; it goes with no transformation."""
 
 TREES = (4, 8, 32)
 """Further columns of the adder tree with K = 16, as in the authors' own evaluation."""
@@ -29,12 +46,21 @@ def _designs() -> Iterator[Design]:
     for full, small in SIZES:
         for mac in TRANSFORMATIONS.values():
             if (full.name, mac.name) not in refused:
-                yield Design(full, mac)
-                yield Design(small, mac, name=f"{full.name}-{mac.name}-small")
+                yield Design(_with_lanes(full, mac), mac)
+                yield Design(_with_lanes(small, mac), mac, name=f"{full.name}-{mac.name}-small")
+    for array, name in zip(BASELINE, ("laconic", "laconic-small"), strict=True):
+        yield Design(array, encoding=array.own_encoding, name=name)
     for cols in TREES:
         for mac in TRANSFORMATIONS.values():
             if (AdderTree.name, mac.name) not in refused:
                 yield Design(AdderTree(16, cols), mac, name=f"adder-tree-{mac.name}-n{cols}")
+
+
+def _with_lanes(array: Array, mac: Transformation) -> Array:
+    """Return an array whose blocks of k give each of OPT4E's lanes what a column has without."""
+    if isinstance(array, BitSlice | Column) and mac is OPT4E:
+        return replace(array, block=OPT4E_LANES * array.block)
+    return array
 
 
 def _refused() -> Iterator[tuple[tuple[str, str], str]]:

@@ -14,9 +14,19 @@ from amaranth.lib import wiring
 from bitweight._check import check_choice, check_int, check_matrix
 from bitweight.arith import ENCODINGS
 from bitweight.block import Block
-from bitweight.notation import MAC, TRANSFORMATIONS, Int, Nest, Transformation, gemm, wrap
+from bitweight.notation import (
+    MAC,
+    TRANSFORMATIONS,
+    IllegalMove,
+    Int,
+    Nest,
+    Transformation,
+    gemm,
+    wrap,
+)
 from bitweight.pe import STYLES
 from bitweight.tpe import ARRAYS, Array
+from bitweight.tpe.activity import Activity
 from bitweight.tpe.array import StreamShape
 from bitweight.tpe.stream import Beats
 
@@ -137,7 +147,16 @@ class Design:
     def nest(self) -> Nest:
         """The loop notation: the plain GEMM, placed on the array and transformed."""
         plain = gemm(self.a, self.b, self.acc, ENCODINGS[self.encoding])
-        return self.array.drain(self.mac(self.array.place(plain)))
+        nest = self.mac(self.array.place(plain))
+        try:
+            if nest.sparse and not self.array.skips:
+                raise IllegalMove(
+                    f"sparse leaves out other digits in every row of A, but all rows keep the same "
+                    f"pace in {self.array.name}"
+                )
+            return self.array.drain(nest)
+        except IllegalMove as error:
+            raise IllegalMove(f"{self.mac.name}: {error}") from None
 
     @property
     def max_k(self) -> int:
@@ -150,16 +169,20 @@ class Design:
         return self.array.streams(self.nest)
 
     @property
+    def lanes(self) -> int:
+        """Products that the whole array works on at a time: its loops over m, n, k in space."""
+        return prod(
+            loop.extent or 1 for loop in self.nest.loops if loop.spatial and loop.dim != "bw"
+        )
+
+    @property
     def macs_per_cycle(self) -> float:
-        """Products that the whole array adds in a cycle: its loops over m, n and k in space.
+        """Products that the whole array adds in a cycle.
 
         A product whose bit-weights follow each other takes a cycle for each of them.
         """
-        lanes = prod(
-            loop.extent or 1 for loop in self.nest.loops if loop.spatial and loop.dim != "bw"
-        )
-        whole, rest = divmod(lanes, self.nest.passes)
-        return lanes / self.nest.passes if rest else whole
+        whole, rest = divmod(self.lanes, self.nest.passes)
+        return self.lanes / self.nest.passes if rest else whole
 
     @property
     def register_bits(self) -> int:
@@ -195,12 +218,17 @@ class Design:
     def pack(self, A: np.ndarray, B: np.ndarray, *, wrap: bool = False) -> Operands:
         """Return the beats to send for ``A @ B``; see :meth:`reference` for the parameters."""
         beats = self.array.pack(*self._operands(A, B, wrap))
-        return Operands(*(operand.repeated(self.nest.passes) for operand in beats))
+        return Operands(*(operand.repeated(self._repeats) for operand in beats))
+
+    @property
+    def _repeats(self) -> int:
+        """How often beats are sent: for every bit-weight, unless buffers keep the operands."""
+        return 1 if self.array.skips else self.nest.passes
 
     @property
     def packing(self) -> Mapping[str, str]:
         """For the manifest: by stream, what a beat holds and in which order beats come."""
-        passes = self.nest.passes
+        passes = self._repeats
         again = f"; all beats of a tile {passes} times over, last: the last k of each time"
         return {
             name: text + (again if passes > 1 and self.streams[name].direction == "in" else "")
@@ -230,6 +258,10 @@ class Design:
         last result beat is taken, both included.
         """
         return self.array.cycles(self.nest, *self._operands(A, B, wrap))
+
+    def activity(self, A: np.ndarray, B: np.ndarray, *, wrap: bool = False) -> Activity:
+        """Return on what each unit of the array spends the :meth:`cycles` of ``A @ B``."""
+        return self.array.activity(self.nest, *self._operands(A, B, wrap))
 
     def _operands(
         self, A: np.ndarray, B: np.ndarray, allow_wrap: bool

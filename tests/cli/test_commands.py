@@ -35,6 +35,8 @@ BAD = {
     "bad parameter": (["show", "wrong.toml"], "wrong.toml: array must be .*, not 'x'"),
     "unwritable": (["gen", "systolic-os-mac-small", "-o", "bad.toml/out"], "bad.toml"),
     "nothing named": (["gen", "-o", "out"], "designs or --all"),
+    "nothing to verify": (["verify"], "designs or --all"),
+    "all and one": (["verify", "systolic-os-mac-small", "--all"], "designs or --all"),
     "gemm": (["verify", "systolic-os-mac", "--gemm", "4x4"], "--gemm must be MxKxN .*, not '4x4'"),
     "sim": (["verify", "systolic-os-mac", "--sim", "vcs"], "not 'vcs'"),
     "trials": (["verify", "systolic-os-mac", "--trials", "0"], "trials .*, not 0"),

@@ -1,3 +1,4 @@
+import gc
 import json
 import re
 import subprocess
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bitweight import Design, catalog
-from bitweight.emit import emit, write_files
+from bitweight.emit import emit, verilog
 
 ROOT = Path(__file__).parents[2]
 
@@ -97,8 +98,32 @@ def test_a_large_array_takes_no_more_modules(array):
     assert len(large.verilog) < 1_000_000
 
 
-def test_files_are_whole_or_not_there(tmp_path):
-    write_files(tmp_path, {"a.v": "old", "b.v": "old"})
-    with pytest.raises(TypeError):
-        write_files(tmp_path, {"a.v": "new", "b.v": None})
-    assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {"a.v": "old", "b.v": "old"}
+@pytest.mark.parametrize("enabled", [True, False])
+@pytest.mark.parametrize("failing", [True, False])
+def test_garbage_collection_is_paused_and_restored(enabled, failing, monkeypatch):
+    def convert(*_, **__):
+        assert not gc.isenabled()
+        if failing:
+            raise RuntimeError("no text")
+        return ""
+
+    monkeypatch.setattr(verilog.rtlil, "convert", convert)
+    monkeypatch.setattr(verilog, "_write_verilog", lambda text: text)
+    component = catalog["systolic-os-opt1-small"].create()
+    (gc.enable if enabled else gc.disable)()
+    try:
+        if failing:
+            with pytest.raises(RuntimeError, match="no text"):
+                verilog.to_verilog(component, "top")
+        else:
+            verilog.to_verilog(component, "top")
+        assert gc.isenabled() == enabled
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("name", [n for n in catalog if n.endswith("-small")])
+def test_no_signal_is_called_as_a_keyword_or_not_at_all(name):
+    """Yosys writes both as escaped identifiers, which are hard to read and to use."""
+    text = emit(catalog[name]).verilog
+    assert not re.findall(r"\\(?:[A-Za-z_]\w*|\$signal\S*) ", text)

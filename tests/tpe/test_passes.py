@@ -105,7 +105,7 @@ def test_digits_come_most_significant_first(bits, lanes, rng):
             ctx.set(passes.operands, word)
             out = ctx.get(passes.digits)
             got = [digit_of(out >> 3 * i & 7) for i in range(lanes)]
-            seen.append((got, ctx.get(passes.end), ctx.get(passes.shift)))
+            seen.append((got, ctx.get(passes.ends), ctx.get(passes.shift)))
             expected.append(
                 (
                     digits[k, :, count - 1 - turn].tolist(),

@@ -16,8 +16,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bitweight.arith import ENCODINGS
+
 if TYPE_CHECKING:
     from bitweight import Design
+    from bitweight.arith.encoding import Encoding
 
 Matrix = NDArray[np.int64]
 Size = tuple[int, int, int]
@@ -33,6 +36,8 @@ CORNERS = (
     "one-hot",
     "dense-row",
     "dense-column",
+    "most-digits",
+    "sparse",
 )
 STALLS: dict[str, tuple[float, float, float]] = {
     "light": (0.1, 0.1, 0.1),
@@ -48,6 +53,7 @@ STALLS: dict[str, tuple[float, float, float]] = {
 KINDS = (
     "random",
     *(f"corner-{name}" for name in CORNERS),
+    "blocks",
     "stream",
     *(f"stall-{name}" for name in STALLS),
     "reset",
@@ -57,7 +63,10 @@ _WIDEST = 32
 """Lanes beyond which sizes do not grow any more."""
 
 _WRAP_LIMIT = 2048
-"""Longest K for which a GEMM that overflows the accumulator is still simulated."""
+"""Longest K for which a GEMM that overflows the accumulator, or spans blocks, is simulated."""
+
+_SPARSITY = 1 / 16
+"""Share of the elements that are not zero in a sparse matrix."""
 
 
 @dataclass(frozen=True)
@@ -165,16 +174,43 @@ def plan(
         The only size to use, instead of several.
     """
     sizes = default_sizes(design, streams, seed) if gemm is None else [gemm]
+    few = {
+        "corner": sizes[:1],
+        "blocks": _over_blocks(design, sizes[0]) if gemm is None else sizes,
+        "wrap": sizes[:1],
+        "stall": [sizes[0], *sizes[-2:]],
+    }
     cases = []
     for kind in KINDS:
         if kind == "wrap" and design.max_k + sizes[0][1] > _WRAP_LIMIT:
             continue
+        if kind == "blocks" and _block(design) is None:
+            continue
         family = kind.partition("-")[0]
-        few = {"corner": sizes[:1], "wrap": sizes[:1], "stall": [sizes[0], *sizes[-2:]]}
-        again = 1 if family == "corner" else trials
+        again = 1 if family in ("corner", "blocks") else trials
         for size in dict.fromkeys(few.get(family, sizes)):
             cases += [Case(kind, size, trial) for trial in range(again)]
     return cases
+
+
+def _block(design: Design) -> int | None:
+    """Return the length of the blocks of k after which an array's lanes meet, if it has any."""
+    block = getattr(design.array, "block", None)
+    return None if block is None else int(block)
+
+
+def _over_blocks(design: Design, size: Size) -> list[Size]:
+    """Return the size with a K of two blocks and the beginning of a third."""
+    m, _, n = size
+    k = min(2 * (_block(design) or 0) + 1, design.max_k)
+    return [(m, k, n)] if k <= _WRAP_LIMIT else []
+
+
+def densest(encoding: Encoding, bits: int) -> Matrix:
+    """Return the operands of `bits` bits that have the most non-zero digits, in order."""
+    values = np.arange(-(1 << (bits - 1)), 1 << (bits - 1), dtype=np.int64)
+    digits = np.count_nonzero(encoding.recode(values, bits), axis=-1)
+    return values[digits == digits.max()]
 
 
 def _corner(name: str, design: Design, size: Size, rng: np.random.Generator) -> Gemm:
@@ -198,6 +234,16 @@ def _corner(name: str, design: Design, size: Size, rng: np.random.Generator) -> 
     elif name == "dense-column":
         A[:] = a.max
         B[:, rng.integers(n)] = rng.integers(b.min, b.max, k, endpoint=True)
+    elif name == "most-digits":
+        # Of both: engines that skip the zero digits of B as well find none there either.
+        encoding = ENCODINGS[design.encoding]
+        A[:] = rng.choice(densest(encoding, a.bits), A.shape)
+        B[:] = rng.choice(densest(encoding, b.bits), B.shape)
+    elif name == "sparse":
+        powers = 1 << rng.integers(0, a.bits - 1, A.shape)
+        signs = rng.choice(np.array([-1, 1]), A.shape)
+        A[:] = np.where(rng.random(A.shape) < _SPARSITY, signs * powers, 0)
+        B[:] = rng.integers(b.min, b.max, B.shape, endpoint=True)
     elif name != "zeros":
         left, right = name.split("-")
         A[:] = pick[left](a)
@@ -235,6 +281,12 @@ def gemms(case: Case, design: Design, rng: np.random.Generator) -> list[Gemm]:
         B = np.full((k, n), design.b.min)
         B[:, 1::2] = design.b.max
         return [Gemm(A, B, wrap=True), random_gemm(design, case.size, rng)]
+    if family == "blocks":
+        # A K that no block divides, then whole blocks of which one row needs all the time.
+        m, k, n = case.size
+        block = _block(design) or k
+        whole = (m, k - k % block or k, n)
+        return [random_gemm(design, case.size, rng), _corner("dense-row", design, whole, rng)]
     further = {"stream": 4, "stall": 1, "reset": 1, "random": 1}[family]
     sizes = [case.size] + [nearby(design, case.size, rng) for _ in range(further)]
     return [random_gemm(design, size, rng) for size in sizes]

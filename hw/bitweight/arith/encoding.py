@@ -59,6 +59,11 @@ class Encoding(ABC):
         The hardware twin of :meth:`recode`; least significant digit first.
         """
 
+    @property
+    def largest(self) -> int:
+        """The largest magnitude of a digit."""
+        return max(-self.digit_min, self.digit_max)
+
     def value(self, digits: np.ndarray) -> np.ndarray:
         """Return the operands that have these digits (last axis, least significant first)."""
         weights = np.int64(self.radix) ** np.arange(digits.shape[-1])

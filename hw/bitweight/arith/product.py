@@ -20,7 +20,11 @@ __all__ = ["PartialProduct", "SumOfProducts", "WeightSum"]
 
 NEGATIVE_ARRIVAL = 0.5
 SELECTED_ARRIVAL = 4.0
-"""Arrival in XOR delays: recoding, selection of one or two, conditional inversion."""
+"""Arrival in XOR delays: recoding, selection of one or two, conditional inversion.
+
+Of all recodings alike. To let the heap know of the carries of some made processing elements 2 to
+4 % larger and few of them faster.
+"""
 
 MADE_ARRIVAL = 2.0
 """The same where digits come from a register, without recoding."""
@@ -39,22 +43,28 @@ class PartialProduct:
         Width of the operand.
     made
         The digit is there from the start, recoded elsewhere.
+    largest
+        The largest magnitude of the digit, one or two.
     """
 
-    def __init__(self, heap: BitHeap, base: int, b_bits: int, *, made: bool = False) -> None:
+    def __init__(
+        self, heap: BitHeap, base: int, b_bits: int, *, made: bool = False, largest: int = 2
+    ) -> None:
         self.b_bits = b_bits
-        self.excess = 1 << (base + b_bits)
-        self.negative = heap.add(base, 0.0 if made else NEGATIVE_ARRIVAL)
         # Twice b needs one bit more than b; the topmost is the sign.
+        self.size = b_bits + largest.bit_length() - 1
+        self.excess = 1 << (base + self.size - 1)
+        self.negative = heap.add(base, 0.0 if made else NEGATIVE_ARRIVAL)
         arrival = MADE_ARRIVAL if made else SELECTED_ARRIVAL
-        self.selected = [heap.add(base + j, arrival) for j in range(b_bits + 1)]
+        self.selected = [heap.add(base + j, arrival) for j in range(self.size)]
 
     def hardware(self, m: Module, digit: Digit, b: Value, name: str) -> dict[int, Value]:
         """Add the selector to `m`; return the value of every bit that was put in the heap."""
-        selected = Signal(self.b_bits + 1, name=name)
-        for j in range(self.b_bits + 1):
+        selected = Signal(self.size, name=name)
+        doubled = self.size > self.b_bits
+        for j in range(self.size):
             one = digit.one & b[min(j, self.b_bits - 1)]
-            chosen = one | (digit.two & b[j - 1]) if j else one
+            chosen = one | (digit.two & b[j - 1]) if j and doubled else one
             m.d.comb += selected[j].eq(chosen ^ digit.negative)
         bits = [digit.negative, *selected[:-1], ~selected[-1]]
         return {i: v for i, v in zip(self._placed, bits, strict=True) if i is not None}
@@ -63,7 +73,7 @@ class PartialProduct:
         """Return the value of every bit for arrays of digits and operands: the twin."""
         negative = (digit < 0).astype(np.int64)
         selected = (np.abs(digit) * np.asarray(b, dtype=np.int64)) ^ -negative
-        bits = [negative, *((selected >> j & 1) for j in range(self.b_bits + 1))]
+        bits = [negative, *((selected >> j & 1) for j in range(self.size))]
         bits[-1] = bits[-1] ^ 1
         return {i: v for i, v in zip(self._placed, bits, strict=True) if i is not None}
 
@@ -75,8 +85,8 @@ class PartialProduct:
 class WeightSum:
     """The sum over all lanes of the partial products of one bit-weight, as a sum/carry pair.
 
-    The rows are unsigned: their sum is too large by ``lanes · 2**b_bits`` and never overflows
-    `width` bits, so that they can be put into a wider heap without sign extension.
+    The rows are unsigned: their sum is too large by `excess` and never overflows `width` bits, so
+    that they can be put into a wider heap without sign extension.
 
     Parameters
     ----------
@@ -89,11 +99,14 @@ class WeightSum:
     """
 
     def __init__(self, encoding: Encoding, lanes: int, b_bits: int) -> None:
-        self.excess = lanes << b_bits
-        largest = max(-encoding.digit_min, encoding.digit_max) << (b_bits - 1)
-        self.width = (self.excess + lanes * largest).bit_length()
+        largest = encoding.largest
+        self.excess = lanes * (largest << (b_bits - 1))
+        self.width = (2 * self.excess).bit_length()
         heap = BitHeap(self.width)
-        self.lanes = [PartialProduct(heap, 0, b_bits, made=encoding.made) for _ in range(lanes)]
+        self.lanes = [
+            PartialProduct(heap, 0, b_bits, made=encoding.made, largest=largest)
+            for _ in range(lanes)
+        ]
         self.compressor: Compressor = heap.reduce()
 
 
@@ -135,7 +148,10 @@ class SumOfProducts:
             heap.constant -= sum(self.weight.excess << base for base in bases)
         else:
             self.partial = [
-                [PartialProduct(heap, base, b_bits, made=encoding.made) for base in bases]
+                [
+                    PartialProduct(heap, base, b_bits, made=encoding.made, largest=encoding.largest)
+                    for base in bases
+                ]
                 for _ in range(lanes)
             ]
             heap.constant -= sum(p.excess for lane in self.partial for p in lane)

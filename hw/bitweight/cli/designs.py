@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["load_design", "set_option", "spelled"]
+__all__ = ["chosen", "chosen_names", "load_design", "set_option", "spelled"]
 
 set_option = click.option(
     "--set",
@@ -58,10 +59,24 @@ def spelled(name: str, changes: tuple[str, ...]) -> str:
 
 
 def chosen(names: tuple[str, ...], everything: bool, changes: tuple[str, ...]) -> list[Design]:
-    """Return the designs of a command that takes names or ``--all``."""
-    if everything == bool(names):
+    """Return the designs of a command that takes names or ``--all``, the whole catalog."""
+    return [load_design(name, changes) for name in chosen_names(names, everything, catalog)]
+
+
+def chosen_names(
+    names: Iterable[str], everything: bool, available: Iterable[str]
+) -> tuple[str, ...]:
+    """Return `names`, or what is `available` where a command is given ``--all`` instead.
+
+    Raises
+    ------
+    ValueError
+        If both are given, or neither is.
+    """
+    given = tuple(names)
+    if everything == bool(given):
         raise ValueError("give one or more designs or --all, not both or neither")
-    return [load_design(name, changes) for name in (catalog if everything else names)]
+    return tuple(available) if everything else given
 
 
 def _change(text: str) -> tuple[str, Any]:

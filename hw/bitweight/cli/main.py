@@ -8,8 +8,12 @@ from collections.abc import Sequence
 import click
 
 from bitweight._version import __version__
+from bitweight.cli.bench import bench
 from bitweight.cli.describe import list_designs, show
 from bitweight.cli.gen import gen
+from bitweight.cli.power import power
+from bitweight.cli.run import run
+from bitweight.cli.stats import stats
 from bitweight.cli.synth import synth
 from bitweight.cli.tech import tech
 from bitweight.cli.verify import verify
@@ -30,7 +34,7 @@ def command() -> None:
     """
 
 
-for entry in (list_designs, show, gen, verify, synth, tech):
+for entry in (list_designs, show, stats, gen, verify, run, bench, synth, power, tech):
     command.add_command(entry)
 
 
@@ -43,11 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         status = BAD_INPUT
     except click.ClickException as error:
         status = _complain(error.format_message())
-    except (ValueError, TypeError, OSError, RuntimeError) as error:
-        status = _complain(_line(error))
-    except (KeyboardInterrupt, click.exceptions.Abort):
+    except (KeyboardInterrupt, click.exceptions.Abort):  # a RuntimeError, too
         status = INTERRUPTED
         print("bitweight: interrupted", file=sys.stderr)
+    except (ValueError, TypeError, OSError, RuntimeError) as error:
+        status = _complain(_line(error))
     sys.exit(status)
 
 

@@ -11,7 +11,7 @@ import click
 
 from bitweight.catalog import catalog
 from bitweight.cli.describe import parse_gemm
-from bitweight.cli.designs import load_design, set_option, spelled
+from bitweight.cli.designs import chosen_names, load_design, set_option, spelled
 from bitweight.cli.progress import progress_bars
 
 __all__ = ["verify"]
@@ -45,9 +45,8 @@ def verify(
     as_json: bool,
 ) -> None:
     """Check a design against NumPy on random and corner matrices, with stalls."""
-    if everything == bool(names):
-        raise ValueError("give one or more designs or --all, not both or neither")
-    chosen = [name for name in catalog if name.endswith("-small")] if everything else names
+    small = [name for name in catalog if name.endswith("-small")]
+    chosen = chosen_names(names, everything, small)
     designs = [load_design(name, changes) for name in chosen]
     size = parse_gemm(gemm) if gemm else None
     verif = benches()

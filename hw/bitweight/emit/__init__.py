@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from bitweight.emit.emission import Emission, emit
-from bitweight.emit.files import write_files
+from bitweight.files import write_files
 
 __all__ = ["Emission", "emit", "write_files"]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bitweight.notation.counts import Count, Counts
 from bitweight.notation.integer import Int, wrap
-from bitweight.notation.inverse import fuse, repeat, roll
+from bitweight.notation.inverse import fuse, repeat, roll, sink
 from bitweight.notation.moves import (
+    compress,
     gemm,
     hoist,
     interchange,
@@ -16,12 +17,17 @@ from bitweight.notation.moves import (
     split,
     unroll,
 )
-from bitweight.notation.nest import IllegalMove, Loop, Nest, Primitive
+from bitweight.notation.nest import Nest
+from bitweight.notation.primitives import IllegalMove, Loop, Primitive
+from bitweight.notation.skipping import skip, sync
 from bitweight.notation.transformations import (
     MAC,
     OPT1,
     OPT2,
     OPT2_TEMPORAL,
+    OPT3,
+    OPT4C,
+    OPT4E,
     TRANSFORMATIONS,
     Transformation,
 )
@@ -31,6 +37,9 @@ __all__ = [
     "OPT1",
     "OPT2",
     "OPT2_TEMPORAL",
+    "OPT3",
+    "OPT4C",
+    "OPT4E",
     "TRANSFORMATIONS",
     "Count",
     "Counts",
@@ -40,6 +49,7 @@ __all__ = [
     "Nest",
     "Primitive",
     "Transformation",
+    "compress",
     "fuse",
     "gemm",
     "hoist",
@@ -50,7 +60,10 @@ __all__ = [
     "resolve",
     "roll",
     "share",
+    "sink",
+    "skip",
     "split",
+    "sync",
     "unroll",
     "wrap",
 ]

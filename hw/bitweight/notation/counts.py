@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from bitweight._check import check_int
 
 if TYPE_CHECKING:
-    from bitweight.notation.nest import Nest, Primitive
+    from bitweight.notation.nest import Nest
+    from bitweight.notation.primitives import Primitive
 
 __all__ = ["Count", "Counts", "count", "extents"]
 
@@ -31,7 +32,9 @@ class Counts:
     Parameters
     ----------
     primitives
-        One entry a primitive, in the order of the nest.
+        One entry a primitive, in the order of the nest. Where zero digits are left out
+        (:attr:`Nest.sparse`) the uses of what runs in that loop are upper bounds: those of
+        operands without a zero digit. A ``sync`` is one for all instances around it.
     accumulator_bits
         Registers that keep running totals, as wide as the sums of their products can be: twice
         where both sum and carry are kept, and one for each result that is worked on in turn. A
@@ -40,7 +43,8 @@ class Counts:
         Registers through which operands hop or in which they stay; of those that stay, the next
         are loaded meanwhile into as many again.
     cycles
-        Product of the temporal loops: what an array needs that is never filled or drained.
+        Product of the temporal loops: what an array needs that is never filled or drained. An
+        upper bound where zero digits are left out, as of the uses.
     """
 
     primitives: tuple[Count, ...]
@@ -78,6 +82,8 @@ def count(nest: Nest, M: int, N: int, K: int) -> Counts:
         around = nest.around(primitive)
         shared = prod(extent[name] for name in primitive.shared)
         instances = prod(extent[loop.name] for loop in around if loop.spatial) // shared
+        if primitive.op == "sync":
+            instances = 1
         uses = prod(extent[loop.name] for loop in around if not loop.spatial) * shared
         counts.append(Count(primitive.op, primitive.level, instances, uses))
         if primitive.op == "accumulate" and not nest.continues(primitive):

@@ -2,7 +2,9 @@
 
 Sequential loops, temporal ones and those along which a running total hops, run in Python in
 their order; the other spatial loops become array axes, so that all instances of a primitive act
-at once. A sum/carry pair stays a pair, compressed with 3:2 steps
+at once. Where zero digits are left out, each instance goes through its own iterations, those with
+another digit; one that has done them all repeats some with a zero digit until all have. A
+sum/carry pair stays a pair, compressed with 3:2 steps
 modulo the accumulator's width, until an ``add`` resolves it: a nest that loses a carry on the
 way gives a wrong product here as it would in hardware.
 """
@@ -18,7 +20,8 @@ from bitweight.notation.counts import extents
 from bitweight.notation.integer import wrap
 
 if TYPE_CHECKING:
-    from bitweight.notation.nest import Nest, Primitive
+    from bitweight.notation.nest import Nest
+    from bitweight.notation.primitives import Loop, Primitive
 
 __all__ = ["execute"]
 
@@ -54,9 +57,18 @@ class _Run:
         self.extent = extents(nest, A.shape[0], B.shape[1], A.shape[1])
         self.axes = [loop.name for loop in nest.loops if not loop.sequential]
         self.at: dict[str, int | np.ndarray] = {}  # the current index of every loop
+        for loop in nest.loops:
+            if not loop.sequential:
+                shape = [self.extent[n] if n == loop.name else 1 for n in self.axes]
+                self.at[loop.name] = np.arange(self.extent[loop.name]).reshape(shape)
+        self.first: dict[str, bool] = {}  # whether a sequential loop is in its first iteration,
+        self.last: dict[str, bool] = {}  # and in its last one
         self.C = np.zeros((A.shape[0], B.shape[1]), dtype=np.int64)
         self.totals: dict[tuple[int, ...], Value] = {}
-        self.turn = [p.op for p in nest.primitives].index("map")
+        ops = [primitive.op for primitive in nest.primitives]
+        self.turn = ops.index("map")
+        self.end = max(i for i, op in enumerate(ops) if op != "sync")
+        self.skipped = nest.skipped
 
     def result(self) -> np.ndarray:
         self._level(0)
@@ -74,18 +86,19 @@ class _Run:
         else:
             loop = self.nest.loops[depth]
             if not loop.sequential:
-                shape = [self.extent[n] if n == loop.name else 1 for n in self.axes]
-                self.at[loop.name] = np.arange(self.extent[loop.name]).reshape(shape)
                 value = self._level(depth + 1)
             else:
-                for i in range(self.extent[loop.name]):
-                    self.at[loop.name] = i
+                done = (
+                    self._nonzero(loop) if loop == self.skipped else range(self.extent[loop.name])
+                )
+                for i, index in enumerate(done):
+                    self.at[loop.name] = index
+                    self.first[loop.name], self.last[loop.name] = i == 0, i == len(done) - 1
                     value = self._level(depth + 1)
         for position, primitive in enumerate(self.nest.primitives):
             if position > self.turn and self.nest.depth(primitive.level) == depth:
                 value = None if value is None else self._consume(position, primitive, value)
-                complete = position == len(self.nest.primitives) - 1
-                if complete and value is not None:
+                if position == self.end and value is not None:
                     self._store(value)
         return value
 
@@ -102,16 +115,37 @@ class _Run:
         inside = (row < matrix.shape[0]) & (column < matrix.shape[1])
         return np.where(inside, matrix[row % matrix.shape[0], column % matrix.shape[1]], 0)
 
+    def _nonzero(self, loop: Loop) -> np.ndarray:
+        """Return the iterations of `loop` with a digit, in their order: [step, one axis per loop].
+
+        As many steps as the instance with most of them needs, at least one; the others end with
+        iterations whose digit is zero.
+        """
+        digits = []
+        for i in range(self.extent[loop.name]):
+            self.at[loop.name] = i
+            self._encode()
+            digits.append(self._digit())
+        zero = np.stack(digits) == 0
+        order = np.argsort(zero, axis=0, kind="stable")
+        steps = max(1, int((~zero).sum(axis=0).max()))
+        assert np.take_along_axis(zero, order[steps:], axis=0).all(), "left out what is not zero"
+        return order[:steps]
+
     def _encode(self) -> None:
         a = self._load(self.A, self._index("m"), self._index("k"))
         self.digits = self.nest.encoding.recode(a, self.nest.a.bits)
 
-    def _map(self) -> Value:
+    def _digit(self) -> np.ndarray:
+        """Return the digits of the current bit-weights of the operands encoded last."""
         bw = self._index("bw")
         shape = np.broadcast_shapes(bw.shape, self.digits.shape[:-1])
         digits = np.broadcast_to(self.digits, (*shape, self.digits.shape[-1]))
         chosen = np.take_along_axis(digits, np.broadcast_to(bw, shape)[..., None], axis=-1)
-        return (chosen[..., 0] * self._load(self.B, self._index("k"), self._index("n")),)
+        return chosen[..., 0]
+
+    def _map(self) -> Value:
+        return (self._digit() * self._load(self.B, self._index("k"), self._index("n")),)
 
     def _consume(self, position: int, primitive: Primitive, value: Value) -> Value | None:
         if primitive.op == "shift":
@@ -129,13 +163,13 @@ class _Run:
         """Add to the running total; it leaves with the last iteration of the reduced loops."""
         others = [lp for lp in self.nest.around(primitive) if lp.sequential and not lp.reduces]
         kept = (position, *(int(self.at[loop.name]) for loop in others))
-        if all(self.at[name] == 0 for name in primitive.over):
+        if all(self.first[name] for name in primitive.over):
             self.totals.pop(kept, None)
         if kept in self.totals:
             value = self._merge([*self.totals[kept], *value], len(value))
         self.totals[kept] = value
-        last = all(self.at[name] == self.extent[name] - 1 for name in primitive.over)
-        return self.totals.pop(kept) if last else None
+        complete = all(self.last[name] for name in primitive.over)
+        return self.totals.pop(kept) if complete else None
 
     def _half_reduce(self, value: Value, over: tuple[str, ...]) -> Value:
         rows = list(value)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bitweight.notation.nest import PRODUCERS, IllegalMove, Nest, Primitive
+from bitweight.notation.nest import Nest
+from bitweight.notation.primitives import PRODUCERS, IllegalMove, Primitive
 
-__all__ = ["fuse", "repeat", "roll"]
+__all__ = ["fuse", "repeat", "roll", "sink"]
 
 
 def roll(nest: Nest, name: str) -> Nest:
@@ -96,3 +97,33 @@ def repeat(nest: Nest, op: str, name: str) -> Nest:
         raise IllegalMove(f"repeat of {op}: it is not made ahead of loop {name!r}")
     without = tuple(other for other in moved.without if other != name)
     return nest.replaced(moved, replace(moved, without=without))
+
+
+def sink(nest: Nest, op: str, name: str) -> Nest:
+    """Move the linear step `op` into loop `name`, ahead of what sums over the loop.
+
+    It runs as early in an iteration as the loops inside of `name` allow.
+    :func:`bitweight.notation.moves.hoist` is the way back.
+
+    Raises
+    ------
+    IllegalMove
+        If the step is not linear, runs inside of the loop already, or what it would read or
+        leave there is no longer the same.
+    """
+    moved = nest.the(op)
+    if op not in ("add", "shift"):
+        raise IllegalMove(f"sink moves a linear step, add or shift, not {op!r}")
+    depth = nest.depth(name)
+    if nest.depth(moved.level) >= depth:
+        raise IllegalMove(f"sink of {op}: it runs inside of loop {name!r} already")
+    others = [primitive for primitive in nest.primitives if primitive is not moved]
+    ready = [
+        i
+        for i, primitive in enumerate(others)
+        if primitive.op == "map"
+        or nest.depth(primitive.level) > depth
+        or any(nest.depth(over) > depth for over in primitive.over)
+    ]
+    others.insert(1 + max(ready), replace(moved, level=name))
+    return replace(nest, primitives=tuple(others))

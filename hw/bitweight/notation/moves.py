@@ -9,17 +9,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bitweight.notation.integer import Int
-from bitweight.notation.nest import (
+from bitweight.notation.nest import Nest
+from bitweight.notation.primitives import (
     DEPENDS,
     PRODUCERS,
     IllegalMove,
     Loop,
-    Nest,
     Primitive,
     Recoding,
 )
 
 __all__ = [
+    "compress",
     "gemm",
     "hoist",
     "interchange",
@@ -181,6 +182,26 @@ def regroup(nest: Nest, name: str) -> Nest:
     at = nest.primitives.index(whole)
     primitives = (*nest.primitives[:at], first, rest, *nest.primitives[at + 1 :])
     return replace(nest, loops=nest.loops, primitives=primitives)
+
+
+def compress(nest: Nest, name: str) -> Nest:
+    """Make a pair of each word inside of loop `name`, before words are summed over it.
+
+    In the hardware the sum of words no longer begins with an adder: each word goes through a 3:2
+    compressor together with the pair that is kept. Without loops to reduce, such a
+    ``half_reduce`` is over none.
+
+    Raises
+    ------
+    IllegalMove
+        If pairs are what is summed.
+    """
+    whole = nest.reducer(name)
+    at = nest.primitives.index(whole)
+    if nest.forms()[at - 1] == "pair":
+        raise IllegalMove(f"compress: {whole.op} over {name!r} sums pairs already")
+    pair = Primitive("half_reduce", nest.primitives[at - 1].level)
+    return replace(nest, primitives=(*nest.primitives[:at], pair, *nest.primitives[at:]))
 
 
 def resolve(nest: Nest, name: str) -> Nest:

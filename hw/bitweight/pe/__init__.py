@@ -6,7 +6,7 @@ from math import prod
 
 from bitweight.arith import ENCODINGS
 from bitweight.notation import IllegalMove, Nest
-from bitweight.pe.bit_serial import BitSerialMac
+from bitweight.pe.bit_serial import BitSerialMac, OneDigit
 from bitweight.pe.carry_save import CarrySaveMac
 from bitweight.pe.mac import STYLES, Style
 from bitweight.pe.multiply_accumulate import MultiplyAccumulate
@@ -23,7 +23,8 @@ def multiply_accumulate(nest: Nest, style: str) -> MultiplyAccumulate:
         Its ``accumulate`` decides whether carries propagate every cycle (it keeps a word) or
         never (a pair); its spatial loops over k how many products are added at once; its
         ``half_reduce`` whether each bit-weight is summed over the lanes before it is shifted; its
-        temporal loops over bw whether a step takes one digit of each operand.
+        temporal loops over bw whether a step takes one digit of each operand; where zero digits
+        are left out, the pair is as wide as the sum of one bit-weight.
     style
         One of :data:`STYLES`: how a step that keeps a word is made.
 
@@ -32,6 +33,8 @@ def multiply_accumulate(nest: Nest, style: str) -> MultiplyAccumulate:
     IllegalMove
         If no step does what the nest asks for.
     """
+    if nest.sparse:
+        return _one_weight(nest)
     kind: Style = CarrySaveMac if nest.accumulator == "pair" else STYLES[style]
     lanes = [loop for loop in nest.spatial("k") if not loop.hop]
     if not all(loop.spatial for loop in nest.loops if loop.dim == "bw"):
@@ -44,6 +47,19 @@ def multiply_accumulate(nest: Nest, style: str) -> MultiplyAccumulate:
         lanes=prod(loop.extent or 1 for loop in lanes),
         by_weight=not nest.inside("shift", "k", spatial=True) if lanes else False,
     )
+
+
+def _one_weight(nest: Nest) -> MultiplyAccumulate:
+    """Return the step of a nest whose pair is a sum of products of one bit-weight."""
+    total = nest.find("accumulate")[0]
+    if nest.form(total) != "pair":
+        raise IllegalMove(
+            "a step of one digit keeps a pair: its products must be compressed, not left as "
+            f"{nest.form(total)!r}"
+        )
+    digit = OneDigit(ENCODINGS[nest.encoding.name])
+    lanes = prod(loop.extent or 1 for loop in nest.spatial("k"))
+    return CarrySaveMac(digit, digit.bits, nest.b.bits, nest.width(total), lanes=lanes)
 
 
 def _bit_serial(nest: Nest, lanes: int) -> MultiplyAccumulate:

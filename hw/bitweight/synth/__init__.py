@@ -12,13 +12,17 @@ from bitweight.synth.explore import (
 )
 from bitweight.synth.flow import synthesise
 from bitweight.synth.options import YosysOptions, variants
+from bitweight.synth.power import METHOD, BlockPower, Power, power, simulated
 from bitweight.synth.report import SynthesisResult
 from bitweight.synth.technology import Technology, find_technology, published, technologies
 
 __all__ = [
+    "METHOD",
+    "BlockPower",
     "Candidate",
     "Comparison",
     "Measured",
+    "Power",
     "SynthesisResult",
     "Technology",
     "TechnologyError",
@@ -27,7 +31,9 @@ __all__ = [
     "best_of",
     "best_point",
     "find_technology",
+    "power",
     "published",
+    "simulated",
     "sweep",
     "synthesise",
     "technologies",

@@ -24,8 +24,10 @@ from typing import Any
 from bitweight.synth.technology import Technology
 
 _EFFORT = 16
-# ABC buffers what it sees; it does not see a flip-flop's enable, which hangs on the net directly.
+# ABC buffers what it sees. It does not see the pins of flip-flops, their enables above all: a net
+# to many of them is one output to ABC.
 _SEEN = 24
+_FLOPS = 8
 _SHARE = 8
 
 
@@ -38,6 +40,7 @@ class _Sink:
     at: int
     load: float
     inside: bool  # whether it is a pin of a module and not of a library cell
+    state: bool = False  # whether it is a pin of a flip-flop
 
 
 @dataclass
@@ -94,10 +97,9 @@ class _Buffering:
             if port in self.ideal[name]
             for bit in facts["bits"]
         }
-        fresh = itertools.count(1 + max((bit for bit in nets), default=1))
+        fresh = itertools.count(1 + _highest(module))
         for bit, net in sorted(nets.items()):
-            unseen = any(sink.inside for sink in net.sinks) or len(net.sinks) > _SEEN
-            if bit not in quiet and unseen:
+            if bit not in quiet and _unseen(net):
                 self._tree(module, bit, net, fresh)
         after = self._nets(module)
         self.loads[name] = {
@@ -124,7 +126,8 @@ class _Buffering:
                             nets[bit].sinks.append(_Sink(name, pin, at, inner[pin][at], True))
                     elif pin in self.cells[kind].inputs:
                         load = self.cells[kind].inputs[pin]
-                        nets[bit].sinks.append(_Sink(name, pin, at, load, False))
+                        state = self.cells[kind].sequential
+                        nets[bit].sinks.append(_Sink(name, pin, at, load, False, state))
                     else:
                         nets[bit].driver = (kind, pin)
         for facts in module["ports"].values():
@@ -167,6 +170,20 @@ class _Buffering:
             "connections": {pin: [bit], out: [new]},
         }
         return _Sink(name, pin, 0, self.buffer_load, False)
+
+
+def _unseen(net: _Net) -> bool:
+    """Return whether ABC has left a net alone for want of knowing what hangs on it."""
+    flops = sum(sink.state for sink in net.sinks)
+    return any(sink.inside for sink in net.sinks) or flops >= _FLOPS or len(net.sinks) > _SEEN
+
+
+def _highest(module: dict[str, Any]) -> int:
+    """Return the highest number of a net, those that lead nowhere among them."""
+    wires = [facts["bits"] for facts in module["ports"].values()]
+    wires += [facts["bits"] for facts in module["netnames"].values()]
+    wires += [bits for cell in module["cells"].values() for bits in cell["connections"].values()]
+    return max((bit for bits in wires for bit in bits if isinstance(bit, int)), default=1)
 
 
 def _groups(sinks: list[_Sink], limit: float) -> list[list[_Sink]]:

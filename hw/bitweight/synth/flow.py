@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bitweight.files import write_files
 from bitweight.synth import timing, tools
 from bitweight.synth.buffers import buffer_fanout
 from bitweight.synth.errors import ToolError
-from bitweight.synth.liberty import cache_folder, write_whole
+from bitweight.synth.liberty import cache_folder
 from bitweight.synth.options import YosysOptions
 from bitweight.synth.report import SynthesisResult, inventory
 from bitweight.synth.technology import Technology, find_technology
@@ -132,7 +133,7 @@ def synthesise(
     if workdir is None:
         shutil.rmtree(folder, ignore_errors=True)
     else:
-        write_whole(folder / "result.json", result.dumps())
+        write_files(folder, {"result.json": result.dumps()})
     return result
 
 

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bitweight.files import write_files
 from bitweight.synth import liberty
 
 FO4_NS = 0.1
@@ -140,10 +141,9 @@ def liberty_file() -> Path:
     text = liberty_text()
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
     folder = liberty.cache_folder() / f"generic-{digest}"
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "generic.lib"
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        liberty.write_whole(path, text)
+        write_files(folder, {path.name: text})
     return path
 
 

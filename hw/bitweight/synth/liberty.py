@@ -16,6 +16,7 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from bitweight.files import write_files
 from bitweight.synth.errors import TechnologyError
 
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
@@ -93,19 +94,6 @@ def cache_folder() -> Path:
     )
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that it is either there whole or not there at all."""
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
-    ) as part:
-        part.write(text)
-    try:
-        Path(part.name).replace(path)
-    except OSError:
-        Path(part.name).unlink(missing_ok=True)
-        raise
-
-
 def load(sources: tuple[Path, ...]) -> Liberty:
     """Unpack, check and read one library.
 
@@ -171,8 +159,7 @@ def _unpack(source: Path) -> tuple[Path, str, dict]:
     facts = _facts(text, source)
     facts["size"] = len(text.encode())
     try:
-        write_whole(path, text)
-        write_whole(known, json.dumps(facts))
+        write_files(folder, {path.name: text, known.name: json.dumps(facts)})
     except OSError as error:
         raise TechnologyError(
             f"the cache for unpacked libraries must be a writable folder with room "

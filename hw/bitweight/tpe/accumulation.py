@@ -72,7 +72,8 @@ class AccumulationColumn(Block):
         m = Module()
         m.submodules.totals = totals = Memory(shape=self.acc, depth=max(2, self.depth), init=[])
         source, sink = totals.read_port(), totals.write_port()
-        word, kept = Signal(self.acc), Signal(self.acc)
+        word = Signal(self.acc)
+        kept = Signal(self.acc)
         adder = SegmentedAdder(self.acc, self.stages)
         result = Signal(self.acc, reset_less=True)
         m.d.comb += [
@@ -108,9 +109,9 @@ class Accumulation(Block):
     ----------
     en : In(1)
         Nothing changes without it.
-    valid, first, final, last, row : In
-        Of the row that comes in the next step: whether there is one, and what the
-        :class:`~bitweight.tpe.sequencer.Sequencer` says of it.
+    valid, first, complete, last, row : In
+        Of the row that comes in the next step: whether there is one, what the
+        :class:`~bitweight.tpe.sequencer.Sequencer` says of it, and whether its block ends with it.
     words : In
         A word for each column.
     results, results_valid, results_last : Out
@@ -125,7 +126,7 @@ class Accumulation(Block):
         self.key = (cols, depth, bits, acc, stages)
         super().__init__(
             {
-                **{name: In(1) for name in ("en", "valid", "first", "final", "last")},
+                **{name: In(1) for name in ("en", "valid", "first", "complete", "last")},
                 "row": In(row_bits(depth)),
                 "words": In(cols * bits),
                 "results": Out(cols * acc),
@@ -138,13 +139,13 @@ class Accumulation(Block):
         m = Module()
         # The flags of a row beside its words, beside each register of the adder, its total.
         valid = [self.valid]
-        flags = [Cat(self.last, self.final, self.first, self.row)]
+        flags = [Cat(self.last, self.complete, self.first, self.row)]
         for step in range(self.stages + 2):
             valid.append(Signal(name=f"valid_{step}"))
             flags.append(Signal(len(flags[0]), name=f"flags_{step}", reset_less=True))
             with m.If(self.en):
                 m.d.sync += [valid[-1].eq(valid[-2]), flags[-1].eq(flags[-2])]
-        last, final = flags[-1][0], flags[-1][1]
+        last, complete = flags[-1][0], flags[-1][1]
         for lane in range(self.cols):
             column = AccumulationColumn(self.depth, self.bits, self.acc, self.stages)
             m.submodules[f"column_{lane}"] = column
@@ -153,9 +154,9 @@ class Accumulation(Block):
                 column.read.eq(self.row),
                 column.word.eq(self.words[lane * self.bits : (lane + 1) * self.bits]),
                 column.first.eq(flags[1][2]),
-                column.store.eq(valid[-1] & ~final),
+                column.store.eq(valid[-1] & ~complete),
                 column.row.eq(flags[-1][3:]),
                 self.results[lane * self.acc : (lane + 1) * self.acc].eq(column.result),
             ]
-        m.d.comb += [self.results_valid.eq(valid[-1] & final), self.results_last.eq(last)]
+        m.d.comb += [self.results_valid.eq(valid[-1] & complete), self.results_last.eq(last)]
         return m

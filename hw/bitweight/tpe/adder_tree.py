@@ -8,14 +8,13 @@ from typing import ClassVar
 from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib.wiring import In, Out
 
-from bitweight.arith.segmented import SegmentedAdder
 from bitweight.block import Block
 from bitweight.notation import Nest, hoist, resolve, unroll
 from bitweight.pe.dot_product import DotProduct, DotProductPE
 from bitweight.tpe.array import sized
 from bitweight.tpe.sequencer import Sequencer
 from bitweight.tpe.stream import Skew
-from bitweight.tpe.weight_stationary import WeightStationaryArray, WeightStationaryEngine
+from bitweight.tpe.weight_stationary import WeightStationaryArray, WeightStationaryEngine, resolved
 
 __all__ = ["AdderTree", "AdderTreeColumn", "AdderTreeEngine"]
 
@@ -72,9 +71,8 @@ class AdderTree(WeightStationaryArray):
         return passing + self.cols * DotProductPE.register_bits(core)
 
     def sum_latency(self, nest: Nest) -> int:
-        adder = self.stages(nest) + 1 if nest.carry_save else 0
         # The port, the groups one after the other, the tree.
-        return 1 + self.groups + 1 + adder
+        return 1 + self.groups + 1 + self.column_latency(nest)
 
 
 class AdderTreeColumn(Block):
@@ -119,15 +117,8 @@ class AdderTreeColumn(Block):
         m.submodules.pe = pe = DotProductPE(core)
         for name in ("en", "a", "b", "load", "switch"):
             m.d.comb += getattr(pe, name).eq(getattr(self, name))
-        if not core.pair:
-            m.d.comb += self.word.eq(pe.row_0)
-            return m
-        total, carry = (core.expand(i, getattr(pe, f"row_{i}")) for i in range(2))
-        added = SegmentedAdder(core.width, self.stages).hardware(m, total, carry, self.en)
-        word = Signal(core.width, reset_less=True)
-        with m.If(self.en):
-            m.d.sync += word.eq(added)
-        m.d.comb += self.word.eq(word)
+        rows = [core.expand(i, getattr(pe, f"row_{i}")) for i in range(len(core.rows))]
+        m.d.comb += self.word.eq(resolved(m, rows, self.stages, self.en))
         return m
 
 

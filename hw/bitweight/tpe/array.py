@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from math import prod
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,9 +14,10 @@ from amaranth.lib import wiring
 from bitweight._check import check_int
 from bitweight.block import Block
 from bitweight.notation import Nest
+from bitweight.tpe.activity import KINDS, Activity
 from bitweight.tpe.stream import Beats
 
-__all__ = ["Array", "StreamShape", "sized", "tiled"]
+__all__ = ["Array", "StreamShape", "sized", "tile_beats", "tiled"]
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,16 @@ class Array(ABC):
         In designs, catalog names and on the command line.
     packing
         For the manifest: by stream, what a beat holds and in which order beats come.
+    skips
+        Whether it leaves out zero digits, so that its cycles depend on A.
+    own_encoding
+        By name, the encoding that it recodes operands with whatever that of the nest is, or empty.
     """
 
     name: ClassVar[str]
     packing: ClassVar[Mapping[str, str]]
+    skips: ClassVar[bool] = False
+    own_encoding: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
         for size in fields(self):
@@ -107,6 +115,29 @@ class Array(ABC):
     def cycles(self, nest: Nest, A: np.ndarray, B: np.ndarray) -> int:
         """Return the exact number of clock cycles of one GEMM without stalls."""
 
+    def fill(self, nest: Nest, A: np.ndarray, B: np.ndarray) -> int:
+        """Return the cycles of one GEMM in which operands load and none can be multiplied."""
+        return 0
+
+    def activity(self, nest: Nest, A: np.ndarray, B: np.ndarray) -> Activity:
+        """Return where the cycles of one GEMM without stalls go.
+
+        Here for an array that keeps one pace, which is one unit: it works in every cycle in
+        which it takes a beat of A, as often as its loops in time have iterations. Of the others
+        :meth:`fill` are those in which beats are taken of B alone, and in the rest, drain, none.
+        """
+        sizes = {"m": A.shape[0], "n": B.shape[1], "k": A.shape[1]}
+        work = nest.passes
+        for dim, size in sizes.items():
+            work *= -(-size // prod(loop.extent or 1 for loop in nest.spatial(dim)))
+        cycles, fill = self.cycles(nest, A, B), self.fill(nest, A, B)
+        spent = dict.fromkeys(KINDS, 0) | {
+            "work": work,
+            "fill": fill,
+            "drain": cycles - work - fill,
+        }
+        return Activity(cycles, {kind: np.array([count]) for kind, count in spent.items()})
+
 
 def tiled(matrix: np.ndarray, rows: int, cols: int) -> np.ndarray:
     """Return the matrix padded with zeros and cut: [row tiles, column tiles, rows, cols]."""
@@ -114,3 +145,26 @@ def tiled(matrix: np.ndarray, rows: int, cols: int) -> np.ndarray:
     padded = np.zeros((down * rows, right * cols), dtype=matrix.dtype)
     padded[: matrix.shape[0], : matrix.shape[1]] = matrix
     return padded.reshape(down, rows, right, cols).swapaxes(1, 2)
+
+
+def tile_beats(
+    A: np.ndarray, B: np.ndarray, rows: int, cols: int, lanes: int
+) -> tuple[Beats, Beats]:
+    """Return the beats of tiles of `rows` rows of A and `cols` columns of B.
+
+    A beat has `lanes` of k, in element ``row * lanes + lane``, and zeros where there are none. Row
+    tiles are outermost; ``last`` with the last beat of each tile.
+    """
+    K = -(-A.shape[1] // lanes) * lanes
+    a = tiled(A, rows, K)[:, 0]  # [mt, mp, k]
+    b = tiled(B, K, cols)[0].swapaxes(1, 2)  # [nt, np, k]
+    mt, nt, beats = len(a), len(b), K // lanes
+    a, b = (
+        side.reshape(len(side), -1, beats, lanes).swapaxes(1, 2).reshape(len(side), beats, -1)
+        for side in (a, b)
+    )  # [tile, beat, element × lane]
+    last = np.tile(np.arange(beats) == beats - 1, mt * nt)
+    return (
+        Beats(np.repeat(a, nt, axis=0).reshape(-1, rows * lanes), last),
+        Beats(np.tile(b, (mt, 1, 1)).reshape(-1, cols * lanes), last),
+    )

@@ -126,12 +126,13 @@ class OutputStationaryColumn(Block):
         words = [Signal(len(row), name=f"word_{i}", reset_less=True) for i, row in enumerate(bus)]
         # Flags of the results, in step with: the PE's accumulator, the words, the sum.
         stages = self.latency_of(self.nest, self.adder_stages) - OutputStationaryPE.latency + 1
-        valid, final = Signal(stages), Signal(stages)
+        valid = Signal(stages)
+        ends = Signal(stages)
         with m.If(self.en):
             m.d.sync += [word.eq(row) for word, row in zip(words, bus, strict=True)]
             m.d.sync += valid.eq(Cat(Cat(pe.last_out for pe in pes).any(), valid)[:stages])
-            m.d.sync += final.eq(Cat(pes[-1].last_out, final)[:stages])
-        m.d.comb += [self.valid.eq(valid[-1]), self.last.eq(final[-1])]
+            m.d.sync += ends.eq(Cat(pes[-1].last_out, ends)[:stages])
+        m.d.comb += [self.valid.eq(valid[-1]), self.last.eq(ends[-1])]
         if self.nest.accumulator == "pair":
             adder = SegmentedAdder(self.core.acc, self.adder_stages)
             total = Signal(self.core.acc, reset_less=True)

@@ -35,7 +35,3 @@ class Cube(OutputStationaryArray):
     adder_stages: int = sized(1, 0, 3)
     name: ClassVar[str] = "cube"
     hop: ClassVar[bool] = False
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        return self.rows, self.cols, self.lanes

@@ -31,8 +31,5 @@ class Matrix2D(OutputStationaryArray):
     broadcast_stages: int = sized(1, 0, 4)
     adder_stages: int = sized(1, 0, 3)
     name: ClassVar[str] = "matrix2d"
+    lanes: ClassVar[int] = 1
     hop: ClassVar[bool] = False
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        return self.rows, self.cols, 1

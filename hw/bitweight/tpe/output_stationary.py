@@ -19,7 +19,7 @@ from bitweight.notation import IllegalMove, Nest, interchange, share, split, unr
 from bitweight.pe import multiply_accumulate
 from bitweight.pe.bit_serial import BitSerialMac
 from bitweight.pe.output_stationary import OutputStationaryPE
-from bitweight.tpe.array import Array, StreamShape, tiled
+from bitweight.tpe.array import Array, StreamShape, tile_beats
 from bitweight.tpe.broadcast import Broadcast
 from bitweight.tpe.column import OutputStationaryColumn
 from bitweight.tpe.passes import Passes
@@ -40,8 +40,23 @@ class OutputStationaryArray(Array):
 
     @property
     @abstractmethod
+    def rows(self) -> int:
+        """Elements of C along m that are computed at once."""
+
+    @property
+    @abstractmethod
+    def cols(self) -> int:
+        """Elements of C along n that are computed at once."""
+
+    @property
+    @abstractmethod
+    def lanes(self) -> int:
+        """Products along k that a PE adds at once."""
+
+    @property
     def shape(self) -> tuple[int, int, int]:
         """Rows, columns, and lanes of a PE."""
+        return self.rows, self.cols, self.lanes
 
     @property
     @abstractmethod
@@ -94,20 +109,7 @@ class OutputStationaryArray(Array):
         return self.shape[0] * self.shape[1] * OutputStationaryPE.register_bits(core)
 
     def pack(self, A: np.ndarray, B: np.ndarray) -> tuple[Beats, Beats]:
-        rows, cols, lanes = self.shape
-        K = -(-A.shape[1] // lanes) * lanes
-        a = tiled(A, rows, K)[:, 0]  # [mt, mp, k]
-        b = tiled(B, K, cols)[0].swapaxes(1, 2)  # [nt, np, k]
-        mt, nt, beats = len(a), len(b), K // lanes
-        a, b = (
-            side.reshape(len(side), -1, beats, lanes).swapaxes(1, 2).reshape(len(side), beats, -1)
-            for side in (a, b)
-        )  # [tile, beat, element × lane]
-        last = np.tile(np.arange(beats) == beats - 1, mt * nt)
-        return (
-            Beats(np.repeat(a, nt, axis=0).reshape(-1, rows * lanes), last),
-            Beats(np.tile(b, (mt, 1, 1)).reshape(-1, cols * lanes), last),
-        )
+        return tile_beats(A, B, *self.shape)
 
     def output_last(self, M: int, N: int) -> np.ndarray:
         rows = self.shape[0]
@@ -184,9 +186,11 @@ class OutputStationaryEngine(wiring.Component):
         hop = self.array.hop
 
         # Take a beat of both operands, or let zeros in.
-        step, take, last = Signal(), Signal(), Signal()
-        wait = Signal(range(rows))  # steps until the rows have handed on the tile before
-        free = (wait == 0) | ~last if hop else wait == 0
+        step = Signal()
+        take = Signal()
+        last = Signal()
+        pause = Signal(range(rows))  # steps until the rows have handed on the tile before
+        free = (pause == 0) | ~last if hop else pause == 0
         m.d.comb += [
             last.eq(self.a.payload.last | self.b.payload.last),
             take.eq(self.a.valid & self.b.valid & step & free),
@@ -195,9 +199,9 @@ class OutputStationaryEngine(wiring.Component):
         ]
         operands, end, shift = self._operands(m, take, last)
         with m.If(take & end):
-            m.d.sync += wait.eq(rows - 1)
-        with m.Elif(step & (wait != 0)):
-            m.d.sync += wait.eq(wait - 1)
+            m.d.sync += pause.eq(rows - 1)
+        with m.Elif(step & (pause != 0)):
+            m.d.sync += pause.eq(pause - 1)
 
         a = Mux(take, operands, 0)
         b = self.b.payload.data.as_value()
@@ -241,7 +245,7 @@ class OutputStationaryEngine(wiring.Component):
         rows, _, lanes = self.array.shape
         m.submodules.passes = passes = Passes(self.core.digit, self.nest.a.bits, rows * lanes)
         m.d.comb += [passes.take.eq(take), passes.last.eq(last), passes.operands.eq(operands)]
-        return passes.digits, passes.end, passes.shift
+        return passes.digits, passes.ends, passes.shift
 
     def _hop(self, m: Module, columns: list, step: Signal, a: Mux, b: Cat, last: Signal) -> Cat:
         """Connect columns in a chain: lane i of each operand enters i steps later."""

@@ -74,7 +74,7 @@ class Passes(Block):
         Its operands, lane 0 lowest.
     digits : Out
         The wires of their digits.
-    end : Out(1)
+    ends : Out(1)
         It is the last of its tile.
     shift : Out(1)
         It is the first of a pass other than the tile's first.
@@ -91,7 +91,7 @@ class Passes(Block):
                 "last": In(1),
                 "operands": In(lanes * bits),
                 "digits": Out(lanes * encoding.bits),
-                "end": Out(1),
+                "ends": Out(1),
                 "shift": Out(1),
             }
         )
@@ -101,7 +101,7 @@ class Passes(Block):
         count = self.encoding.base.digits(self.bits)
         turn = Signal(count, init=1 << (count - 1))
         again = Signal()
-        m.d.comb += [self.end.eq(self.last & turn[0]), self.shift.eq(again)]
+        m.d.comb += [self.ends.eq(self.last & turn[0]), self.shift.eq(again)]
         with m.If(self.take):
             m.d.sync += again.eq(self.last & ~turn[0])
         with m.If(self.take & self.last):

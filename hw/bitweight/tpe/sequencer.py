@@ -48,8 +48,8 @@ class Sequencer(Block):
         The row of A is the first that the new weights are for.
     number : Out
         Of the beat of weights that is taken, 0 to ``lanes - 1``.
-    first, final, last : Out(1)
-        With a row of A: it starts a total, completes it, is the last row of its block.
+    first, complete : Out(1)
+        With a row of A: it starts a total, completes it.
     row : Out
         Of the block, 0 to ``depth - 1``.
     """
@@ -60,7 +60,7 @@ class Sequencer(Block):
         self.lanes, self.depth, self.turn = lanes, depth, turn
         self.key = (lanes, depth, turn)
         flags_in = ("step", "a_valid", "a_last", "b_valid", "b_last")
-        flags_out = ("take_a", "take_b", "switch", "first", "final", "last")
+        flags_out = ("take_a", "take_b", "switch", "first", "complete")
         super().__init__(
             {
                 **{name: In(1) for name in flags_in},
@@ -79,7 +79,7 @@ class Sequencer(Block):
         # Weights: how many beats of the next tile are there, and whether it is the last along k.
         count = Signal(self._count_bits)
         loaded = Signal()
-        following_final = Signal(reset_less=True)
+        following_complete = Signal(reset_less=True)
         m.d.comb += [
             loaded.eq(count == self.lanes),
             self.take_b.eq(self.step & self.b_valid & (~loaded | self.switch)),
@@ -88,32 +88,31 @@ class Sequencer(Block):
         with m.If(self.switch | self.take_b):
             m.d.sync += count.eq(self.number + self.take_b)
         with m.If(self.take_b):
-            m.d.sync += following_final.eq(self.b_last)
+            m.d.sync += following_complete.eq(self.b_last)
 
         # Rows: which of the block, and what the weights in use are along k.
         row = Signal(row_bits(self.depth))
-        begin = Signal(init=1)
+        fresh = Signal(init=1)
         first = Signal(reset_less=True)
-        final = Signal(init=1)
-        wait = Signal(range(self.turn))
+        complete = Signal(init=1)
+        pause = Signal(range(self.turn))
         m.d.comb += [
-            self.take_a.eq(self.step & self.a_valid & (~begin | (loaded & (wait == 0)))),
-            self.switch.eq(self.take_a & begin),
-            self.first.eq(Mux(begin, final, first)),
-            self.final.eq(Mux(begin, following_final, final)),
-            self.last.eq(self.a_last & self.final),
+            self.take_a.eq(self.step & self.a_valid & (~fresh | (loaded & (pause == 0)))),
+            self.switch.eq(self.take_a & fresh),
+            self.first.eq(Mux(fresh, complete, first)),
+            self.complete.eq(Mux(fresh, following_complete, complete)),
             self.row.eq(row),
         ]
         with m.If(self.take_a):
             m.d.sync += [
-                begin.eq(self.a_last),
+                fresh.eq(self.a_last),
                 first.eq(self.first),
-                final.eq(self.final),
+                complete.eq(self.complete),
                 row.eq(Mux(self.a_last, 0, row + 1)),
             ]
         # Row i of the next tile comes at the earliest `turn` steps after row i of this one.
         with m.If(self.take_a & self.a_last & (row < self.turn - 1)):
-            m.d.sync += wait.eq(self.turn - 1 - row)
-        with m.Elif(self.step & (wait != 0)):
-            m.d.sync += wait.eq(wait - 1)
+            m.d.sync += pause.eq(self.turn - 1 - row)
+        with m.Elif(self.step & (pause != 0)):
+            m.d.sync += pause.eq(pause - 1)
         return m

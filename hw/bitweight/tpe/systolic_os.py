@@ -28,9 +28,6 @@ class SystolicOS(OutputStationaryArray):
     cols: int = 16
     adder_stages: int = sized(1, 0, 3)
     name: ClassVar[str] = "systolic-os"
+    lanes: ClassVar[int] = 1
     hop: ClassVar[bool] = True
     broadcast_stages: ClassVar[int] = 0
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        return self.rows, self.cols, 1

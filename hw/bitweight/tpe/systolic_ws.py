@@ -8,7 +8,6 @@ from typing import ClassVar
 from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib.wiring import In, Out
 
-from bitweight.arith.segmented import SegmentedAdder
 from bitweight.block import Block
 from bitweight.notation import Nest, regroup, unroll
 from bitweight.pe.multiply_accumulate import MultiplyAccumulate
@@ -16,7 +15,7 @@ from bitweight.pe.weight_stationary import WeightStationaryPE, hop_core, start_o
 from bitweight.tpe.array import sized
 from bitweight.tpe.sequencer import Sequencer
 from bitweight.tpe.stream import Skew
-from bitweight.tpe.weight_stationary import WeightStationaryArray, WeightStationaryEngine
+from bitweight.tpe.weight_stationary import WeightStationaryArray, WeightStationaryEngine, resolved
 
 __all__ = ["SystolicWS", "SystolicWSEngine", "WeightStationaryColumn"]
 
@@ -59,8 +58,7 @@ class SystolicWS(WeightStationaryArray):
 
     def sum_latency(self, nest: Nest) -> int:
         skew = self.rows - 1 + self.cols - 1
-        adder = self.stages(nest) + 1 if nest.carry_save else 0
-        return skew + WeightStationaryPE.latency + adder
+        return skew + WeightStationaryPE.latency + self.column_latency(nest)
 
 
 class WeightStationaryColumn(Block):
@@ -136,15 +134,8 @@ class WeightStationaryColumn(Block):
             ]
             b = pe.b_out
             handed = [getattr(pe, f"row_out_{i}") for i in range(len(handed))]
-        if len(handed) == 1:
-            m.d.comb += self.word.eq(handed[0])
-            return m
-        total, carry = (core.expand(i, row) for i, row in enumerate(handed))
-        added = SegmentedAdder(core.acc, self.stages).hardware(m, total, carry, self.en)
-        word = Signal(core.acc, reset_less=True)
-        with m.If(self.en):
-            m.d.sync += word.eq(added)
-        m.d.comb += self.word.eq(word)
+        sums = [core.expand(i, row) for i, row in enumerate(handed)]
+        m.d.comb += self.word.eq(resolved(m, sums, self.stages, self.en))
         return m
 
 

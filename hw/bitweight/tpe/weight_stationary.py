@@ -7,20 +7,21 @@ Two arrays are the same in this, and differ in how the products of a column are 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from bitweight.arith.segmented import SegmentedAdder
 from bitweight.notation import Nest, interchange, split
 from bitweight.tpe.accumulation import Accumulation, turn
 from bitweight.tpe.array import Array, StreamShape, tiled
 from bitweight.tpe.sequencer import Sequencer
 from bitweight.tpe.stream import Beats, SkidBuffer, beat_layout, beat_stream
 
-__all__ = ["WeightStationaryArray", "WeightStationaryEngine"]
+__all__ = ["WeightStationaryArray", "WeightStationaryEngine", "resolved"]
 
 
 class WeightStationaryArray(Array):
@@ -66,6 +67,10 @@ class WeightStationaryArray(Array):
         """Return the registers inside of each adder: none where carries propagate elsewhere."""
         return self.adder_stages if nest.carry_save else 0
 
+    def column_latency(self, nest: Nest) -> int:
+        """Return the steps from the rows of a column's sum to its word: see :func:`resolved`."""
+        return self.stages(nest) + 1 if nest.carry_save else 0
+
     @abstractmethod
     def sum_latency(self, nest: Nest) -> int:
         """Return the steps from a row of A to its sums, which are about to be accumulated."""
@@ -100,15 +105,50 @@ class WeightStationaryArray(Array):
         return self.sum_latency(nest) + self.stages(nest) + 1
 
     def cycles(self, nest: Nest, A: np.ndarray, B: np.ndarray) -> int:
-        (M, K), N = A.shape, B.shape[1]
-        whole, rest = divmod(M, self.depth)
-        blocks = [self.depth] * whole + [rest] * (rest > 0)
+        blocks, tiles = self._blocks(A, B)
         least = max(self.rows, turn(self.stages(nest)))
-        tiles = -(-K // self.rows) * -(-N // self.cols)
         # All tiles of weights follow each other; nothing waits for the last.
         steps = tiles * sum(max(block, least) for block in blocks)
         steps += blocks[-1] - max(blocks[-1], least)
         return self.rows + steps + self.latency(nest)
+
+    def fill(self, nest: Nest, A: np.ndarray, B: np.ndarray) -> int:
+        blocks, tiles = self._blocks(A, B)
+        # The first tile of weights; of each that follows, what lasts longer than the block before.
+        waits = [max(self.rows - block, 0) for block in blocks]
+        return self.rows + tiles * sum(waits) - waits[-1]
+
+    def _blocks(self, A: np.ndarray, B: np.ndarray) -> tuple[list[int], int]:
+        """Return the rows of each block, and the tiles of weights for each of them."""
+        whole, rest = divmod(len(A), self.depth)
+        tiles = -(-len(B) // self.rows) * -(-B.shape[1] // self.cols)
+        return [self.depth] * whole + [rest] * (rest > 0), tiles
+
+
+def resolved(m: Module, rows: Sequence[Value], stages: int, en: Value) -> Value:
+    """Return the sum of a column as one word: its only row, or its two rows added up.
+
+    Latency: 0 steps for one row, ``stages + 1`` for two. Throughput: one sum per step.
+
+    Parameters
+    ----------
+    m
+        To which the adder and its registers are added.
+    rows
+        Signed words of the same width.
+    stages
+        Registers inside the adder; another one follows it.
+    en
+        Nothing changes without it.
+    """
+    if len(rows) == 1:
+        return rows[0]
+    total, carry = rows
+    added = SegmentedAdder(len(total), stages).hardware(m, total, carry, en)
+    registered = Signal(len(total), reset_less=True)
+    with m.If(en):
+        m.d.sync += registered.eq(added)
+    return registered
 
 
 class WeightStationaryEngine(wiring.Component):
@@ -172,7 +212,7 @@ class WeightStationaryEngine(wiring.Component):
         ]
 
         # The flags of a row wait for its sums; they come one step ahead of them.
-        flags = Cat(sequencer.last, sequencer.final, sequencer.first, sequencer.row)
+        flags = Cat(self.a.payload.last, sequencer.complete, sequencer.first, sequencer.row)
         steps = array.sum_latency(nest) - 1
         valid = Signal(steps)
         waiting = Signal(steps * len(flags), reset_less=True)
@@ -188,7 +228,7 @@ class WeightStationaryEngine(wiring.Component):
             accumulation.en.eq(step),
             accumulation.valid.eq(valid[-1]),
             accumulation.last.eq(arrived[0]),
-            accumulation.final.eq(arrived[1]),
+            accumulation.complete.eq(arrived[1]),
             accumulation.first.eq(arrived[2]),
             accumulation.row.eq(arrived[3:]),
             accumulation.words.eq(self.sums(m, step, sequencer)),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bitweight.notation.nest import IllegalMove, Nest
+from bitweight.notation.nest import Nest
+from bitweight.notation.primitives import IllegalMove
 
 __all__ = ["Transformation"]
 

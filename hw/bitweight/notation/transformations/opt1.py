@@ -12,7 +12,8 @@ total that rests while other results are worked on may have its carries propagat
 from __future__ import annotations
 
 from bitweight.notation.moves import hoist, merge
-from bitweight.notation.nest import IllegalMove, Nest
+from bitweight.notation.nest import Nest
+from bitweight.notation.primitives import IllegalMove
 from bitweight.notation.transformations.base import Transformation
 
 __all__ = ["OPT1"]

@@ -8,7 +8,8 @@ and the logarithm of the lanes, and one shift serves all lanes. Digits are made 
 from __future__ import annotations
 
 from bitweight.notation.moves import hoist, interchange, regroup
-from bitweight.notation.nest import IllegalMove, Nest
+from bitweight.notation.nest import Nest
+from bitweight.notation.primitives import IllegalMove
 from bitweight.notation.transformations.base import Transformation
 from bitweight.notation.transformations.opt1 import OPT1
 

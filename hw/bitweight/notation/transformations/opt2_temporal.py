@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from bitweight.notation.inverse import fuse, repeat, roll
 from bitweight.notation.moves import hoist, interchange, regroup
-from bitweight.notation.nest import IllegalMove, Nest
+from bitweight.notation.nest import Nest
+from bitweight.notation.primitives import IllegalMove
 from bitweight.notation.transformations.base import Transformation
 from bitweight.notation.transformations.opt2 import OPT2
 

@@ -1,4 +1,4 @@
-"""Writing results: a file is either whole or not there."""
+"""Writing files: they are either whole or not there."""
 
 from __future__ import annotations
 

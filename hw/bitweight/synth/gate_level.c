@@ -1,0 +1,135 @@
+/* Gate-level simulation without delays: one pass over the gates in the order of their levels gives
+   every net its settled value, and the changes from one clock cycle to the next are counted. */
+
+#include <stdint.h>
+#include <string.h>
+
+/* Gates come in runs of equal level and equal number of inputs. The value of a gate is looked up
+   in its truth table, whose index has input i in bit i. */
+typedef struct {
+    int64_t nets, runs, flops;
+    const int64_t *run_gates, *run_inputs; /* gates of each run, inputs of each of them */
+    const int32_t *inputs, *output, *table; /* of the gates, one after the other */
+    const uint8_t *tables;
+    const int32_t *next, *state; /* of each flip-flop: what it takes, and what it drives */
+    uint8_t *value, *before, *taken;
+    uint32_t *toggles;
+} netlist;
+
+/* One stream: its nets, and the bits of its beats, payload bit 0 first. */
+typedef struct {
+    int64_t width, beats;
+    const int32_t *payload;
+    int32_t valid, ready;
+    uint8_t *bits;
+} stream;
+
+static inline const int32_t *pass(const netlist *n, const int32_t *in, int64_t from, int64_t to,
+                                  int count) {
+    for (int64_t gate = from; gate < to; gate++) {
+        uint32_t index = 0;
+        for (int i = 0; i < count; i++)
+            index |= (uint32_t)n->value[in[i]] << i;
+        n->value[n->output[gate]] = n->tables[n->table[gate] + index];
+        in += count;
+    }
+    return in;
+}
+
+static void settle(const netlist *n) {
+    const int32_t *in = n->inputs;
+    int64_t gate = 0;
+    for (int64_t run = 0; run < n->runs; run++) {
+        int64_t end = gate + n->run_gates[run];
+        switch (n->run_inputs[run]) { /* a count that the compiler knows unrolls the loop */
+        case 1: in = pass(n, in, gate, end, 1); break;
+        case 2: in = pass(n, in, gate, end, 2); break;
+        case 3: in = pass(n, in, gate, end, 3); break;
+        case 4: in = pass(n, in, gate, end, 4); break;
+        case 5: in = pass(n, in, gate, end, 5); break;
+        default: in = pass(n, in, gate, end, (int)n->run_inputs[run]); break;
+        }
+        gate = end;
+    }
+}
+
+static void rising_edge(const netlist *n) {
+    for (int64_t i = 0; i < n->flops; i++)
+        n->taken[i] = n->value[n->next[i]];
+    for (int64_t i = 0; i < n->flops; i++)
+        n->value[n->state[i]] = n->taken[i];
+}
+
+static void count(const netlist *n) {
+    for (int64_t i = 0; i < n->nets; i++)
+        n->toggles[i] += n->value[i] ^ n->before[i];
+}
+
+/* Offer the next beat of an input; when there is none, the payload stays as it is. */
+static void offer(const netlist *n, const stream *s, int64_t sent) {
+    n->value[s->valid] = sent < s->beats;
+    if (sent < s->beats)
+        for (int64_t i = 0; i < s->width; i++)
+            n->value[s->payload[i]] = s->bits[sent * s->width + i];
+}
+
+/* Send all beats of the two inputs, never stalling, until the output has given all of its own.
+
+   Toggles are counted from the cycle in which the first operand is taken to that in which the last
+   result is. Returns the number of these cycles, or -1 where `limit` cycles do not suffice. */
+int64_t run_streams(const netlist *n, int32_t reset, int64_t resets, const stream *in, stream *out,
+                    int64_t limit) {
+    int64_t sent[2] = {0, 0}, got = 0, cycles = 0;
+    n->value[out->ready] = 1;
+    n->value[reset] = 1;
+    for (int64_t i = 0; i < resets; i++) {
+        for (int s = 0; s < 2; s++)
+            n->value[in[s].valid] = 0;
+        settle(n);
+        rising_edge(n);
+    }
+    n->value[reset] = 0;
+    settle(n);
+    memcpy(n->before, n->value, (size_t)n->nets);
+    for (int64_t cycle = 0; cycle < limit; cycle++) {
+        int taken[2];
+        for (int s = 0; s < 2; s++)
+            offer(n, &in[s], sent[s]);
+        settle(n);
+        for (int s = 0; s < 2; s++)
+            taken[s] = n->value[in[s].valid] & n->value[in[s].ready];
+        if (cycles || taken[0] || taken[1]) {
+            cycles++;
+            count(n);
+        }
+        memcpy(n->before, n->value, (size_t)n->nets);
+        for (int s = 0; s < 2; s++)
+            sent[s] += taken[s];
+        if (n->value[out->valid]) {
+            for (int64_t i = 0; i < out->width; i++)
+                out->bits[got * out->width + i] = n->value[out->payload[i]];
+            if (++got == out->beats)
+                return cycles;
+        }
+        rising_edge(n);
+    }
+    return -1;
+}
+
+/* Set the given inputs cycle by cycle, and keep the settled values of the given nets.
+
+   Toggles are counted from the second cycle on: the first has nothing to compare with. */
+void run_trace(const netlist *n, int64_t cycles, int64_t driven, const int32_t *drive,
+               const uint8_t *values, int64_t watched, const int32_t *watch, uint8_t *seen) {
+    for (int64_t cycle = 0; cycle < cycles; cycle++) {
+        for (int64_t i = 0; i < driven; i++)
+            n->value[drive[i]] = values[cycle * driven + i];
+        settle(n);
+        for (int64_t i = 0; i < watched; i++)
+            seen[cycle * watched + i] = n->value[watch[i]];
+        if (cycle)
+            count(n);
+        memcpy(n->before, n->value, (size_t)n->nets);
+        rising_edge(n);
+    }
+}

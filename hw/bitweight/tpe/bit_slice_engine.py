@@ -1,0 +1,236 @@
+"""The hardware of bit-slice arrays: columns of digits, banks, planes of PEs, and the drain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from bitweight.arith import ENCODINGS
+from bitweight.notation import Nest
+from bitweight.pe.bit_serial import OneDigit
+from bitweight.pe.carry_save import CarrySaveMac
+from bitweight.tpe.array import StreamShape
+from bitweight.tpe.banks import Arbiter
+from bitweight.tpe.digit_column import DigitColumn
+from bitweight.tpe.layout import BlockLayout
+from bitweight.tpe.loader import Loader
+from bitweight.tpe.merge import MergeColumn
+from bitweight.tpe.plane import Plane
+from bitweight.tpe.stream import SkidBuffer, beat_layout, beat_stream
+
+__all__ = ["BitSliceEngine"]
+
+
+class BitSliceEngine(wiring.Component):
+    """The array behind its streams.
+
+    Operands are taken together, a beat of each, as long as the buffers have room. A result beat
+    that is not taken stops the array as a whole, in the cycle after.
+
+    Latency: depends on A; at least ``array.latency``. Throughput: a digit of every lane and a beat
+    of operands per cycle; ``array.schedule`` is exact.
+
+    Parameters
+    ----------
+    streams
+        The shapes of its ports.
+    layout
+        Of the buffers.
+    core
+        The step of the PEs.
+    nest
+        What is computed.
+    rows
+        PEs of a column.
+    stages
+        Registers inside the adders of a column.
+
+    Attributes
+    ----------
+    a, b : In(stream)
+        Words of A for each column and of B for each PE of a column; ``last`` with a tile's last.
+    c : Out(stream)
+        An element of C of every column; ``last`` with that of the last PE.
+    """
+
+    def __init__(
+        self,
+        streams: Mapping[str, StreamShape],
+        layout: BlockLayout,
+        core: CarrySaveMac,
+        nest: Nest,
+        rows: int,
+        stages: int,
+    ) -> None:
+        self.layout, self.core, self.nest = layout, core, nest
+        self.digit = OneDigit(ENCODINGS[nest.encoding.name])
+        self.rows, self.stages = rows, stages
+        directions = {"in": In, "out": Out}
+        super().__init__(
+            {
+                name: directions[shape.direction](beat_stream(shape.lanes, shape.bits))
+                for name, shape in streams.items()
+            }
+        )
+
+    @staticmethod
+    def latency_of(nest: Nest, stages: int) -> int:
+        """Return the steps from the end of a tile's last pass to the first result beat."""
+        return _delay(nest) + MergeColumn.latency_of(stages)
+
+    @staticmethod
+    def release_of(rows: int) -> int:
+        """Return the steps from the end of a block until no PE reads its operands any more."""
+        return rows
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        layout, nest = self.layout, self.nest
+        whole = not nest.shared_digits
+
+        # Take a beat of both operands.
+        step = Signal()
+        take = Signal()
+        sync = Signal()
+        a_held = Signal(len(self.a.payload.data.as_value()), reset_less=True)
+        b_held = Signal(len(self.b.payload.data.as_value()), reset_less=True)
+        m.submodules.loader = loader = Loader(layout, self.release_of(self.rows))
+        m.d.comb += [
+            take.eq(self.a.valid & self.b.valid & step & loader.room),
+            self.a.ready.eq(take),
+            self.b.ready.eq(take),
+            loader.en.eq(step),
+            loader.take.eq(take),
+            loader.last.eq(self.a.payload.last | self.b.payload.last),
+            loader.sync.eq(sync),
+        ]
+        with m.If(take):
+            m.d.sync += [a_held.eq(self.a.payload.data), b_held.eq(self.b.payload.data)]
+
+        # Digits of each column.
+        gap = MergeColumn.gap(self.rows, self.stages)
+        columns = [
+            DigitColumn(self.digit, nest.a.bits, layout, whole=whole, gap=gap)
+            for _ in range(layout.cols)
+        ]
+        word_bits = columns[0].word_bits
+        same = ("slot", "bank", "row")
+        for number, column in enumerate(columns):
+            m.submodules[f"digits_{number}"] = column
+            m.d.comb += [
+                column.en.eq(step),
+                column.write.eq(loader.write),
+                *(getattr(column, f"{n}_in").eq(getattr(loader, f"{n}_out")) for n in same),
+                column.data_in.eq(a_held.word_select(number, word_bits)),
+                column.start.eq(number),
+                column.last_rows.eq(loader.last_rows),
+                column.last_banks.eq(loader.last_banks),
+                column.filled.eq(loader.filled),
+                column.loaded.eq(loader.loaded),
+                column.sync.eq(sync),
+            ]
+        m.d.comb += sync.eq(Cat(column.waits for column in columns).all())
+        ends = Signal(layout.cols)
+        with m.If(step):
+            m.d.sync += ends.eq(Cat(column.ends for column in columns))
+
+        # Operands B for them, from plane to plane.
+        arbiters = [
+            Arbiter(
+                layout.cols,
+                layout.bank_bits,
+                columns[0].place_bits,
+                layout.slot_bits,
+                columns[0].payload_bits,
+            )
+            for _ in range(layout.lanes)
+        ]
+        for lane, arbiter in enumerate(arbiters):
+            m.submodules[f"arbiter_{lane}"] = arbiter
+            m.d.comb += [
+                arbiter.en.eq(step),
+                arbiter.slot.eq(loader.slot),
+                *(
+                    getattr(arbiter, name).eq(
+                        Cat(
+                            getattr(column, name).word_select(lane, bits // layout.cols)
+                            for column in columns
+                        )
+                    )
+                    for name, bits in (
+                        (name, len(getattr(arbiter, name)))
+                        for name in ("asks", "bank", "place", "payload")
+                    )
+                ),
+                *(
+                    column.served[lane].eq(arbiter.served[number])
+                    for number, column in enumerate(columns)
+                ),
+            ]
+        chain = {
+            "address": Cat(arbiter.address_out for arbiter in arbiters),
+            "bank": Cat(arbiter.bank_out for arbiter in arbiters),
+            "payload": Cat(arbiter.payload_out for arbiter in arbiters),
+            "ends": ends,
+        }
+        write = Cat(
+            lane & (loader.bank_out == bank) for lane in loader.write for bank in range(layout.cols)
+        )
+        planes = [
+            Plane(self.core, self.digit, nest.a.bits, layout, whole=whole) for _ in range(self.rows)
+        ]
+        for number, plane in enumerate(planes):
+            m.submodules[f"plane_{number}"] = plane
+            m.d.comb += [
+                plane.en.eq(step),
+                plane.write.eq(write),
+                plane.row_in.eq(loader.row_out),
+                plane.slot_in.eq(loader.slot_out),
+                plane.data_in.eq(b_held.word_select(number, len(plane.data_in))),
+                *(getattr(plane, f"{name}_in").eq(value) for name, value in chain.items()),
+            ]
+            chain = {name: getattr(plane, f"{name}_out") for name in chain}
+
+        # Results: all columns end a tile in the same step.
+        merges = []
+        for number, column in enumerate(columns):
+            merge = MergeColumn(
+                self.core,
+                nest.passes,
+                self.rows,
+                nest.acc,
+                self.stages,
+                _delay(nest),
+            )
+            m.submodules[f"merge_{number}"] = merge
+            merges.append(merge)
+            m.d.comb += [
+                merge.en.eq(step),
+                merge.ends.eq(column.ends),
+                merge.turn.eq(column.turn),
+                merge.first.eq(loader.first & column.turn[0]),
+                merge.complete.eq(loader.complete & column.turn[-1]),
+            ]
+            for i, row in enumerate(self.core.rows):
+                drained = [
+                    getattr(plane, f"drain_{i}").word_select(number, len(row)) for plane in planes
+                ]
+                m.d.comb += getattr(merge, f"drain_{i}").eq(Cat(drained))
+        m.submodules.skid = skid = SkidBuffer(beat_layout(layout.cols, nest.acc).size)
+        m.d.comb += [
+            step.eq(skid.in_ready),
+            skid.in_payload.eq(Cat(*(merge.result for merge in merges), merges[0].last)),
+            skid.in_valid.eq(merges[0].valid),
+            self.c.payload.eq(skid.out_payload),
+            self.c.valid.eq(skid.out_valid),
+            skid.out_ready.eq(self.c.ready),
+        ]
+        return m
+
+
+def _delay(nest: Nest) -> int:
+    """Return the steps from the end of a pass to the pair of the first PE."""
+    return 1 + Plane.latency_of(whole=not nest.shared_digits)

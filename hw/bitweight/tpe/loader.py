@@ -1,0 +1,163 @@
+"""What comes into the operand buffers of a bit-slice array, and what is in them."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib.wiring import In, Out
+
+from bitweight.block import Block
+from bitweight.tpe.layout import BlockLayout
+
+__all__ = ["Loader"]
+
+
+class Loader(Block):
+    """Puts words where they belong, and counts blocks.
+
+    A beat is a word of every operand. A block ends with the last beat of a tile, or when it is
+    full. As many blocks as there are slots are taken; the slot of a block is free again some steps
+    after its end, when the last PE has read it.
+
+    Latency: a word is written, and counted, in the step after that in which it is taken.
+    Throughput: a beat per step. Reset empties the buffers.
+
+    Parameters
+    ----------
+    layout
+        Of the buffers.
+    release
+        Steps from the end of a block until its slot is free; ends are no closer to each other.
+
+    Attributes
+    ----------
+    en : In(1)
+        Nothing changes without it.
+    take, last : In(1)
+        A beat is taken, and it is the last of its tile.
+    sync : In(1)
+        The present block ends.
+    room : Out(1)
+        A beat can be taken.
+    write, slot_out, bank_out, row_out : Out
+        Where the beat goes that was taken in the step before; a bit of `write` for each lane.
+    last_rows, last_banks, filled : Out
+        Of each lane and slot: where the last word is, and whether there is any.
+    loaded : Out
+        Complete blocks, the present one included.
+    slot, first, complete : Out
+        Of the present block: its slot, whether it is the first of its tile, and the last.
+    """
+
+    block_name = "loader"
+
+    def __init__(self, layout: BlockLayout, release: int) -> None:
+        self.layout, self.release = layout, release
+        self.key = (layout, release)
+        ends = layout.lanes * layout.depth
+        super().__init__(
+            {
+                **{name: In(1) for name in ("en", "take", "last", "sync")},
+                "room": Out(1),
+                "write": Out(layout.lanes),
+                "slot_out": Out(layout.slot_bits),
+                "bank_out": Out(layout.bank_bits),
+                "row_out": Out(layout.row_bits),
+                "last_rows": Out(ends * layout.row_bits),
+                "last_banks": Out(ends * layout.bank_bits),
+                "filled": Out(ends),
+                "loaded": Out(range(layout.depth + 1)),
+                "slot": Out(layout.slot_bits),
+                "first": Out(1),
+                "complete": Out(1),
+            }
+        )
+
+    def build(self) -> Module:
+        m = Module()
+        layout = self.layout
+        count = Signal(range(layout.beats))
+        occupied = Signal(range(layout.depth + 1))
+        pause = Signal(range(self.release + 1))
+        taken = Signal()
+        ended = Signal()
+        tile = Signal()
+        ends = self.last | (count == layout.beats - 1)
+        frees = pause == 1
+        m.d.comb += self.room.eq(occupied != layout.depth)
+        with m.If(self.en):
+            m.d.sync += [
+                taken.eq(self.take),
+                ended.eq(ends),
+                tile.eq(self.last),
+                occupied.eq(occupied + (self.take & ends) - frees),
+            ]
+            with m.If(self.take):
+                m.d.sync += count.eq(Mux(ends, 0, count + 1))
+            with m.If(self.sync):
+                m.d.sync += pause.eq(self.release)
+            with m.Elif(pause != 0):
+                m.d.sync += pause.eq(pause - 1)
+
+        # The word that was taken goes to the next lane, bank, row.
+        lane = Signal(layout.lanes, init=1)
+        bank = Signal(layout.bank_bits)
+        row = Signal(layout.row_bits)
+        slot = Signal(layout.slot_bits)
+        opens = Signal(init=1)  # it is the first of its block
+        complete = Signal(layout.depth)
+        whole = taken & ended
+        m.d.comb += [
+            self.write.eq(lane & taken.replicate(layout.lanes)),
+            self.slot_out.eq(slot),
+            self.bank_out.eq(bank),
+            self.row_out.eq(row),
+        ]
+        with m.If(self.en & taken):
+            m.d.sync += [lane.eq(Cat(lane[-1], lane[:-1])), opens.eq(ended)]
+            with m.If(lane[-1]):
+                m.d.sync += bank.eq(bank + 1)
+                with m.If(bank == layout.cols - 1):
+                    m.d.sync += [bank.eq(0), row.eq(row + 1)]
+            with m.If(ended):
+                m.d.sync += [
+                    lane.eq(1),
+                    bank.eq(0),
+                    row.eq(0),
+                    slot.eq(Mux(slot == layout.depth - 1, 0, slot + 1)),
+                    complete.bit_select(slot, 1).eq(tile),
+                ]
+        rows, banks = [], []
+        filled = Signal(layout.lanes * layout.depth)
+        m.d.comb += self.filled.eq(filled)
+        for i in range(layout.lanes):
+            for j in range(layout.depth):
+                last_row = Signal(layout.row_bits, name=f"last_row_{i}_{j}")
+                last_bank = Signal(layout.bank_bits, name=f"last_bank_{i}_{j}")
+                rows.append(last_row)
+                banks.append(last_bank)
+                with m.If(self.en & taken & (slot == j)):
+                    with m.If(lane[i]):
+                        m.d.sync += [last_row.eq(row), last_bank.eq(bank)]
+                        m.d.sync += filled[i * layout.depth + j].eq(1)
+                    with m.Elif(opens):
+                        m.d.sync += [last_row.eq(0), filled[i * layout.depth + j].eq(0)]
+        m.d.comb += [self.last_rows.eq(Cat(rows)), self.last_banks.eq(Cat(banks))]
+
+        # The block that is worked on.
+        loaded = Signal(range(layout.depth + 1))
+        present = Signal(layout.slot_bits)
+        first = Signal(init=1)
+        m.d.comb += [
+            self.loaded.eq(loaded),
+            self.slot.eq(present),
+            self.first.eq(first),
+            self.complete.eq(complete.bit_select(present, 1)),
+        ]
+        with m.If(self.en):
+            m.d.sync += loaded.eq(loaded + whole - self.sync)
+            with m.If(self.sync):
+                m.d.sync += [
+                    present.eq(Mux(present == layout.depth - 1, 0, present + 1)),
+                    first.eq(self.complete),
+                ]
+        return m

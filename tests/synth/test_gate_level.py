@@ -1,0 +1,272 @@
+"""Gate-level simulation: against Icarus, against the RTL block by block, and what it refuses."""
+
+import re
+import subprocess
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from bitweight import catalog
+from bitweight.emit import emit
+from bitweight.stats import draw_quantised
+from bitweight.synth import ToolError, find_technology, gate_level, power, synthesise, tools
+from bitweight.synth.cell_power import cell_power
+from bitweight.synth.gate_level import run_gemm, run_trace
+from bitweight.synth.netlist import read_netlist
+
+SMALL = catalog["systolic-os-opt1-small"].with_(rows=2, cols=2, a=4, b=4, acc=16)
+PERIOD = 3.0
+
+
+def operands(design, rng, size=(6, 24, 4)):
+    M, K, N = size
+    return draw_quantised(rng, (M, K), design.a), draw_quantised(rng, (K, N), design.b)
+
+
+def settled(vcd):
+    """Return the settled bits of every variable, ``x`` for unknown, just before each rising edge.
+
+    A clock cycle has 10 units and its edge at 5. Names are paths; bits are [cycles, width], bit 0
+    first, from the cycle on in which the dump begins.
+    """
+    names, scopes = {}, []
+    for scope, up, width, code, name in re.findall(
+        r"\$scope module (\S+) \$end|\$(upscope) \$end|\$var \S+ (\d+) (\S+) (\S+)[^$]*\$end", vcd
+    ):
+        if scope:
+            scopes.append(scope)
+        elif up:
+            scopes.pop()
+        else:
+            names["/".join([*scopes, name])] = (code, int(width))
+    value = {code: "x" for code, _ in names.values()}
+    seen = {code: [] for code in value}
+    for line in vcd[vcd.index("$enddefinitions") :].splitlines()[1:]:
+        if line.startswith("#"):
+            if int(line[1:]) % 10 == 5:  # all before the edge has settled
+                for code, bits in value.items():
+                    seen[code].append(bits)
+        elif line[:1] in ("0", "1", "x", "z") and line[1:] in value:
+            value[line[1:]] = line[0]
+        elif line.startswith("b"):
+            bits, code = line[1:].split()
+            value[code] = bits
+    found = {}
+    for name, (code, width) in names.items():
+        fill = [
+            ("x" if bits[0] == "x" else "0") * (width - len(bits)) + bits for bits in seen[code]
+        ]
+        found[name] = np.array([list(bits[::-1]) for bits in fill])
+    return found
+
+
+def simulate(folder, bench, *sources):
+    """Run a bench under Icarus; return what its ``waves.vcd`` has settled to."""
+    for name, text in zip(("bench.v", "design.v"), (bench, sources[0]), strict=True):
+        (folder / name).write_text(text)
+    files = ["bench.v", "design.v", *sources[1:]]
+    for command in (["iverilog", "-s", "bench", "-o", "sim", *files], ["vvp", "sim"]):
+        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return settled((folder / "waves.vcd").read_text())
+
+
+@pytest.mark.parametrize("name", ["generic", "sky130hd", "asap7"])
+def test_as_icarus_counts(name, tech_path, tmp_path, rng):
+    technology = find_technology(name)
+    made = emit(SMALL)
+    top = f"{made.top}_pe"
+    netlist = synthesise(made.verilog, top, technology, PERIOD).netlist
+    flat = read_netlist(netlist, top, technology, tmp_path)
+    outputs = {"a_out", "b_out", "last_out", "drain_0", "drain_1"}
+    inputs = {
+        port: rng.integers(2, size=(120, len(nets)), dtype=np.uint8)
+        for port, nets in flat.ports.items()
+        if port not in outputs | {"clk"}
+    }
+    inputs["rst"][:] = 0
+    inputs["rst"][:2] = 1
+    # Registers without a reset are known once a tile has begun anew.
+    inputs["en"][:8] = inputs["last_in"][:8] = 1
+    signals = "".join(f"reg [{bits.shape[1] - 1}:0] {port};" for port, bits in inputs.items())
+    ports = ", ".join(f".{port}({port})" for port in (*inputs, "clk"))
+    steps = "".join(
+        "".join(f"{port} = {bits.shape[1]}'b{''.join(map(str, bits[at, ::-1]))}; "
+                for port, bits in inputs.items())
+        + "#4 " + ('$dumpfile("waves.vcd"); $dumpvars(0, dut); ' if at == 8 else "")
+        + "#1 clk = 1; #5 clk = 0;\n"
+        for at in range(120)
+    )  # fmt: skip
+    bench = f"module bench; reg clk = 0; {signals} {top} dut({ports});\ninitial begin\n{steps}end\n"
+    models = "\n".join(
+        f"read_liberty -ignore_miss_func -ignore_miss_dir -ignore_miss_data_latch {path}"
+        for path in technology.library.files
+    )
+    (tmp_path / "models.ys").write_text(f"{models}\nwrite_verilog -noattr models.v\n")
+    tools.yosys(tmp_path, "models.ys", 100)
+    waves = simulate(tmp_path, bench + "endmodule\n", netlist, "models.v")
+    wires = {path: bits for path, bits in waves.items() if path.count("/") == 2}
+    counted = {
+        path.split("/")[-1]: int((bits[1:] != bits[:-1]).sum()) for path, bits in wires.items()
+    }
+    # Icarus dumps from cycle 8 on; the same of ours are all changes less those up to it.
+    whole, _ = run_trace(flat, inputs)
+    early, _ = run_trace(flat, {port: bits[:9] for port, bits in inputs.items()})
+    ours = whole.toggles - early.toggles
+    for port, nets in flat.ports.items():
+        if port != "clk":
+            assert counted[port] == ours[nets].sum(), port
+    # Inside, a net may have several names in Verilog; each of ours is there with its count.
+    inside = np.setdiff1d(flat.output_net, np.concatenate(list(flat.ports.values())))
+    assert ours[inside].sum() > 1000
+    assert not Counter(ours[inside].tolist()) - Counter(counted.values())
+
+
+def rtl_waves(folder, made, design, A, B, paths):
+    """Multiply on the Verilog under Icarus; return the ports of some instances, cycle by cycle."""
+    sent = design.pack(A, B)
+    shapes = design.streams
+    width = {name: shape.lanes * shape.bits + 1 for name, shape in shapes.items()}
+    memories = drive = ""
+    for name in "ab":
+        beats = getattr(sent, name)
+        lines = [
+            "".join(np.binary_repr(int(x), shapes[name].bits) for x in row[::-1])
+            for row in beats.data
+        ]
+        text = "\n".join(f"{int(last)}{line}" for last, line in zip(beats.last, lines, strict=True))
+        (folder / f"{name}.txt").write_text(text + "\n")
+        memories += f"""
+  reg [{width[name] - 1}:0] {name}[0:{len(lines)}]; integer {name}_at = 0; wire {name}_ready;
+  wire {name}_valid = !rst && {name}_at < {len(lines)};
+  initial $readmemb("{name}.txt", {name});
+  always @(posedge clk) if ({name}_valid && {name}_ready) {name}_at <= {name}_at + 1;"""
+        drive += f"""
+    .{name}__payload({name}[{name}_at < {len(lines)} ? {name}_at : {len(lines) - 1}]),
+    .{name}__valid({name}_valid), .{name}__ready({name}_ready),"""
+    dumps = " ".join(f"$dumpvars(1, dut.{path.strip('/').replace('/', '.')});" for path in paths)
+    bench = f"""module bench;
+  reg clk = 0, rst = 1; integer results = 0; wire c_valid; wire [{width["c"] - 1}:0] c;{memories}
+  {made.top} dut(.clk(clk), .rst(rst),{drive}
+    .c__payload(c), .c__valid(c_valid), .c__ready(1'b1));
+  always #5 clk = ~clk;
+  initial begin #13 $dumpfile("waves.vcd"); {dumps} #20 rst = 0; end
+  always @(posedge clk) if (!rst && c_valid) begin
+    results = results + 1;
+    if (results == {design.output_beats(A.shape[0], B.shape[1])}) #6 $finish;
+  end
+endmodule
+"""
+    return simulate(folder, bench, made.verilog)
+
+
+@pytest.mark.parametrize("name", ["systolic-os-mac", "systolic-os-opt1"])
+def test_blocks_on_the_ports_of_the_rtl(name, tmp_path, rng):
+    # An element alone, on what it sees in the array's RTL: it gives what the RTL gives, and the
+    # sum of such elements is what the array, simulated whole, finds for them.
+    design = catalog[name].with_(rows=4, cols=4)
+    A, B = operands(design, rng, (12, 48, 8))
+    made = emit(design)
+    technology = find_technology("generic")
+    synthesis = synthesise(made.verilog, made.top, technology, 4.0)
+    whole = power(design, technology, 4.0, A, B, synthesis=synthesis)
+    netlist = read_netlist(synthesis.netlist, made.top, technology, tmp_path)
+    elements = [path for path, module in netlist.instances if module == f"{made.top}_pe"]
+    chosen = [elements[at] for at in (0, 3, 12, 15, int(rng.integers(16)))]
+    waves = rtl_waves(tmp_path, made, design, A, B, chosen)
+    block = read_netlist(synthesis.netlist, f"{made.top}_pe", technology, tmp_path)
+    totals = []
+    for path in chosen:
+        seen = {port: waves[f"bench/dut/{path}{port}"] for port in block.ports if port != "clk"}
+        outputs = tuple(port for port in seen if port.endswith("_out") or port.startswith("drain"))
+        inputs = {
+            port: (bits == "1").astype(np.uint8)
+            for port, bits in seen.items()
+            if port not in outputs
+        }
+        run, found = run_trace(block, inputs, outputs)
+        assert 0 <= run.cycles - design.cycles(A, B) <= 3  # two of reset, one before the operands
+        for port in outputs:
+            # Registers without a reset are known once the first tile has begun.
+            assert (found[port][6:] == (seen[port][6:] == "1")).all(), port
+        cells = cell_power(block, run.toggles / run.cycles, tmp_path, f"{made.top}_pe",
+                           technology, whole.period_ns)  # fmt: skip
+        totals.append(
+            sum(part.sum() for part in (cells.internal, cells.switching, cells.clock_pins))
+        )
+    print(f"{16 * np.mean(totals) / whole.blocks['pe'].total:.4f} of the whole")
+    assert 16 * np.mean(totals) == pytest.approx(whole.blocks["pe"].total, rel=0.05)
+
+
+def test_flat_is_as_right_as_hierarchical(rng, tmp_path):
+    A, B = operands(SMALL, rng)
+    made = emit(SMALL)
+    flat = synthesise(made.verilog, made.top, "generic", PERIOD, hierarchical=False)
+    netlist = read_netlist(flat.netlist, made.top, find_technology("generic"), tmp_path)
+    assert set(netlist.modules) == {made.top}
+    assert run_gemm(netlist, SMALL, A, B).cycles == SMALL.cycles(A, B)
+
+
+def test_buffers_get_nets_of_their_own(tmp_path, rng):
+    # Outputs of the last element of a column lead nowhere; their nets must not be taken again.
+    design = catalog["systolic-os-opt1"].with_(rows=4, cols=4)
+    made = emit(design)
+    result = synthesise(made.verilog, made.top, "generic", 4.0)
+    assert "fanout_buffer_" in result.netlist
+    netlist = read_netlist(result.netlist, made.top, find_technology("generic"), tmp_path)
+    A, B = operands(design, rng)
+    assert run_gemm(netlist, design, A, B).cycles == design.cycles(A, B)
+
+
+BROKEN = {
+    "more than one driver": "INV_X1 a (.A(x), .Y(y));\n INV_X1 b (.A(clk), .Y(y));",
+    "a loop of gates": "INV_X1 a (.A(y), .Y(n));\n INV_X1 b (.A(n), .Y(y));",
+    "is not clocked by its port clk": "DFF_X1 a (.CK(x), .D(clk), .Q(y));",
+    "holds NIX, for which": "NIX a (.A(x), .Y(y));",
+}
+
+
+@pytest.mark.parametrize("message", BROKEN)
+def test_broken_netlists(message, tmp_path):
+    text = (
+        "module m(clk, x, y);\n input clk, x;\n output y;\n wire n;\n "
+        f"{BROKEN[message]}\nendmodule\n"
+    )
+    with pytest.raises(ToolError, match=message):
+        read_netlist(text, "m", find_technology("generic"), tmp_path)
+
+
+def test_the_compiler_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(gate_level.shutil, "which", lambda _name: None)
+    with pytest.raises(ToolError, match=r"a C compiler \(gcc\) is missing: scripts/install-system"):
+        gate_level._compile("", tmp_path / "made.so")
+    monkeypatch.undo()
+    with pytest.raises(ToolError, match=r"could not compile gate_level\.c: .*error"):
+        gate_level._compile("int f( {", tmp_path / "made.so")
+    assert not (tmp_path / "made.so").exists()
+
+
+def test_wires_through_modules(tmp_path):
+    # An output that is an input under another name, and two names of one net further down.
+    text = """module through(i, o, p);
+  input i;
+  output o, p;
+  assign o = i;
+  INV_X1 back (.A(o), .Y(p));
+endmodule
+module m(clk, x, y, z);
+  input clk, x;
+  output y, z;
+  wire n, q;
+  through first (.i(x), .o(n), .p(q));
+  through second (.i(n), .o(y), .p());
+  DFF_X1 keep (.CK(clk), .D(q), .Q(z));
+endmodule
+"""
+    netlist = read_netlist(text, "m", find_technology("generic"), tmp_path)
+    assert netlist.cells == ("keep", "first/back", "second/back")
+    assert netlist.modules == ("m", "through", "through")
+    x = np.array([[0], [1], [1], [0], [1]], dtype=np.uint8)
+    run, seen = run_trace(netlist, {"x": x}, ("y", "z"))
+    assert (seen["y"] == x).all() and (seen["z"][1:] == 1 - x[:-1]).all()
+    assert run.toggles[netlist.output_net[1:]].tolist() == [3, 3] and run.cycles == 4
