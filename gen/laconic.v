@@ -655,6 +655,7 @@ module laconic(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a__rea
   wire c__valid;
   input clk;
   wire clk;
+  reg [4:0] complete = 5'h00;
   reg done = 1'h1;
   wire [7:0] drain_in;
   wire [7:0] \drain_in$219 ;
@@ -672,7 +673,7 @@ module laconic(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a__rea
   wire \en$238 ;
   wire \en$244 ;
   wire \en$250 ;
-  reg [2:0] \end  = 3'h0;
+  reg [2:0] ending = 3'h0;
   wire ends;
   wire \ends$181 ;
   wire \ends$182 ;
@@ -690,7 +691,6 @@ module laconic(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a__rea
   wire \ends$194 ;
   wire \ends$195 ;
   wire \ends$196 ;
-  reg [4:0] \final  = 5'h00;
   reg [1:0] first = 2'h0;
   wire first_in;
   wire \first_in$218 ;
@@ -1105,8 +1105,8 @@ module laconic(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a__rea
   assign \$241  = load & begins;
   assign \$242  = busy & done;
   assign \$243  = \$242  & last;
-  assign \$244  = turn | { 7'h00, \end [2] };
-  assign \$245  = step ? { turn[6:0], \end [2] } : \$244 ;
+  assign \$244  = turn | { 7'h00, ending[2] };
+  assign \$245  = step ? { turn[6:0], ending[2] } : \$244 ;
   assign \$246  = | turn;
   always @(posedge clk)
     done <= \$247 ;
@@ -1129,19 +1129,19 @@ module laconic(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a__rea
   always @(posedge clk)
     first <= \$256 ;
   always @(posedge clk)
-    \end  <= \$257 ;
+    ending <= \$257 ;
   always @(posedge clk)
     turn <= \$258 ;
   always @(posedge clk)
     valid <= \$259 ;
   always @(posedge clk)
-    \final  <= \$260 ;
-  assign \$procmux$109_Y  = step ? { \final [3:0], turn[7] } : \final ;
+    complete <= \$260 ;
+  assign \$procmux$109_Y  = step ? { complete[3:0], turn[7] } : complete;
   assign \$260  = rst ? 5'h00 : \$procmux$109_Y ;
   assign \$procmux$113_Y  = step ? { valid[3:0], \$246  } : valid;
   assign \$259  = rst ? 5'h00 : \$procmux$113_Y ;
   assign \$258  = rst ? 8'h00 : \$245 ;
-  assign \$257  = rst ? 3'h0 : { \end [1:0], \$243  };
+  assign \$257  = rst ? 3'h0 : { ending[1:0], \$243  };
   assign \$256  = rst ? 2'h0 : { first[0], \$241  };
   assign \$procmux$123_Y  = leaves ? 1'h1 : free;
   assign \$procmux$125_Y  = \$240  ? 1'h0 : \$procmux$123_Y ;
@@ -1397,7 +1397,7 @@ module laconic(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a__rea
   );
   laconic_skid_buffer skid (
     .clk(clk),
-    .in_payload({ \final [4], \result$265 , \result$264 , \result$263 , \result$262 , \result$261 , \result$260 , \result$259 , result }),
+    .in_payload({ complete[4], \result$265 , \result$264 , \result$263 , \result$262 , \result$261 , \result$260 , \result$259 , result }),
     .in_ready(step),
     .in_valid(valid[4]),
     .out_payload(c__payload),
@@ -1872,7 +1872,7 @@ module laconic(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a__rea
   assign out_valid = c__valid;
   assign out_payload = c__payload;
   assign in_valid = valid[4];
-  assign in_payload = { \final [4], \result$265 , \result$264 , \result$263 , \result$262 , \result$261 , \result$260 , \result$259 , result };
+  assign in_payload = { complete[4], \result$265 , \result$264 , \result$263 , \result$262 , \result$261 , \result$260 , \result$259 , result };
   assign in_ready = step;
   assign \drain_in$255  = turn;
   assign \first_in$254  = first[1];

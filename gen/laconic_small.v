@@ -133,6 +133,7 @@ module laconic_small(rst, a__payload, a__valid, b__payload, b__valid, c__ready, 
   wire c__valid;
   input clk;
   wire clk;
+  reg [4:0] complete = 5'h00;
   reg done = 1'h1;
   wire [1:0] drain_in;
   wire [1:0] \drain_in$86 ;
@@ -140,13 +141,12 @@ module laconic_small(rst, a__payload, a__valid, b__payload, b__valid, c__ready, 
   wire en;
   wire \en$81 ;
   wire \en$87 ;
-  reg [2:0] \end  = 3'h0;
+  reg [2:0] ending = 3'h0;
   wire ends;
   wire \ends$66 ;
   wire \ends$67 ;
   wire \ends$68 ;
   wire \ends$69 ;
-  reg [4:0] \final  = 5'h00;
   reg [1:0] first = 2'h0;
   wire first_in;
   wire \first_in$85 ;
@@ -221,13 +221,13 @@ module laconic_small(rst, a__payload, a__valid, b__payload, b__valid, c__ready, 
   always @(posedge clk)
     first <= \$44 ;
   always @(posedge clk)
-    \end  <= \$45 ;
+    ending <= \$45 ;
   always @(posedge clk)
     turn <= \$46 ;
   always @(posedge clk)
     valid <= \$47 ;
   always @(posedge clk)
-    \final  <= \$48 ;
+    complete <= \$48 ;
   assign \$1  = a__valid & b__valid;
   assign a__ready = \$1  & room;
   assign \$2  = ~ load;
@@ -264,8 +264,8 @@ module laconic_small(rst, a__payload, a__valid, b__payload, b__valid, c__ready, 
   assign \$29  = load & begins;
   assign \$30  = busy & done;
   assign \$31  = \$30  & last;
-  assign \$32  = turn | { 1'h0, \end [2] };
-  assign \$33  = step ? { turn[0], \end [2] } : \$32 ;
+  assign \$32  = turn | { 1'h0, ending[2] };
+  assign \$33  = step ? { turn[0], ending[2] } : \$32 ;
   assign \$34  = | turn;
   always @(posedge clk)
     done <= \$35 ;
@@ -279,12 +279,12 @@ module laconic_small(rst, a__payload, a__valid, b__payload, b__valid, c__ready, 
     busy <= \$39 ;
   always @(posedge clk)
     waiting_last <= \$40 ;
-  assign \$procmux$61_Y  = step ? { \final [3:0], turn[1] } : \final ;
+  assign \$procmux$61_Y  = step ? { complete[3:0], turn[1] } : complete;
   assign \$48  = rst ? 5'h00 : \$procmux$61_Y ;
   assign \$procmux$65_Y  = step ? { valid[3:0], \$34  } : valid;
   assign \$47  = rst ? 5'h00 : \$procmux$65_Y ;
   assign \$46  = rst ? 2'h0 : \$33 ;
-  assign \$45  = rst ? 3'h0 : { \end [1:0], \$31  };
+  assign \$45  = rst ? 3'h0 : { ending[1:0], \$31  };
   assign \$44  = rst ? 2'h0 : { first[0], \$29  };
   assign \$procmux$75_Y  = leaves ? 1'h1 : free;
   assign \$procmux$77_Y  = \$28  ? 1'h0 : \$procmux$75_Y ;
@@ -380,7 +380,7 @@ module laconic_small(rst, a__payload, a__valid, b__payload, b__valid, c__ready, 
   );
   laconic_small_skid_buffer skid (
     .clk(clk),
-    .in_payload({ \final [4], \result$97 , \result$96 , result }),
+    .in_payload({ complete[4], \result$97 , \result$96 , result }),
     .in_ready(step),
     .in_valid(valid[4]),
     .out_payload(c__payload),
@@ -470,7 +470,7 @@ module laconic_small(rst, a__payload, a__valid, b__payload, b__valid, c__ready, 
   assign out_valid = c__valid;
   assign out_payload = c__payload;
   assign in_valid = valid[4];
-  assign in_payload = { \final [4], \result$97 , \result$96 , result };
+  assign in_payload = { complete[4], \result$97 , \result$96 , result };
   assign in_ready = step;
   assign \drain_in$92  = turn;
   assign \first_in$91  = first[1];

@@ -199,10 +199,10 @@ class LaconicEngine(wiring.Component):
         a_rows = [self._spread(m, f"broadcast_a_{i}", word) for i, word in enumerate(a_words)]
 
         # The end of a tile follows its last terms to the accumulators, then goes down the rows.
-        end = Signal(self.array.pipeline(self.nest) - 1)
+        ending = Signal(self.array.pipeline(self.nest) - 1)
         turn = Signal(rows)
-        m.d.sync += end.eq(Cat(busy & done & last, end)[: len(end)])
-        m.d.sync += turn.eq(Mux(step, Cat(end[-1], turn)[:rows], turn | end[-1]))
+        m.d.sync += ending.eq(Cat(busy & done & last, ending)[: len(ending)])
+        m.d.sync += turn.eq(Mux(step, Cat(ending[-1], turn)[:rows], turn | ending[-1]))
         m.d.comb += leaves.eq(turn[-1] & step)
 
         columns = []
@@ -221,15 +221,15 @@ class LaconicEngine(wiring.Component):
             columns.append(column)
         stages = 2 + self.array.adder_stages
         valid = Signal(stages)
-        final = Signal(stages)
+        complete = Signal(stages)
         with m.If(step):
             m.d.sync += valid.eq(Cat(turn.any(), valid)[:stages])
-            m.d.sync += final.eq(Cat(turn[-1], final)[:stages])
+            m.d.sync += complete.eq(Cat(turn[-1], complete)[:stages])
 
         m.submodules.skid = skid = SkidBuffer(beat_layout(cols, self.nest.acc).size)
         m.d.comb += [
             step.eq(skid.in_ready),
-            skid.in_payload.eq(Cat(*(column.result for column in columns), final[-1])),
+            skid.in_payload.eq(Cat(*(column.result for column in columns), complete[-1])),
             skid.in_valid.eq(valid[-1]),
             self.c.payload.eq(skid.out_payload),
             self.c.valid.eq(skid.out_valid),
