@@ -25,7 +25,7 @@ endif
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all gen verify synth test lint setup system clean distclean help
+.PHONY: all gen verify synth measure report test lint setup system clean distclean help
 
 all: setup ## the main job: digits on the simulated RTL of both designs, and what they cost
 	$(BIN)/python -m bitweight.demo $(ARGS)
@@ -40,6 +40,12 @@ synth: setup ## synthesise and time (NAME=..., TECH=..., PERIOD=1.0,2.0)
 	set -e; for name in $(SYNTH_NAMES); do \
 	    $(BIN)/bitweight synth $$name --tech $(TECH) $(if $(PERIOD),--period-ns $(PERIOD)) $(ARGS); \
 	done
+
+measure: setup ## measure all designs against the best baselines (TECH=..., JSON in reports/)
+	$(BIN)/bitweight measure $(if $(filter-out file,$(origin TECH)),--tech $(TECH)) $(ARGS)
+
+report: setup ## tables, pictures and a page from reports/*.json
+	$(BIN)/bitweight report $(ARGS)
 
 # By file: what a file builds once for its tests is built in one worker only. (xdist 3.8 does not
 # honour its own groups, `--dist worksteal`, under pytest 9.2.)

@@ -11,7 +11,9 @@ from bitweight._version import __version__
 from bitweight.cli.bench import bench
 from bitweight.cli.describe import list_designs, show
 from bitweight.cli.gen import gen
+from bitweight.cli.measure import measure
 from bitweight.cli.power import power
+from bitweight.cli.report import report
 from bitweight.cli.run import run
 from bitweight.cli.stats import stats
 from bitweight.cli.synth import synth
@@ -34,7 +36,9 @@ def command() -> None:
     """
 
 
-for entry in (list_designs, show, stats, gen, verify, run, bench, synth, power, tech):
+for entry in (
+    list_designs, show, stats, gen, verify, run, bench, synth, power, measure, report, tech,
+):  # fmt: skip
     command.add_command(entry)
 
 

@@ -1,0 +1,55 @@
+"""`bitweight report`: tables, pictures and a page from measured records."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bitweight.files import write_files
+
+__all__ = ["report"]
+
+
+def pages() -> Any:
+    """Return the module that makes reports, or say what to install."""
+    try:
+        return importlib.import_module("bitweight.measure.pages")
+    except ModuleNotFoundError as error:
+        raise RuntimeError(
+            f"{error.name} is not installed: pip install 'bitweight[demo]'"
+        ) from None
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path), default=Path("reports"))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder to write to; FOLDER itself if not given.",
+)
+def report(folder: Path, output: Path | None) -> None:
+    """Make measured.md, measured.html and pictures from the measured-*.json in FOLDER.
+
+    Nothing is measured. FOLDER is reports/ if not given.
+    """
+    making = pages()
+    records = making.load_records(folder)
+    target = output or folder
+    drawn = making.pictures(records)
+    texts = {
+        "measured.md": making.markdown(records, list(drawn)),
+        "measured.html": making.html_page(records, drawn),
+    }
+    for name, forms in drawn.items():
+        texts[f"measured-{name}.svg"] = forms["svg"].decode()
+    for path in write_files(target, texts):
+        print(path)
+    for name, forms in drawn.items():
+        path = target / f"measured-{name}.png"
+        path.write_bytes(forms["png"])
+        print(path)
