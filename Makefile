@@ -47,10 +47,9 @@ measure: setup ## measure all designs against the best baselines (TECH=..., JSON
 report: setup ## tables, pictures and a page from reports/*.json
 	$(BIN)/bitweight report $(ARGS)
 
-# By file: what a file builds once for its tests is built in one worker only. (xdist 3.8 does not
-# honour its own groups, `--dist worksteal`, under pytest 9.2.)
+# What is left of one worker goes to the other one: the bench of the small designs is one file.
 test: setup ## all tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 lint: setup ## ruff and mypy
 	$(BIN)/ruff check hw verif tests

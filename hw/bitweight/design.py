@@ -177,12 +177,13 @@ class Design:
 
     @property
     def macs_per_cycle(self) -> float:
-        """Products that the whole array adds in a cycle.
+        """Products that the whole array adds in a cycle; at least, where zeros are left out.
 
         A product whose bit-weights follow each other takes a cycle for each of them.
         """
-        whole, rest = divmod(self.lanes, self.nest.passes)
-        return self.lanes / self.nest.passes if rest else whole
+        steps = self.array.steps(self.nest)
+        whole, rest = divmod(self.lanes, steps)
+        return self.lanes / steps if rest else whole
 
     @property
     def register_bits(self) -> int:

@@ -204,7 +204,8 @@ def test_the_notation_places_three_loops_and_keeps_pairs():
     for line in ("par mp in 2", "par np in 3", "par kp in 4", "accumulate(sum, carry over kt)"):
         assert line in text
     assert SMALL.nest.accumulator == "pair"
-    assert (SMALL.macs_per_cycle, SMALL.nest.passes) == (24, 1)
+    assert (SMALL.lanes, SMALL.nest.passes) == (24, 1)
+    assert SMALL.macs_per_cycle == 24 / 16  # four terms of each operand at most
     assert SMALL.register_bits == 6 * LaconicPE.register_bits(SMALL.array.core(SMALL.nest))
     with pytest.raises(IllegalMove, match="opt1: add runs in no temporal loop"):
         Design(Laconic(2, 2, 2), OPT1)

@@ -116,8 +116,14 @@ def _bars(
     what: str,
 ) -> Figure:
     figure = _figure(2, 4.2)
-    wide, narrow = figure.subplots(1, 2, width_ratios=(5, 3))
-    for axes, table in ((wide, "array"), (narrow, "bitslice")):
+    titles = {
+        "array": "arrays, against the best plain MAC",
+        "bitslice": "bit-slice, against Laconic",
+    }
+    shown = [table for table in titles if any(subjects(r, table=table) for r in records)]
+    ratios = [5 if table == "array" else 3 for table in shown]
+    panels = figure.subplots(1, len(shown), width_ratios=ratios, squeeze=False)[0]
+    for axes, table in zip(panels, shown, strict=True):
         names = []
         for record in records:
             for one in subjects(record, table=table):
@@ -149,9 +155,8 @@ def _bars(
         axes.set_ylabel(f"{what} over the baseline's")
         _style(axes)
         axes.grid(axis="x", visible=False)
-    wide.set_title("arrays, against the best plain MAC")
-    narrow.set_title("bit-slice, against Laconic")
-    _legend(figure, wide)
+        axes.set_title(titles[table])
+    _legend(figure, panels[0])
     return figure
 
 

@@ -115,6 +115,10 @@ class Array(ABC):
     def cycles(self, nest: Nest, A: np.ndarray, B: np.ndarray) -> int:
         """Return the exact number of clock cycles of one GEMM without stalls."""
 
+    def steps(self, nest: Nest) -> int:
+        """Return the cycles that a product takes; at most, where zeros are left out."""
+        return nest.passes
+
     def fill(self, nest: Nest, A: np.ndarray, B: np.ndarray) -> int:
         """Return the cycles of one GEMM in which operands load and none can be multiplied."""
         return 0

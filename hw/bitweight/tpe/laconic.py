@@ -108,6 +108,10 @@ class Laconic(Array):
     def register_bits(self, nest: Nest, style: str = "") -> int:
         return self.rows * self.cols * LaconicPE.register_bits(self.core(nest))
 
+    def steps(self, nest: Nest) -> int:
+        """Return the pairs of terms of a product, at most."""
+        return Terms(nest.a.bits).count * Terms(nest.b.bits).count
+
     def pack(self, A: np.ndarray, B: np.ndarray) -> tuple[Beats, Beats]:
         return tile_beats(A, B, self.rows, self.cols, self.lanes)
 
