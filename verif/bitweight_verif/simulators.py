@@ -101,7 +101,7 @@ class Supervised:
     """
 
     alive: Callable[[], float] | None = None
-    patience: float = 300.0
+    patience: float = 1800.0  # of a compiler, which says nothing while it works on a large file
     log_file: Any
     env: dict[str, str]
     log: logging.Logger
