@@ -19,7 +19,7 @@ PAPER = {"period": 1.95 / 0.92, "array_efficiency": 1.27}
 CAVEATS = (
     "The baseline is the most area-efficient plain MAC that this flow can make: every style of "
     "processing element, `*` and `+` in every way listed in the record, at every clock target.",
-    "Periods come from static timing after buffering and sizing; no wire load is modelled before "
+    "Periods come from static timing after buffering and sizing; no wires are modelled before "
     "layout. An array's GOPS is its peak, 2 operations per processing element and period.",
     "The paper's figures are for a 28 nm library and a commercial flow: the critical path of a "
     "MAC from 1.95 to 0.92 ns, area efficiency of a systolic array 1.27×.",

@@ -2,7 +2,7 @@
 
 The clock is ideal and so is the reset; inputs arrive at its edge (delay 0) from the technology's
 driving cell; outputs must be there at the next edge (delay 0) and carry the technology's output
-load. There is no wire load.
+load. There is no wire load but what the library itself asks for.
 """
 
 from __future__ import annotations
