@@ -13,13 +13,12 @@ leaves.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
-from operator import or_
 
 import numpy as np
 from amaranth.hdl import Cat, Const, Value
 
 from bitweight.arith.encoding import Digit, Encoding
+from bitweight.arith.onehot import choose
 from bitweight.pe.carry_save import CarrySaveMac
 
 __all__ = ["BitSerialMac", "OneDigit"]
@@ -56,13 +55,7 @@ class OneDigit(Encoding):
     def select(self, operand: Value, turn: Value) -> Value:
         """Return the digit of an operand for which a bit of `turn` is set, of its own or none."""
         digits = self.base.encode(operand)
-        return reduce(
-            or_,
-            (
-                Cat(digit.negative, digit.one, digit.two) & now.replicate(self.bits)
-                for digit, now in zip(digits, turn, strict=True)
-            ),
-        )
+        return choose(turn, (Cat(digit.negative, digit.one, digit.two) for digit in digits))
 
 
 class BitSerialMac(CarrySaveMac):

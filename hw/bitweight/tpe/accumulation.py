@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from bitweight.arith.segmented import SegmentedAdder
 from bitweight.block import Block
-from bitweight.tpe.sequencer import row_bits
+from bitweight.tpe.layout import index_bits
 
 __all__ = ["Accumulation", "AccumulationColumn", "turn"]
 
@@ -59,11 +59,11 @@ class AccumulationColumn(Block):
         super().__init__(
             {
                 "en": In(1),
-                "read": In(row_bits(depth)),
+                "read": In(index_bits(depth)),
                 "word": In(bits),
                 "first": In(1),
                 "store": In(1),
-                "row": In(row_bits(depth)),
+                "row": In(index_bits(depth)),
                 "result": Out(acc),
             }
         )
@@ -127,7 +127,7 @@ class Accumulation(Block):
         super().__init__(
             {
                 **{name: In(1) for name in ("en", "valid", "first", "complete", "last")},
-                "row": In(row_bits(depth)),
+                "row": In(index_bits(depth)),
                 "words": In(cols * bits),
                 "results": Out(cols * acc),
                 "results_valid": Out(1),

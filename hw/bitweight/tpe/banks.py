@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from functools import reduce
-from operator import or_
-
 from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from bitweight.arith.onehot import choose
 from bitweight.block import Block
 from bitweight.tpe.layout import BlockLayout
 
@@ -92,13 +90,7 @@ class Arbiter(Block):
             m.d.comb += gets.eq(wants & ~_any_below(m, wants, f"taken_{bank}"))
             for turn, column in enumerate(order):
                 wins[column].append(gets[turn])
-            place = reduce(
-                or_,
-                (
-                    places[column] & gets[turn].replicate(self.place_bits)
-                    for turn, column in enumerate(order)
-                ),
-            )
+            place = choose(gets, (places[column] for column in order))
             addresses.append(Cat(place, self.slot))
         m.d.comb += self.served.eq(Cat(Cat(*won).any() for won in wins))
         payload = Cat(

@@ -13,7 +13,7 @@ from bitweight.arith.segmented import SegmentedAdder
 from bitweight.block import Block
 from bitweight.pe.carry_save import CarrySaveMac
 from bitweight.tpe.accumulation import AccumulationColumn, turn
-from bitweight.tpe.sequencer import row_bits
+from bitweight.tpe.layout import index_bits
 
 __all__ = ["MergeColumn"]
 
@@ -99,7 +99,7 @@ class MergeColumn(Block):
             with m.If(self.en):
                 m.d.sync += [held.eq(begin), held_tag.eq(tag)]
             begin, tag = held, held_tag
-        number = Signal(row_bits(self.pes))
+        number = Signal(index_bits(self.pes))
         running = Signal()
         present = Signal(len(tag), reset_less=True)
         final = number == self.pes - 1

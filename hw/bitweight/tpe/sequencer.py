@@ -6,13 +6,9 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib.wiring import In, Out
 
 from bitweight.block import Block
+from bitweight.tpe.layout import index_bits
 
-__all__ = ["Sequencer", "row_bits"]
-
-
-def row_bits(depth: int) -> int:
-    """Return the bits of the number of a row of a block."""
-    return max(1, (depth - 1).bit_length())
+__all__ = ["Sequencer"]
 
 
 class Sequencer(Block):
@@ -66,7 +62,7 @@ class Sequencer(Block):
                 **{name: In(1) for name in flags_in},
                 **{name: Out(1) for name in flags_out},
                 "number": Out(self._count_bits),
-                "row": Out(row_bits(depth)),
+                "row": Out(index_bits(depth)),
             }
         )
 
@@ -91,7 +87,7 @@ class Sequencer(Block):
             m.d.sync += following_complete.eq(self.b_last)
 
         # Rows: which of the block, and what the weights in use are along k.
-        row = Signal(row_bits(self.depth))
+        row = Signal(index_bits(self.depth))
         fresh = Signal(init=1)
         first = Signal(reset_less=True)
         complete = Signal(init=1)
