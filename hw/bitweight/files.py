@@ -10,8 +10,8 @@ from pathlib import Path
 __all__ = ["write_files"]
 
 
-def write_files(folder: Path, files: Mapping[str, str]) -> list[Path]:
-    """Write texts into a folder, which is made if need be; return their paths.
+def write_files(folder: Path, files: Mapping[str, str | bytes]) -> list[Path]:
+    """Write texts, or bytes, into a folder, which is made if need be; return their paths.
 
     All of them are written beside their places before the first is moved there, so that a full
     disk or an interruption leaves the old files, or none.
@@ -25,11 +25,11 @@ def write_files(folder: Path, files: Mapping[str, str]) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     staged: list[tuple[str, Path]] = []
     try:
-        for name, text in files.items():
+        for name, content in files.items():
             handle, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
             staged.append((temporary, folder / name))
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-                stream.write(text)
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(content.encode() if isinstance(content, str) else content)
             # mkstemp makes files for the owner alone.
             os.chmod(temporary, 0o666 & ~_umask())  # noqa: PTH101
         for temporary, path in staged:

@@ -41,15 +41,11 @@ def report(folder: Path, output: Path | None) -> None:
     records = making.load_records(folder)
     target = output or folder
     drawn = making.pictures(records)
-    texts = {
+    files: dict[str, str | bytes] = {
         "measured.md": making.markdown(records, list(drawn)),
         "measured.html": making.html_page(records, drawn),
     }
     for name, forms in drawn.items():
-        texts[f"measured-{name}.svg"] = forms["svg"].decode()
-    for path in write_files(target, texts):
-        print(path)
-    for name, forms in drawn.items():
-        path = target / f"measured-{name}.png"
-        path.write_bytes(forms["png"])
+        files |= {f"measured-{name}.{form}": picture for form, picture in forms.items()}
+    for path in write_files(target, files):
         print(path)
