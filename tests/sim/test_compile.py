@@ -45,7 +45,11 @@ def test_small_designs_agree_with_numpy(name, rng, monkeypatch):
         assert stats.digits == pytest.approx(digit_statistics(A, encoding, design.a).mean)
     slowed, slow = rtl.gemm(A, B, stalls={"a": 0.3, "b": 0.2, "c": 0.5}, seed=1)
     np.testing.assert_array_equal(slowed, C)
-    assert slow.cycles > stats.cycles and min(slow.stalls.values()) > 0
+    assert slow.cycles >= stats.cycles and min(slow.stalls.values()) > 0
+    # Queues hide a few stalls, but not that a side stands still nearly always.
+    crawled, crawl = rtl.gemm(A, B, stalls=dict.fromkeys("abc", 0.99), seed=1)
+    np.testing.assert_array_equal(crawled, C)
+    assert crawl.cycles > 2 * stats.cycles
     # Tile by tile: the same beats, cut into pieces.
     monkeypatch.setattr(chunks, "BEATS", 8)
     pieces, cut = rtl.gemm(A, B)
