@@ -1,5 +1,6 @@
 """Gate-level simulation: against Icarus, against the RTL block by block, and what it refuses."""
 
+import dataclasses
 import re
 import subprocess
 from collections import Counter
@@ -12,6 +13,7 @@ from bitweight.emit import emit
 from bitweight.stats import draw_quantised
 from bitweight.synth import ToolError, find_technology, gate_level, power, synthesise, tools
 from bitweight.synth.cell_power import cell_power
+from bitweight.synth.delays import cell_delays
 from bitweight.synth.gate_level import run_gemm, run_trace
 from bitweight.synth.netlist import read_netlist
 
@@ -170,11 +172,12 @@ def test_blocks_on_the_ports_of_the_rtl(name, tmp_path, rng):
     technology = find_technology("generic")
     synthesis = synthesise(made.verilog, made.top, technology, 4.0)
     whole = power(design, technology, 4.0, A, B, synthesis=synthesis)
+    delays = cell_delays(synthesis.netlist, tmp_path, technology)
     netlist = read_netlist(synthesis.netlist, made.top, technology, tmp_path)
     elements = [path for path, module in netlist.instances if module == f"{made.top}_pe"]
     chosen = [elements[at] for at in (0, 3, 12, 15, int(rng.integers(16)))]
     waves = rtl_waves(tmp_path, made, design, A, B, chosen)
-    block = read_netlist(synthesis.netlist, f"{made.top}_pe", technology, tmp_path)
+    block = read_netlist(synthesis.netlist, f"{made.top}_pe", technology, tmp_path, delays=delays)
     totals = []
     for path in chosen:
         seen = {port: waves[f"bench/dut/{path}{port}"] for port in block.ports if port != "clk"}
@@ -189,11 +192,9 @@ def test_blocks_on_the_ports_of_the_rtl(name, tmp_path, rng):
         for port in outputs:
             # Registers without a reset are known once the first tile has begun.
             assert (found[port][6:] == (seen[port][6:] == "1")).all(), port
-        cells = cell_power(block, run.toggles / run.cycles, tmp_path, f"{made.top}_pe",
-                           technology, whole.period_ns)  # fmt: skip
-        totals.append(
-            sum(part.sum() for part in (cells.internal, cells.switching, cells.clock_pins))
-        )
+        [cells] = cell_power(block, [run.toggles / run.cycles], tmp_path, f"{made.top}_pe",
+                             technology, whole.period_ns)  # fmt: skip
+        totals.append(cells.total.sum())
     print(f"{16 * np.mean(totals) / whole.blocks['pe'].total:.4f} of the whole")
     assert 16 * np.mean(totals) == pytest.approx(whole.blocks["pe"].total, rel=0.05)
 
@@ -270,3 +271,131 @@ endmodule
     run, seen = run_trace(netlist, {"x": x}, ("y", "z"))
     assert (seen["y"] == x).all() and (seen["z"][1:] == 1 - x[:-1]).all()
     assert run.toggles[netlist.output_net[1:]].tolist() == [3, 3] and run.cycles == 4
+
+
+CHAIN = """module m(clk, x, y, z);
+  input clk, x;
+  output y, z;
+  wire a, b, c, d;
+  INV_X1 one (.A(x), .Y(a));
+  INV_X1 two (.A(a), .Y(b));
+  INV_X1 three (.A(b), .Y(c));
+  INV_X1 four (.A(c), .Y(d));
+  XOR2_X1 late (.A(x), .B(d), .Y(y));
+  XOR2_X1 early (.A(x), .B(b), .Y(z));
+endmodule
+"""
+
+
+def test_glitches_by_hand(tmp_path):
+    # Two gates that see x and, later, x again: one lets the pulse through, as it takes less time
+    # than four inverters, the other is slower than two.
+    inverter, fast = (0.02, 0.03), (0.05, 0.04)
+    delays = {
+        "m": dict.fromkeys([(name, "Y") for name in ("one", "two", "three", "four")], inverter)
+    }
+    delays["m"] |= {("late", "Y"): fast, ("early", "Y"): (0.06, 0.06)}
+    netlist = read_netlist(CHAIN, "m", find_technology("generic"), tmp_path, delays=delays)
+    x = np.arange(11, dtype=np.uint8)[:, None] % 2
+    run, seen = run_trace(netlist, {"x": x}, ("y", "z"))
+    counts = dict(zip(netlist.cells, run.toggles[netlist.output_net], strict=True))
+    assert counts == {"one": 10, "two": 10, "three": 10, "four": 10, "late": 20, "early": 0}
+    assert not seen["y"].any() and not seen["z"].any()
+    settled = dict(zip(netlist.cells, run.settled[netlist.output_net], strict=True))
+    assert settled == counts | {"late": 0}
+
+
+@pytest.mark.parametrize("name", ["generic", "sky130hd", "asap7"])
+def test_glitches_of_an_array(name, tech_path, tmp_path, rng):
+    technology = find_technology(name)
+    made = emit(SMALL)
+    netlist = synthesise(made.verilog, made.top, technology, PERIOD).netlist
+    delays = cell_delays(netlist, tmp_path, technology)
+    still = read_netlist(netlist, made.top, technology, tmp_path)
+    timed = read_netlist(netlist, made.top, technology, tmp_path, delays=delays)
+    # Every output of a cell has its delays, shorter than the clock period by far.
+    driving = np.isin(timed.gates[:, 0], timed.output_net)
+    assert (timed.delays[driving] > 0).all() and timed.delays.max() < PERIOD
+    A, B = operands(SMALL, rng)
+    calm, real = (run_gemm(flat, SMALL, A, B) for flat in (still, timed))
+    assert (calm.toggles == calm.settled).all()
+    nets = timed.output_net
+    assert (real.settled[nets] == calm.toggles[nets]).all()
+    extra = real.toggles[nets] - real.settled[nets]
+    # A net returns to where it was: glitches come in pairs of changes.
+    assert extra.min() == 0 and (extra % 2 == 0).all() and extra.sum() > 0.02 * calm.toggles.sum()
+    # A flip-flop changes once.
+    states = np.isin(timed.gates[:, 2], timed.flops[:, 1])
+    assert (real.toggles == real.settled)[timed.gates[states, 0]].all()
+
+
+def test_glitches_as_icarus_counts(tmp_path, rng):
+    # The gates as assignments with delays, which Verilog makes inertial as well.
+    made = emit(SMALL)
+    top = f"{made.top}_pe"
+    technology = find_technology("generic")
+    netlist = synthesise(made.verilog, top, technology, PERIOD).netlist
+    delays = cell_delays(netlist, tmp_path, technology)
+    flat = read_netlist(netlist, top, technology, tmp_path, delays=delays)
+    # Delays without common multiples: Verilog leaves the order of simultaneous changes open.
+    ticks = 1 + rng.permutation(4000)[: 2 * len(flat.gates)].reshape(-1, 2)
+    flat = dataclasses.replace(flat, delays=np.append(ticks[:-1], [[4095, 4095]], axis=0))
+    ports = {name: nets for name, nets in flat.ports.items() if name != "clk"}
+    inputs = {
+        name: rng.integers(2, size=(60, len(nets)), dtype=np.uint8)
+        for name, nets in ports.items()
+        if not name.endswith("_out") and not name.startswith("drain")
+    }
+    states = flat.flops[:, 1]
+    lines = [f"reg [{flat.nets - 1}:0] set; integer n[{flat.nets - 1}:0]; integer i; reg on = 0;"]
+    outputs = set(flat.gates[:, 0].tolist())
+    lines += [f"wire w{net};" for net in range(flat.nets)]
+    lines += [f"assign w{net} = set[{net}];" for net in range(flat.nets) if net not in outputs]
+    for gate, (rise, fall) in zip(flat.gates, flat.delays, strict=True):
+        nets = [int(net) for net in gate[2:] if net >= 0]
+        size = 1 << len(nets)
+        table = flat.tables[gate[1] : gate[1] + size][::-1]
+        index = ",".join(f"w{net}" for net in nets[::-1])
+        lines += [
+            f"wire [{size - 1}:0] t{gate[0]} = {size}'b{''.join(map(str, table))};",
+            f"assign #({int(rise)},{int(fall)}) w{gate[0]} = t{gate[0]}[{{{index}}}];",
+        ]
+    lines += [f"always @(w{net}) if (on) n[{net}] = n[{net}] + 1;" for net in sorted(outputs)]
+    steps = []
+    for at in range(60):
+        if at:
+            taken = "; ".join(f"next[{i}] = w{d}" for i, (d, _) in enumerate(flat.flops.tolist()))
+            put = "; ".join(f"set[{q}] = next[{i}]" for i, q in enumerate(states.tolist()))
+            steps.append(f"{taken}; {put};")
+        for name, bits in inputs.items():
+            steps += [
+                f"set[{net}] = {bit};" for net, bit in zip(ports[name], bits[at], strict=True)
+            ]
+        steps.append("#1000000" + (" on = 1;" if not at else ";"))
+    start = "".join(f"set[{net}] = {value};" for net, value in ((0, 0), (1, 1)))
+    seed = np.random.default_rng(0).integers(2, size=len(states), dtype=np.uint8)
+    start += "".join(f"set[{q}] = {bit};" for q, bit in zip(states.tolist(), seed, strict=True))
+    show = f'for (i = 0; i < {flat.nets}; i = i + 1) $display("%0d", n[i]);'
+    text = (
+        "module bench;\n"
+        + "\n".join(lines)
+        + f"""
+reg [{len(states) - 1}:0] next;
+initial begin
+set = 0; for (i = 0; i < {flat.nets}; i = i + 1) n[i] = 0;
+{start}
+{chr(10).join(steps)}
+{show}
+$finish(0);
+end
+endmodule
+"""
+    )
+    (tmp_path / "bench.v").write_text(text)
+    subprocess.run(["iverilog", "-o", "sim", "bench.v"], cwd=tmp_path, check=True)
+    said = subprocess.run(["vvp", "sim"], cwd=tmp_path, check=True, capture_output=True, text=True)
+    counted = np.array([int(line) for line in said.stdout.split()])
+    run, _ = run_trace(flat, inputs, seed=0)
+    nets = np.array(sorted(outputs))
+    assert run.toggles[nets].sum() > 1.1 * run.settled[nets].sum()
+    assert (run.toggles[nets] == counted[nets]).all()

@@ -74,7 +74,7 @@ def test_by_hand(name, tech_path, tmp_path):
     run, seen = run_trace(netlist, {"x": np.arange(41)[:, None] % 2}, ("y",))
     assert run.cycles == 40 and (np.diff(seen["y"][:, 0].astype(int)) != 0).sum() == 20
     period = 2.0
-    found = cell_power(netlist, run.toggles / run.cycles, tmp_path, "tiny", technology, period)
+    [found] = cell_power(netlist, [run.toggles / run.cycles], tmp_path, "tiny", technology, period)
     cells = technology.library.cells
     kind = dict(zip(netlist.cells, netlist.kinds, strict=True))
     load = {"first": [("invert", "A"), ("add", "A")], "invert": [("first", "D")],
@@ -94,8 +94,8 @@ def test_by_hand(name, tech_path, tmp_path):
         )
     if name == "sky130hd":
         # What the clock costs inside of a flip-flop is there without any change of its output.
-        still = cell_power(netlist, 0 * run.toggles, tmp_path, "tiny", technology, period)
-        slow = cell_power(netlist, 0 * run.toggles, tmp_path, "tiny", technology, 2 * period)
+        [still] = cell_power(netlist, [0 * run.toggles], tmp_path, "tiny", technology, period)
+        [slow] = cell_power(netlist, [0 * run.toggles], tmp_path, "tiny", technology, 2 * period)
         first = netlist.cells.index("first")
         assert found.internal[first] > still.internal[first] > 0
         assert slow.internal[first] == pytest.approx(still.internal[first] / 2, rel=1e-4)
@@ -123,7 +123,7 @@ def test_whole_array(synthesis, rng):
     seen = []
     found = power(SMALL, "generic", PERIOD, A, B, synthesis=synthesis, operands="drawn", seed=3,
                   progress=lambda *step: seen.append(step))  # fmt: skip
-    assert [step[0] for step in seen] == [1, 2, 3, 4]
+    assert [step[0] for step in seen] == [1, 2, 3, 4, 5]
     assert found.cycles == SMALL.cycles(A, B) and found.gemm == (6, 24, 4)
     assert found.period_ns == max(PERIOD, synthesis.min_period_ns)
     assert found.blocks["pe"].instances == found.pes == 4

@@ -161,7 +161,8 @@ def _print(found: Any, method: str) -> None:
     console.print(
         f"\n{found.energy_per_mac_pj:.4g} pJ per MAC, {found.tops_per_watt:.4g} TOPS/W; "
         f"nets change {found.activity:.3f} times per cycle, clock pins take "
-        f"{found.clock_pins * 1e3:.4g} mW of the switching power.\n{method}",
+        f"{found.clock_pins * 1e3:.4g} mW of the switching power, glitches "
+        f"{found.glitches / found.total:.0%} of all.\n{method}",
         markup=False,
     )
 

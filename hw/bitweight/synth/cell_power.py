@@ -3,7 +3,8 @@
 Two reports are taken, with no net changing but the clock, and with every net changing once per
 cycle; a cell whose outputs change α times per cycle draws ``P0 + (P1 - P0)·α``. That is exact for
 what an output's change costs, and leaves the clock's share, which does not depend on α, as it is.
-It is the way to annotate activity that OpenSTA 2.0.17 gets right.
+It is the way to annotate activity that OpenSTA 2.0.17 gets right. A glitch counts like any other
+two changes: as if it went from rail to rail.
 
 The energy that charges the clock pins of flip-flops comes on top: OpenSTA counts a net's charge
 with the cell that drives it, and the ideal clock has none. Nets driven by other inputs do not
@@ -13,6 +14,7 @@ count, they belong to whatever drives them.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,10 +51,15 @@ class CellPower:
     leakage: np.ndarray
     clock_pins: np.ndarray
 
+    @property
+    def total(self) -> np.ndarray:
+        """All four together."""
+        return self.internal + self.switching + self.leakage + self.clock_pins
+
 
 def cell_power(
     netlist: FlatNetlist,
-    toggles_per_cycle: np.ndarray,
+    rates: Sequence[np.ndarray],
     folder: Path,
     top: str,
     technology: Technology,
@@ -60,15 +67,15 @@ def cell_power(
     *,
     clock: str = "clk",
     timeout: float = 600.0,
-) -> CellPower:
-    """Return the power of every cell.
+) -> list[CellPower]:
+    """Return the power of every cell, for each of some activities.
 
     Parameters
     ----------
     netlist
         What ``netlist.v`` in `folder` holds, flat.
-    toggles_per_cycle
-        Of every net.
+    rates
+        Changes per cycle of every net; several, since the reports are the same for all.
     folder
         Holds ``netlist.v``; script, log and reports are written there.
     top
@@ -107,15 +114,17 @@ def cell_power(
     index = {name: at for at, name in enumerate(netlist.cells)}
     quiet = _report(folder / "quiet.txt", index)
     busy = _report(folder / "busy.txt", index)
-    alpha = activity(netlist, toggles_per_cycle)
-    internal, switching, leakage = (quiet + (busy - quiet) * alpha[:, None]).T
     pins = [
         library.cells[kind].inputs[netlist.clock_pins[kind]] if kind in netlist.clock_pins else 0.0
         for kind in netlist.kinds
     ]
     # Charged from the supply once per cycle: C V² of energy.
     energy = np.array(pins) * library.cap_unit_ff * 1e-15 * voltage**2
-    return CellPower(internal, switching, leakage, energy / (period_ns * 1e-9))
+    found = []
+    for rate in rates:
+        internal, switching, leakage = (quiet + (busy - quiet) * activity(netlist, rate)[:, None]).T
+        found.append(CellPower(internal, switching, leakage, energy / (period_ns * 1e-9)))
+    return found
 
 
 def activity(netlist: FlatNetlist, toggles_per_cycle: np.ndarray) -> np.ndarray:

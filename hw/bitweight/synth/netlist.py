@@ -17,6 +17,7 @@ import numpy as np
 
 from bitweight.synth import tools
 from bitweight.synth.cell_models import CellModel, cell_models
+from bitweight.synth.delays import Delays
 from bitweight.synth.errors import ToolError
 from bitweight.synth.technology import Technology
 from bitweight.synth.timing import link_libraries
@@ -48,6 +49,9 @@ class FlatNetlist:
         (-1 after the last); in the order of their levels, and among equals of their inputs.
     levels
         The level of each gate.
+    delays
+        Of each gate: until its output rises, and until it falls, in ns [gates, 2]; 0 for gates
+        inside of a cell, and for all where the netlist was read without delays.
     tables
         Truth tables one after the other, uint8; an index has input i in bit i.
     flops
@@ -67,6 +71,7 @@ class FlatNetlist:
     output_net: np.ndarray
     gates: np.ndarray
     levels: np.ndarray
+    delays: np.ndarray
     tables: np.ndarray
     flops: np.ndarray
     clock_pins: Mapping[str, str]
@@ -93,6 +98,7 @@ class _Module:
     output_cell: np.ndarray
     output_net: np.ndarray
     gates: np.ndarray
+    delays: np.ndarray
     flops: np.ndarray
     clocks: np.ndarray
     instances: list[tuple[str, str, dict[str, list[int]]]]
@@ -104,6 +110,7 @@ def read_netlist(
     technology: Technology,
     folder: Path,
     *,
+    delays: Delays | None = None,
     clock: str = "clk",
     timeout: float = 600.0,
 ) -> FlatNetlist:
@@ -119,6 +126,8 @@ def read_netlist(
         The library that it uses.
     folder
         Where scripts and logs go.
+    delays
+        Of its cells' outputs (:func:`bitweight.synth.delays.cell_delays`).
     clock
         The clock's port: every flip-flop must take its rising edge.
     timeout
@@ -139,14 +148,21 @@ def read_netlist(
     design = json.loads((folder / "netlist.json").read_text(encoding="utf-8"))["modules"]
     if top not in design:
         raise ToolError(f"the netlist holds no module {top} (log: {folder / 'cells.log'})")
-    return _Flattening(design, models, clock).flatten(top)
+    return _Flattening(design, models, clock, delays or {}).flatten(top)
 
 
 class _Flattening:
     """One netlist on its way from modules to a flat whole."""
 
-    def __init__(self, design: Mapping[str, Any], models: Mapping[str, CellModel], clock: str):
+    def __init__(
+        self,
+        design: Mapping[str, Any],
+        models: Mapping[str, CellModel],
+        clock: str,
+        delays: Delays,
+    ):
         self.design = design
+        self.delays = delays
         self.models = models
         self.clock = clock
         self.known: dict[str, _Module] = {}
@@ -173,7 +189,7 @@ class _Flattening:
         drivers[[ZERO, ONE]] += 1
         if drivers.max() > 1:
             raise ToolError(f"{(drivers > 1).sum()} nets of {top} have more than one driver")
-        gates, levels = _levelled(gates, self.nets, top)
+        order, levels = _levelled(gates, self.nets, top)
         sizes = np.cumsum([0] + [len(part.cells) for _, _, part, _ in parts])
         return FlatNetlist(
             nets=self.nets,
@@ -185,8 +201,9 @@ class _Flattening:
                 [part.output_cell + at for (_, _, part, _), at in zip(parts, sizes, strict=False)]
             ),
             output_net=np.concatenate([nets[part.output_net] for _, _, part, nets in parts]),
-            gates=gates,
-            levels=levels,
+            gates=gates[order],
+            levels=levels[order],
+            delays=np.concatenate([part.delays for _, _, part, _ in parts])[order],
             tables=np.concatenate(self.tables) if self.tables else np.zeros(1, np.uint8),
             flops=flops,
             clock_pins={
@@ -212,6 +229,8 @@ class _Flattening:
         kinds: list[str] = []
         outputs: list[tuple[int, int]] = []
         gates: list[tuple[int, ...]] = []
+        known = self.delays.get(name, {})
+        delays: list[tuple[float, float]] = []
         flops: list[tuple[int, int]] = []
         clocks: list[int] = []
         instances = []
@@ -239,6 +258,7 @@ class _Flattening:
             for at, gate in enumerate(model.gates):
                 sources = (pins.get(pin, ZERO) for pin in gate.inputs)
                 gates.append((pins[gate.output], self._table(kind, at, gate.table), *sources))
+                delays.append(known.get((path, gate.output), (0.0, 0.0)))
             for flop in model.flops:
                 flops.append((pins[flop.next], pins[flop.state]))
                 clocks.append(pins.get(flop.clock, ZERO))
@@ -255,6 +275,7 @@ class _Flattening:
             gates=np.array(
                 [(*gate, *[-1] * (width - len(gate))) for gate in gates], dtype=np.int32
             ).reshape(-1, width),
+            delays=np.array(delays).reshape(-1, 2),
             flops=np.array(flops, dtype=np.int32).reshape(-1, 2),
             clocks=np.array(clocks, dtype=np.int64),
             instances=instances,
@@ -323,7 +344,7 @@ def _renumbered(gates: np.ndarray, nets: np.ndarray, width: int) -> np.ndarray:
 
 
 def _levelled(gates: np.ndarray, nets: int, top: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return gates in the order in which one pass settles them all, and the level of each."""
+    """Return the order of gates in which one pass settles them all, and the level of each."""
     level = np.zeros(nets, dtype=np.int32)
     inputs = np.where(gates[:, 2:] >= 0, gates[:, 2:], ZERO)
     for _ in range(_DEEPEST):
@@ -335,4 +356,4 @@ def _levelled(gates: np.ndarray, nets: int, top: str) -> tuple[np.ndarray, np.nd
         raise ToolError(f"the netlist of {top} has a loop of gates without a register")
     found = level[gates[:, 0]]
     order = np.lexsort(((gates[:, 2:] >= 0).sum(axis=1), found))
-    return gates[order], found[order]
+    return order, found

@@ -6,8 +6,8 @@ design promises; OpenSTA then turns each cell's own activity into power
 (:mod:`bitweight.synth.cell_power`). Nothing is estimated without activity, and a netlist that is
 wrong has no power.
 
-The whole array is simulated and not a sample of it: evaluated level by level, a 16 × 16 array
-takes some milliseconds for a clock cycle. So every instance has its own activity at its own place,
+The whole array is simulated and not a sample of it: a 16 × 16 array takes some milliseconds for a
+clock cycle. So every instance has its own activity at its own place,
 and the power of a block is the sum over its instances.
 """
 
@@ -28,6 +28,7 @@ from amaranth.hdl import Fragment
 from bitweight.design import Design
 from bitweight.emit import emit
 from bitweight.synth.cell_power import CellPower, cell_power
+from bitweight.synth.delays import cell_delays
 from bitweight.synth.flow import synthesise
 from bitweight.synth.gate_level import Run, run_gemm
 from bitweight.synth.netlist import FlatNetlist, read_netlist
@@ -39,7 +40,8 @@ __all__ = ["METHOD", "BlockPower", "Power", "power", "simulated"]
 
 METHOD = (
     "Activity from a gate-level simulation of the stated GEMM on the mapped netlist, checked bit "
-    "for bit; without delays, so that glitches are left out. Operands are offered and results "
+    "for bit. Every gate follows its inputs after its own delay, and glitches count from rail to "
+    "rail, but for those that are shorter than a gate's delay. Operands are offered and results "
     "taken in every cycle. Cells, and the charge of the flip-flops' clock pins; no clock tree (the "
     "clock is ideal), and no wires but a wire load that the library itself asks for."
 )
@@ -96,6 +98,8 @@ class Power:
         W. Switching has the charge of the clock pins in it.
     clock_pins
         That charge's part of `switching`.
+    glitches
+        What all three would have less, in W, if every net changed at most once per cycle.
     activity
         Mean changes per cycle of all nets that cells drive.
     blocks
@@ -119,6 +123,7 @@ class Power:
     switching: float
     clock_pins: float
     leakage: float
+    glitches: float
     activity: float
     blocks: Mapping[str, BlockPower]
     tools: Mapping[str, str]
@@ -247,7 +252,7 @@ def power(
 
     def step(done: int, label: str) -> None:
         if progress is not None:
-            progress(done, 4, label)
+            progress(done, 5, label)
 
     if isinstance(period_ns, bool) or not isinstance(period_ns, (int, float)):
         raise TypeError(f"period_ns must be a number above 0, not {period_ns!r}")
@@ -270,19 +275,20 @@ def power(
             f"synthesis must hold a netlist of {top}, not {synthesis.design!r} "
             f"({len(synthesis.netlist)} characters of netlist)"
         )
-    step(1, "netlist")
-    netlist = read_netlist(synthesis.netlist, top, tech, folder, timeout=timeout)
-    step(2, "gate-level simulation")
+    step(1, "delays")
+    delays = cell_delays(synthesis.netlist, folder, tech, timeout=timeout)
+    step(2, "netlist")
+    netlist = read_netlist(synthesis.netlist, top, tech, folder, delays=delays, timeout=timeout)
+    step(3, "gate-level simulation")
     run = run_gemm(netlist, made, A, B, seed=seed or 0)
-    step(3, "power of the cells")
+    step(4, "power of the cells")
     period = max(float(period_ns), synthesis.min_period_ns)
-    cells = cell_power(
-        netlist, run.toggles / run.cycles, folder, top, tech, period, timeout=timeout
-    )
-    step(4, "")
+    rates = (run.toggles / run.cycles, run.settled / run.cycles)
+    cells, settled = cell_power(netlist, rates, folder, top, tech, period, timeout=timeout)
+    step(5, "")
     if workdir is None:
         shutil.rmtree(folder, ignore_errors=True)
-    found = _summed(made, netlist, run, cells, pe=pe)
+    found = _summed(made, netlist, run, cells, settled, pe=pe)
     return replace(
         found,
         technology=tech.name,
@@ -296,7 +302,15 @@ def power(
     )
 
 
-def _summed(design: Design, netlist: FlatNetlist, run: Run, cells: CellPower, *, pe: bool) -> Power:
+def _summed(
+    design: Design,
+    netlist: FlatNetlist,
+    run: Run,
+    cells: CellPower,
+    settled: CellPower,
+    *,
+    pe: bool,
+) -> Power:
     """Add up cells to blocks and to the whole; what the caller knows is filled in by it."""
     element = f"{design.top}_pe"
     elements = [path for path, module in netlist.instances if module == element]
@@ -345,6 +359,7 @@ def _summed(design: Design, netlist: FlatNetlist, run: Run, cells: CellPower, *,
         switching=float(switching[inside].sum()),
         clock_pins=float(cells.clock_pins[inside].sum()),
         leakage=float(cells.leakage[inside].sum()),
+        glitches=float((cells.total - settled.total)[inside].sum()),
         activity=float(run.toggles[driven].mean() / run.cycles),
         blocks=blocks,
         tools={},
