@@ -64,7 +64,7 @@ class ImaginedStore:
             seconds=1.0,
         )
 
-    def energy(self, design, technology, target_ns, options, workload, *, pe=False):
+    def energy(self, design, technology, target_ns, options, workload, *, pe=False, clock_ns=None):
         energy = {"mac": 4.0, "opt1": 2.0}.get(design.mac.name, 1.0)
         part = {"internal": 0.5, "switching": 0.25, "leakage": 0.25}
         return {
@@ -72,6 +72,7 @@ class ImaginedStore:
             "tops_per_watt": 2 / energy,
             "total": 1.0,
             "clock_pins": 0.1,
+            "glitches": 0.25,
             "cycles": 10,
             "period_ns": 1.0,
             "activity": 0.2,

@@ -50,6 +50,9 @@ def test_ratios_are_throughput_per_area_over_the_baselines(record):
     # 2 ns · 90 against 1 ns · 110
     assert column(elements, "area efficiency", "systolic-os-opt1") == f"{180 / 110:.2f}×"
     assert column(elements, "energy efficiency", "systolic-os-opt1") == "2.00×"
+    assert column(elements, "glitches", "systolic-os-opt1") == "25%"
+    # At 2 ns, the MAC's own clock, the opt1 element takes no more than at 1 ns here.
+    assert column(elements, "pJ/MAC at it", "systolic-os-opt1") == "2"
     # one digit a cycle: 1 / (0.8 ns · 30), in MMAC-digit/s per 1000 NAND2
     rate = column(elements, "MMAC-digit/s/kNAND2", "bitslice-opt4c")
     assert rate == f"{1e6 / (0.8 * 30):,.0f}"

@@ -128,7 +128,7 @@ class Campaign:
         if "flat" in self.parts:
             total += 2 * len(FLAT)
         if "energy" in self.parts:
-            total += len(PES) + ("array" in self.parts) * len(ARRAYS)
+            total += 2 * len(PES) + ("array" in self.parts) * len(ARRAYS)
             total += len(SIGMA_SUBJECTS) * len(SIGMAS)
         return total
 
@@ -232,11 +232,14 @@ class Campaign:
         chosen = self._best(one.key)
         design = chosen.way.design
         clock = self._best(one.baseline).result.min_period_ns
+        slow = best_at(points, clock)
+        energy = slow_energy = None
         if "energy" in self.parts:
             energy = self._energy(one, chosen)
             self._tick(f"{design.name}, energy")
-        else:
-            energy = None
+            if one.pe:
+                slow_energy = self._energy(one, slow, clock_ns=clock)
+                self._tick(f"{design.name}, energy at {clock:g} ns")
         return {
             "key": one.key,
             "table": one.table,
@@ -246,7 +249,7 @@ class Campaign:
             **self._throughput(one, design),
             "best": self._detail(one, chosen) | {"energy": energy},
             "fastest": self._detail(one, fastest(points)),
-            "at_baseline": {"clock_ns": clock, **self._detail(one, best_at(points, clock))},
+            "at_baseline": {"clock_ns": clock, **self._detail(one, slow), "energy": slow_energy},
             "curve": [curve(point) for point in points],
         }
 
@@ -290,15 +293,22 @@ class Campaign:
             "energy_per_mac_pj": energy["energy_per_mac_pj"],
         }
 
-    def _energy(self, one: Subject, point: Point, sigma: float | None = None) -> dict[str, Any]:
-        """Return energy per product of the netlist at its best point."""
+    def _energy(
+        self,
+        one: Subject,
+        point: Point,
+        sigma: float | None = None,
+        clock_ns: float | None = None,
+    ) -> dict[str, Any]:
+        """Return energy per product of a netlist at a clock, its own target if not given."""
         workload = replace(ENERGY_PE if one.pe else ENERGY, sigma=sigma)
         target = point.result.target_ns
         found = self.store.energy(
-            point.way.design, self.technology, target, point.options, workload, pe=one.pe
-        )
+            point.way.design, self.technology, target, point.options, workload, pe=one.pe,
+            clock_ns=clock_ns,
+        )  # fmt: skip
         keep = ("energy_per_mac_pj", "tops_per_watt", "total", "internal", "switching",
-                "clock_pins", "leakage", "cycles", "period_ns", "activity")  # fmt: skip
+                "clock_pins", "leakage", "glitches", "cycles", "period_ns", "activity")  # fmt: skip
         return {key: found[key] for key in keep} | {
             "by_block_w": {
                 name: block["internal"] + block["switching"] + block["leakage"]

@@ -31,8 +31,9 @@ METHOD = (
     "MACs per cycle (two operations each) over the minimum period that static timing finds. No "
     "wires are modelled but what a library itself asks for (sky130hd: some 0.3 fF a pin), and the "
     "clock is ideal.",
-    "Energy per MAC comes from a gate-level simulation of the netlist, checked bit for bit; it is "
-    "without delays, so that glitches are left out.",
+    "Energy per MAC comes from a gate-level simulation of the netlist, checked bit for bit, in "
+    "which every gate has its own delay: glitches count, from rail to rail, but for those that are "
+    "shorter than a gate's delay.",
     "A ratio is a design over its baseline in the same technology; the paper's are on a 28 nm "
     "library with a commercial flow (arXiv 2503.06342). `generic` has areas in NAND2 equivalents.",
 )

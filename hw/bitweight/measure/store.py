@@ -46,7 +46,8 @@ _FLOW = tuple(
 _POWER = tuple(
     f"synth/{name}"
     for name in ("power.py", "netlist.py", "gate_level.py", "gate_level.c", "cell_power.py",
-                 "cell_models.py", "templates/cells.ys.j2", "templates/power.tcl.j2")
+                 "cell_models.py", "delays.py", "templates/cells.ys.j2", "templates/delays.tcl.j2",
+                 "templates/power.tcl.j2")
 )  # fmt: skip
 _ENTRY = "measured.json.gz"
 _MODULE = re.compile(r"^module (\w+)\b.*?^endmodule$", re.MULTILINE | re.DOTALL)
@@ -144,12 +145,16 @@ class Store:
         workload: Workload,
         *,
         pe: bool = False,
+        clock_ns: float | None = None,
     ) -> dict[str, Any]:
-        """Return the record of :func:`bitweight.synth.power` for a workload."""
+        """Return the record of :func:`bitweight.synth.power` for a workload.
+
+        The clock runs at the synthesis' target where no other is given.
+        """
         made = self.element(design) if pe else design
         key = content_key(
             design=made.to_dict(), verilog=self.verilog(made), pe=pe, target=target_ns,
-            options=options.to_json(), workload=asdict(workload),
+            options=options.to_json(), workload=asdict(workload), clock=clock_ns,
             power=_digest(*_POWER), **_facts(technology),
         )  # fmt: skip
 
@@ -157,7 +162,7 @@ class Store:
             A, B = workload.operands(design)
             synthesis = self.synthesis(made, technology, target_ns, options)
             return power(
-                made, technology, target_ns, A, B, pe=pe, synthesis=synthesis,
+                made, technology, clock_ns or target_ns, A, B, pe=pe, synthesis=synthesis,
                 operands=workload.text, seed=workload.seed, timeout=1800.0,
             ).to_dict()  # fmt: skip
 

@@ -80,6 +80,21 @@ def _energy(one: Record) -> float | None:
     return None if not found else float(found["energy_per_mac_pj"])
 
 
+def _glitches(one: Record) -> str:
+    """Return the part of a subject's energy that glitches take."""
+    found = one["best"].get("energy")
+    return f"{found['glitches'] / found['total']:.0%}" if found else "–"
+
+
+def _at_clock(one: Record) -> float | None:
+    """Return energy per product at the clock of the plain MAC's best point."""
+    slow = one["at_baseline"]
+    found = slow.get("energy")
+    if not found or slow["min_period_ns"] > slow["clock_ns"]:
+        return None
+    return float(found["energy_per_mac_pj"])
+
+
 def _unit(record: Record) -> str:
     return "µm²" if record["area_unit"] == "um2" else "NAND2"
 
@@ -123,26 +138,29 @@ def element_table(record: Record) -> Table:
                 _times(ratio(record, one)),
                 _number(per_digit, ",.0f"),
                 _number(_energy(one)),
+                _glitches(one),
                 _times(energy_ratio(record, one)),
                 f"{one['fastest']['min_period_ns']:.3f}",
                 f"{slow['area'] / its['area']:.2f}×"
                 if slow["min_period_ns"] <= slow["clock_ns"]
                 else "not reached",
+                _number(_at_clock(one)),
             )
         )
     head = (
         "element", "made as", f"area {_unit(record)}", "period ns", "MACs/cycle", _per(record),
         "area efficiency", "GMAC-digit/s/mm²" if record["area_unit"] == "um2" else
-        "MMAC-digit/s/kNAND2", "pJ/MAC", "energy efficiency", "fastest ns",
-        "area at the MAC's clock",
+        "MMAC-digit/s/kNAND2", "pJ/MAC", "glitches", "energy efficiency", "fastest ns",
+        "area at the MAC's clock", "pJ/MAC at it",
     )  # fmt: skip
     paper = claims.MAC_PERIODS
     note = (
         f"Paper: the critical path of a MAC falls from {paper[0]} to {paper[1]} ns with OPT1 "
         f"({paper[0] / paper[1]:.2f}×), an OPT4C element takes {claims.OPT4C_AREA:.2f} of a MAC's "
         "area. Elements that take digits one at a time have the useful MACs per cycle of their "
-        f"16 × 16 array, Laconic's of its 8 × 8 array: {record['throughput']}. The last column is "
-        "the area over the plain MAC's, both at the clock at which that is most area-efficient."
+        f"16 × 16 array, Laconic's of its 8 × 8 array: {record['throughput']}. The last two "
+        "columns are at the clock at which the plain MAC is most area-efficient: the area over the "
+        "plain MAC's, and the energy."
     )
     return Table("Processing elements", head, tuple(rows), _command(record, "pe"), note)
 
@@ -162,16 +180,19 @@ def lanes_table(record: Record) -> Table:
                 f"{efficiency(record, one):.4g}",
                 _times(ratio(record, one)),
                 _number(_energy(one)),
+                _glitches(one),
                 _times(energy_ratio(record, one)),
                 f"{one['fastest']['min_period_ns']:.3f}",
                 f"{slow['area'] / baseline_of(record, one)['best']['area']:.2f}×"
                 if slow["min_period_ns"] <= slow["clock_ns"]
                 else "not reached",
+                _number(_at_clock(one)),
             )
         )
     head = (
         "element of", "made as", "lanes", f"area {_unit(record)}", "period ns", _per(record),
-        "area efficiency", "pJ/MAC", "energy efficiency", "fastest ns", "area at the MAC's clock",
+        "area efficiency", "pJ/MAC", "glitches", "energy efficiency", "fastest ns",
+        "area at the MAC's clock", "pJ/MAC at it",
     )  # fmt: skip
     return Table("Elements with lanes along k", head, tuple(rows), _command(record, "pe"))
 
@@ -196,13 +217,14 @@ def array_table(record: Record) -> Table:
                 _times(ratio(record, one, buffers=False)),
                 "" if base else _times(claims.ARRAY_AREA[name]),
                 _number(_energy(one)),
+                _glitches(one),
                 _times(energy_ratio(record, one)),
                 "" if base else _times(claims.ARRAY_ENERGY[name]),
             )
         )
     head = (
         "array", "made as", f"area {_unit(record)}", "buffers", "period ns", "MACs/cycle",
-        _per(record), "area efficiency", "without buffers", "paper", "pJ/MAC",
+        _per(record), "area efficiency", "without buffers", "paper", "pJ/MAC", "glitches",
         "energy efficiency", "paper ",
     )  # fmt: skip
     note = (
@@ -234,6 +256,7 @@ def bitslice_table(record: Record) -> Table:
                 _times(ratio(record, one, buffers=False)),
                 "" if base else _times(claims.BITSLICE_AREA),
                 _number(_energy(one)),
+                _glitches(one),
                 _times(energy_ratio(record, one)),
                 "" if base else _times(claims.BITSLICE_ENERGY),
             )
@@ -241,7 +264,7 @@ def bitslice_table(record: Record) -> Table:
     head = (
         "array", "made as", f"area {_unit(record)}", "buffers", "period ns", "cycles",
         "MACs/cycle", _per(record), "area efficiency", "without buffers", "paper", "pJ/MAC",
-        "energy efficiency", "paper ",
+        "glitches", "energy efficiency", "paper ",
     )  # fmt: skip
     note = (
         f"Cycles are exact: {record['throughput']}. Bit-slice arrays of 16 × 16 hold B in banks "

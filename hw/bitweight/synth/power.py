@@ -292,7 +292,7 @@ def power(
     return replace(
         found,
         technology=tech.name,
-        target_ns=float(period_ns),
+        target_ns=synthesis.target_ns,
         period_ns=period,
         gemm=(A.shape[0], A.shape[1], B.shape[1]),
         operands=operands,
