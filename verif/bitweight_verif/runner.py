@@ -1,10 +1,10 @@
 """Builds a design's Verilog for a simulator and runs a cocotb module on it.
 
 A `Model` is a built simulation that can run many times. Models are kept for the life of the
-process, so that the same Verilog is built once, and so are the object files of Verilator's own
-library, which take longer to compile than a small design. Nothing is written outside the build
-folder; without one it is a temporary folder that goes when the process ends, unless a run in it
-failed.
+process, so that the same Verilog is built once, and not longer: what is verified was built from
+the Verilog given. Verilator's own library, which takes longer to compile than a small design, is
+in the user's cache. Nothing else is written outside the build folder; without one it is a
+temporary folder that goes when the process ends, unless a run in it failed.
 """
 
 from __future__ import annotations
@@ -22,10 +22,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bitweight_verif.simulators import SimulationError, control_file, make_runner, require
-
-OBJECTS_VARIABLE = "BITWEIGHT_VERILATOR_OBJECTS"
-"""Names a folder in which several processes share the objects of Verilator's library."""
+from bitweight_verif.simulators import SimulationError, build_program, make_runner, require
 
 ProgressHook = Callable[[int, int], None]
 """Called with what is done and what there is to do."""
@@ -56,13 +53,6 @@ def _sweep(folder: Path, owner: int) -> None:
         folder.rmdir()
 
 
-def _objects_folder() -> Path:
-    folder = os.environ.get(OBJECTS_VARIABLE)
-    path = Path(folder) if folder else scratch() / "objects"
-    path.mkdir(parents=True, exist_ok=True)
-    return path
-
-
 class Model:
     """A design built for one simulator.
 
@@ -85,46 +75,40 @@ class Model:
         self.build_seconds = 0.0
         self.runs = 0
 
-    def compile(self, verilog: str, streams: Mapping[str, Any], effort: str) -> None:
+    def compile(self, verilog: str, streams: Mapping[str, Any]) -> None:
         """Build the model in its folder."""
         started = time.monotonic()
         self.folder.mkdir(parents=True, exist_ok=True)
+        log = self.folder / "build.log"
+        log.unlink(missing_ok=True)
+        try:
+            if self.sim == "verilator":
+                ports = [f"{name}__{signal}" for name in streams for signal in _SIGNALS]
+                build_program(verilog, self.top, ["clk", "rst", *ports], self.folder, log)
+            else:
+                self._compile_icarus(verilog, log)
+        except SimulationError:
+            self.keep()
+            raise
+        self.build_seconds = time.monotonic() - started
+
+    def _compile_icarus(self, verilog: str, log: Path) -> None:
         source = self.folder / "design.v"
         source.write_text(verilog, encoding="utf-8")
-        sources = [source]
-        args: list[str] = []
-        objects: Path | None = None
-        hierarchical = False
-        if self.sim == "verilator":
-            ports = [f"{name}__{signal}" for name in streams for signal in _SIGNALS]
-            control = self.folder / "design.vlt"
-            text, hierarchical = control_file(verilog, self.top, ["clk", "rst", *ports])
-            control.write_text(text, encoding="utf-8")
-            sources.insert(0, control)
-            args = ["-Wno-fatal", "-Wno-lint", "-Wno-style", "--no-timing"]
-            objects = _objects_folder()
-            for item in objects.glob("verilated*.o"):
-                shutil.copy(item, self.folder / item.name)
-        runner = make_runner(self.sim, effort, hierarchical=hierarchical)
-        log = self.folder / "build.log"
+        runner = make_runner(self.sim)
         try:
             runner.build(
-                sources=sources,
+                sources=[source],
                 hdl_toplevel=self.top,
                 build_dir=self.folder,
-                build_args=args,
                 always=True,
                 log_file=log,
             )
         except SimulationError as error:
-            self.keep()
             gist = _gist(log)
             if error.category == "build" and gist:
                 raise SimulationError("build", gist, log) from None
             raise
-        if objects is not None:
-            _share(self.folder, objects)
-        self.build_seconds = time.monotonic() - started
 
     def keep(self) -> None:
         """Do not remove the build folder at the end of the process."""
@@ -229,16 +213,6 @@ def _gist(log: Path) -> str:
     return found[0].strip()[:160] if found else ""
 
 
-def _share(folder: Path, objects: Path) -> None:
-    """Keep the objects of Verilator's library for the next build."""
-    for item in folder.glob("verilated*.o"):
-        target = objects / item.name
-        if not target.exists():
-            partial = objects / f".{item.name}.{os.getpid()}"
-            shutil.copy(item, partial)
-            partial.replace(target)
-
-
 def build(
     verilog: str,
     top: str,
@@ -246,7 +220,6 @@ def build(
     sim: str,
     *,
     build_dir: Path | str | None = None,
-    effort: str = "-O1",
 ) -> Model:
     """Build Verilog for a simulator, or find it built already.
 
@@ -262,8 +235,6 @@ def build(
         "icarus" or "verilator".
     build_dir : path, optional
         Where to build; a temporary folder otherwise.
-    effort : str
-        Optimisation of Verilator's C++: "-O1" is quicker to build, "-O2" quicker to run.
 
     Raises
     ------
@@ -273,18 +244,13 @@ def build(
         If it does not accept the Verilog.
     """
     require(sim)
-    text = "\0".join([sim, effort, top, *streams, str(build_dir), verilog])
+    text = "\0".join([sim, top, *streams, str(build_dir), verilog])
     key = hashlib.sha256(text.encode()).hexdigest()[:16]
     model = _models.get(key)
     if model is not None and model.folder.is_dir():
         return model
     folder = scratch() / key if build_dir is None else Path(build_dir).resolve() / f"{sim}-{key}"
-    if sim == "verilator" and " " in str(folder):
-        raise ValueError(
-            f"build_dir must be a path without spaces, because make needs it so, "
-            f"not {str(build_dir)!r}"
-        )
     model = Model(sim, top, folder)
-    model.compile(verilog, streams, effort)
+    model.compile(verilog, streams)
     _models[key] = model
     return model

