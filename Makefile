@@ -25,7 +25,7 @@ endif
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all gen verify synth measure report test lint setup system clean distclean help
+.PHONY: all gen verify prove synth measure report test lint setup system clean distclean help
 
 all: setup ## the main job: digits on the simulated RTL of both designs, and what they cost
 	$(BIN)/python -m bitweight.demo $(ARGS)
@@ -35,6 +35,9 @@ gen: setup ## write the catalog's Verilog to gen/ (NAME=... for one design)
 
 verify: setup ## run the conformance bench (NAME=..., SIM=icarus|verilator|all)
 	$(BIN)/bitweight verify $(or $(NAME),--all) --sim $(SIM) $(ARGS)
+
+prove: setup ## prove blocks for all inputs; the record is reports/proofs.json (NAME=... for one)
+	$(BIN)/bitweight prove $(or $(NAME),--all) $(ARGS)
 
 synth: setup ## synthesise and time (NAME=..., TECH=..., PERIOD=1.0,2.0)
 	set -e; for name in $(SYNTH_NAMES); do \
@@ -52,8 +55,8 @@ test: setup ## all tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 lint: setup ## ruff and mypy
-	$(BIN)/ruff check hw verif tests
-	$(BIN)/ruff format --check hw verif tests
+	$(BIN)/ruff check hw verif tests examples
+	$(BIN)/ruff format --check hw verif tests examples
 	$(BIN)/mypy
 
 setup: system $(STAMP) ## make .venv and install what is missing

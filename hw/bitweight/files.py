@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["write_files"]
+__all__ = ["check_writable", "write_files"]
 
 
 def write_files(folder: Path, files: Mapping[str, str | bytes]) -> list[Path]:
@@ -38,6 +38,23 @@ def write_files(folder: Path, files: Mapping[str, str | bytes]) -> list[Path]:
         for temporary, _ in staged:
             Path(temporary).unlink(missing_ok=True)
     return [path for _, path in staged]
+
+
+def check_writable(name: str, folder: Path) -> None:
+    """Find out before long work, and not after it, that a folder cannot be written to.
+
+    Raises
+    ------
+    ValueError
+        With `name`, which is what the folder was given as.
+    """
+    try:
+        (probe,) = write_files(folder, {".bitweight-probe": ""})
+        probe.unlink()
+    except OSError as error:
+        raise ValueError(
+            f"{name} must be a writable folder ({error.strerror}), not {str(folder)!r}"
+        ) from None
 
 
 def _umask() -> int:

@@ -7,19 +7,21 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from rich.console import Console
 
-import bitweight_verif
-from bitweight import catalog
+import bitweight
 from bitweight.demo import report
 from bitweight.demo.__main__ import main
-from bitweight.demo.hardware import Mismatch, classify_on
+from bitweight.demo.hardware import classify_on
 from bitweight.demo.job import run
-from bitweight.demo.network import load_images, quantise, train
+from bitweight.sim import CompiledDesign
+from bitweight.workload import Mismatch
+from bitweight.workload.images import load_images
+from bitweight.workload.perceptron import quantise, train
 
 SMALL = ("systolic-os-mac-small", "systolic-os-opt1-small")
 QUICK = {"stretch": (1.0,), "operators": (("booth", "brent-kung"),)}
@@ -87,41 +89,39 @@ def test_what_is_printed_and_written_comes_from_the_record(result):
     for needed in (ratio, "bit for bit", "paper", record["costs"][0]["pe"]["baseline"]["made_as"]):
         assert needed in text
         assert needed in screen
-    assert "digits on systolic-os-opt1-small (verilator)" in screen
+    assert "digits on systolic-os-opt1-small" in screen
 
 
 def wrong_in_one_bit(monkeypatch, at):
-    genuine = bitweight_verif.run_gemms
+    genuine = CompiledDesign.gemm
 
-    def flipped(design, pairs, **rest):
-        [(C, cycles)] = genuine(design, pairs, **rest)
-        C = np.array(C)
+    def flipped(*given, **rest):
+        C, stats = genuine(*given, **rest)
         C[at] ^= 1 << 20
-        return [(C, cycles)]
+        return C, stats
 
-    monkeypatch.setattr(bitweight_verif, "run_gemms", flipped)
+    monkeypatch.setattr(CompiledDesign, "gemm", flipped)
 
 
 def test_a_wrong_element_ends_the_job(monkeypatch, network):
     images, integers = network
     wrong_in_one_bit(monkeypatch, (3, 2))
-    where = (
-        r"systolic-os-mac-small under verilator, layer 1: element \[3, 2\] must be -?\d+, not -?\d"
-    )
+    where = r"systolic-os-mac-small, layer 1: element \[3, 2\] must be -?\d+, not -?\d"
     with pytest.raises(Mismatch, match=where):
-        classify_on(catalog[SMALL[0]], integers, images.test_x, sim="verilator")
+        classify_on(bitweight.compile(SMALL[0]), integers, images.test_x)
 
 
 def test_a_wrong_cycle_count_ends_the_job(monkeypatch, network):
     images, integers = network
-    genuine = bitweight_verif.run_gemms
-    monkeypatch.setattr(
-        bitweight_verif,
-        "run_gemms",
-        lambda *given, **rest: [(C, cycles + 1) for C, cycles in genuine(*given, **rest)],
-    )
+    genuine = CompiledDesign.gemm
+
+    def slower(*given, **rest):
+        C, stats = genuine(*given, **rest)
+        return C, replace(stats, cycles=stats.cycles + 1)
+
+    monkeypatch.setattr(CompiledDesign, "gemm", slower)
     with pytest.raises(Mismatch, match=r"layer 1: it must take \d+ cycles, not \d+"):
-        classify_on(catalog[SMALL[1]], integers, images.test_x, sim="verilator")
+        classify_on(bitweight.compile(SMALL[1]), integers, images.test_x)
 
 
 def test_the_command_fails_with_one_line_and_writes_nothing(monkeypatch, capsys, tmp_path):
@@ -130,9 +130,7 @@ def test_the_command_fails_with_one_line_and_writes_nothing(monkeypatch, capsys,
     options = ["--images", "5", "--tech", "generic", "-o", str(tmp_path / "new")]
     assert main([*designs, *options]) == 1
     error = capsys.readouterr().err.strip()
-    assert error.startswith(
-        "bitweight: systolic-os-mac-small under verilator, layer 1: element [0, 0]"
-    )
+    assert error.startswith("bitweight: systolic-os-mac-small, layer 1: element [0, 0]")
     assert "\n" not in error
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 import click
+from amaranth.hdl import UnusedElaboratable
 
 from bitweight._version import __version__
 from bitweight.cli.bench import bench
@@ -13,15 +16,19 @@ from bitweight.cli.describe import list_designs, show
 from bitweight.cli.gen import gen
 from bitweight.cli.measure import measure
 from bitweight.cli.power import power
+from bitweight.cli.prove import prove
 from bitweight.cli.report import report
 from bitweight.cli.run import run
 from bitweight.cli.stats import stats
 from bitweight.cli.synth import synth
 from bitweight.cli.tech import tech
 from bitweight.cli.verify import verify
+from bitweight.cli.workload import workload
+from bitweight.optional import NotInstalled
 
 __all__ = ["main"]
 
+FAILED = 1
 BAD_INPUT = 2
 INTERRUPTED = 130
 
@@ -37,15 +44,23 @@ def command() -> None:
 
 
 for entry in (
-    list_designs, show, stats, gen, verify, run, bench, synth, power, measure, report, tech,
+    list_designs, show, stats, gen, verify, prove, run, workload, bench, synth, power, measure,
+    report, tech,
 ):  # fmt: skip
     command.add_command(entry)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command and exit: 0 for success, 1 for a failed check, 2 for bad input."""
+    """Run the command and exit.
+
+    The status is 0 for success; 1 when the work was done and failed: a check, a simulation, a tool;
+    2 when it could not begin: bad input, a file or program that is missing; 130 after an interrupt.
+    """
+    # Of a netlist that an interrupt or an error leaves half made.
+    warnings.filterwarnings("ignore", category=UnusedElaboratable)
     try:
         status = command.main(arguments, prog_name="bitweight", standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         print(error.format_message())
         status = BAD_INPUT
@@ -54,8 +69,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (KeyboardInterrupt, click.exceptions.Abort):  # a RuntimeError, too
         status = INTERRUPTED
         print("bitweight: interrupted", file=sys.stderr)
-    except (ValueError, TypeError, OSError, RuntimeError) as error:
+    except BrokenPipeError:  # whoever reads the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = FAILED
+    except (ValueError, TypeError, OSError, NotInstalled) as error:
         status = _complain(_line(error))
+    except RuntimeError as error:
+        _complain(str(error))
+        status = FAILED
     sys.exit(status)
 
 

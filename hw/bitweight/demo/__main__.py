@@ -6,6 +6,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from bitweight.workload.jobs import IMAGES
+
 __all__ = ["main"]
 
 MISMATCH = 1
@@ -20,9 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="Classify handwritten digits on the simulated Verilog of two engines, and "
         "measure what the engines cost.",
     )
-    parser.add_argument("--images", type=int, default=450, help="held-out images (450)")
+    parser.add_argument("--images", type=int, default=IMAGES, help="held-out images (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of split and training (0)")
-    parser.add_argument("--sim", choices=("verilator", "icarus"), default="verilator")
     parser.add_argument(
         "--tech",
         action="append",
@@ -41,9 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("-o", "--reports", default="reports", metavar="DIR", help="(reports)")
     given = parser.parse_args(arguments)
     try:
-        from bitweight.demo.hardware import Mismatch  # noqa: PLC0415
         from bitweight.demo.job import DESIGNS, run  # noqa: PLC0415
-        from bitweight_verif import SimulationError  # noqa: PLC0415
+        from bitweight.sim import SimulationError  # noqa: PLC0415
+        from bitweight.workload import Mismatch  # noqa: PLC0415
     except ModuleNotFoundError as error:
         package = error.name or "a package"
         return _complain(f"{package} is missing: pip install 'bitweight[all]' installs it")
@@ -52,7 +53,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             images=given.images,
             seed=given.seed,
             designs=given.design or DESIGNS,
-            sim=given.sim,
             technologies=given.tech,
             arrays=not given.pe_only,
             reports=given.reports,

