@@ -102,7 +102,7 @@ def test_gen_from_a_file(tmp_path):
         'name = "mine"\narray = "systolic-os"\nmac = "opt1"\nrows = 2\ncols = 5\na = 6\nacc = 20\n'
     )
     result = run("gen", "mine.toml", "--set", "b=4", "-o", "out", "--json", cwd=tmp_path)
-    assert json.loads(result.stdout) == ["out/mine.v", "out/mine.json"]
+    assert json.loads(result.stdout) == ["out/mine.v", "out/mine.json", "out/mine.core"]
     manifest = json.loads((tmp_path / "out/mine.json").read_text())
     given = {"name": "mine", "array": "systolic-os", "rows": 2, "cols": 5, "mac": "opt1"}
     assert manifest["design"] == manifest["design"] | given | {"a": 6, "b": 4, "acc": 20}

@@ -19,6 +19,7 @@ from rich.table import Table
 from bitweight._check import check_int
 from bitweight.cli.describe import parse_gemm
 from bitweight.cli.designs import load_design, set_option
+from bitweight.cli.progress import progress_bars
 from bitweight.cli.verify import benches
 from bitweight.design import Design
 from bitweight.emit import emit
@@ -56,7 +57,8 @@ def sim(name: str, changes: tuple[str, ...], gemm: str, seed: int, as_json: bool
     size = parse_gemm(gemm)
     check_int("seed", seed, 0)
     verif = benches()
-    record = measure(design, size, seed, verif)
+    with progress_bars(design.name) as advance:
+        record = measure(design, size, seed, verif, lambda done, of: advance("", done, of))
     if as_json:
         print(json.dumps(record, indent=2))
         return
@@ -87,7 +89,13 @@ def sim(name: str, changes: tuple[str, ...], gemm: str, seed: int, as_json: bool
     print(f"{design.name}, ratio: throughput of the compiled simulation over that of the row")
 
 
-def measure(design: Design, size: tuple[int, int, int], seed: int, verif: Any) -> dict[str, Any]:
+def measure(
+    design: Design,
+    size: tuple[int, int, int],
+    seed: int,
+    verif: Any,
+    progress: Callable[[int, int], None] = lambda _done, _of: None,
+) -> dict[str, Any]:
     """Return what each simulation took for a product of that size.
 
     Raises
@@ -101,7 +109,8 @@ def measure(design: Design, size: tuple[int, int, int], seed: int, verif: Any) -
     B = rng.integers(design.b.min, design.b.max + 1, (K, N))
     emission = emit(design)
     rows = []
-    for simulator, share in SHARES.items():
+    for done, (simulator, share) in enumerate(SHARES.items()):
+        progress(done, len(SHARES) + 1)
         part = A[: max(2, M // share)]
         with tempfile.TemporaryDirectory(prefix="bitweight-bench-") as folder:
             run = _cocotb(verif, design, emission, simulator, Path(folder), B)
@@ -109,6 +118,7 @@ def measure(design: Design, size: tuple[int, int, int], seed: int, verif: Any) -
             start = _figures(name, design, A[:1], B, run, resource.RUSAGE_CHILDREN)
             whole = _figures(name, design, part, B, run, resource.RUSAGE_CHILDREN)
             rows.append(_row(name, {key: whole[key] - start[key] for key in whole}, start))
+    progress(len(SHARES), len(SHARES) + 1)
     rtl = CompiledDesign(design, emission=emission)
 
     def compiled(part: np.ndarray) -> np.ndarray:

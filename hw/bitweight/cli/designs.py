@@ -17,7 +17,14 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["chosen", "chosen_names", "load_design", "set_option", "spelled"]
+__all__ = [
+    "chosen",
+    "chosen_names",
+    "complete_designs",
+    "load_design",
+    "set_option",
+    "spelled",
+]
 
 set_option = click.option(
     "--set",
@@ -26,6 +33,11 @@ set_option = click.option(
     metavar="KEY=VALUE",
     help="Change a parameter, such as rows=8; may be given again.",
 )
+
+
+def complete_designs(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """Return the designs of the catalog whose names the shell can complete `begun` to."""
+    return [name for name in catalog if name.startswith(begun)]
 
 
 def load_design(name: str, changes: tuple[str, ...] = ()) -> Design:

@@ -51,10 +51,10 @@ def measure(
     output: Path,
     accept: bool,
 ) -> None:
-    """Measure area, clock and energy of all designs against the best baselines.
+    """Measure all designs against the best baselines.
 
-    Every run is kept in the user's cache: what has not changed is not measured again, and what was
-    interrupted goes on where it was.
+    Area, clock and energy. Every run is kept in the user's cache: what has not changed is not
+    measured again, and what was interrupted goes on where it was.
     """
     from bitweight.measure import regression  # noqa: PLC0415 - what it needs is optional
     from bitweight.measure.campaign import Campaign  # noqa: PLC0415

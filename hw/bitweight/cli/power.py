@@ -71,7 +71,10 @@ def power(
     output: Path | None,
     as_json: bool,
 ) -> None:
-    """Measure power and energy per MAC: the mapped netlist runs a GEMM, checked bit for bit."""
+    """Measure power and energy per MAC: the netlist runs a GEMM.
+
+    Its results are checked bit for bit.
+    """
     design = load_design(name, changes)
     period = _period(period_ns)
     check_int("seed", seed, 0)

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import Any
 
 import click
 
 from bitweight.files import write_files
+from bitweight.optional import import_optional
 
 __all__ = ["report"]
 
 
 def pages() -> Any:
     """Return the module that makes reports, or say what to install."""
-    try:
-        return importlib.import_module("bitweight.measure.pages")
-    except ModuleNotFoundError as error:
-        raise RuntimeError(
-            f"{error.name} is not installed: pip install 'bitweight[demo]'"
-        ) from None
+    return import_optional("bitweight.measure.pages", "demo")
 
 
 @click.command()
@@ -33,9 +28,10 @@ def pages() -> Any:
     help="Folder to write to; FOLDER itself if not given.",
 )
 def report(folder: Path, output: Path | None) -> None:
-    """Make measured.md, measured.html and pictures from the measured-*.json in FOLDER.
+    """Make tables, pictures and a page from measured records.
 
-    Nothing is measured. FOLDER is reports/ if not given.
+    measured.md, measured.html and pictures, from the measured-*.json in FOLDER, which
+    is reports/ if not given. Nothing is measured.
     """
     making = pages()
     records = making.load_records(folder)

@@ -54,9 +54,10 @@ def run(
     changes: tuple[str, ...],
     wrap: bool,
 ) -> None:
-    """Multiply the integer matrices of two .npy files on a design's simulated RTL.
+    """Multiply the matrices of two .npy files on simulated RTL.
 
-    The files are mapped, not read at once: memory does not grow with the rows of A.
+    They hold integers. The files are mapped, not read at once: memory does not grow with the rows
+    of A.
     """
     design = load_design(name, changes)
     A, B = map_matrix("A", a), map_matrix("B", b)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 from pathlib import Path
@@ -18,6 +17,7 @@ from bitweight._check import check_int
 from bitweight.cli.describe import parse_gemm
 from bitweight.cli.designs import load_design, set_option
 from bitweight.design import Design
+from bitweight.optional import import_optional
 from bitweight.stats import (
     Statistics,
     default_size,
@@ -35,12 +35,7 @@ MOST_ELEMENTS = 1 << 26
 
 def plotting() -> Any:
     """Return the module that draws, or say what to install."""
-    try:
-        return importlib.import_module("bitweight.stats.plot")
-    except ModuleNotFoundError as error:
-        raise RuntimeError(
-            f"{error.name} is not installed: pip install 'bitweight[demo]'"
-        ) from None
+    return import_optional("bitweight.stats.plot", "demo")
 
 
 @click.command()

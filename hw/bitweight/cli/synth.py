@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -11,32 +10,29 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from bitweight.cli.designs import load_design, set_option
+from bitweight.cli.designs import complete_designs, load_design, set_option
 from bitweight.cli.progress import progress_bars
-from bitweight.emit import emit, write_files
+from bitweight.design import Design
+from bitweight.emit import Emission, emit, write_files
+from bitweight.optional import import_optional
 
 __all__ = ["synth"]
 
 
 def flow() -> Any:
     """Return the synthesis package, or say what to install."""
-    try:
-        return importlib.import_module("bitweight.synth")
-    except ModuleNotFoundError as error:
-        raise RuntimeError(
-            f"{error.name} is not installed: pip install 'bitweight[synth]'"
-        ) from None
+    return import_optional("bitweight.synth", "synth")
 
 
 @click.command()
-@click.argument("name", metavar="NAME|FILE.toml")
+@click.argument("name", metavar="NAME|FILE.toml", shell_complete=complete_designs)
 @set_option
 @click.option(
     "--tech",
     default="generic",
     show_default=True,
     metavar="TECH",
-    help="generic, sky130hd, asap7, or a technology's TOML file.",
+    help="generic, sky130hd, asap7, a technology's TOML file; xilinx, ecp5, ice40 (FPGAs).",
 )
 @click.option(
     "--period-ns",
@@ -45,13 +41,21 @@ def flow() -> Any:
     help="Clock targets; a few around the technology's pace if not given.",
 )
 @click.option("--pe", "pe_only", is_flag=True, help="One processing element, not the array.")
-@click.option("--flat", is_flag=True, help="Flatten everything instead of module by module.")
+@click.option("--flat", is_flag=True, help="Flatten everything, as FPGAs always do.")
+@click.option("--no-place", is_flag=True, help="Of an FPGA, resources alone and no clock.")
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
     metavar="DIR",
     help="Keep the records (JSON) and netlists there.",
+)
+@click.option(
+    "--export",
+    "export_to",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Run nothing: write scripts for Yosys and OpenSTA there that need no bitweight.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the records as JSON.")
 def synth(
@@ -61,20 +65,37 @@ def synth(
     period_ns: str,
     pe_only: bool,
     flat: bool,
+    no_place: bool,
     output: Path | None,
+    export_to: Path | None,
     as_json: bool,
 ) -> None:
-    """Synthesise a design and time its netlist: area, cells, period, critical path."""
+    """Synthesise a design: area, clock, path; or what an FPGA needs."""
     design = load_design(name, changes)
     targets = _periods(period_ns)
     tools = flow()
-    technology = tools.find_technology(tech)
+    fpga = tech in tools.FPGAS
+    if no_place and not fpga:
+        raise ValueError(f"--no-place is for {', '.join(tools.FPGAS)}, not {tech!r}")
+    if fpga and export_to is not None:
+        raise ValueError(f"--export is for standard cells, not {tech!r}")
+    if export_to is not None and output is not None:
+        raise ValueError("give --export or -o, not both")
+    technology = None if fpga else tools.find_technology(tech)
     if not targets:
-        if technology.fo4_ns is None:
-            raise ValueError(f"technology {technology.name} has no fo4_ns: give --period-ns")
-        targets = [round(technology.fo4_ns * steps, 4) for steps in (20, 30, 45)]
+        targets = [10.0] if technology is None else _usual_targets(technology)
     emission = emit(design)
     top = f"{emission.top}_pe" if pe_only else emission.top
+    if technology is None:
+        _fpga(tools, design, emission, top, tech, targets, output, as_json, place=not no_place)
+        return
+    if export_to is not None:
+        written = tools.export(
+            export_to, emission.verilog, top, technology, targets[0], hierarchical=not flat
+        )
+        paths = [str(path) for path in written]
+        print(json.dumps(paths, indent=2) if as_json else "\n".join(paths))
+        return
     with progress_bars(f"{top} on {technology.name}") as advance:
         results = tools.sweep(
             emission.verilog,
@@ -91,6 +112,64 @@ def synth(
         print(json.dumps([result.to_json() for result in results], indent=2))
     else:
         _print(results)
+
+
+def _usual_targets(technology: Any) -> list[float]:
+    if technology.fo4_ns is None:
+        raise ValueError(f"technology {technology.name} has no fo4_ns: give --period-ns")
+    return [round(technology.fo4_ns * steps, 4) for steps in (20, 30, 45)]
+
+
+def _fpga(
+    tools: Any,
+    design: Design,
+    emission: Emission,
+    top: str,
+    family: str,
+    targets: list[float],
+    output: Path | None,
+    as_json: bool,
+    *,
+    place: bool,
+) -> None:
+    """Count a design on an FPGA, and print what was found."""
+    results = []
+    with progress_bars(f"{top} on {family}") as advance:
+        for target in targets:
+            results.append(
+                tools.synthesise_fpga(
+                    emission.verilog,
+                    top,
+                    family,
+                    target,
+                    place=place,
+                    params=design.to_dict(),
+                    progress=lambda done, total, _, target=target: advance(
+                        f"{target:g} ns", done, total
+                    ),
+                )
+            )
+    if output is not None:
+        texts = (json.dumps(result.to_json(), indent=2) + "\n" for result in results)
+        names = (f"{one.design}-{one.technology}-{one.target_ns:g}ns.json" for one in results)
+        write_files(output, dict(zip(names, texts, strict=True)))
+    if as_json:
+        print(json.dumps([result.to_json() for result in results], indent=2))
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("target ns", "period ns", "LUTs", "registers", "carry cells", "DSPs", "RAMs"):
+        table.add_column(title, justify="right")
+    for one in results:
+        period = "-" if one.min_period_ns is None else f"{one.min_period_ns:.3f}"
+        counts = (one.luts, one.registers, one.carries, one.dsps, one.memories)
+        table.add_row(f"{one.target_ns:g}", period, *(str(count) for count in counts))
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"{results[0].design} on {family}: {results[0].device}\n", markup=False)
+    console.print(table)
+    if results[0].unplaced:
+        console.print(f"\nNo period: {results[0].unplaced}.", markup=False)
+    kinds = sorted(results[0].cells.items(), key=lambda item: -item[1])
+    console.print("\nCells: " + ", ".join(f"{count} {kind}" for kind, count in kinds))
 
 
 def _periods(text: str) -> list[float]:

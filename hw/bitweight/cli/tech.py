@@ -21,12 +21,17 @@ def tech(as_json: bool) -> None:
         name: {"described_in": place, **synth.published(name)}
         for name, place in synth.technologies().items()
     }
+    record |= {
+        name: {"described_in": "bitweight.synth.fpga", "family": fpga.description}
+        for name, fpga in synth.FPGAS.items()
+    }
     if as_json:
         print(json.dumps(record, indent=2))
         return
     console = Console(highlight=False, soft_wrap=True)
     for name, facts in record.items():
-        console.print(f"[bold]{name}[/]: {facts['described_in']}")
+        about = facts.get("family", facts["described_in"])
+        console.print(f"[bold]{name}[/]: {about}")
         if "where" in facts:
             console.print(f"  published at {facts['where']} ({facts['licence']})", markup=False)
             for file, checksum in facts["sha256"].items():

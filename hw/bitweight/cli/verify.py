@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import sys
 from typing import Any
@@ -13,16 +12,14 @@ from bitweight.catalog import catalog
 from bitweight.cli.describe import parse_gemm
 from bitweight.cli.designs import chosen_names, load_design, set_option, spelled
 from bitweight.cli.progress import progress_bars
+from bitweight.optional import import_optional
 
 __all__ = ["verify"]
 
 
 def benches() -> Any:
     """Return the package of benches, or say what to install."""
-    try:
-        return importlib.import_module("bitweight_verif")
-    except ModuleNotFoundError as error:
-        raise RuntimeError(f"{error.name} is not installed: pip install 'bitweight[sim]'") from None
+    return import_optional("bitweight_verif", "sim")
 
 
 @click.command()
@@ -44,7 +41,7 @@ def verify(
     seed: int | None,
     as_json: bool,
 ) -> None:
-    """Check a design against NumPy on random and corner matrices, with stalls."""
+    """Check a design against NumPy: corners, chance, stalls."""
     small = [name for name in catalog if name.endswith("-small")]
     chosen = chosen_names(names, everything, small)
     designs = [load_design(name, changes) for name in chosen]

@@ -19,9 +19,10 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bitweight.synth.technology import Technology
+if TYPE_CHECKING:  # the file is exported too, and then stands alone
+    from bitweight.synth.technology import Technology
 
 _EFFORT = 16
 # ABC buffers what it sees. It does not see the pins of flip-flops, their enables above all: a net

@@ -184,29 +184,10 @@ def _map(
     timeout: float,
 ) -> None:
     """Run Yosys and ABC: ``design.v`` becomes ``netlist.v`` and ``stat.json``."""
-    library = technology.library
     names = timing.link_libraries(folder, technology)
-    unused = list(technology.dont_use)
-    if not options.enable_flops:
-        unused += technology.enable_flops
-    arguments = [f"-liberty {name}" for name in names] + [f"-dont_use {name}" for name in unused]
-    load_ff = technology.output_load * library.cap_unit_ff
-    (folder / "design.v").write_text(verilog, encoding="utf-8")
-    (folder / "abc.script").write_text(options.abc_script(period_ns * 1000), encoding="utf-8")
-    (folder / "abc.constr").write_text(
-        f"set_driving_cell {technology.driving_cell[0]}\nset_load {load_ff:.9g}\n",
-        encoding="utf-8",
+    write_scripts(
+        folder, verilog, top, technology, period_ns, options, names, hierarchical=hierarchical
     )
-    values = {
-        "top": top,
-        "keep": options.keep or (),
-        "flatten": options.keep is not None or not hierarchical,
-        "synth_arguments": options.synth_arguments,
-        "liberty": " ".join(arguments),
-        "tie_hi": " ".join(technology.tie_hi),
-        "tie_lo": " ".join(technology.tie_lo),
-    }
-    tools.render("yosys.ys.j2", folder, "yosys.ys", values)
     _link_abc_cache(folder, technology)
     tools.yosys(folder, "yosys.ys", timeout)
     design = _written(folder, "mapped.json")
@@ -215,11 +196,61 @@ def _map(
         (folder / "mapped.json").write_text(json.dumps(design), encoding="utf-8")
         for name in ("netlist.v", "stat.json"):
             (folder / name).unlink()
-        tools.render("buffered.ys.j2", folder, "buffered.ys", values)
         tools.yosys(folder, "buffered.ys", timeout)
     for name in ("netlist.v", "stat.json"):
         if not (folder / name).is_file():
             raise ToolError(f"Yosys failed: it wrote no {name} (log: {folder / 'yosys.log'})")
+
+
+def write_scripts(
+    folder: Path,
+    verilog: str,
+    top: str,
+    technology: Technology,
+    period_ns: float,
+    options: YosysOptions,
+    libraries: list[str],
+    *,
+    hierarchical: bool,
+    cached: bool = True,
+) -> None:
+    """Write ``design.v``, the scripts of Yosys and what they give to ABC.
+
+    Parameters
+    ----------
+    folder
+        Where to.
+    verilog, top, technology, period_ns, options, hierarchical
+        As for `synthesise`.
+    libraries
+        The Liberty files' names in the folder.
+    cached
+        Whether Yosys keeps what ABC makes of the libraries, in ``abc-cache``.
+    """
+    unused = list(technology.dont_use)
+    if not options.enable_flops:
+        unused += technology.enable_flops
+    arguments = [f"-liberty {name}" for name in libraries]
+    arguments += [f"-dont_use {name}" for name in unused]
+    load_ff = technology.output_load * technology.library.cap_unit_ff
+    (folder / "design.v").write_text(verilog, encoding="utf-8")
+    (folder / "abc.script").write_text(options.abc_script(period_ns * 1000), encoding="utf-8")
+    (folder / "abc.constr").write_text(
+        f"set_driving_cell {technology.driving_cell[0]}\nset_load {load_ff:.9g}\n",
+        encoding="utf-8",
+    )
+    values = {
+        "top": top,
+        "cached": cached,
+        "keep": options.keep or (),
+        "flatten": options.keep is not None or not hierarchical,
+        "synth_arguments": options.synth_arguments,
+        "liberty": " ".join(arguments),
+        "tie_hi": " ".join(technology.tie_hi),
+        "tie_lo": " ".join(technology.tie_lo),
+    }
+    tools.render("yosys.ys.j2", folder, "yosys.ys", values)
+    tools.render("buffered.ys.j2", folder, "buffered.ys", values)
 
 
 def _check_clock(design: dict[str, Any], top: str, technology: Technology, clock: str) -> None:

@@ -80,19 +80,9 @@ def analyse(
     timeout
         Limit in seconds.
     """
-    library = technology.library
-    unit = library.time_unit_ns
-    values = {
-        "libraries": link_libraries(folder, technology),
-        "top": top,
-        "clock": clock,
-        "ideal": ideal,
-        "period": f"{period_ns / unit:.9g}",
-        "driving_cell": technology.driving_cell[0],
-        "driving_pin": technology.driving_cell[1],
-        "load": f"{technology.output_load:.9g}",
-    }
-    tools.render("sta.tcl.j2", folder, "sta.tcl", values)
+    unit = technology.library.time_unit_ns
+    names = link_libraries(folder, technology)
+    write_script(folder, top, technology, period_ns, names, clock=clock, ideal=ideal)
     text = tools.sta(folder, "sta.tcl", timeout)
     whole, _, registers = text.partition("BITWEIGHT registers")
     slack = _slack(whole, folder) * unit
@@ -108,6 +98,30 @@ def analyse(
                                                                  .partition("data arrival")[0])
         ),
     )  # fmt: skip
+
+
+def write_script(
+    folder: Path,
+    top: str,
+    technology: Technology,
+    period_ns: float,
+    libraries: list[str],
+    *,
+    clock: str,
+    ideal: tuple[str, ...],
+) -> None:
+    """Write ``sta.tcl``; `libraries` are the Liberty files' names in the folder."""
+    values = {
+        "libraries": libraries,
+        "top": top,
+        "clock": clock,
+        "ideal": ideal,
+        "period": f"{period_ns / technology.library.time_unit_ns:.9g}",
+        "driving_cell": technology.driving_cell[0],
+        "driving_pin": technology.driving_cell[1],
+        "load": f"{technology.output_load:.9g}",
+    }
+    tools.render("sta.tcl.j2", folder, "sta.tcl", values)
 
 
 def link_libraries(folder: Path, technology: Technology) -> list[str]:

@@ -17,20 +17,21 @@ from pathlib import Path
 from typing import Any
 
 from bitweight._version import __version__
-from bitweight.synth.errors import ToolError
+from bitweight.synth.errors import ToolError, ToolMissing
 
 _YOSYS = (
     "import sys; sys.path = [p for p in sys.path if p]; "
     "from pyosys import libyosys; libyosys.run_pass('script ' + sys.argv[1])"
 )
 _YOSYS_ERROR = re.compile(r"^(?:ERROR: .*|.*ABC: Error.*|.*syntax error.*)$", re.MULTILINE)
+_NEXTPNR_ERROR = re.compile(r"^ERROR: (.*)$", re.MULTILINE)
 _STA_ERROR = re.compile(r"^Error.*$", re.MULTILINE)
 
 
 def render(template: str, folder: Path, name: str, values: dict[str, Any]) -> None:
     """Write one of the package's templates, filled in, to a file in a folder."""
     if importlib.util.find_spec("jinja2") is None:
-        raise ToolError("jinja2 is missing: pip install 'bitweight[synth]' installs it")
+        raise ToolMissing("jinja2 is missing: pip install 'bitweight[synth]' installs it")
     from jinja2 import Environment, StrictUndefined  # noqa: PLC0415  (an optional dependency)
 
     source = importlib.resources.files("bitweight.synth") / "templates" / template
@@ -50,7 +51,7 @@ def yosys(folder: Path, script: str, timeout: float) -> str:
         Yosys is not installed, reported an error (its own or ABC's), or took too long.
     """
     if importlib.util.find_spec("pyosys") is None:
-        raise ToolError("Yosys is missing: pip install 'bitweight[synth]' installs pyosys")
+        raise ToolMissing("Yosys is missing: pip install 'bitweight[synth]' installs pyosys")
     log = folder / Path(script).with_suffix(".log").name
     status, text = _run("Yosys", [sys.executable, "-c", _YOSYS, script], folder, log, timeout)
     error = _YOSYS_ERROR.search(text)
@@ -67,7 +68,7 @@ def sta(folder: Path, script: str, timeout: float) -> str:
     is a failure.
     """
     if shutil.which("sta") is None:
-        raise ToolError(
+        raise ToolMissing(
             "OpenSTA (sta) is missing: scripts/install-system installs it with apt (opensta)"
         )
     log = folder / "sta.log"
@@ -81,18 +82,49 @@ def sta(folder: Path, script: str, timeout: float) -> str:
     return text
 
 
+def nextpnr(folder: Path, family: str, arguments: list[str], timeout: float) -> str:
+    """Place and route in a folder and return the log, which is kept as ``nextpnr.log``.
+
+    Raises
+    ------
+    ToolError
+        It failed or took too long.
+    """
+    log = folder / "nextpnr.log"
+    program = f"from yowasp_nextpnr_{family} import _run_nextpnr_{family}_argv as run; run()"
+    command = [sys.executable, "-c", program, *arguments]
+    status, text = _run("nextpnr", command, folder, log, timeout)
+    error = _NEXTPNR_ERROR.search(text)
+    if status != 0:
+        reason = error[1].strip() if error else f"exit status {status}"
+        raise ToolError(f"nextpnr failed: {reason.rstrip('.')} (log: {log})")
+    return text
+
+
+def nextpnr_version(family: str) -> str | None:
+    """Return the version of a family's nextpnr, or None where it is not installed."""
+    try:
+        return importlib.metadata.version(f"yowasp-nextpnr-{family}")
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def yosys_versions() -> dict[str, str]:
+    """Return the versions of this package and of Yosys; `ToolError` says what to install."""
+    try:
+        return {"bitweight": __version__, "yosys": importlib.metadata.version("pyosys")}
+    except importlib.metadata.PackageNotFoundError:
+        raise ToolMissing(
+            "Yosys is missing: pip install 'bitweight[synth]' installs pyosys"
+        ) from None
+
+
 @functools.cache
 def versions() -> dict[str, str]:
     """Return the versions of the tools, for the record of a run."""
-    found = {"bitweight": __version__}
-    try:
-        found["yosys"] = importlib.metadata.version("pyosys")
-    except importlib.metadata.PackageNotFoundError:
-        raise ToolError(
-            "Yosys is missing: pip install 'bitweight[synth]' installs pyosys"
-        ) from None
+    found = yosys_versions()
     if shutil.which("sta") is None:
-        raise ToolError(
+        raise ToolMissing(
             "OpenSTA (sta) is missing: scripts/install-system installs it with apt (opensta)"
         )
     answer = subprocess.run(

@@ -1,0 +1,5 @@
+"""A dense layer of a neural network in hardware: weights, an array, and requantisation."""
+
+from gemm_soc.layer import DenseLayer
+
+__all__ = ["DenseLayer"]
