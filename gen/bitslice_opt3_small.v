@@ -3,39 +3,79 @@
 
 module bitslice_opt3_small(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a__ready, b__ready, c__payload, c__valid, clk);
   wire \$1 ;
+  wire \$10 ;
   wire \$11 ;
   wire \$13 ;
   wire \$15 ;
+  wire \$16 ;
   wire \$17 ;
+  wire \$18 ;
   wire \$19 ;
   wire \$2 ;
+  wire \$20 ;
   wire \$21 ;
+  wire [3:0] \$22 ;
   wire \$23 ;
   wire \$25 ;
-  (* unused_bits = "0 1 2 3 4 5 6 7 8" *)
-  wire [8:0] \$27 ;
-  (* unused_bits = "0 1 2 3 4 5" *)
-  wire [5:0] \$28 ;
-  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 39 40 41 42 43 44 45 46 47 48 49 50 51 52 53 54 55 56 57 58 59 60 61 62 63 64 65 66 67 68 69 70 71 72 73 74 75 76 77 78 79 80 81 82 83" *)
-  wire [83:0] \$29 ;
+  wire \$27 ;
+  wire \$28 ;
+  wire \$29 ;
   wire \$3 ;
-  (* unused_bits = "0 1 2" *)
-  wire [2:0] \$30 ;
-  (* unused_bits = "0" *)
+  wire \$30 ;
   wire \$31 ;
-  (* unused_bits = "0" *)
   wire \$32 ;
-  (* unused_bits = "0" *)
   wire \$33 ;
-  (* unused_bits = "0" *)
-  wire \$34 ;
-  wire [71:0] \$35 ;
-  wire [95:0] \$36 ;
-  wire [2:0] \$37 ;
+  wire [3:0] \$34 ;
+  wire \$35 ;
+  wire \$37 ;
+  wire \$39 ;
+  wire \$4 ;
+  wire \$40 ;
+  wire \$41 ;
+  wire \$42 ;
+  wire \$43 ;
+  wire \$44 ;
+  wire \$45 ;
+  wire [3:0] \$46 ;
+  wire \$47 ;
+  wire \$48 ;
+  wire \$49 ;
   wire \$5 ;
+  wire \$50 ;
+  (* unused_bits = "0" *)
+  wire \$51 ;
+  (* unused_bits = "0 1 2" *)
+  wire [2:0] \$52 ;
+  (* unused_bits = "0 1 2" *)
+  wire [2:0] \$53 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 39 40 41 42 43 44 45 46 47 48 49 50 51 52 53 54 55 56 57 58 59 60 61 62 63 64 65 66 67 68 69 70 71 72 73 74 75 76 77 78 79 80 81 82 83" *)
+  wire [83:0] \$54 ;
+  (* unused_bits = "0 1 2" *)
+  wire [2:0] \$55 ;
+  (* unused_bits = "0" *)
+  wire \$56 ;
+  (* unused_bits = "0" *)
+  wire \$57 ;
+  (* unused_bits = "0" *)
+  wire \$58 ;
+  (* unused_bits = "0" *)
+  wire \$59 ;
+  wire \$6 ;
+  (* unused_bits = "0" *)
+  wire \$60 ;
+  (* unused_bits = "0" *)
+  wire \$61 ;
+  wire [71:0] \$62 ;
+  wire [95:0] \$63 ;
+  wire \$64 ;
+  wire [2:0] \$65 ;
+  wire [2:0] \$66 ;
+  wire \$67 ;
   wire \$7 ;
+  wire \$8 ;
   wire \$9 ;
-  wire [2:0] \$procmux$499_Y ;
+  wire \$procmux$356_Y ;
+  wire \$procmux$358_Y ;
   input [72:0] a__payload;
   wire [72:0] a__payload;
   wire [71:0] \a__payload.data ;
@@ -54,18 +94,12 @@ module bitslice_opt3_small(rst, a__payload, a__valid, b__payload, b__valid, c__r
   input a__valid;
   wire a__valid;
   reg [71:0] a_held = 72'h000000000000000000;
-  wire [8:0] address_in;
-  wire [8:0] \address_in$109 ;
-  wire [8:0] \address_in$122 ;
-  wire [8:0] \address_in$135 ;
-  wire [8:0] address_out;
-  wire [8:0] \address_out$110 ;
-  wire [8:0] \address_out$123 ;
-  wire [8:0] \address_out$136 ;
+  reg [2:0] ahead = 3'h0;
+  wire [2:0] \ahead$66 ;
   wire [2:0] asks;
-  wire \asks$71 ;
-  wire \asks$72 ;
-  wire \asks$73 ;
+  wire \asks$68 ;
+  wire \asks$69 ;
+  wire \asks$70 ;
   input [96:0] b__payload;
   wire [96:0] b__payload;
   wire [95:0] \b__payload.data ;
@@ -87,22 +121,18 @@ module bitslice_opt3_small(rst, a__payload, a__valid, b__payload, b__valid, c__r
   input b__valid;
   wire b__valid;
   reg [95:0] b_held = 96'h000000000000000000000000;
-  wire [5:0] bank;
-  wire [1:0] \bank$75 ;
-  wire [1:0] \bank$76 ;
-  wire [1:0] \bank$77 ;
-  wire [1:0] bank_in;
-  wire [5:0] \bank_in$111 ;
-  wire [5:0] \bank_in$124 ;
-  wire [5:0] \bank_in$137 ;
-  wire [1:0] \bank_in$43 ;
-  wire [1:0] \bank_in$55 ;
-  wire [5:0] \bank_in$98 ;
-  wire [1:0] bank_out;
-  wire [5:0] \bank_out$112 ;
-  wire [5:0] \bank_out$125 ;
-  wire [5:0] \bank_out$138 ;
-  wire [5:0] \bank_out$99 ;
+  wire [2:0] bank;
+  wire \bank$72 ;
+  wire \bank$73 ;
+  wire \bank$74 ;
+  wire [2:0] bank_in;
+  wire [2:0] \bank_in$108 ;
+  wire [2:0] \bank_in$122 ;
+  wire [2:0] \bank_in$136 ;
+  wire [2:0] bank_out;
+  wire [2:0] \bank_out$109 ;
+  wire [2:0] \bank_out$123 ;
+  wire [2:0] \bank_out$137 ;
   output [96:0] c__payload;
   wire [96:0] c__payload;
   wire [95:0] \c__payload.data ;
@@ -117,299 +147,347 @@ module bitslice_opt3_small(rst, a__payload, a__valid, b__payload, b__valid, c__r
   input clk;
   wire clk;
   wire complete;
-  wire \complete$151 ;
-  wire \complete$168 ;
-  wire \complete$177 ;
+  wire \complete$153 ;
+  wire \complete$170 ;
+  wire \complete$179 ;
   wire [23:0] data_in;
-  wire [23:0] \data_in$108 ;
-  wire [23:0] \data_in$121 ;
-  wire [23:0] \data_in$134 ;
-  wire [23:0] \data_in$45 ;
-  wire [23:0] \data_in$57 ;
-  wire [23:0] \data_in$94 ;
+  wire [23:0] \data_in$105 ;
+  wire [23:0] \data_in$119 ;
+  wire [23:0] \data_in$133 ;
+  wire [23:0] \data_in$43 ;
+  wire [23:0] \data_in$55 ;
+  wire [23:0] \data_in$90 ;
   wire [55:0] drain_0;
-  wire [41:0] \drain_0$153 ;
-  wire [41:0] \drain_0$154 ;
   wire [41:0] \drain_0$155 ;
   wire [41:0] \drain_0$156 ;
-  wire [55:0] \drain_0$169 ;
-  wire [55:0] \drain_0$178 ;
+  wire [41:0] \drain_0$157 ;
+  wire [41:0] \drain_0$158 ;
+  wire [55:0] \drain_0$171 ;
+  wire [55:0] \drain_0$180 ;
   wire [51:0] drain_1;
-  wire [38:0] \drain_1$158 ;
-  wire [38:0] \drain_1$159 ;
   wire [38:0] \drain_1$160 ;
   wire [38:0] \drain_1$161 ;
-  wire [51:0] \drain_1$170 ;
-  wire [51:0] \drain_1$179 ;
-  wire en;
-  wire \en$104 ;
-  wire \en$117 ;
-  wire \en$130 ;
-  wire \en$143 ;
-  wire \en$162 ;
-  wire \en$171 ;
-  wire \en$19 ;
-  wire \en$40 ;
-  wire \en$52 ;
-  wire \en$67 ;
-  wire \en$90 ;
+  wire [38:0] \drain_1$162 ;
+  wire [38:0] \drain_1$163 ;
+  wire [51:0] \drain_1$172 ;
+  wire [51:0] \drain_1$181 ;
   wire [2:0] ends;
-  wire \ends$144 ;
-  wire \ends$145 ;
-  wire \ends$163 ;
-  wire \ends$164 ;
-  wire \ends$172 ;
-  wire \ends$173 ;
+  wire \ends$146 ;
+  wire \ends$147 ;
+  wire \ends$165 ;
+  wire \ends$166 ;
+  wire \ends$174 ;
+  wire \ends$175 ;
   reg [2:0] ends_in = 3'h0;
-  wire [2:0] \ends_in$115 ;
-  wire [2:0] \ends_in$128 ;
-  wire [2:0] \ends_in$141 ;
+  wire [2:0] \ends_in$112 ;
+  wire [2:0] \ends_in$126 ;
+  wire [2:0] \ends_in$140 ;
   wire [2:0] ends_out;
-  wire [2:0] \ends_out$129 ;
-  wire [2:0] \ends_out$142 ;
+  wire [2:0] \ends_out$127 ;
+  wire [2:0] \ends_out$141 ;
   wire [1:0] filled;
-  wire [1:0] \filled$36 ;
-  wire [1:0] \filled$49 ;
-  wire [1:0] \filled$61 ;
+  wire [1:0] \filled$33 ;
+  wire [1:0] \filled$47 ;
+  wire [1:0] \filled$59 ;
   wire first;
-  wire \first$149 ;
-  wire \first$167 ;
-  wire \first$176 ;
+  wire \first$151 ;
+  wire \first$169 ;
+  wire \first$178 ;
+  wire go;
+  wire \go$145 ;
+  wire \go$164 ;
+  wire \go$173 ;
+  reg hold = 1'h0;
+  wire \hold$37 ;
+  wire \hold$49 ;
+  wire \hold$61 ;
   wire [96:0] in_payload;
   wire in_ready;
   wire in_valid;
   wire last;
-  wire \last$185 ;
-  wire [3:0] last_banks;
-  wire [3:0] \last_banks$34 ;
-  wire [3:0] \last_banks$48 ;
-  wire [3:0] \last_banks$60 ;
-  wire [3:0] last_rows;
-  wire [3:0] \last_rows$32 ;
-  wire [3:0] \last_rows$47 ;
-  wire [3:0] \last_rows$59 ;
+  wire \last$187 ;
+  wire [1:0] last_places;
+  wire [1:0] \last_places$31 ;
+  wire [1:0] \last_places$46 ;
+  wire [1:0] \last_places$58 ;
+  wire [5:0] last_rows;
+  wire [5:0] \last_rows$29 ;
+  wire [5:0] \last_rows$45 ;
+  wire [5:0] \last_rows$57 ;
+  wire leaves;
   wire [1:0] loaded;
-  wire [1:0] \loaded$38 ;
-  wire [1:0] \loaded$50 ;
-  wire [1:0] \loaded$62 ;
+  wire [1:0] \loaded$35 ;
+  wire [1:0] \loaded$48 ;
+  wire [1:0] \loaded$60 ;
   wire [96:0] out_payload;
   wire out_ready;
   wire out_valid;
   wire [83:0] payload;
-  wire [27:0] \payload$83 ;
-  wire [27:0] \payload$84 ;
-  wire [27:0] \payload$85 ;
+  wire [27:0] \payload$80 ;
+  wire [27:0] \payload$81 ;
+  wire [27:0] \payload$82 ;
   wire [83:0] payload_in;
-  wire [83:0] \payload_in$113 ;
-  wire [83:0] \payload_in$126 ;
-  wire [83:0] \payload_in$139 ;
+  wire [83:0] \payload_in$110 ;
+  wire [83:0] \payload_in$124 ;
+  wire [83:0] \payload_in$138 ;
   wire [83:0] payload_out;
-  wire [83:0] \payload_out$114 ;
-  wire [83:0] \payload_out$127 ;
-  wire [83:0] \payload_out$140 ;
-  wire [5:0] place;
-  wire [1:0] \place$79 ;
-  wire [1:0] \place$80 ;
-  wire [1:0] \place$81 ;
+  wire [83:0] \payload_out$111 ;
+  wire [83:0] \payload_out$125 ;
+  wire [83:0] \payload_out$139 ;
+  wire place_in;
+  wire \place_in$41 ;
+  wire \place_in$53 ;
+  wire place_out;
   wire [31:0] result;
-  wire [31:0] \result$183 ;
-  wire [31:0] \result$184 ;
+  wire [31:0] \result$185 ;
+  wire [31:0] \result$186 ;
   wire room;
-  wire [1:0] row_in;
-  wire [1:0] \row_in$106 ;
-  wire [1:0] \row_in$119 ;
-  wire [1:0] \row_in$132 ;
-  wire [1:0] \row_in$44 ;
-  wire [1:0] \row_in$56 ;
-  wire [1:0] \row_in$92 ;
-  wire [1:0] row_out;
+  wire [8:0] row;
+  wire [2:0] \row$76 ;
+  wire [2:0] \row$77 ;
+  wire [2:0] \row$78 ;
+  wire [2:0] row_in;
+  wire [2:0] \row_in$100 ;
+  wire [2:0] \row_in$114 ;
+  wire [2:0] \row_in$128 ;
+  wire [2:0] \row_in$142 ;
+  wire [2:0] \row_in$42 ;
+  wire [2:0] \row_in$54 ;
+  wire [2:0] row_out;
+  wire [2:0] \row_out$101 ;
+  wire [2:0] \row_out$115 ;
+  wire [2:0] \row_out$129 ;
+  wire [2:0] \row_out$143 ;
   input rst;
   wire rst;
   wire served;
-  wire [2:0] \served$87 ;
-  wire \served$88 ;
-  wire \served$89 ;
+  wire [2:0] \served$84 ;
+  wire \served$85 ;
+  wire \served$86 ;
   wire slot;
-  wire \slot$69 ;
+  wire \slot$64 ;
   wire slot_in;
-  wire \slot_in$107 ;
+  wire \slot_in$106 ;
   wire \slot_in$120 ;
-  wire \slot_in$133 ;
-  wire \slot_in$42 ;
-  wire \slot_in$54 ;
-  wire \slot_in$93 ;
+  wire \slot_in$134 ;
+  wire \slot_in$40 ;
+  wire \slot_in$52 ;
+  wire \slot_in$92 ;
   wire slot_out;
-  wire [1:0] start;
-  wire [1:0] \start$46 ;
-  wire [1:0] \start$58 ;
-  wire step;
-  wire sync;
-  wire \sync$18 ;
-  wire \sync$39 ;
-  wire \sync$51 ;
-  wire \sync$63 ;
+  wire \slot_out$107 ;
+  wire \slot_out$121 ;
+  wire \slot_out$135 ;
+  wire \slot_out$93 ;
+  wire start;
+  wire \start$44 ;
+  wire \start$56 ;
+  reg sync = 1'h0;
+  wire \sync$16 ;
+  wire \sync$38 ;
+  wire \sync$50 ;
+  wire \sync$62 ;
   wire take;
-  wire \take$15 ;
+  wire \take$13 ;
   wire [3:0] turn;
-  wire [3:0] \turn$147 ;
-  wire [3:0] \turn$165 ;
-  wire [3:0] \turn$166 ;
-  wire [3:0] \turn$174 ;
-  wire [3:0] \turn$175 ;
+  wire [3:0] \turn$149 ;
+  wire [3:0] \turn$167 ;
+  wire [3:0] \turn$168 ;
+  wire [3:0] \turn$176 ;
+  wire [3:0] \turn$177 ;
   wire valid;
   wire waits;
-  wire \waits$65 ;
-  wire \waits$66 ;
+  wire \waits$194 ;
+  wire \waits$195 ;
   wire write;
-  wire [2:0] \write$105 ;
-  wire [2:0] \write$118 ;
-  wire [2:0] \write$131 ;
-  wire \write$21 ;
-  wire \write$41 ;
-  wire \write$53 ;
-  wire [2:0] \write$91 ;
+  wire \write$102 ;
+  wire \write$116 ;
+  wire \write$130 ;
+  wire \write$18 ;
+  wire \write$39 ;
+  wire \write$51 ;
+  wire \write$87 ;
+  wire [2:0] write_row;
+  wire [2:0] \write_row$103 ;
+  wire [2:0] \write_row$117 ;
+  wire [2:0] \write_row$131 ;
+  wire write_slot;
+  wire \write_slot$104 ;
+  wire \write_slot$118 ;
+  wire \write_slot$132 ;
+  assign \$20  = | { \turn$176 [2], \turn$167 [2], turn[2] };
+  assign \$21  = | { \$20 , \$19 , \$18  };
+  assign \$22  = turn & { \$21 , \$17 , \$13 , 1'h0 };
+  assign \$23  = | \$22 ;
+  assign \$25  = | { \turn$176 [0], \turn$167 [0], turn[0] };
+  assign \$27  = | { \turn$176 [0], \turn$167 [0], turn[0] };
+  assign \$28  = | { \turn$176 [1], \turn$167 [1], turn[1] };
+  assign \$29  = | { \$28 , \$27  };
+  assign \$30  = | { \turn$176 [0], \turn$167 [0], turn[0] };
+  assign \$31  = | { \turn$176 [1], \turn$167 [1], turn[1] };
+  assign \$32  = | { \turn$176 [2], \turn$167 [2], turn[2] };
+  assign \$33  = | { \$32 , \$31 , \$30  };
+  assign \$34  = \turn$167  & { \$33 , \$29 , \$25 , 1'h0 };
+  assign \$35  = | \$34 ;
+  assign \$37  = | { \turn$176 [0], \turn$167 [0], turn[0] };
+  assign \$39  = | { \turn$176 [0], \turn$167 [0], turn[0] };
+  assign \$40  = | { \turn$176 [1], \turn$167 [1], turn[1] };
+  assign \$41  = | { \$40 , \$39  };
+  assign \$42  = | { \turn$176 [0], \turn$167 [0], turn[0] };
+  assign \$43  = | { \turn$176 [1], \turn$167 [1], turn[1] };
+  assign \$44  = | { \turn$176 [2], \turn$167 [2], turn[2] };
+  assign \$45  = | { \$44 , \$43 , \$42  };
+  assign \$46  = \turn$176  & { \$45 , \$41 , \$37 , 1'h0 };
+  assign \$47  = | \$46 ;
+  assign \$48  = sync & \complete$153 ;
+  assign \$49  = in_valid & \last$187 ;
+  assign \$50  = \$49  & in_ready;
+  always @(posedge clk)
+    a_held <= \$62 ;
+  always @(posedge clk)
+    b_held <= \$63 ;
+  always @(posedge clk)
+    sync <= \$64 ;
+  always @(posedge clk)
+    ends_in <= \$65 ;
+  always @(posedge clk)
+    ahead <= \$66 ;
+  always @(posedge clk)
+    hold <= \$67 ;
   assign \$1  = a__valid & b__valid;
-  assign \$2  = \$1  & step;
-  assign a__ready = \$2  & room;
+  assign a__ready = \$1  & room;
   assign last = a__payload[72] | b__payload[96];
-  assign sync = & { \waits$66 , \waits$65 , waits };
-  assign \$3  = ! bank_in;
-  assign \write$91 [0] = write & \$3 ;
-  assign \$5  = bank_in == 1'h1;
-  assign \write$91 [1] = write & \$5 ;
-  assign \$7  = bank_in == 2'h2;
-  assign \write$91 [2] = write & \$7 ;
-  assign \$9  = ! bank_in;
-  assign \write$105 [0] = write & \$9 ;
-  assign \$11  = bank_in == 1'h1;
-  assign \write$105 [1] = write & \$11 ;
-  assign \$13  = bank_in == 2'h2;
-  assign \write$105 [2] = write & \$13 ;
-  assign \$15  = ! bank_in;
-  assign \write$118 [0] = write & \$15 ;
-  assign \$17  = bank_in == 1'h1;
-  assign \write$118 [1] = write & \$17 ;
-  assign \$19  = bank_in == 2'h2;
-  assign \write$118 [2] = write & \$19 ;
-  assign \$21  = ! bank_in;
-  assign \write$131 [0] = write & \$21 ;
-  assign \$23  = bank_in == 1'h1;
-  assign \write$131 [1] = write & \$23 ;
-  assign \$25  = bank_in == 2'h2;
-  assign \write$131 [2] = write & \$25 ;
-  assign first = \first$149  & turn[0];
-  assign complete = \complete$151  & turn[3];
-  assign \first$167  = \first$149  & \turn$165 [0];
-  assign \complete$168  = \complete$151  & \turn$165 [3];
-  assign \first$176  = \first$149  & \turn$174 [0];
-  assign \complete$177  = \complete$151  & \turn$174 [3];
-  always @(posedge clk)
-    a_held <= \$35 ;
-  always @(posedge clk)
-    b_held <= \$36 ;
-  always @(posedge clk)
-    ends_in <= \$37 ;
-  assign \$procmux$499_Y  = step ? { \ends$172 , \ends$163 , \ends$144  } : ends_in;
-  assign \$37  = rst ? 3'h0 : \$procmux$499_Y ;
-  assign \$36  = a__ready ? b__payload[95:0] : b_held;
-  assign \$35  = a__ready ? a__payload[71:0] : a_held;
+  assign \$2  = ! place_in;
+  assign \write$87  = write & \$2 ;
+  assign \$3  = ! place_in;
+  assign \write$102  = write & \$3 ;
+  assign \$4  = ! place_in;
+  assign \write$116  = write & \$4 ;
+  assign \$5  = ! place_in;
+  assign \write$130  = write & \$5 ;
+  assign first = \first$151  & turn[0];
+  assign complete = \complete$153  & turn[3];
+  assign \first$169  = \first$151  & \turn$167 [0];
+  assign \complete$170  = \complete$153  & \turn$167 [3];
+  assign \first$178  = \first$151  & \turn$176 [0];
+  assign \complete$179  = \complete$153  & \turn$176 [3];
+  assign \$6  = ~ leaves;
+  assign \$7  = ~ c__valid;
+  assign \$8  = \$6  | \$7 ;
+  assign go = \$8  | c__ready;
+  assign \$9  = & { \waits$195 , \waits$194 , waits };
+  assign \$10  = ~ sync;
+  assign \$11  = \$9  & \$10 ;
+  assign \$13  = | { \turn$176 [0], \turn$167 [0], turn[0] };
+  assign \$15  = | { \turn$176 [0], \turn$167 [0], turn[0] };
+  assign \$16  = | { \turn$176 [1], \turn$167 [1], turn[1] };
+  assign \$17  = | { \$16 , \$15  };
+  assign \$18  = | { \turn$176 [0], \turn$167 [0], turn[0] };
+  assign \$19  = | { \turn$176 [1], \turn$167 [1], turn[1] };
+  assign \$procmux$356_Y  = \$50  ? 1'h0 : hold;
+  assign \$procmux$358_Y  = \$48  ? 1'h1 : \$procmux$356_Y ;
+  assign \$67  = rst ? 1'h0 : \$procmux$358_Y ;
+  assign \$66  = rst ? 3'h0 : { \$47 , \$35 , \$23  };
+  assign \$65  = rst ? 3'h0 : { \ends$174 , \ends$165 , \ends$146  };
+  assign \$64  = rst ? 1'h0 : \$11 ;
+  assign \$63  = a__ready ? b__payload[95:0] : b_held;
+  assign \$62  = a__ready ? a__payload[71:0] : a_held;
   bitslice_opt3_small_arbiter arbiter_0 (
-    .address_out(address_in),
-    .asks({ \asks$73 , \asks$72 , \asks$71  }),
-    .bank({ \bank$77 , \bank$76 , \bank$75  }),
-    .bank_out(\bank_in$98 ),
+    .ahead(ahead),
+    .asks({ \asks$70 , \asks$69 , \asks$68  }),
+    .bank({ \bank$74 , \bank$73 , \bank$72  }),
+    .bank_out(bank_in),
     .clk(clk),
-    .en(step),
-    .payload({ \payload$85 , \payload$84 , \payload$83  }),
+    .payload({ \payload$82 , \payload$81 , \payload$80  }),
     .payload_out(payload_in),
-    .place({ \place$81 , \place$80 , \place$79  }),
+    .row({ \row$78 , \row$77 , \row$76  }),
+    .row_out(\row_in$100 ),
     .rst(rst),
-    .served(\served$87 ),
-    .slot(slot)
+    .served(\served$84 ),
+    .slot(slot),
+    .slot_out(\slot_in$92 )
   );
   bitslice_opt3_small_digits digits_0 (
-    .asks(\asks$71 ),
-    .bank(\bank$75 ),
-    .bank_in(bank_in),
+    .asks(\asks$68 ),
+    .bank(\bank$72 ),
     .clk(clk),
     .data_in(a_held[23:0]),
-    .en(step),
-    .ends(\ends$144 ),
+    .ends(\ends$146 ),
     .filled(filled),
-    .last_banks(last_banks),
+    .hold(hold),
+    .last_places(last_places),
     .last_rows(last_rows),
     .loaded(loaded),
-    .payload(\payload$83 ),
-    .place(\place$79 ),
+    .payload(\payload$80 ),
+    .place_in(place_in),
+    .row(\row$76 ),
     .row_in(row_in),
     .rst(rst),
-    .served(\served$87 [0]),
+    .served(\served$84 [0]),
     .slot_in(slot_in),
-    .start(2'h0),
+    .start(1'h0),
     .sync(sync),
     .turn(turn),
     .waits(waits),
     .write(write)
   );
   bitslice_opt3_small_digits digits_1 (
-    .asks(\asks$72 ),
-    .bank(\bank$76 ),
-    .bank_in(bank_in),
+    .asks(\asks$69 ),
+    .bank(\bank$73 ),
     .clk(clk),
     .data_in(a_held[47:24]),
-    .en(step),
-    .ends(\ends$163 ),
+    .ends(\ends$165 ),
     .filled(filled),
-    .last_banks(last_banks),
+    .hold(hold),
+    .last_places(last_places),
     .last_rows(last_rows),
     .loaded(loaded),
-    .payload(\payload$84 ),
-    .place(\place$80 ),
+    .payload(\payload$81 ),
+    .place_in(place_in),
+    .row(\row$77 ),
     .row_in(row_in),
     .rst(rst),
-    .served(\served$87 [1]),
+    .served(\served$84 [1]),
     .slot_in(slot_in),
-    .start(2'h1),
+    .start(1'h0),
     .sync(sync),
-    .turn(\turn$165 ),
-    .waits(\waits$65 ),
+    .turn(\turn$167 ),
+    .waits(\waits$194 ),
     .write(write)
   );
   bitslice_opt3_small_digits digits_2 (
-    .asks(\asks$73 ),
-    .bank(\bank$77 ),
-    .bank_in(bank_in),
+    .asks(\asks$70 ),
+    .bank(\bank$74 ),
     .clk(clk),
     .data_in(a_held[71:48]),
-    .en(step),
-    .ends(\ends$172 ),
+    .ends(\ends$174 ),
     .filled(filled),
-    .last_banks(last_banks),
+    .hold(hold),
+    .last_places(last_places),
     .last_rows(last_rows),
     .loaded(loaded),
-    .payload(\payload$85 ),
-    .place(\place$81 ),
+    .payload(\payload$82 ),
+    .place_in(place_in),
+    .row(\row$78 ),
     .row_in(row_in),
     .rst(rst),
-    .served(\served$87 [2]),
+    .served(\served$84 [2]),
     .slot_in(slot_in),
-    .start(2'h2),
+    .start(1'h0),
     .sync(sync),
-    .turn(\turn$174 ),
-    .waits(\waits$66 ),
+    .turn(\turn$176 ),
+    .waits(\waits$195 ),
     .write(write)
   );
   bitslice_opt3_small_loader loader (
-    .bank_out(bank_in),
     .clk(clk),
-    .complete(\complete$151 ),
-    .en(step),
+    .complete(\complete$153 ),
     .filled(filled),
-    .first(\first$149 ),
+    .first(\first$151 ),
     .last(last),
-    .last_banks(last_banks),
+    .last_places(last_places),
     .last_rows(last_rows),
     .loaded(loaded),
+    .place_out(place_in),
     .room(room),
     .row_out(row_in),
     .rst(rst),
@@ -422,12 +500,13 @@ module bitslice_opt3_small(rst, a__payload, a__valid, b__payload, b__valid, c__r
   bitslice_opt3_small_merge merge_0 (
     .clk(clk),
     .complete(complete),
-    .drain_0({ \drain_0$156 [13:0], \drain_0$155 [13:0], \drain_0$154 [13:0], \drain_0$153 [13:0] }),
-    .drain_1({ \drain_1$161 [12:0], \drain_1$160 [12:0], \drain_1$159 [12:0], \drain_1$158 [12:0] }),
-    .en(step),
-    .ends(\ends$144 ),
+    .drain_0({ \drain_0$158 [13:0], \drain_0$157 [13:0], \drain_0$156 [13:0], \drain_0$155 [13:0] }),
+    .drain_1({ \drain_1$163 [12:0], \drain_1$162 [12:0], \drain_1$161 [12:0], \drain_1$160 [12:0] }),
+    .ends(\ends$146 ),
     .first(first),
-    .last(\last$185 ),
+    .go(go),
+    .last(\last$187 ),
+    .leaves(leaves),
     .result(result),
     .rst(rst),
     .turn(turn),
@@ -435,118 +514,131 @@ module bitslice_opt3_small(rst, a__payload, a__valid, b__payload, b__valid, c__r
   );
   bitslice_opt3_small_merge merge_1 (
     .clk(clk),
-    .complete(\complete$168 ),
-    .drain_0({ \drain_0$156 [27:14], \drain_0$155 [27:14], \drain_0$154 [27:14], \drain_0$153 [27:14] }),
-    .drain_1({ \drain_1$161 [25:13], \drain_1$160 [25:13], \drain_1$159 [25:13], \drain_1$158 [25:13] }),
-    .en(step),
-    .ends(\ends$163 ),
-    .first(\first$167 ),
-    .last(\$32 ),
-    .result(\result$183 ),
+    .complete(\complete$170 ),
+    .drain_0({ \drain_0$158 [27:14], \drain_0$157 [27:14], \drain_0$156 [27:14], \drain_0$155 [27:14] }),
+    .drain_1({ \drain_1$163 [25:13], \drain_1$162 [25:13], \drain_1$161 [25:13], \drain_1$160 [25:13] }),
+    .ends(\ends$165 ),
+    .first(\first$169 ),
+    .go(go),
+    .last(\$58 ),
+    .leaves(\$56 ),
+    .result(\result$185 ),
     .rst(rst),
-    .turn(\turn$165 ),
-    .valid(\$31 )
+    .turn(\turn$167 ),
+    .valid(\$57 )
   );
   bitslice_opt3_small_merge merge_2 (
     .clk(clk),
-    .complete(\complete$177 ),
-    .drain_0({ \drain_0$156 [41:28], \drain_0$155 [41:28], \drain_0$154 [41:28], \drain_0$153 [41:28] }),
-    .drain_1({ \drain_1$161 [38:26], \drain_1$160 [38:26], \drain_1$159 [38:26], \drain_1$158 [38:26] }),
-    .en(step),
-    .ends(\ends$172 ),
-    .first(\first$176 ),
-    .last(\$34 ),
-    .result(\result$184 ),
+    .complete(\complete$179 ),
+    .drain_0({ \drain_0$158 [41:28], \drain_0$157 [41:28], \drain_0$156 [41:28], \drain_0$155 [41:28] }),
+    .drain_1({ \drain_1$163 [38:26], \drain_1$162 [38:26], \drain_1$161 [38:26], \drain_1$160 [38:26] }),
+    .ends(\ends$174 ),
+    .first(\first$178 ),
+    .go(go),
+    .last(\$61 ),
+    .leaves(\$59 ),
+    .result(\result$186 ),
     .rst(rst),
-    .turn(\turn$174 ),
-    .valid(\$33 )
+    .turn(\turn$176 ),
+    .valid(\$60 )
   );
   bitslice_opt3_small_plane plane_0 (
-    .address_in(address_in),
-    .address_out(\address_in$109 ),
-    .bank_in(\bank_in$98 ),
-    .bank_out(\bank_in$111 ),
+    .bank_in(bank_in),
+    .bank_out(\bank_in$108 ),
     .clk(clk),
     .data_in(b_held[23:0]),
-    .drain_0(\drain_0$153 ),
-    .drain_1(\drain_1$158 ),
-    .en(step),
-    .ends_in(ends_in),
-    .ends_out(\ends_in$115 ),
-    .payload_in(payload_in),
-    .payload_out(\payload_in$113 ),
-    .row_in(row_in),
-    .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$91 )
-  );
-  bitslice_opt3_small_plane plane_1 (
-    .address_in(\address_in$109 ),
-    .address_out(\address_in$122 ),
-    .bank_in(\bank_in$111 ),
-    .bank_out(\bank_in$124 ),
-    .clk(clk),
-    .data_in(b_held[47:24]),
-    .drain_0(\drain_0$154 ),
-    .drain_1(\drain_1$159 ),
-    .en(step),
-    .ends_in(\ends_in$115 ),
-    .ends_out(\ends_in$128 ),
-    .payload_in(\payload_in$113 ),
-    .payload_out(\payload_in$126 ),
-    .row_in(row_in),
-    .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$105 )
-  );
-  bitslice_opt3_small_plane plane_2 (
-    .address_in(\address_in$122 ),
-    .address_out(\address_in$135 ),
-    .bank_in(\bank_in$124 ),
-    .bank_out(\bank_in$137 ),
-    .clk(clk),
-    .data_in(b_held[71:48]),
     .drain_0(\drain_0$155 ),
     .drain_1(\drain_1$160 ),
-    .en(step),
-    .ends_in(\ends_in$128 ),
-    .ends_out(\ends_in$141 ),
-    .payload_in(\payload_in$126 ),
-    .payload_out(\payload_in$139 ),
-    .row_in(row_in),
+    .ends_in(ends_in),
+    .ends_out(\ends_in$112 ),
+    .payload_in(payload_in),
+    .payload_out(\payload_in$110 ),
+    .row_in(\row_in$100 ),
+    .row_out(\row_in$114 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$118 )
+    .slot_in(\slot_in$92 ),
+    .slot_out(\slot_in$106 ),
+    .write(\write$87 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
-  bitslice_opt3_small_plane plane_3 (
-    .address_in(\address_in$135 ),
-    .address_out(\$27 ),
-    .bank_in(\bank_in$137 ),
-    .bank_out(\$28 ),
+  bitslice_opt3_small_plane plane_1 (
+    .bank_in(\bank_in$108 ),
+    .bank_out(\bank_in$122 ),
     .clk(clk),
-    .data_in(b_held[95:72]),
+    .data_in(b_held[47:24]),
     .drain_0(\drain_0$156 ),
     .drain_1(\drain_1$161 ),
-    .en(step),
-    .ends_in(\ends_in$141 ),
-    .ends_out(\$30 ),
-    .payload_in(\payload_in$139 ),
-    .payload_out(\$29 ),
-    .row_in(row_in),
+    .ends_in(\ends_in$112 ),
+    .ends_out(\ends_in$126 ),
+    .payload_in(\payload_in$110 ),
+    .payload_out(\payload_in$124 ),
+    .row_in(\row_in$114 ),
+    .row_out(\row_in$128 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$131 )
+    .slot_in(\slot_in$106 ),
+    .slot_out(\slot_in$120 ),
+    .write(\write$102 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
+  );
+  bitslice_opt3_small_plane plane_2 (
+    .bank_in(\bank_in$122 ),
+    .bank_out(\bank_in$136 ),
+    .clk(clk),
+    .data_in(b_held[71:48]),
+    .drain_0(\drain_0$157 ),
+    .drain_1(\drain_1$162 ),
+    .ends_in(\ends_in$126 ),
+    .ends_out(\ends_in$140 ),
+    .payload_in(\payload_in$124 ),
+    .payload_out(\payload_in$138 ),
+    .row_in(\row_in$128 ),
+    .row_out(\row_in$142 ),
+    .rst(rst),
+    .slot_in(\slot_in$120 ),
+    .slot_out(\slot_in$134 ),
+    .write(\write$116 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
+  );
+  bitslice_opt3_small_plane plane_3 (
+    .bank_in(\bank_in$136 ),
+    .bank_out(\$53 ),
+    .clk(clk),
+    .data_in(b_held[95:72]),
+    .drain_0(\drain_0$158 ),
+    .drain_1(\drain_1$163 ),
+    .ends_in(\ends_in$140 ),
+    .ends_out(\$55 ),
+    .payload_in(\payload_in$138 ),
+    .payload_out(\$54 ),
+    .row_in(\row_in$142 ),
+    .row_out(\$52 ),
+    .rst(rst),
+    .slot_in(\slot_in$134 ),
+    .slot_out(\$51 ),
+    .write(\write$130 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   bitslice_opt3_small_skid_buffer skid (
     .clk(clk),
-    .in_payload({ \last$185 , \result$184 , \result$183 , result }),
-    .in_ready(step),
+    .in_payload({ \last$187 , \result$186 , \result$185 , result }),
+    .in_ready(in_ready),
     .in_valid(in_valid),
     .out_payload(c__payload),
     .out_ready(c__ready),
     .out_valid(c__valid),
     .rst(rst)
   );
+  assign \c__payload.data  = c__payload[95:0];
+  assign \b__payload.last  = b__payload[96];
+  assign \b__payload.data[11]  = b__payload[95:88];
+  assign \b__payload.data[10]  = b__payload[87:80];
+  assign \b__payload.data[9]  = b__payload[79:72];
+  assign \b__payload.data[8]  = b__payload[71:64];
+  assign \b__payload.data[7]  = b__payload[63:56];
   assign \b__payload.data[6]  = b__payload[55:48];
   assign \b__payload.data[5]  = b__payload[47:40];
   assign \b__payload.data[4]  = b__payload[39:32];
@@ -566,119 +658,110 @@ module bitslice_opt3_small(rst, a__payload, a__valid, b__payload, b__valid, c__r
   assign \a__payload.data[1]  = a__payload[15:8];
   assign \a__payload.data[0]  = a__payload[7:0];
   assign \a__payload.data  = a__payload[71:0];
-  assign \c__payload.data[0]  = c__payload[31:0];
-  assign \c__payload.data[1]  = c__payload[63:32];
-  assign \c__payload.data[2]  = c__payload[95:64];
   assign \c__payload.last  = c__payload[96];
-  assign \c__payload.data  = c__payload[95:0];
-  assign \b__payload.last  = b__payload[96];
-  assign \b__payload.data[11]  = b__payload[95:88];
-  assign \b__payload.data[10]  = b__payload[87:80];
-  assign \b__payload.data[9]  = b__payload[79:72];
-  assign \b__payload.data[8]  = b__payload[71:64];
-  assign \b__payload.data[7]  = b__payload[63:56];
+  assign \c__payload.data[2]  = c__payload[95:64];
+  assign \c__payload.data[1]  = c__payload[63:32];
+  assign \c__payload.data[0]  = c__payload[31:0];
   assign b__ready = a__ready;
   assign out_ready = c__ready;
   assign out_valid = c__valid;
   assign out_payload = c__payload;
   assign valid = in_valid;
-  assign in_payload = { \last$185 , \result$184 , \result$183 , result };
-  assign in_ready = step;
-  assign \drain_1$179  = { \drain_1$161 [38:26], \drain_1$160 [38:26], \drain_1$159 [38:26], \drain_1$158 [38:26] };
-  assign \drain_0$178  = { \drain_0$156 [41:28], \drain_0$155 [41:28], \drain_0$154 [41:28], \drain_0$153 [41:28] };
-  assign \turn$175  = \turn$174 ;
-  assign \ends$173  = \ends$172 ;
-  assign \en$171  = step;
-  assign \drain_1$170  = { \drain_1$161 [25:13], \drain_1$160 [25:13], \drain_1$159 [25:13], \drain_1$158 [25:13] };
-  assign \drain_0$169  = { \drain_0$156 [27:14], \drain_0$155 [27:14], \drain_0$154 [27:14], \drain_0$153 [27:14] };
-  assign \turn$166  = \turn$165 ;
-  assign \ends$164  = \ends$163 ;
-  assign \en$162  = step;
-  assign drain_1 = { \drain_1$161 [12:0], \drain_1$160 [12:0], \drain_1$159 [12:0], \drain_1$158 [12:0] };
-  assign drain_0 = { \drain_0$156 [13:0], \drain_0$155 [13:0], \drain_0$154 [13:0], \drain_0$153 [13:0] };
-  assign \turn$147  = turn;
-  assign \ends$145  = \ends$144 ;
-  assign \en$143  = step;
-  assign \ends_out$142  = \ends_in$141 ;
-  assign \payload_out$140  = \payload_in$139 ;
-  assign \bank_out$138  = \bank_in$137 ;
-  assign \address_out$136  = \address_in$135 ;
-  assign \data_in$134  = b_held[95:72];
-  assign \slot_in$133  = slot_in;
-  assign \row_in$132  = row_in;
-  assign \en$130  = step;
-  assign \ends_out$129  = \ends_in$128 ;
-  assign \payload_out$127  = \payload_in$126 ;
-  assign \bank_out$125  = \bank_in$124 ;
-  assign \address_out$123  = \address_in$122 ;
-  assign \data_in$121  = b_held[71:48];
-  assign \slot_in$120  = slot_in;
-  assign \row_in$119  = row_in;
-  assign \en$117  = step;
-  assign ends_out = \ends_in$115 ;
-  assign \payload_out$114  = \payload_in$113 ;
-  assign \bank_out$112  = \bank_in$111 ;
-  assign \address_out$110  = \address_in$109 ;
-  assign \data_in$108  = b_held[47:24];
-  assign \slot_in$107  = slot_in;
-  assign \row_in$106  = row_in;
-  assign \en$104  = step;
+  assign in_payload = { \last$187 , \result$186 , \result$185 , result };
+  assign \drain_1$181  = { \drain_1$163 [38:26], \drain_1$162 [38:26], \drain_1$161 [38:26], \drain_1$160 [38:26] };
+  assign \drain_0$180  = { \drain_0$158 [41:28], \drain_0$157 [41:28], \drain_0$156 [41:28], \drain_0$155 [41:28] };
+  assign \turn$177  = \turn$176 ;
+  assign \ends$175  = \ends$174 ;
+  assign \go$173  = go;
+  assign \drain_1$172  = { \drain_1$163 [25:13], \drain_1$162 [25:13], \drain_1$161 [25:13], \drain_1$160 [25:13] };
+  assign \drain_0$171  = { \drain_0$158 [27:14], \drain_0$157 [27:14], \drain_0$156 [27:14], \drain_0$155 [27:14] };
+  assign \turn$168  = \turn$167 ;
+  assign \ends$166  = \ends$165 ;
+  assign \go$164  = go;
+  assign drain_1 = { \drain_1$163 [12:0], \drain_1$162 [12:0], \drain_1$161 [12:0], \drain_1$160 [12:0] };
+  assign drain_0 = { \drain_0$158 [13:0], \drain_0$157 [13:0], \drain_0$156 [13:0], \drain_0$155 [13:0] };
+  assign \turn$149  = turn;
+  assign \ends$147  = \ends$146 ;
+  assign \go$145  = go;
+  assign \row_out$143  = \row_in$142 ;
+  assign \ends_out$141  = \ends_in$140 ;
+  assign \payload_out$139  = \payload_in$138 ;
+  assign \bank_out$137  = \bank_in$136 ;
+  assign \slot_out$135  = \slot_in$134 ;
+  assign \data_in$133  = b_held[95:72];
+  assign \write_slot$132  = slot_in;
+  assign \write_row$131  = row_in;
+  assign \row_out$129  = \row_in$128 ;
+  assign \ends_out$127  = \ends_in$126 ;
+  assign \payload_out$125  = \payload_in$124 ;
+  assign \bank_out$123  = \bank_in$122 ;
+  assign \slot_out$121  = \slot_in$120 ;
+  assign \data_in$119  = b_held[71:48];
+  assign \write_slot$118  = slot_in;
+  assign \write_row$117  = row_in;
+  assign \row_out$115  = \row_in$114 ;
+  assign ends_out = \ends_in$112 ;
+  assign \payload_out$111  = \payload_in$110 ;
+  assign \bank_out$109  = \bank_in$108 ;
+  assign \slot_out$107  = \slot_in$106 ;
+  assign \data_in$105  = b_held[47:24];
+  assign \write_slot$104  = slot_in;
+  assign \write_row$103  = row_in;
+  assign \row_out$101  = \row_in$100 ;
   assign ends = ends_in;
   assign payload_out = payload_in;
-  assign \bank_out$99  = \bank_in$98 ;
-  assign address_out = address_in;
-  assign \data_in$94  = b_held[23:0];
-  assign \slot_in$93  = slot_in;
-  assign \row_in$92  = row_in;
-  assign \en$90  = step;
-  assign \served$89  = \served$87 [2];
-  assign \served$88  = \served$87 [1];
-  assign served = \served$87 [0];
-  assign payload = { \payload$85 , \payload$84 , \payload$83  };
-  assign place = { \place$81 , \place$80 , \place$79  };
-  assign bank = { \bank$77 , \bank$76 , \bank$75  };
-  assign asks = { \asks$73 , \asks$72 , \asks$71  };
-  assign \slot$69  = slot;
-  assign \en$67  = step;
-  assign \sync$63  = sync;
-  assign \loaded$62  = loaded;
-  assign \filled$61  = filled;
-  assign \last_banks$60  = last_banks;
-  assign \last_rows$59  = last_rows;
-  assign \start$58  = 2'h2;
-  assign \data_in$57  = a_held[71:48];
-  assign \row_in$56  = row_in;
-  assign \bank_in$55  = bank_in;
-  assign \slot_in$54  = slot_in;
-  assign \write$53  = write;
-  assign \en$52  = step;
-  assign \sync$51  = sync;
-  assign \loaded$50  = loaded;
-  assign \filled$49  = filled;
-  assign \last_banks$48  = last_banks;
-  assign \last_rows$47  = last_rows;
-  assign \start$46  = 2'h1;
-  assign \data_in$45  = a_held[47:24];
-  assign \row_in$44  = row_in;
-  assign \bank_in$43  = bank_in;
-  assign \slot_in$42  = slot_in;
-  assign \write$41  = write;
-  assign \en$40  = step;
-  assign \sync$39  = sync;
-  assign \loaded$38  = loaded;
-  assign \filled$36  = filled;
-  assign \last_banks$34  = last_banks;
-  assign \last_rows$32  = last_rows;
-  assign start = 2'h0;
+  assign bank_out = bank_in;
+  assign \slot_out$93  = \slot_in$92 ;
+  assign \data_in$90  = b_held[23:0];
+  assign write_slot = slot_in;
+  assign write_row = row_in;
+  assign \served$86  = \served$84 [2];
+  assign \served$85  = \served$84 [1];
+  assign served = \served$84 [0];
+  assign payload = { \payload$82 , \payload$81 , \payload$80  };
+  assign row = { \row$78 , \row$77 , \row$76  };
+  assign bank = { \bank$74 , \bank$73 , \bank$72  };
+  assign asks = { \asks$70 , \asks$69 , \asks$68  };
+  assign \ahead$66  = ahead;
+  assign \slot$64  = slot;
+  assign \sync$62  = sync;
+  assign \hold$61  = hold;
+  assign \loaded$60  = loaded;
+  assign \filled$59  = filled;
+  assign \last_places$58  = last_places;
+  assign \last_rows$57  = last_rows;
+  assign \start$56  = 1'h0;
+  assign \data_in$55  = a_held[71:48];
+  assign \row_in$54  = row_in;
+  assign \place_in$53  = place_in;
+  assign \slot_in$52  = slot_in;
+  assign \write$51  = write;
+  assign \sync$50  = sync;
+  assign \hold$49  = hold;
+  assign \loaded$48  = loaded;
+  assign \filled$47  = filled;
+  assign \last_places$46  = last_places;
+  assign \last_rows$45  = last_rows;
+  assign \start$44  = 1'h0;
+  assign \data_in$43  = a_held[47:24];
+  assign \row_in$42  = row_in;
+  assign \place_in$41  = place_in;
+  assign \slot_in$40  = slot_in;
+  assign \write$39  = write;
+  assign \sync$38  = sync;
+  assign \hold$37  = hold;
+  assign \loaded$35  = loaded;
+  assign \filled$33  = filled;
+  assign \last_places$31  = last_places;
+  assign \last_rows$29  = last_rows;
+  assign start = 1'h0;
   assign data_in = a_held[23:0];
   assign row_out = row_in;
-  assign bank_out = bank_in;
+  assign place_out = place_in;
   assign slot_out = slot_in;
-  assign \write$21  = write;
-  assign \en$19  = step;
-  assign \sync$18  = sync;
-  assign \take$15  = a__ready;
-  assign en = step;
+  assign \write$18  = write;
+  assign \sync$16  = sync;
+  assign \take$13  = a__ready;
   assign take = a__ready;
 endmodule
 
@@ -1425,180 +1508,296 @@ module bitslice_opt3_small_accumulation_column(rst, en, read, word, first, store
   assign \$signature__en  = en;
 endmodule
 
-module bitslice_opt3_small_arbiter(rst, en, asks, bank, place, payload, slot, served, address_out, bank_out, payload_out, clk);
+module bitslice_opt3_small_arbiter(rst, asks, bank, row, payload, ahead, slot, served, row_out, slot_out, bank_out, payload_out, clk);
   wire \$1 ;
-  wire [2:0] \$10 ;
-  wire \$11 ;
+  wire \$10 ;
+  wire \$100 ;
+  wire \$101 ;
+  wire \$102 ;
+  wire \$103 ;
+  wire \$104 ;
+  wire \$105 ;
+  wire \$12 ;
+  wire [1:0] \$127 ;
+  wire [1:0] \$129 ;
   wire \$13 ;
+  wire [1:0] \$130 ;
+  wire [1:0] \$131 ;
+  wire [1:0] \$132 ;
+  wire [1:0] \$133 ;
+  wire [2:0] \$135 ;
+  wire \$136 ;
+  wire [2:0] \$138 ;
+  wire \$139 ;
+  wire \$14 ;
+  wire [2:0] \$141 ;
+  wire \$142 ;
+  wire [27:0] \$147 ;
+  wire [27:0] \$148 ;
+  wire [27:0] \$149 ;
   wire \$15 ;
-  wire [2:0] \$20 ;
+  wire [83:0] \$150 ;
+  wire \$16 ;
+  wire \$17 ;
+  wire \$18 ;
+  wire \$19 ;
+  wire \$2 ;
+  wire \$20 ;
   wire \$21 ;
   wire \$23 ;
+  wire \$24 ;
   wire \$25 ;
+  wire \$26 ;
+  wire \$27 ;
+  wire \$28 ;
+  wire \$29 ;
   wire \$3 ;
-  wire [2:0] \$30 ;
-  wire [1:0] \$34 ;
-  wire [1:0] \$35 ;
-  wire [1:0] \$36 ;
-  wire [1:0] \$37 ;
-  wire [1:0] \$38 ;
-  wire [1:0] \$39 ;
-  wire [1:0] \$40 ;
-  wire [1:0] \$41 ;
-  wire [1:0] \$42 ;
-  wire [1:0] \$43 ;
-  wire [1:0] \$44 ;
-  wire [1:0] \$45 ;
-  wire [1:0] \$46 ;
-  wire [1:0] \$47 ;
+  wire \$30 ;
+  wire \$31 ;
+  wire \$32 ;
+  wire \$4 ;
   wire [1:0] \$48 ;
-  wire [27:0] \$49 ;
   wire \$5 ;
-  wire [27:0] \$50 ;
-  wire [27:0] \$51 ;
-  wire [8:0] \$52 ;
-  wire [5:0] \$53 ;
-  wire [83:0] \$54 ;
-  wire [83:0] \$procmux$334_Y ;
-  wire [8:0] address;
-  output [8:0] address_out;
-  reg [8:0] address_out = 9'h000;
+  wire [1:0] \$50 ;
+  wire [1:0] \$51 ;
+  wire [1:0] \$52 ;
+  wire [1:0] \$53 ;
+  wire [1:0] \$54 ;
+  wire \$56 ;
+  wire \$57 ;
+  wire \$58 ;
+  wire \$59 ;
+  wire \$6 ;
+  wire \$60 ;
+  wire \$61 ;
+  wire \$62 ;
+  wire \$63 ;
+  wire \$64 ;
+  wire \$65 ;
+  wire \$66 ;
+  wire \$67 ;
+  wire \$68 ;
+  wire \$69 ;
+  wire \$7 ;
+  wire \$70 ;
+  wire \$71 ;
+  wire \$73 ;
+  wire \$74 ;
+  wire \$75 ;
+  wire \$76 ;
+  wire \$77 ;
+  wire \$78 ;
+  wire \$79 ;
+  wire \$8 ;
+  wire \$80 ;
+  wire \$81 ;
+  wire \$82 ;
+  wire \$83 ;
+  wire \$84 ;
+  wire \$85 ;
+  wire \$86 ;
+  wire \$87 ;
+  wire \$88 ;
+  wire \$9 ;
+  wire \$90 ;
+  wire \$91 ;
+  wire \$92 ;
+  wire \$93 ;
+  wire \$94 ;
+  wire \$95 ;
+  wire \$96 ;
+  wire \$97 ;
+  wire \$98 ;
+  wire \$99 ;
+  input [2:0] ahead;
+  wire [2:0] ahead;
   input [2:0] asks;
   wire [2:0] asks;
-  input [5:0] bank;
-  wire [5:0] bank;
-  wire [5:0] bank_held;
-  output [5:0] bank_out;
-  reg [5:0] bank_out = 6'h00;
+  input [2:0] bank;
+  wire [2:0] bank;
+  wire [1:0] bank_0_bits_0;
+  wire [1:0] bank_0_bits_2;
+  (* unused_bits = "3" *)
+  wire [3:0] bank_0_some_0;
+  (* unused_bits = "3" *)
+  wire [3:0] bank_0_some_2;
+  wire [2:0] bank_held;
+  output [2:0] bank_out;
+  reg [2:0] bank_out = 3'h0;
   input clk;
   wire clk;
-  input en;
-  wire en;
-  wire [2:0] gets_0;
-  wire [2:0] gets_1;
-  wire [2:0] gets_2;
   input [83:0] payload;
   wire [83:0] payload;
   wire [83:0] payload_held;
   output [83:0] payload_out;
   reg [83:0] payload_out = 84'h000000000000000000000;
-  input [5:0] place;
-  wire [5:0] place;
+  input [8:0] row;
+  wire [8:0] row;
+  wire [2:0] row_held;
+  output [2:0] row_out;
+  reg [2:0] row_out = 3'h0;
   input rst;
   wire rst;
   output [2:0] served;
   wire [2:0] served;
   input slot;
   wire slot;
-  wire [2:0] taken_0_1;
-  (* unused_bits = "2" *)
-  wire [2:0] taken_0_2;
-  wire [2:0] taken_1_1;
-  (* unused_bits = "2" *)
-  wire [2:0] taken_1_2;
-  wire [2:0] taken_2_1;
-  (* unused_bits = "2" *)
-  wire [2:0] taken_2_2;
-  wire [2:0] wants_0;
-  wire [2:0] wants_1;
-  wire [2:0] wants_2;
-  assign \$37  = place[3:2] & { gets_0[2], gets_0[2] };
-  assign \$38  = \$36  | \$37 ;
-  assign \$39  = place[3:2] & { gets_1[0], gets_1[0] };
-  assign \$40  = place[1:0] & { gets_1[1], gets_1[1] };
-  assign \$41  = \$39  | \$40 ;
-  assign \$42  = place[5:4] & { gets_1[2], gets_1[2] };
-  assign \$43  = \$41  | \$42 ;
-  assign \$44  = place[5:4] & { gets_2[0], gets_2[0] };
-  assign \$45  = place[3:2] & { gets_2[1], gets_2[1] };
-  assign \$46  = \$44  | \$45 ;
-  assign \$47  = place[1:0] & { gets_2[2], gets_2[2] };
-  assign \$48  = \$46  | \$47 ;
-  assign \$49  = payload[27:0] & { served[0], served[0], served[0], served[0], served[0], served[0], served[0], served[0], served[0], served[0], served[0], served[0], served[0], served[0], served[0], served[0], served[0], served[0], served[0], served[0], served[0], served[0], served[0], served[0], served[0], served[0], served[0], served[0] };
-  assign \$50  = payload[55:28] & { served[1], served[1], served[1], served[1], served[1], served[1], served[1], served[1], served[1], served[1], served[1], served[1], served[1], served[1], served[1], served[1], served[1], served[1], served[1], served[1], served[1], served[1], served[1], served[1], served[1], served[1], served[1], served[1] };
-  assign \$51  = payload[83:56] & { served[2], served[2], served[2], served[2], served[2], served[2], served[2], served[2], served[2], served[2], served[2], served[2], served[2], served[2], served[2], served[2], served[2], served[2], served[2], served[2], served[2], served[2], served[2], served[2], served[2], served[2], served[2], served[2] };
+  wire slot_held;
+  output slot_out;
+  reg slot_out = 1'h0;
+  assign \$1  = asks[0] & bank[0];
+  assign \$2  = ! { ahead[0], row[2] };
+  assign \$3  = \$1  & \$2 ;
+  assign \$4  = asks[1] & bank[1];
+  assign \$5  = ! { ahead[1], row[5] };
+  assign \$6  = \$4  & \$5 ;
+  assign \$7  = \$3  | \$6 ;
+  assign \$8  = asks[2] & bank[2];
+  assign \$9  = ! { ahead[2], row[8] };
+  assign \$10  = \$8  & \$9 ;
+  assign bank_0_some_2[0] = \$7  | \$10 ;
+  assign \$12  = asks[0] & bank[0];
+  assign \$13  = { ahead[0], row[2] } == 1'h1;
+  assign \$14  = \$12  & \$13 ;
+  assign \$15  = asks[1] & bank[1];
+  assign \$16  = { ahead[1], row[5] } == 1'h1;
+  assign \$17  = \$15  & \$16 ;
+  assign \$18  = \$14  | \$17 ;
+  assign \$19  = asks[2] & bank[2];
+  assign \$20  = { ahead[2], row[8] } == 1'h1;
+  assign \$21  = \$19  & \$20 ;
+  assign bank_0_some_2[1] = \$18  | \$21 ;
+  assign \$23  = asks[0] & bank[0];
+  assign \$24  = { ahead[0], row[2] } == 2'h2;
+  assign \$25  = \$23  & \$24 ;
+  assign \$26  = asks[1] & bank[1];
+  assign \$27  = { ahead[1], row[5] } == 2'h2;
+  assign \$28  = \$26  & \$27 ;
+  assign \$29  = \$25  | \$28 ;
+  assign \$30  = asks[2] & bank[2];
+  assign \$31  = { ahead[2], row[8] } == 2'h2;
+  assign \$32  = \$30  & \$31 ;
+  assign bank_0_some_2[2] = \$29  | \$32 ;
+  assign \$48  = ~ { bank_0_some_2[2], bank_0_some_2[2] };
+  assign \$50  = { bank_0_some_2[2], 1'h0 } | \$48 ;
+  assign \$51  = ~ { bank_0_some_2[1], bank_0_some_2[1] };
+  assign \$52  = \$50  & \$51 ;
+  assign \$53  = { 1'h0, bank_0_some_2[1] } | \$52 ;
+  assign \$54  = ~ { bank_0_some_2[0], bank_0_some_2[0] };
+  assign bank_0_bits_2 = \$53  & \$54 ;
+  assign \$56  = asks[0] & bank[0];
+  assign \$57  = { ahead[0], row[2] } == bank_0_bits_2;
+  assign \$58  = \$56  & \$57 ;
+  assign \$59  = ! row[1:0];
+  assign \$60  = \$58  & \$59 ;
+  assign \$61  = asks[1] & bank[1];
+  assign \$62  = { ahead[1], row[5] } == bank_0_bits_2;
+  assign \$63  = \$61  & \$62 ;
+  assign \$64  = ! row[4:3];
+  assign \$65  = \$63  & \$64 ;
+  assign \$66  = \$60  | \$65 ;
+  assign \$67  = asks[2] & bank[2];
+  assign \$68  = { ahead[2], row[8] } == bank_0_bits_2;
+  assign \$69  = \$67  & \$68 ;
+  assign \$70  = ! row[7:6];
+  assign \$71  = \$69  & \$70 ;
+  assign bank_0_some_0[0] = \$66  | \$71 ;
+  assign \$73  = asks[0] & bank[0];
+  assign \$74  = { ahead[0], row[2] } == bank_0_bits_2;
+  assign \$75  = \$73  & \$74 ;
+  assign \$76  = row[1:0] == 1'h1;
+  assign \$77  = \$75  & \$76 ;
+  assign \$78  = asks[1] & bank[1];
+  assign \$79  = { ahead[1], row[5] } == bank_0_bits_2;
+  assign \$80  = \$78  & \$79 ;
+  assign \$81  = row[4:3] == 1'h1;
+  assign \$82  = \$80  & \$81 ;
+  assign \$83  = \$77  | \$82 ;
+  assign \$84  = asks[2] & bank[2];
+  assign \$85  = { ahead[2], row[8] } == bank_0_bits_2;
+  assign \$86  = \$84  & \$85 ;
+  assign \$87  = row[7:6] == 1'h1;
+  assign \$88  = \$86  & \$87 ;
+  assign bank_0_some_0[1] = \$83  | \$88 ;
+  assign \$90  = asks[0] & bank[0];
+  assign \$91  = { ahead[0], row[2] } == bank_0_bits_2;
+  assign \$92  = \$90  & \$91 ;
+  assign \$93  = row[1:0] == 2'h2;
+  assign \$94  = \$92  & \$93 ;
+  assign \$95  = asks[1] & bank[1];
+  assign \$96  = { ahead[1], row[5] } == bank_0_bits_2;
+  assign \$97  = \$95  & \$96 ;
+  assign \$98  = row[4:3] == 2'h2;
+  assign \$99  = \$97  & \$98 ;
+  assign \$100  = \$94  | \$99 ;
+  assign \$101  = asks[2] & bank[2];
+  assign \$102  = { ahead[2], row[8] } == bank_0_bits_2;
+  assign \$103  = \$101  & \$102 ;
+  assign \$104  = row[7:6] == 2'h2;
+  assign \$105  = \$103  & \$104 ;
+  assign bank_0_some_0[2] = \$100  | \$105 ;
+  assign \$127  = ~ { bank_0_some_0[2], bank_0_some_0[2] };
+  assign \$129  = { bank_0_some_0[2], 1'h0 } | \$127 ;
+  assign \$130  = ~ { bank_0_some_0[1], bank_0_some_0[1] };
+  assign \$131  = \$129  & \$130 ;
+  assign \$132  = { 1'h0, bank_0_some_0[1] } | \$131 ;
+  assign \$133  = ~ { bank_0_some_0[0], bank_0_some_0[0] };
+  assign bank_0_bits_0 = \$132  & \$133 ;
+  assign \$135  = { bank_0_bits_2[0], bank_0_bits_0 } & { bank[0], bank[0], bank[0] };
+  assign \$136  = \$135  == row[2:0];
+  assign served[0] = asks[0] & \$136 ;
+  assign \$138  = { bank_0_bits_2[0], bank_0_bits_0 } & { bank[1], bank[1], bank[1] };
+  assign \$139  = \$138  == row[5:3];
+  assign served[1] = asks[1] & \$139 ;
+  assign \$141  = { bank_0_bits_2[0], bank_0_bits_0 } & { bank[2], bank[2], bank[2] };
+  assign \$142  = \$141  == row[8:6];
+  assign served[2] = asks[2] & \$142 ;
+  assign \$147  = payload[27:0] & { served[0], served[0], served[0], served[0], served[0], served[0], served[0], served[0], served[0], served[0], served[0], served[0], served[0], served[0], served[0], served[0], served[0], served[0], served[0], served[0], served[0], served[0], served[0], served[0], served[0], served[0], served[0], served[0] };
+  assign \$148  = payload[55:28] & { served[1], served[1], served[1], served[1], served[1], served[1], served[1], served[1], served[1], served[1], served[1], served[1], served[1], served[1], served[1], served[1], served[1], served[1], served[1], served[1], served[1], served[1], served[1], served[1], served[1], served[1], served[1], served[1] };
+  assign \$149  = payload[83:56] & { served[2], served[2], served[2], served[2], served[2], served[2], served[2], served[2], served[2], served[2], served[2], served[2], served[2], served[2], served[2], served[2], served[2], served[2], served[2], served[2], served[2], served[2], served[2], served[2], served[2], served[2], served[2], served[2] };
   always @(posedge clk)
-    address_out <= \$52 ;
+    row_out <= { bank_0_bits_2[0], bank_0_bits_0 };
   always @(posedge clk)
-    bank_out <= \$53 ;
+    slot_out <= slot;
   always @(posedge clk)
-    payload_out <= \$54 ;
-  assign \$1  = ! bank[1:0];
-  assign wants_0[0] = asks[0] & \$1 ;
-  assign \$3  = ! bank[5:4];
-  assign wants_0[1] = asks[2] & \$3 ;
-  assign \$5  = ! bank[3:2];
-  assign wants_0[2] = asks[1] & \$5 ;
-  assign taken_0_1 = wants_0 | { wants_0[1:0], 1'h0 };
-  assign taken_0_2 = taken_0_1 | { taken_0_1[0], 2'h0 };
-  assign \$10  = ~ { taken_0_2[1:0], 1'h0 };
-  assign gets_0 = wants_0 & \$10 ;
-  assign \$11  = bank[3:2] == 1'h1;
-  assign wants_1[0] = asks[1] & \$11 ;
-  assign \$13  = bank[1:0] == 1'h1;
-  assign wants_1[1] = asks[0] & \$13 ;
-  assign \$15  = bank[5:4] == 1'h1;
-  assign wants_1[2] = asks[2] & \$15 ;
-  assign taken_1_1 = wants_1 | { wants_1[1:0], 1'h0 };
-  assign taken_1_2 = taken_1_1 | { taken_1_1[0], 2'h0 };
-  assign \$20  = ~ { taken_1_2[1:0], 1'h0 };
-  assign gets_1 = wants_1 & \$20 ;
-  assign \$21  = bank[5:4] == 2'h2;
-  assign wants_2[0] = asks[2] & \$21 ;
-  assign \$23  = bank[3:2] == 2'h2;
-  assign wants_2[1] = asks[1] & \$23 ;
-  assign \$25  = bank[1:0] == 2'h2;
-  assign wants_2[2] = asks[0] & \$25 ;
-  assign taken_2_1 = wants_2 | { wants_2[1:0], 1'h0 };
-  assign taken_2_2 = taken_2_1 | { taken_2_1[0], 2'h0 };
-  assign \$30  = ~ { taken_2_2[1:0], 1'h0 };
-  assign gets_2 = wants_2 & \$30 ;
-  assign served[0] = | { gets_2[2], gets_1[1], gets_0[0] };
-  assign served[1] = | { gets_2[1], gets_1[0], gets_0[2] };
-  assign served[2] = | { gets_2[0], gets_1[2], gets_0[1] };
-  assign \$34  = place[1:0] & { gets_0[0], gets_0[0] };
-  assign \$35  = place[5:4] & { gets_0[1], gets_0[1] };
-  assign \$36  = \$34  | \$35 ;
-  assign \$procmux$334_Y  = en ? { \$51 , \$50 , \$49  } : payload_out;
-  assign \$54  = rst ? 84'h000000000000000000000 : \$procmux$334_Y ;
-  assign \$53  = en ? bank : bank_out;
-  assign \$52  = en ? { slot, \$48 , slot, \$43 , slot, \$38  } : address_out;
+    bank_out <= 3'h0;
+  always @(posedge clk)
+    payload_out <= \$150 ;
+  assign \$150  = rst ? 84'h000000000000000000000 : { \$149 , \$148 , \$147  };
   assign payload_held = payload_out;
   assign bank_held = bank_out;
-  assign address = address_out;
+  assign slot_held = slot_out;
+  assign row_held = row_out;
 endmodule
 
-module bitslice_opt3_small_bank(rst, en, write, row_in, slot_in, data_in, address, data_out, clk);
-  wire [2:0] \$1 ;
-  (* unused_bits = "3" *)
-  wire [3:0] \$10 ;
-  wire [2:0] \$11 ;
-  (* unused_bits = "3" *)
-  wire [3:0] \$12 ;
-  wire [23:0] \$13 ;
-  (* unused_bits = "3" *)
-  wire [3:0] \$2 ;
-  wire [2:0] \$3 ;
-  (* unused_bits = "3" *)
-  wire [3:0] \$4 ;
-  wire [2:0] \$5 ;
-  (* unused_bits = "3" *)
-  wire [3:0] \$6 ;
-  wire [2:0] \$7 ;
-  (* unused_bits = "3" *)
-  wire [3:0] \$8 ;
-  wire [2:0] \$9 ;
-  wire [2:0] \$signature__addr ;
-  wire [2:0] \$signature__addr$14 ;
-  wire [2:0] \$signature__addr$18 ;
+module bitslice_opt3_small_bank(rst, write, row_in, slot_in, data_in, slot, row, data_out, clk);
+  wire [4:0] \$1 ;
+  (* unused_bits = "4 5" *)
+  wire [5:0] \$10 ;
+  wire [4:0] \$11 ;
+  (* unused_bits = "4 5" *)
+  wire [5:0] \$12 ;
+  (* unused_bits = "4 5" *)
+  wire [5:0] \$2 ;
+  wire [4:0] \$3 ;
+  (* unused_bits = "4 5" *)
+  wire [5:0] \$4 ;
+  wire [4:0] \$5 ;
+  (* unused_bits = "4 5" *)
+  wire [5:0] \$6 ;
+  wire [4:0] \$7 ;
+  (* unused_bits = "4 5" *)
+  wire [5:0] \$8 ;
+  wire [4:0] \$9 ;
+  wire [3:0] \$signature__addr ;
+  wire [3:0] \$signature__addr$14 ;
+  wire [3:0] \$signature__addr$18 ;
   wire [7:0] \$signature__data ;
   wire [7:0] \$signature__data$15 ;
   wire [7:0] \$signature__data$19 ;
   wire \$signature__en ;
   wire \$signature__en$13 ;
   wire \$signature__en$17 ;
-  input [2:0] address;
-  wire [2:0] address;
   input clk;
   wire clk;
   wire [23:0] data;
@@ -1606,23 +1805,25 @@ module bitslice_opt3_small_bank(rst, en, write, row_in, slot_in, data_in, addres
   wire [23:0] data_in;
   output [23:0] data_out;
   reg [23:0] data_out = 24'h000000;
-  input en;
-  wire en;
-  input [1:0] row_in;
-  wire [1:0] row_in;
+  input [2:0] row;
+  wire [2:0] row;
+  input [2:0] row_in;
+  wire [2:0] row_in;
   input rst;
   wire rst;
+  input slot;
+  wire slot;
   input slot_in;
   wire slot_in;
-  wire [2:0] source__addr;
-  wire [2:0] \source__addr$16 ;
-  wire [2:0] \source__addr$20 ;
+  wire [3:0] source__addr;
+  wire [3:0] \source__addr$16 ;
+  wire [3:0] \source__addr$20 ;
   wire [7:0] source__data;
   wire [7:0] \source__data$23 ;
   wire [7:0] \source__data$24 ;
   input write;
   wire write;
-  reg [7:0] position_0 [5:0];
+  reg [7:0] position_0 [15:0];
   initial begin
     position_0[0] = 8'h00;
     position_0[1] = 8'h00;
@@ -1630,13 +1831,23 @@ module bitslice_opt3_small_bank(rst, en, write, row_in, slot_in, data_in, addres
     position_0[3] = 8'h00;
     position_0[4] = 8'h00;
     position_0[5] = 8'h00;
+    position_0[6] = 8'h00;
+    position_0[7] = 8'h00;
+    position_0[8] = 8'h00;
+    position_0[9] = 8'h00;
+    position_0[10] = 8'h00;
+    position_0[11] = 8'h00;
+    position_0[12] = 8'h00;
+    position_0[13] = 8'h00;
+    position_0[14] = 8'h00;
+    position_0[15] = 8'h00;
   end
   always @(posedge clk) begin
-    if (\$signature__en )
+    if (write)
       position_0[\$signature__addr ] <= data_in[7:0];
   end
   assign source__data = position_0[source__addr];
-  reg [7:0] position_1 [5:0];
+  reg [7:0] position_1 [15:0];
   initial begin
     position_1[0] = 8'h00;
     position_1[1] = 8'h00;
@@ -1644,13 +1855,23 @@ module bitslice_opt3_small_bank(rst, en, write, row_in, slot_in, data_in, addres
     position_1[3] = 8'h00;
     position_1[4] = 8'h00;
     position_1[5] = 8'h00;
+    position_1[6] = 8'h00;
+    position_1[7] = 8'h00;
+    position_1[8] = 8'h00;
+    position_1[9] = 8'h00;
+    position_1[10] = 8'h00;
+    position_1[11] = 8'h00;
+    position_1[12] = 8'h00;
+    position_1[13] = 8'h00;
+    position_1[14] = 8'h00;
+    position_1[15] = 8'h00;
   end
   always @(posedge clk) begin
-    if (\$signature__en$13 )
+    if (write)
       position_1[\$signature__addr$14 ] <= data_in[15:8];
   end
   assign \source__data$23  = position_1[\source__addr$16 ];
-  reg [7:0] position_2 [5:0];
+  reg [7:0] position_2 [15:0];
   initial begin
     position_2[0] = 8'h00;
     position_2[1] = 8'h00;
@@ -1658,50 +1879,59 @@ module bitslice_opt3_small_bank(rst, en, write, row_in, slot_in, data_in, addres
     position_2[3] = 8'h00;
     position_2[4] = 8'h00;
     position_2[5] = 8'h00;
+    position_2[6] = 8'h00;
+    position_2[7] = 8'h00;
+    position_2[8] = 8'h00;
+    position_2[9] = 8'h00;
+    position_2[10] = 8'h00;
+    position_2[11] = 8'h00;
+    position_2[12] = 8'h00;
+    position_2[13] = 8'h00;
+    position_2[14] = 8'h00;
+    position_2[15] = 8'h00;
   end
   always @(posedge clk) begin
-    if (\$signature__en$17 )
+    if (write)
       position_2[\$signature__addr$18 ] <= data_in[23:16];
   end
   assign \source__data$24  = position_2[\source__addr$20 ];
-  assign \$signature__en  = en & write;
-  assign \$1  = slot_in * 2'h3;
-  assign { \$2 [3], \$signature__addr  } = \$1  + row_in;
-  assign \$3  = address[2] * 2'h3;
-  assign { \$4 [3], source__addr } = \$3  + address[1:0];
-  assign \$signature__en$13  = en & write;
-  assign \$5  = slot_in * 2'h3;
-  assign { \$6 [3], \$signature__addr$14  } = \$5  + row_in;
-  assign \$7  = address[2] * 2'h3;
-  assign { \$8 [3], \source__addr$16  } = \$7  + address[1:0];
-  assign \$signature__en$17  = en & write;
-  assign \$9  = slot_in * 2'h3;
-  assign { \$10 [3], \$signature__addr$18  } = \$9  + row_in;
-  assign \$11  = address[2] * 2'h3;
-  assign { \$12 [3], \source__addr$20  } = \$11  + address[1:0];
+  assign \$1  = slot_in * 4'h8;
+  assign { \$2 [5:4], \$signature__addr  } = \$1  + row_in;
+  assign \$3  = slot * 4'h8;
+  assign { \$4 [5:4], source__addr } = \$3  + row;
+  assign \$5  = slot_in * 4'h8;
+  assign { \$6 [5:4], \$signature__addr$14  } = \$5  + row_in;
+  assign \$7  = slot * 4'h8;
+  assign { \$8 [5:4], \source__addr$16  } = \$7  + row;
+  assign \$9  = slot_in * 4'h8;
+  assign { \$10 [5:4], \$signature__addr$18  } = \$9  + row_in;
+  assign \$11  = slot * 4'h8;
+  assign { \$12 [5:4], \source__addr$20  } = \$11  + row;
   always @(posedge clk)
-    data_out <= \$13 ;
-  assign \$13  = en ? { \source__data$24 , \source__data$23 , source__data } : data_out;
-  assign \$12 [2:0] = \source__addr$20 ;
-  assign \$10 [2:0] = \$signature__addr$18 ;
-  assign \$8 [2:0] = \source__addr$16 ;
-  assign \$6 [2:0] = \$signature__addr$14 ;
-  assign \$4 [2:0] = source__addr;
-  assign \$2 [2:0] = \$signature__addr ;
+    data_out <= { \source__data$24 , \source__data$23 , source__data };
+  assign \$12 [3:0] = \source__addr$20 ;
+  assign \$10 [3:0] = \$signature__addr$18 ;
+  assign \$8 [3:0] = \source__addr$16 ;
+  assign \$6 [3:0] = \$signature__addr$14 ;
+  assign \$4 [3:0] = source__addr;
+  assign \$2 [3:0] = \$signature__addr ;
   assign data = data_out;
   assign \$signature__data$19  = data_in[23:16];
+  assign \$signature__en$17  = write;
   assign \$signature__data$15  = data_in[15:8];
+  assign \$signature__en$13  = write;
   assign \$signature__data  = data_in[7:0];
+  assign \$signature__en  = write;
 endmodule
 
 module bitslice_opt3_small_buffer(rst, write, address_in, data_in, read, address, data_out, clk);
-  wire [4:0] \$signature__addr ;
+  wire [3:0] \$signature__addr ;
   wire [23:0] \$signature__data ;
   wire \$signature__en ;
-  input [4:0] address;
-  wire [4:0] address;
-  input [4:0] address_in;
-  wire [4:0] address_in;
+  input [3:0] address;
+  wire [3:0] address;
+  input [3:0] address_in;
+  wire [3:0] address_in;
   input clk;
   wire clk;
   input [23:0] data_in;
@@ -1712,12 +1942,12 @@ module bitslice_opt3_small_buffer(rst, write, address_in, data_in, read, address
   wire read;
   input rst;
   wire rst;
-  wire [4:0] source__addr;
+  wire [3:0] source__addr;
   wire [23:0] source__data;
   wire source__en;
   input write;
   wire write;
-  reg [23:0] words [17:0];
+  reg [23:0] words [15:0];
   initial begin
     words[0] = 24'h000000;
     words[1] = 24'h000000;
@@ -1735,8 +1965,6 @@ module bitslice_opt3_small_buffer(rst, write, address_in, data_in, read, address
     words[13] = 24'h000000;
     words[14] = 24'h000000;
     words[15] = 24'h000000;
-    words[16] = 24'h000000;
-    words[17] = 24'h000000;
   end
   always @(posedge clk) begin
     if (write)
@@ -1757,122 +1985,129 @@ module bitslice_opt3_small_buffer(rst, write, address_in, data_in, read, address
   assign \$signature__en  = write;
 endmodule
 
-module bitslice_opt3_small_digits(rst, en, write, slot_in, bank_in, row_in, data_in, start, last_rows, last_banks, filled, loaded, served, sync, asks, bank, place, payload, waits, ends, turn
+module bitslice_opt3_small_digits(rst, write, slot_in, place_in, row_in, data_in, start, last_rows, last_places, filled, loaded, served, hold, sync, asks, bank, row, payload, waits, ends, turn
 , clk);
+  (* unused_bits = "3" *)
+  wire [3:0] \$10 ;
+  wire \$11 ;
+  wire [3:0] \$12 ;
+  wire [2:0] \$13 ;
   wire \$2 ;
   wire \$3 ;
   wire \$4 ;
   wire \$5 ;
-  (* unused_bits = "3" *)
-  wire [3:0] \$6 ;
-  wire [3:0] \$7 ;
-  wire [2:0] \$8 ;
-  wire [2:0] \$procmux$342_Y ;
-  wire [2:0] \$procmux$344_Y ;
-  wire [2:0] \$procmux$346_Y ;
-  wire [3:0] \$procmux$350_Y ;
-  wire [3:0] \$procmux$352_Y ;
+  wire \$6 ;
+  wire \$7 ;
+  wire \$8 ;
+  wire \$9 ;
+  wire [2:0] \$procmux$219_Y ;
+  wire [2:0] \$procmux$221_Y ;
+  wire [3:0] \$procmux$225_Y ;
+  reg apart = 1'h1;
   output asks;
   wire asks;
-  wire \asks$41 ;
-  output [1:0] bank;
-  wire [1:0] bank;
-  wire [1:0] \bank$42 ;
-  input [1:0] bank_in;
-  wire [1:0] bank_in;
-  wire [1:0] \bank_in$24 ;
+  wire \asks$40 ;
+  output bank;
+  wire bank;
+  wire \bank$41 ;
   input clk;
   wire clk;
   input [23:0] data_in;
   wire [23:0] data_in;
-  wire [23:0] \data_in$26 ;
-  input en;
-  wire en;
-  wire \en$22 ;
+  wire [23:0] \data_in$25 ;
   output ends;
   wire ends;
+  wire \ends$31 ;
   wire \ends$32 ;
-  wire \ends$33 ;
   input [1:0] filled;
   wire [1:0] filled;
-  wire [1:0] \filled$34 ;
+  wire [1:0] \filled$33 ;
   wire finished;
   reg [2:0] gap = 3'h0;
-  input [3:0] last_banks;
-  wire [3:0] last_banks;
-  wire [3:0] \last_banks$36 ;
-  input [3:0] last_rows;
-  wire [3:0] last_rows;
-  wire [3:0] \last_rows$35 ;
+  input hold;
+  wire hold;
+  input [1:0] last_places;
+  wire [1:0] last_places;
+  wire [1:0] \last_places$35 ;
+  input [5:0] last_rows;
+  wire [5:0] last_rows;
+  wire [5:0] \last_rows$34 ;
   input [1:0] loaded;
   wire [1:0] loaded;
-  wire [1:0] \loaded$28 ;
+  wire [1:0] \loaded$27 ;
   output [27:0] payload;
   wire [27:0] payload;
-  output [1:0] place;
-  wire [1:0] place;
+  input place_in;
+  wire place_in;
+  wire \place_in$23 ;
   wire ready;
-  wire [1:0] row;
-  input [1:0] row_in;
-  wire [1:0] row_in;
-  wire [1:0] \row_in$25 ;
+  output [2:0] row;
+  wire [2:0] row;
+  wire [2:0] \row$42 ;
+  input [2:0] row_in;
+  wire [2:0] row_in;
+  wire [2:0] \row_in$24 ;
   input rst;
   wire rst;
   input served;
   wire served;
-  wire \served$31 ;
+  wire \served$30 ;
   input slot_in;
   wire slot_in;
-  wire \slot_in$23 ;
-  input [1:0] start;
-  wire [1:0] start;
-  wire [1:0] \start$27 ;
+  wire \slot_in$22 ;
+  input start;
+  wire start;
+  wire \start$26 ;
   input sync;
   wire sync;
-  wire \sync$29 ;
+  wire \sync$28 ;
   output [3:0] turn;
   reg [3:0] turn = 4'h1;
-  wire [3:0] \turn$40 ;
+  wire [3:0] \turn$39 ;
   wire [3:0] turn_out;
   output waits;
   wire waits;
   wire [23:0] word_out;
   input write;
   wire write;
-  wire \write$30 ;
-  assign \$2  = ! gap;
-  assign ready = finished & \$2 ;
-  assign \$3  = ~ turn[3];
-  assign \$4  = \$3  | sync;
-  assign ends = ready & \$4 ;
+  wire \write$29 ;
+  assign \$2  = finished & apart;
+  assign \$3  = ~ hold;
+  assign ready = \$2  & \$3 ;
+  assign \$4  = ~ turn[3];
+  assign \$5  = \$4  | sync;
+  assign ends = ready & \$5 ;
   assign waits = ready & turn[3];
-  assign \$5  = | gap;
-  assign \$6  = gap - 1'h1;
+  assign \$6  = ~ ends;
+  assign \$7  = gap <= 1'h1;
+  assign \$8  = \$6  & \$7 ;
+  assign \$9  = | gap;
+  assign \$10  = gap - 1'h1;
   always @(posedge clk)
-    turn <= \$7 ;
+    apart <= \$11 ;
   always @(posedge clk)
-    gap <= \$8 ;
-  assign \$procmux$342_Y  = \$5  ? \$6 [2:0] : gap;
-  assign \$procmux$344_Y  = ends ? 3'h4 : \$procmux$342_Y ;
-  assign \$procmux$346_Y  = en ? \$procmux$344_Y  : gap;
-  assign \$8  = rst ? 3'h0 : \$procmux$346_Y ;
-  assign \$procmux$350_Y  = ends ? { turn[2:0], turn[3] } : turn;
-  assign \$procmux$352_Y  = en ? \$procmux$350_Y  : turn;
-  assign \$7  = rst ? 4'h1 : \$procmux$352_Y ;
+    turn <= \$12 ;
+  always @(posedge clk)
+    gap <= \$13 ;
+  assign \$procmux$219_Y  = \$9  ? \$10 [2:0] : gap;
+  assign \$procmux$221_Y  = ends ? 3'h4 : \$procmux$219_Y ;
+  assign \$13  = rst ? 3'h0 : \$procmux$221_Y ;
+  assign \$procmux$225_Y  = ends ? { turn[2:0], turn[3] } : turn;
+  assign \$12  = rst ? 4'h1 : \$procmux$225_Y ;
+  assign \$11  = rst ? 1'h1 : \$8 ;
   bitslice_opt3_small_feeder feeder_0 (
     .asks(asks),
     .bank(bank),
-    .bank_in(bank_in),
     .clk(clk),
     .data_in(data_in),
-    .en(en),
     .ends(ends),
     .filled(filled),
     .finished(finished),
-    .last_banks(last_banks),
+    .last_places(last_places),
     .last_rows(last_rows),
     .loaded(loaded),
-    .row(place),
+    .place_in(place_in),
+    .row(row),
     .row_in(row_in),
     .rst(rst),
     .served(served),
@@ -1884,279 +2119,265 @@ module bitslice_opt3_small_digits(rst, en, write, slot_in, bank_in, row_in, data
     .write(write)
   );
   assign payload = { turn_out, word_out };
-  assign row = place;
-  assign \bank$42  = bank;
-  assign \asks$41  = asks;
-  assign \turn$40  = turn;
-  assign \last_banks$36  = last_banks;
-  assign \last_rows$35  = last_rows;
-  assign \filled$34  = filled;
-  assign \ends$33  = ends;
+  assign \row$42  = row;
+  assign \bank$41  = bank;
+  assign \asks$40  = asks;
+  assign \turn$39  = turn;
+  assign \last_places$35  = last_places;
+  assign \last_rows$34  = last_rows;
+  assign \filled$33  = filled;
   assign \ends$32  = ends;
-  assign \served$31  = served;
-  assign \write$30  = write;
-  assign \sync$29  = sync;
-  assign \loaded$28  = loaded;
-  assign \start$27  = start;
-  assign \data_in$26  = data_in;
-  assign \row_in$25  = row_in;
-  assign \bank_in$24  = bank_in;
-  assign \slot_in$23  = slot_in;
-  assign \en$22  = en;
+  assign \ends$31  = ends;
+  assign \served$30  = served;
+  assign \write$29  = write;
+  assign \sync$28  = sync;
+  assign \loaded$27  = loaded;
+  assign \start$26  = start;
+  assign \data_in$25  = data_in;
+  assign \row_in$24  = row_in;
+  assign \place_in$23  = place_in;
+  assign \slot_in$22  = slot_in;
 endmodule
 
-module bitslice_opt3_small_feeder(rst, en, write, ends, sync, served, slot_in, bank_in, row_in, data_in, start, last_rows, last_banks, filled, loaded, asks, bank, row, finished, word_out, turn_out
-, clk);
+module bitslice_opt3_small_feeder(rst, write, slot_in, place_in, row_in, data_in, start, last_rows, last_places, filled, loaded, ends, sync, served, asks, bank, row, finished, word_out, turn_out, clk
+);
+  wire \$1 ;
   wire \$10 ;
-  wire \$100 ;
-  wire \$101 ;
+  wire [2:0] \$100 ;
+  wire [2:0] \$101 ;
   wire \$102 ;
   wire \$103 ;
   wire \$104 ;
   wire \$105 ;
   wire \$106 ;
-  wire \$107 ;
+  wire [2:0] \$107 ;
   wire [2:0] \$108 ;
   wire \$109 ;
   wire \$11 ;
-  wire [1:0] \$110 ;
-  wire [3:0] \$111 ;
-  wire [5:0] \$112 ;
-  (* unused_bits = "5 6" *)
-  wire [6:0] \$113 ;
+  wire \$110 ;
+  wire \$111 ;
+  wire \$112 ;
+  wire \$113 ;
   wire [2:0] \$114 ;
-  wire [3:0] \$115 ;
-  wire [5:0] \$116 ;
-  (* unused_bits = "5 6" *)
-  wire [6:0] \$117 ;
-  wire \$118 ;
+  wire \$115 ;
+  wire \$117 ;
   wire \$119 ;
-  wire [2:0] \$12 ;
-  wire \$120 ;
-  wire \$121 ;
+  wire \$12 ;
   wire \$122 ;
   wire \$123 ;
   wire \$124 ;
   wire \$125 ;
   wire \$126 ;
-  wire \$127 ;
-  wire \$128 ;
-  wire \$129 ;
-  wire [2:0] \$13 ;
+  wire [2:0] \$129 ;
+  wire [1:0] \$13 ;
   wire \$130 ;
   wire \$131 ;
-  wire [1:0] \$132 ;
+  wire \$132 ;
   wire \$133 ;
   wire \$134 ;
-  wire [1:0] \$135 ;
+  wire \$135 ;
   wire \$136 ;
   wire \$137 ;
   wire \$138 ;
-  wire [2:0] \$139 ;
+  wire \$139 ;
   wire \$14 ;
-  (* unused_bits = "2" *)
-  wire [2:0] \$140 ;
+  wire \$140 ;
   wire \$141 ;
-  wire [1:0] \$142 ;
+  wire \$142 ;
   wire \$143 ;
-  wire \$144 ;
-  wire [1:0] \$145 ;
-  wire [2:0] \$146 ;
-  (* unused_bits = "2" *)
-  wire [2:0] \$147 ;
+  wire [35:0] \$144 ;
+  wire \$145 ;
+  wire \$146 ;
+  wire \$147 ;
   wire \$148 ;
-  wire [2:0] \$149 ;
-  wire \$15 ;
-  (* unused_bits = "2" *)
-  wire [2:0] \$150 ;
-  wire [1:0] \$152 ;
+  wire \$149 ;
+  wire [1:0] \$15 ;
+  wire \$150 ;
+  wire [3:0] \$153 ;
+  (* unused_bits = "3" *)
+  wire [3:0] \$154 ;
+  wire [1:0] \$156 ;
   (* unused_bits = "1" *)
-  wire [1:0] \$153 ;
-  wire [2:0] \$154 ;
+  wire [1:0] \$157 ;
+  wire [2:0] \$158 ;
   (* unused_bits = "2 3" *)
-  wire [3:0] \$155 ;
-  wire [2:0] \$156 ;
+  wire [3:0] \$159 ;
+  wire [2:0] \$16 ;
+  wire [2:0] \$160 ;
   (* unused_bits = "2 3" *)
-  wire [3:0] \$157 ;
-  wire \$158 ;
-  wire \$159 ;
-  wire \$16 ;
-  wire \$160 ;
-  wire \$161 ;
+  wire [3:0] \$161 ;
   wire \$162 ;
   wire \$163 ;
   wire \$164 ;
-  wire [2:0] \$165 ;
-  (* unused_bits = "2 3" *)
-  wire [3:0] \$166 ;
+  wire \$165 ;
+  wire \$166 ;
   wire \$167 ;
   wire \$168 ;
-  wire [35:0] \$169 ;
-  wire \$17 ;
+  wire \$169 ;
+  wire [1:0] \$17 ;
   wire \$170 ;
+  wire \$171 ;
+  wire \$172 ;
   wire \$173 ;
-  wire [2:0] \$176 ;
-  wire [1:0] \$177 ;
-  wire [1:0] \$178 ;
+  wire \$174 ;
+  wire \$175 ;
+  wire \$176 ;
+  wire \$177 ;
+  wire \$178 ;
   wire \$179 ;
-  wire \$18 ;
-  wire [3:0] \$180 ;
-  wire [1:0] \$181 ;
-  wire [1:0] \$182 ;
-  wire [1:0] \$183 ;
-  wire [3:0] \$184 ;
+  (* unused_bits = "1 2" *)
+  wire [2:0] \$18 ;
+  wire \$180 ;
+  wire \$181 ;
+  wire \$182 ;
+  wire \$183 ;
+  wire \$184 ;
   wire \$185 ;
-  wire [1:0] \$186 ;
-  wire [1:0] \$187 ;
+  wire \$186 ;
+  wire [35:0] \$187 ;
   wire \$188 ;
   wire \$189 ;
-  wire [2:0] \$19 ;
-  wire [1:0] \$190 ;
-  wire [35:0] \$191 ;
+  wire [1:0] \$19 ;
+  wire \$190 ;
+  wire \$191 ;
   wire [35:0] \$192 ;
   wire \$193 ;
-  wire [35:0] \$194 ;
+  wire [2:0] \$194 ;
   wire \$195 ;
-  wire [2:0] \$196 ;
-  wire [2:0] \$199 ;
-  wire [2:0] \$20 ;
+  wire [3:0] \$196 ;
+  wire [2:0] \$197 ;
+  wire [3:0] \$198 ;
+  wire \$199 ;
+  wire \$20 ;
+  wire [1:0] \$200 ;
+  wire [1:0] \$201 ;
+  wire \$202 ;
+  wire \$203 ;
+  wire \$204 ;
+  wire \$205 ;
+  wire [35:0] \$206 ;
   wire \$21 ;
-  wire \$22 ;
+  (* unused_bits = "1 2" *)
+  wire [2:0] \$22 ;
   wire \$23 ;
+  wire [2:0] \$239 ;
   wire \$24 ;
   wire \$25 ;
-  wire [2:0] \$26 ;
-  wire \$29 ;
-  wire \$3 ;
-  wire \$30 ;
-  wire \$31 ;
-  wire [2:0] \$32 ;
-  wire \$33 ;
-  wire \$34 ;
-  wire \$35 ;
-  wire \$36 ;
-  wire \$37 ;
-  wire [2:0] \$38 ;
-  wire [2:0] \$39 ;
-  wire \$4 ;
+  wire \$26 ;
+  wire \$27 ;
+  wire [4:0] \$29 ;
+  (* unused_bits = "4 5" *)
+  wire [5:0] \$30 ;
+  wire [4:0] \$31 ;
+  (* unused_bits = "4 5" *)
+  wire [5:0] \$32 ;
+  wire [4:0] \$33 ;
+  (* unused_bits = "4 5" *)
+  wire [5:0] \$34 ;
+  wire [4:0] \$35 ;
+  (* unused_bits = "4 5" *)
+  wire [5:0] \$36 ;
+  wire \$39 ;
   wire \$40 ;
   wire \$41 ;
-  wire \$42 ;
+  wire [2:0] \$42 ;
   wire \$43 ;
   wire \$44 ;
-  wire [2:0] \$45 ;
-  wire [2:0] \$46 ;
+  wire \$45 ;
+  wire \$46 ;
   wire \$47 ;
-  wire \$48 ;
-  wire \$49 ;
+  wire [2:0] \$48 ;
+  wire [2:0] \$49 ;
   wire \$5 ;
   wire \$50 ;
   wire \$51 ;
-  wire [2:0] \$52 ;
-  wire \$55 ;
-  wire \$56 ;
+  wire \$52 ;
+  wire \$53 ;
+  wire \$54 ;
+  wire [2:0] \$55 ;
+  wire [2:0] \$56 ;
   wire \$57 ;
-  wire [2:0] \$58 ;
+  wire \$58 ;
   wire \$59 ;
-  wire [2:0] \$6 ;
+  wire \$6 ;
   wire \$60 ;
   wire \$61 ;
-  wire \$62 ;
-  wire \$63 ;
-  wire [2:0] \$64 ;
-  wire [2:0] \$65 ;
+  wire [2:0] \$62 ;
+  wire \$65 ;
   wire \$66 ;
   wire \$67 ;
-  wire \$68 ;
+  wire [2:0] \$68 ;
   wire \$69 ;
   wire \$7 ;
   wire \$70 ;
-  wire [2:0] \$71 ;
-  wire [2:0] \$72 ;
+  wire \$71 ;
+  wire \$72 ;
   wire \$73 ;
-  wire \$74 ;
-  wire \$75 ;
+  wire [2:0] \$74 ;
+  wire [2:0] \$75 ;
   wire \$76 ;
   wire \$77 ;
-  wire [2:0] \$78 ;
+  wire \$78 ;
   wire \$79 ;
   wire \$8 ;
-  wire \$81 ;
+  wire \$80 ;
+  wire [2:0] \$81 ;
+  wire [2:0] \$82 ;
   wire \$83 ;
-  wire \$88 ;
-  wire \$89 ;
+  wire \$84 ;
+  wire \$85 ;
+  wire \$86 ;
+  wire \$87 ;
+  wire [2:0] \$88 ;
   wire \$9 ;
-  wire \$90 ;
   wire \$91 ;
   wire \$92 ;
   wire \$93 ;
-  wire \$94 ;
+  wire [2:0] \$94 ;
   wire \$95 ;
   wire \$96 ;
   wire \$97 ;
+  wire \$98 ;
   wire \$99 ;
-  wire \$procmux$101_Y ;
-  wire \$procmux$103_Y ;
-  wire \$procmux$105_Y ;
-  wire [34:0] \$procmux$109_Y ;
-  wire [34:0] \$procmux$111_Y ;
-  wire \$procmux$115_Y ;
-  wire \$procmux$117_Y ;
-  wire \$procmux$119_Y ;
-  wire [34:0] \$procmux$123_Y ;
-  wire [34:0] \$procmux$125_Y ;
-  wire [1:0] \$procmux$129_Y ;
-  wire \$procmux$133_Y ;
-  wire \$procmux$137_Y ;
-  wire [1:0] \$procmux$141_Y ;
-  wire [1:0] \$procmux$145_Y ;
-  wire \$procmux$149_Y ;
-  wire \$procmux$151_Y ;
-  wire [3:0] \$procmux$155_Y ;
-  wire [3:0] \$procmux$157_Y ;
-  wire [1:0] \$procmux$161_Y ;
-  wire [1:0] \$procmux$163_Y ;
-  wire [1:0] \$procmux$165_Y ;
-  wire [1:0] \$procmux$169_Y ;
-  wire [1:0] \$procmux$171_Y ;
-  wire [1:0] \$procmux$173_Y ;
-  wire [1:0] \$procmux$177_Y ;
-  wire [1:0] \$procmux$179_Y ;
-  wire [3:0] \$procmux$183_Y ;
-  wire [3:0] \$procmux$185_Y ;
-  wire \$procmux$189_Y ;
-  wire \$procmux$191_Y ;
-  wire [1:0] \$procmux$195_Y ;
-  wire [1:0] \$procmux$197_Y ;
-  wire [1:0] \$procmux$201_Y ;
-  wire [1:0] \$procmux$203_Y ;
-  wire \$procmux$66_Y ;
-  wire \$procmux$69_Y ;
-  wire \$procmux$71_Y ;
-  wire \$procmux$76_Y ;
-  wire \$procmux$78_Y ;
-  wire [31:0] \$procmux$83_Y ;
-  wire [2:0] \$procmux$87_Y ;
-  wire [2:0] \$procmux$90_Y ;
-  wire \$procmux$95_Y ;
-  wire \$procmux$97_Y ;
-  wire [4:0] address;
-  wire [4:0] address_in;
+  wire \$procmux$100_Y ;
+  wire \$procmux$102_Y ;
+  wire \$procmux$106_Y ;
+  wire \$procmux$112_Y ;
+  wire \$procmux$114_Y ;
+  wire \$procmux$118_Y ;
+  wire [2:0] \$procmux$126_Y ;
+  wire \$procmux$43_Y ;
+  wire \$procmux$62_Y ;
+  wire [3:0] \$procmux$66_Y ;
+  wire [2:0] \$procmux$72_Y ;
+  wire [3:0] \$procmux$76_Y ;
+  wire \$procmux$80_Y ;
+  wire [2:0] \$procmux$84_Y ;
+  wire \$procmux$88_Y ;
+  wire \$procmux$94_Y ;
+  reg \$signal  = 1'h0;
+  reg \$signal$39  = 1'h0;
+  wire [3:0] address;
+  wire [3:0] address_in;
   reg [1:0] ahead = 2'h0;
-  wire asking;
+  reg asking = 1'h0;
   output asks;
   wire asks;
   wire at_last;
-  output [1:0] bank;
-  wire [1:0] bank;
-  reg [1:0] \bank$60  = 2'h0;
-  input [1:0] bank_in;
-  wire [1:0] bank_in;
+  output bank;
+  wire bank;
   input clk;
   wire clk;
+  wire [35:0] coded;
+  wire [27:0] \coded.digits ;
+  wire \coded.following ;
+  wire [2:0] \coded.left ;
+  wire \coded.place ;
+  wire [2:0] \coded.row ;
+  wire coded_valid;
   input [23:0] data_in;
   wire [23:0] data_in;
-  wire [23:0] \data_in$63 ;
+  wire [23:0] \data_in$60 ;
   wire [23:0] data_out;
   (* unused_bits = "0" *)
   wire [2:0] digit_0;
@@ -2165,64 +2386,58 @@ module bitslice_opt3_small_feeder(rst, en, write, ends, sync, served, slot_in, b
   (* unused_bits = "0" *)
   wire [2:0] digit_2;
   wire done;
-  wire empty;
-  input en;
-  wire en;
   input ends;
   wire ends;
   input [1:0] filled;
   wire [1:0] filled;
-  wire \filled$25 ;
+  wire \filled$46 ;
   output finished;
-  wire finished;
-  wire free;
+  reg finished = 1'h0;
+  wire \finished$61 ;
+  reg following = 1'h0;
   reg fresh = 1'h0;
-  wire gone;
-  wire [1:0] last_bank;
-  input [3:0] last_banks;
-  wire [3:0] last_banks;
-  wire [1:0] last_row;
-  input [3:0] last_rows;
-  wire [3:0] last_rows;
+  reg [35:0] head = 36'h000000000;
+  wire [27:0] \head.digits ;
+  wire \head.following ;
+  wire [2:0] \head.left ;
+  wire \head.place ;
+  wire [2:0] \head.row ;
+  wire head_free;
+  wire head_pops;
+  reg head_valid = 1'h0;
+  wire here;
+  wire last_place;
+  input [1:0] last_places;
+  wire [1:0] last_places;
+  wire [2:0] last_row;
+  input [5:0] last_rows;
+  wire [5:0] last_rows;
   reg [1:0] lead = 2'h0;
+  wire leaves;
   input [1:0] loaded;
   wire [1:0] loaded;
-  wire [35:0] made;
-  wire [1:0] \made.bank ;
+  reg [35:0] made = 36'h000000000;
   wire [27:0] \made.digits ;
   wire \made.following ;
   wire [2:0] \made.left ;
-  wire [1:0] \made.row ;
-  reg [1:0] next_bank = 2'h0;
-  reg next_following = 1'h0;
+  wire \made.place ;
+  wire [2:0] \made.row ;
+  wire moves;
   reg next_inside = 1'h0;
-  reg [1:0] next_row = 2'h0;
+  reg next_place = 1'h0;
+  reg [2:0] next_row = 3'h0;
   reg [3:0] next_turn = 4'h0;
-  reg next_valid = 1'h0;
   wire over;
-  reg [1:0] passed = 2'h0;
-  wire passed_on;
-  wire pop;
-  wire push;
-  reg [35:0] queue_0 = 36'h000000000;
-  wire [1:0] \queue_0.bank ;
-  wire [27:0] \queue_0.digits ;
-  wire \queue_0.following ;
-  wire [2:0] \queue_0.left ;
-  wire [1:0] \queue_0.row ;
-  reg [35:0] queue_1 = 36'h000000000;
-  wire [1:0] \queue_1.bank ;
-  wire [27:0] \queue_1.digits ;
-  wire \queue_1.following ;
-  wire [2:0] \queue_1.left ;
-  wire [1:0] \queue_1.row ;
+  input place_in;
+  wire place_in;
   wire read;
-  wire \read$57 ;
-  output [1:0] row;
-  wire [1:0] row;
-  reg [1:0] \row$27  = 2'h0;
-  input [1:0] row_in;
-  wire [1:0] row_in;
+  wire \read$56 ;
+  wire room;
+  output [2:0] row;
+  wire [2:0] row;
+  reg [2:0] \row$48  = 3'h0;
+  input [2:0] row_in;
+  wire [2:0] row_in;
   input rst;
   wire rst;
   input served;
@@ -2232,363 +2447,365 @@ module bitslice_opt3_small_feeder(rst, en, write, ends, sync, served, slot_in, b
   reg slot = 1'h0;
   input slot_in;
   wire slot_in;
+  wire some;
   wire some_0_2;
   wire some_0_3;
-  input [1:0] start;
-  wire [1:0] start;
+  reg [35:0] spare = 36'h000000000;
+  wire [27:0] \spare.digits ;
+  wire \spare.following ;
+  wire [2:0] \spare.left ;
+  wire \spare.place ;
+  wire [2:0] \spare.row ;
+  reg spare_valid = 1'h0;
+  input start;
+  wire start;
   input sync;
   wire sync;
+  wire taken;
   reg [3:0] turn = 4'h1;
   output [3:0] turn_out;
   wire [3:0] turn_out;
-  reg valid = 1'h0;
-  reg [1:0] waiting = 2'h0;
-  reg [35:0] word = 36'h000000000;
-  wire [1:0] \word.bank ;
-  wire [27:0] \word.digits ;
-  wire \word.following ;
-  wire [2:0] \word.left ;
-  wire [1:0] \word.row ;
+  wire turned;
   output [23:0] word_out;
   wire [23:0] word_out;
+  wire [35:0] words;
+  wire [27:0] \words.digits ;
+  wire \words.following ;
+  wire [2:0] \words.left ;
+  wire \words.place ;
+  wire [2:0] \words.row ;
   input write;
   wire write;
-  wire \write$61 ;
-  assign \$196  = slot * 2'h2;
-  assign last_row = last_rows >> \$196 ;
-  assign \$199  = slot * 2'h2;
-  assign last_bank = last_banks >> \$199 ;
-  assign \filled$25  = filled >> slot;
-  assign at_last = \row$27  == last_row;
-  assign \$3  = ~ data_out[0];
-  assign \$4  = data_out[1] ^ data_out[0];
-  assign \$5  = \$3  & \$4 ;
-  assign \$6  = { \$5 , data_out[0], data_out[1] } & { next_turn[0], next_turn[0], next_turn[0] };
-  assign \$7  = data_out[1] ^ data_out[2];
-  assign \$8  = data_out[1] ^ data_out[2];
-  assign \$9  = ~ \$8 ;
-  assign \$10  = data_out[3] ^ data_out[2];
-  assign \$11  = \$9  & \$10 ;
-  assign \$12  = { \$11 , \$7 , data_out[3] } & { next_turn[1], next_turn[1], next_turn[1] };
-  assign \$13  = \$6  | \$12 ;
-  assign \$14  = data_out[3] ^ data_out[4];
-  assign \$15  = data_out[3] ^ data_out[4];
-  assign \$16  = ~ \$15 ;
-  assign \$17  = data_out[5] ^ data_out[4];
-  assign \$18  = \$16  & \$17 ;
-  assign \$19  = { \$18 , \$14 , data_out[5] } & { next_turn[2], next_turn[2], next_turn[2] };
-  assign \$20  = \$13  | \$19 ;
-  assign \$21  = data_out[5] ^ data_out[6];
-  assign \$22  = data_out[5] ^ data_out[6];
-  assign \$23  = ~ \$22 ;
-  assign \$24  = data_out[7] ^ data_out[6];
-  assign \$25  = \$23  & \$24 ;
-  assign \$26  = { \$25 , \$21 , data_out[7] } & { next_turn[3], next_turn[3], next_turn[3] };
-  assign digit_0 = \$20  | \$26 ;
-  assign \$29  = ~ data_out[8];
-  assign \$30  = data_out[9] ^ data_out[8];
-  assign \$31  = \$29  & \$30 ;
-  assign \$32  = { \$31 , data_out[8], data_out[9] } & { next_turn[0], next_turn[0], next_turn[0] };
-  assign \$33  = data_out[9] ^ data_out[10];
-  assign \$34  = data_out[9] ^ data_out[10];
-  assign \$35  = ~ \$34 ;
-  assign \$36  = data_out[11] ^ data_out[10];
-  assign \$37  = \$35  & \$36 ;
-  assign \$38  = { \$37 , \$33 , data_out[11] } & { next_turn[1], next_turn[1], next_turn[1] };
-  assign \$39  = \$32  | \$38 ;
-  assign \$40  = data_out[11] ^ data_out[12];
-  assign \$41  = data_out[11] ^ data_out[12];
-  assign \$42  = ~ \$41 ;
-  assign \$43  = data_out[13] ^ data_out[12];
-  assign \$44  = \$42  & \$43 ;
-  assign \$45  = { \$44 , \$40 , data_out[13] } & { next_turn[2], next_turn[2], next_turn[2] };
-  assign \$46  = \$39  | \$45 ;
-  assign \$47  = data_out[13] ^ data_out[14];
-  assign \$48  = data_out[13] ^ data_out[14];
-  assign \$49  = ~ \$48 ;
-  assign \$50  = data_out[15] ^ data_out[14];
-  assign \$51  = \$49  & \$50 ;
-  assign \$52  = { \$51 , \$47 , data_out[15] } & { next_turn[3], next_turn[3], next_turn[3] };
-  assign digit_1 = \$46  | \$52 ;
-  assign \$55  = ~ data_out[16];
-  assign \$56  = data_out[17] ^ data_out[16];
-  assign \$57  = \$55  & \$56 ;
-  assign \$58  = { \$57 , data_out[16], data_out[17] } & { next_turn[0], next_turn[0], next_turn[0] };
-  assign \$59  = data_out[17] ^ data_out[18];
-  assign \$60  = data_out[17] ^ data_out[18];
-  assign \$61  = ~ \$60 ;
-  assign \$62  = data_out[19] ^ data_out[18];
-  assign \$63  = \$61  & \$62 ;
-  assign \$64  = { \$63 , \$59 , data_out[19] } & { next_turn[1], next_turn[1], next_turn[1] };
-  assign \$65  = \$58  | \$64 ;
-  assign \$66  = data_out[19] ^ data_out[20];
-  assign \$67  = data_out[19] ^ data_out[20];
-  assign \$68  = ~ \$67 ;
-  assign \$69  = data_out[21] ^ data_out[20];
-  assign \$70  = \$68  & \$69 ;
-  assign \$71  = { \$70 , \$66 , data_out[21] } & { next_turn[2], next_turn[2], next_turn[2] };
-  assign \$72  = \$65  | \$71 ;
-  assign \$73  = data_out[21] ^ data_out[22];
-  assign \$74  = data_out[21] ^ data_out[22];
-  assign \$75  = ~ \$74 ;
-  assign \$76  = data_out[23] ^ data_out[22];
-  assign \$77  = \$75  & \$76 ;
-  assign \$78  = { \$77 , \$73 , data_out[23] } & { next_turn[3], next_turn[3], next_turn[3] };
-  assign digit_2 = \$72  | \$78 ;
-  assign \$79  = | digit_0[2:1];
-  assign made[0] = \$79  & next_inside;
-  assign \$81  = | digit_1[2:1];
-  assign made[1] = \$81  & next_inside;
-  assign \$83  = | digit_2[2:1];
-  assign made[2] = \$83  & next_inside;
-  assign some_0_2 = word[0] | word[1];
-  assign several_0_2 = word[0] & word[1];
-  assign some_0_3 = some_0_2 | word[2];
-  assign \$88  = some_0_2 & word[2];
-  assign several_0_3 = several_0_2 | \$88 ;
-  assign \$89  = ~ word[35];
-  assign asking = valid & \$89 ;
-  assign \$90  = ~ fresh;
-  assign \$91  = served | \$90 ;
-  assign passed_on = \$91  & asking;
-  assign \$92  = ~ valid;
-  assign \$93  = ~ several_0_3;
-  assign \$94  = some_0_3 & \$93 ;
-  assign \$95  = passed_on & \$94 ;
-  assign free = \$92  | \$95 ;
-  assign \$96  = | waiting;
-  assign pop = free & \$96 ;
-  assign \$97  = | made[2:0];
-  assign empty = ~ \$97 ;
-  assign \$99  = next_valid & \$97 ;
-  assign \$100  = waiting != 2'h2;
-  assign push = \$99  & \$100 ;
-  assign \$101  = waiting != 2'h2;
-  assign \$102  = empty | \$101 ;
-  assign gone = next_valid & \$102 ;
-  assign \$103  = ~ next_valid;
-  assign \$104  = \$103  | gone;
-  assign \$105  = lead < 2'h2;
-  assign \$106  = \$104  & \$105 ;
-  assign \$107  = ahead < loaded;
-  assign read = \$106  & \$107 ;
-  assign \read$57  = en & read;
-  assign \$108  = slot * 2'h3;
-  assign \$109  = | passed;
-  assign \$110  = \$109  ? \bank$60  : start;
-  assign \$111  = \$108  + \$110 ;
-  assign \$112  = \$111  * 2'h3;
-  assign { \$113 [6:5], address } = \$112  + \row$27 ;
-  assign \write$61  = en & write;
-  assign \$114  = slot_in * 2'h3;
-  assign \$115  = \$114  + bank_in;
-  assign \$116  = \$115  * 2'h3;
-  assign { \$117 [6:5], address_in } = \$116  + row_in;
+  wire \write$58 ;
+  assign room = ~ spare_valid;
+  assign \$1  = ~ head_valid;
+  assign head_free = \$1  | head_pops;
+  assign some_0_2 = head[4] | head[5];
+  assign several_0_2 = head[4] & head[5];
+  assign some_0_3 = some_0_2 | head[6];
+  assign \$5  = some_0_2 & head[6];
+  assign several_0_3 = several_0_2 | \$5 ;
   assign asks = asking & fresh;
-  assign \$118  = ~ next_following;
-  assign \$119  = next_valid & \$118 ;
-  assign \$120  = waiting > 1'h0;
-  assign \$121  = ~ queue_0[35];
-  assign \$122  = \$120  & \$121 ;
-  assign \$123  = waiting > 1'h1;
-  assign \$124  = ~ queue_1[35];
-  assign \$125  = \$123  & \$124 ;
-  assign \$126  = | { \$125 , \$122 , asking, \$119  };
-  assign \$127  = ~ \$126 ;
-  assign \$128  = | lead;
-  assign finished = \$127  & \$128 ;
-  assign \$129  = read & at_last;
-  assign \$130  = passed == 2'h2;
-  assign done = \$129  & \$130 ;
+  assign \$6  = ~ fresh;
+  assign \$7  = served | \$6 ;
+  assign \$8  = asking & \$7 ;
+  assign \$9  = ~ several_0_3;
+  assign \$10  = some_0_3 & \$9 ;
+  assign head_pops = \$8  & \$10 ;
+  assign taken = \$signal  & room;
+  assign \$11  = ~ \$signal ;
+  assign \$12  = \$11  | taken;
+  assign moves = \$signal$39  & \$12 ;
+  assign \$13  = 1'h0 + start;
+  assign \$14  = \$13  >= 1'h1;
+  assign \$15  = 1'h0 + start;
+  assign \$16  = \$15  - 1'h1;
+  assign \$17  = 1'h0 + start;
+  assign { \$18 [2:1], here } = \$14  ? \$16  : { 1'h0, \$17  };
+  assign \$19  = place_in - start;
+  assign \$20  = place_in < start;
+  assign \$21  = \$20  ? 1'h1 : 1'h0;
+  assign { \$22 [2:1], turned } = $signed(\$19 ) + $signed({ 1'h0, \$21  });
+  assign \$239  = slot * 2'h3;
+  assign last_row = last_rows >> \$239 ;
+  assign last_place = last_places >> slot;
+  assign \filled$46  = filled >> slot;
+  assign at_last = \row$48  == last_row;
+  assign \$23  = ~ \$signal$39 ;
+  assign \$24  = \$23  | moves;
+  assign \$25  = lead < 2'h2;
+  assign \$26  = \$24  & \$25 ;
+  assign \$27  = ahead < loaded;
+  assign read = \$26  & \$27 ;
+  assign done = read & at_last;
   assign over = done & turn[3];
-  assign \$131  = | passed;
-  assign \$132  = \$131  ? \bank$60  : start;
-  assign \$133  = ~ at_last;
-  assign \$134  = | passed;
-  assign \$135  = \$134  ? \bank$60  : start;
-  assign \$136  = \$135  <= last_bank;
-  assign \$137  = \$133  | \$136 ;
-  assign \$138  = \filled$25  & \$137 ;
-  assign \$139  = \row$27  + 1'h1;
-  assign \$140  = at_last ? 3'h0 : \$139 ;
-  assign \$141  = | passed;
-  assign \$142  = \$141  ? \bank$60  : start;
-  assign \$143  = \$142  == 2'h2;
-  assign \$144  = | passed;
-  assign \$145  = \$144  ? \bank$60  : start;
-  assign \$146  = \$145  + 1'h1;
-  assign \$147  = \$143  ? 3'h0 : \$146 ;
-  assign \$148  = passed == 2'h2;
-  assign \$149  = passed + 1'h1;
-  assign \$150  = \$148  ? 3'h0 : \$149 ;
-  assign \$152  = slot + 1'h1;
-  assign \$153  = slot ? 2'h0 : \$152 ;
-  assign \$154  = lead + done;
-  assign \$155  = \$154  - ends;
-  assign \$156  = ahead + over;
-  assign \$157  = \$156  - sync;
-  assign \$158  = ~ gone;
-  assign \$159  = next_valid & \$158 ;
-  assign \$160  = read | \$159 ;
-  assign \$161  = lead == 1'h1;
-  assign \$162  = read ? \$161  : next_following;
-  assign \$163  = ~ ends;
-  assign \$164  = \$162  & \$163 ;
-  assign \$165  = waiting + push;
-  assign \$166  = \$165  - pop;
-  assign \$167  = waiting <= 1'h0;
-  assign \$168  = waiting > 1'h1;
-  assign \$169  = \$168  ? queue_1 : { next_following, next_turn, data_out, next_row, next_bank, made[2:0] };
-  assign \$170  = waiting <= 1'h1;
-  assign \$173  = ~ free;
-  assign \$176  = word[2:0] & { some_0_2, word[0], 1'h0 };
+  assign \$29  = slot * 4'h8;
+  assign \$30  = \$29  + \row$48 ;
+  assign \$31  = \$30 [3:0] * 1'h1;
+  assign { \$32 [5:4], address } = \$31  + 1'h0;
+  assign \$33  = slot_in * 4'h8;
+  assign \$34  = \$33  + row_in;
+  assign \$35  = \$34 [3:0] * 1'h1;
+  assign { \$36 [5:4], address_in } = \$35  + turned;
+  assign \$39  = ~ data_out[0];
+  assign \$40  = data_out[1] ^ data_out[0];
+  assign \$41  = \$39  & \$40 ;
+  assign \$42  = { \$41 , data_out[0], data_out[1] } & { next_turn[0], next_turn[0], next_turn[0] };
+  assign \$43  = data_out[1] ^ data_out[2];
+  assign \$44  = data_out[1] ^ data_out[2];
+  assign \$45  = ~ \$44 ;
+  assign \$46  = data_out[3] ^ data_out[2];
+  assign \$47  = \$45  & \$46 ;
+  assign \$48  = { \$47 , \$43 , data_out[3] } & { next_turn[1], next_turn[1], next_turn[1] };
+  assign \$49  = \$42  | \$48 ;
+  assign \$50  = data_out[3] ^ data_out[4];
+  assign \$51  = data_out[3] ^ data_out[4];
+  assign \$52  = ~ \$51 ;
+  assign \$53  = data_out[5] ^ data_out[4];
+  assign \$54  = \$52  & \$53 ;
+  assign \$55  = { \$54 , \$50 , data_out[5] } & { next_turn[2], next_turn[2], next_turn[2] };
+  assign \$56  = \$49  | \$55 ;
+  assign \$57  = data_out[5] ^ data_out[6];
+  assign \$58  = data_out[5] ^ data_out[6];
+  assign \$59  = ~ \$58 ;
+  assign \$60  = data_out[7] ^ data_out[6];
+  assign \$61  = \$59  & \$60 ;
+  assign \$62  = { \$61 , \$57 , data_out[7] } & { next_turn[3], next_turn[3], next_turn[3] };
+  assign digit_0 = \$56  | \$62 ;
+  assign \$65  = ~ data_out[8];
+  assign \$66  = data_out[9] ^ data_out[8];
+  assign \$67  = \$65  & \$66 ;
+  assign \$68  = { \$67 , data_out[8], data_out[9] } & { next_turn[0], next_turn[0], next_turn[0] };
+  assign \$69  = data_out[9] ^ data_out[10];
+  assign \$70  = data_out[9] ^ data_out[10];
+  assign \$71  = ~ \$70 ;
+  assign \$72  = data_out[11] ^ data_out[10];
+  assign \$73  = \$71  & \$72 ;
+  assign \$74  = { \$73 , \$69 , data_out[11] } & { next_turn[1], next_turn[1], next_turn[1] };
+  assign \$75  = \$68  | \$74 ;
+  assign \$76  = data_out[11] ^ data_out[12];
+  assign \$77  = data_out[11] ^ data_out[12];
+  assign \$78  = ~ \$77 ;
+  assign \$79  = data_out[13] ^ data_out[12];
+  assign \$80  = \$78  & \$79 ;
+  assign \$81  = { \$80 , \$76 , data_out[13] } & { next_turn[2], next_turn[2], next_turn[2] };
+  assign \$82  = \$75  | \$81 ;
+  assign \$83  = data_out[13] ^ data_out[14];
+  assign \$84  = data_out[13] ^ data_out[14];
+  assign \$85  = ~ \$84 ;
+  assign \$86  = data_out[15] ^ data_out[14];
+  assign \$87  = \$85  & \$86 ;
+  assign \$88  = { \$87 , \$83 , data_out[15] } & { next_turn[3], next_turn[3], next_turn[3] };
+  assign digit_1 = \$82  | \$88 ;
+  assign \$91  = ~ data_out[16];
+  assign \$92  = data_out[17] ^ data_out[16];
+  assign \$93  = \$91  & \$92 ;
+  assign \$94  = { \$93 , data_out[16], data_out[17] } & { next_turn[0], next_turn[0], next_turn[0] };
+  assign \$95  = data_out[17] ^ data_out[18];
+  assign \$96  = data_out[17] ^ data_out[18];
+  assign \$97  = ~ \$96 ;
+  assign \$98  = data_out[19] ^ data_out[18];
+  assign \$99  = \$97  & \$98 ;
+  assign \$100  = { \$99 , \$95 , data_out[19] } & { next_turn[1], next_turn[1], next_turn[1] };
+  assign \$101  = \$94  | \$100 ;
+  assign \$102  = data_out[19] ^ data_out[20];
+  assign \$103  = data_out[19] ^ data_out[20];
+  assign \$104  = ~ \$103 ;
+  assign \$105  = data_out[21] ^ data_out[20];
+  assign \$106  = \$104  & \$105 ;
+  assign \$107  = { \$106 , \$102 , data_out[21] } & { next_turn[2], next_turn[2], next_turn[2] };
+  assign \$108  = \$101  | \$107 ;
+  assign \$109  = data_out[21] ^ data_out[22];
+  assign \$110  = data_out[21] ^ data_out[22];
+  assign \$111  = ~ \$110 ;
+  assign \$112  = data_out[23] ^ data_out[22];
+  assign \$113  = \$111  & \$112 ;
+  assign \$114  = { \$113 , \$109 , data_out[23] } & { next_turn[3], next_turn[3], next_turn[3] };
+  assign digit_2 = \$108  | \$114 ;
+  assign \$115  = | digit_0[2:1];
+  assign words[4] = \$115  & next_inside;
+  assign \$117  = | digit_1[2:1];
+  assign words[5] = \$117  & next_inside;
+  assign \$119  = | digit_2[2:1];
+  assign words[6] = \$119  & next_inside;
+  assign \words.place  = ! next_place;
+  assign some = | words[6:4];
+  assign \$122  = ~ head_free;
+  assign \$123  = ~ fresh;
+  assign \$124  = served | \$123 ;
+  assign \$125  = asking & \$124 ;
+  assign \$126  = \$122  & \$125 ;
+  assign \$129  = head[6:4] & { some_0_2, head[4], 1'h0 };
+  assign \$130  = spare_valid | \$signal ;
+  assign \$131  = spare_valid ? spare[3] : made[3];
+  assign \$132  = ~ \$131 ;
+  assign \$133  = \$132  | ends;
+  assign \$134  = \$130  & \$133 ;
+  assign \$135  = ~ head[3];
+  assign \$136  = \$135  | ends;
+  assign \$137  = spare_valid | \$signal ;
+  assign \$138  = spare_valid ? spare[3] : made[3];
+  assign \$139  = ~ \$138 ;
+  assign \$140  = \$139  | ends;
+  assign \$141  = \$137  & \$140 ;
+  assign \$142  = head_valid ? \$136  : \$141 ;
+  assign \$143  = head_pops ? \$134  : \$142 ;
+  assign \$144  = spare_valid ? spare : made;
+  assign \$145  = spare_valid | \$signal ;
+  assign \$146  = \$signal  & room;
+  assign \$147  = ~ at_last;
+  assign \$148  = here <= last_place;
+  assign \$149  = \$147  | \$148 ;
+  assign \$150  = \filled$46  & \$149 ;
+  assign \$153  = \row$48  + 1'h1;
+  assign \$154  = at_last ? 4'h0 : \$153 ;
+  assign \$156  = slot + 1'h1;
+  assign \$157  = slot ? 2'h0 : \$156 ;
+  assign \$158  = lead + done;
+  assign \$159  = \$158  - ends;
+  assign \$160  = ahead + over;
+  assign \$161  = \$160  - sync;
+  assign \$162  = ~ moves;
+  assign \$163  = \$signal$39  & \$162 ;
+  assign \$164  = read | \$163 ;
+  assign \$165  = lead == 1'h1;
+  assign \$166  = read ? \$165  : following;
+  assign \$167  = ~ ends;
+  assign \$168  = \$166  & \$167 ;
+  assign \$169  = ~ asking;
+  assign \$170  = \$169  | head_pops;
+  assign \$171  = ~ spare_valid;
+  assign \$172  = \$171  | spare[3];
+  assign \$173  = ~ \$signal ;
+  assign \$174  = \$173  | made[3];
+  assign \$175  = ~ \$signal$39 ;
+  assign \$176  = \$175  | following;
+  assign \$177  = & { \$176 , \$174 , \$172 , \$170  };
+  assign \$178  = | lead;
+  assign \$179  = \$177  & \$178 ;
+  assign \$180  = ~ ends;
+  assign \$181  = \$179  & \$180 ;
+  assign \$182  = ~ taken;
+  assign \$183  = \$signal  & \$182 ;
+  assign \$184  = moves ? some : \$183 ;
+  assign \$185  = ~ ends;
+  assign \$186  = following & \$185 ;
   always @(posedge clk)
-    next_bank <= \$177 ;
+    head <= \$187 ;
   always @(posedge clk)
-    next_row <= \$178 ;
+    fresh <= \$188 ;
   always @(posedge clk)
-    next_inside <= \$179 ;
+    asking <= \$189 ;
   always @(posedge clk)
-    next_turn <= \$180 ;
+    head_valid <= \$190 ;
   always @(posedge clk)
-    \row$27  <= \$181 ;
+    spare_valid <= \$191 ;
   always @(posedge clk)
-    \bank$60  <= \$182 ;
+    spare <= \$192 ;
   always @(posedge clk)
-    passed <= \$183 ;
+    next_place <= \$193 ;
   always @(posedge clk)
-    turn <= \$184 ;
+    next_row <= \$194 ;
   always @(posedge clk)
-    slot <= \$185 ;
+    next_inside <= \$195 ;
   always @(posedge clk)
-    lead <= \$186 ;
+    next_turn <= \$196 ;
   always @(posedge clk)
-    ahead <= \$187 ;
+    \row$48  <= \$197 ;
   always @(posedge clk)
-    next_valid <= \$188 ;
+    turn <= \$198 ;
   always @(posedge clk)
-    next_following <= \$189 ;
+    slot <= \$199 ;
   always @(posedge clk)
-    waiting <= \$190 ;
+    lead <= \$200 ;
   always @(posedge clk)
-    queue_0 <= \$191 ;
+    ahead <= \$201 ;
   always @(posedge clk)
-    queue_1 <= \$192 ;
+    \$signal$39  <= \$202 ;
   always @(posedge clk)
-    valid <= \$193 ;
+    following <= \$203 ;
   always @(posedge clk)
-    word <= \$194 ;
+    finished <= \$204 ;
   always @(posedge clk)
-    fresh <= \$195 ;
-  assign \$procmux$101_Y  = \$170  ? next_following : queue_1[35];
-  assign \$procmux$103_Y  = pop ? next_following : \$procmux$101_Y ;
-  assign \$procmux$105_Y  = ends ? 1'h0 : \$procmux$103_Y ;
-  assign \$192 [35] = en ? \$procmux$105_Y  : queue_1[35];
-  assign \$procmux$109_Y  = \$170  ? { next_turn, data_out, next_row, next_bank, made[2:0] } : queue_1[34:0];
-  assign \$procmux$111_Y  = pop ? { next_turn, data_out, next_row, next_bank, made[2:0] } : \$procmux$109_Y ;
-  assign \$192 [34:0] = en ? \$procmux$111_Y  : queue_1[34:0];
-  assign \$procmux$115_Y  = \$167  ? next_following : queue_0[35];
-  assign \$procmux$117_Y  = pop ? \$169 [35] : \$procmux$115_Y ;
-  assign \$procmux$119_Y  = ends ? 1'h0 : \$procmux$117_Y ;
-  assign \$191 [35] = en ? \$procmux$119_Y  : queue_0[35];
-  assign \$procmux$123_Y  = \$167  ? { next_turn, data_out, next_row, next_bank, made[2:0] } : queue_0[34:0];
-  assign \$procmux$125_Y  = pop ? \$169 [34:0] : \$procmux$123_Y ;
-  assign \$191 [34:0] = en ? \$procmux$125_Y  : queue_0[34:0];
-  assign \$procmux$129_Y  = en ? \$166 [1:0] : waiting;
-  assign \$190  = rst ? 2'h0 : \$procmux$129_Y ;
-  assign \$procmux$133_Y  = en ? \$164  : next_following;
-  assign \$189  = rst ? 1'h0 : \$procmux$133_Y ;
-  assign \$procmux$137_Y  = en ? \$160  : next_valid;
-  assign \$188  = rst ? 1'h0 : \$procmux$137_Y ;
-  assign \$procmux$141_Y  = en ? \$157 [1:0] : ahead;
-  assign \$187  = rst ? 2'h0 : \$procmux$141_Y ;
-  assign \$procmux$145_Y  = en ? \$155 [1:0] : lead;
-  assign \$186  = rst ? 2'h0 : \$procmux$145_Y ;
-  assign \$procmux$149_Y  = over ? \$153 [0] : slot;
-  assign \$procmux$151_Y  = en ? \$procmux$149_Y  : slot;
-  assign \$185  = rst ? 1'h0 : \$procmux$151_Y ;
-  assign \$procmux$155_Y  = done ? { turn[2:0], turn[3] } : turn;
-  assign \$procmux$157_Y  = en ? \$procmux$155_Y  : turn;
-  assign \$184  = rst ? 4'h1 : \$procmux$157_Y ;
-  assign \$procmux$161_Y  = at_last ? \$150 [1:0] : passed;
-  assign \$procmux$163_Y  = read ? \$procmux$161_Y  : passed;
-  assign \$procmux$165_Y  = en ? \$procmux$163_Y  : passed;
-  assign \$183  = rst ? 2'h0 : \$procmux$165_Y ;
-  assign \$procmux$169_Y  = at_last ? \$147 [1:0] : \bank$60 ;
-  assign \$procmux$171_Y  = read ? \$procmux$169_Y  : \bank$60 ;
-  assign \$procmux$173_Y  = en ? \$procmux$171_Y  : \bank$60 ;
-  assign \$182  = rst ? 2'h0 : \$procmux$173_Y ;
-  assign \$procmux$177_Y  = read ? \$140 [1:0] : \row$27 ;
-  assign \$procmux$179_Y  = en ? \$procmux$177_Y  : \row$27 ;
-  assign \$181  = rst ? 2'h0 : \$procmux$179_Y ;
-  assign \$procmux$183_Y  = read ? turn : next_turn;
-  assign \$procmux$185_Y  = en ? \$procmux$183_Y  : next_turn;
-  assign \$180  = rst ? 4'h0 : \$procmux$185_Y ;
-  assign \$procmux$189_Y  = read ? \$138  : next_inside;
-  assign \$procmux$191_Y  = en ? \$procmux$189_Y  : next_inside;
-  assign \$179  = rst ? 1'h0 : \$procmux$191_Y ;
-  assign \$procmux$195_Y  = read ? \row$27  : next_row;
-  assign \$procmux$197_Y  = en ? \$procmux$195_Y  : next_row;
-  assign \$178  = rst ? 2'h0 : \$procmux$197_Y ;
-  assign \$procmux$201_Y  = read ? \$132  : next_bank;
-  assign \$procmux$203_Y  = en ? \$procmux$201_Y  : next_bank;
-  assign \$177  = rst ? 2'h0 : \$procmux$203_Y ;
-  assign \$procmux$66_Y  = passed_on ? 1'h0 : fresh;
-  assign \$procmux$69_Y  = pop ? (* full_case = 32'd1 *) 1'h1 : \$procmux$66_Y ;
-  assign \$procmux$71_Y  = en ? \$procmux$69_Y  : fresh;
-  assign \$195  = rst ? 1'h0 : \$procmux$71_Y ;
-  assign \$procmux$76_Y  = pop ? (* full_case = 32'd1 *) queue_0[35] : word[35];
-  assign \$procmux$78_Y  = ends ? 1'h0 : \$procmux$76_Y ;
-  assign \$194 [35] = en ? \$procmux$78_Y  : word[35];
-  assign \$procmux$83_Y  = pop ? (* full_case = 32'd1 *) queue_0[34:3] : word[34:3];
-  assign \$194 [34:3] = en ? \$procmux$83_Y  : word[34:3];
-  assign \$procmux$87_Y  = passed_on ? \$176  : word[2:0];
-  assign \$procmux$90_Y  = pop ? (* full_case = 32'd1 *) queue_0[2:0] : \$procmux$87_Y ;
-  assign \$194 [2:0] = en ? \$procmux$90_Y  : word[2:0];
-  assign \$procmux$95_Y  = pop ? (* full_case = 32'd1 *) 1'h1 : \$173 ;
-  assign \$procmux$97_Y  = en ? \$procmux$95_Y  : valid;
-  assign \$193  = rst ? 1'h0 : \$procmux$97_Y ;
+    \$signal  <= \$205 ;
+  always @(posedge clk)
+    made <= \$206 ;
+  assign \$procmux$100_Y  = \$signal  ? 1'h1 : spare_valid;
+  assign \$procmux$102_Y  = head_free ? 1'h0 : \$procmux$100_Y ;
+  assign \$191  = rst ? 1'h0 : \$procmux$102_Y ;
+  assign \$procmux$106_Y  = head_free ? \$145  : head_valid;
+  assign \$190  = rst ? 1'h0 : \$procmux$106_Y ;
+  assign \$189  = rst ? 1'h0 : \$143 ;
+  assign \$procmux$112_Y  = \$126  ? 1'h0 : fresh;
+  assign \$procmux$114_Y  = head_free ? 1'h1 : \$procmux$112_Y ;
+  assign \$188  = rst ? 1'h0 : \$procmux$114_Y ;
+  assign \$procmux$118_Y  = head_free ? \$144 [3] : head[3];
+  assign \$187 [3] = ends ? 1'h0 : \$procmux$118_Y ;
+  assign \$187 [2:0] = head_free ? \$144 [2:0] : head[2:0];
+  assign \$187 [35:7] = head_free ? \$144 [35:7] : head[35:7];
+  assign \$procmux$126_Y  = \$126  ? \$129  : head[6:4];
+  assign \$187 [6:4] = head_free ? \$144 [6:4] : \$procmux$126_Y ;
+  assign \$206 [35:4] = moves ? { next_turn, data_out, \words.place , words[6:4] } : made[35:4];
+  assign \$procmux$43_Y  = ends ? 1'h0 : made[3];
+  assign \$206 [3] = moves ? \$186  : \$procmux$43_Y ;
+  assign \$206 [2:0] = moves ? next_row : made[2:0];
+  assign \$205  = rst ? 1'h0 : \$184 ;
+  assign \$204  = rst ? 1'h0 : \$181 ;
+  assign \$203  = rst ? 1'h0 : \$168 ;
+  assign \$202  = rst ? 1'h0 : \$164 ;
+  assign \$201  = rst ? 2'h0 : \$161 [1:0];
+  assign \$200  = rst ? 2'h0 : \$159 [1:0];
+  assign \$procmux$62_Y  = over ? \$157 [0] : slot;
+  assign \$199  = rst ? 1'h0 : \$procmux$62_Y ;
+  assign \$procmux$66_Y  = done ? { turn[2:0], turn[3] } : turn;
+  assign \$198  = rst ? 4'h1 : \$procmux$66_Y ;
+  assign \$procmux$72_Y  = read ? \$154 [2:0] : \row$48 ;
+  assign \$197  = rst ? 3'h0 : \$procmux$72_Y ;
+  assign \$procmux$76_Y  = read ? turn : next_turn;
+  assign \$196  = rst ? 4'h0 : \$procmux$76_Y ;
+  assign \$procmux$80_Y  = read ? \$150  : next_inside;
+  assign \$195  = rst ? 1'h0 : \$procmux$80_Y ;
+  assign \$procmux$84_Y  = read ? \row$48  : next_row;
+  assign \$194  = rst ? 3'h0 : \$procmux$84_Y ;
+  assign \$procmux$88_Y  = read ? here : next_place;
+  assign \$193  = rst ? 1'h0 : \$procmux$88_Y ;
+  assign \$192 [35:4] = \$146  ? made[35:4] : spare[35:4];
+  assign \$procmux$94_Y  = \$146  ? made[3] : spare[3];
+  assign \$192 [3] = ends ? 1'h0 : \$procmux$94_Y ;
+  assign \$192 [2:0] = \$146  ? made[2:0] : spare[2:0];
   bitslice_opt3_small_buffer buffer (
     .address(address),
     .address_in(address_in),
     .clk(clk),
     .data_in(data_in),
     .data_out(data_out),
-    .read(\read$57 ),
+    .read(read),
     .rst(rst),
-    .write(\write$61 )
+    .write(write)
   );
-  assign \queue_1.following  = queue_1[35];
-  assign \queue_1.digits  = queue_1[34:7];
-  assign \queue_1.row  = queue_1[6:5];
-  assign \queue_1.bank  = queue_1[4:3];
-  assign \queue_1.left  = queue_1[2:0];
-  assign \queue_0.following  = queue_0[35];
-  assign \queue_0.digits  = queue_0[34:7];
-  assign \queue_0.row  = queue_0[6:5];
-  assign \queue_0.bank  = queue_0[4:3];
-  assign \queue_0.left  = queue_0[2:0];
-  assign \word.following  = word[35];
-  assign \word.digits  = word[34:7];
-  assign \word.row  = word[6:5];
-  assign \word.bank  = word[4:3];
-  assign \word.left  = word[2:0];
-  assign \made.following  = next_following;
-  assign \made.digits  = { next_turn, data_out };
-  assign \made.row  = next_row;
-  assign \made.bank  = next_bank;
-  assign \made.left  = made[2:0];
-  assign \$117 [4:0] = address_in;
-  assign \$113 [4:0] = address;
-  assign turn_out = word[34:31];
-  assign word_out = word[30:7];
-  assign row = word[6:5];
-  assign bank = word[4:3];
-  assign \data_in$63  = data_in;
-  assign made[35:3] = { next_following, next_turn, data_out, next_row, next_bank };
+  assign \spare.following  = spare[3];
+  assign \spare.row  = spare[2:0];
+  assign \words.digits  = { next_turn, data_out };
+  assign \words.left  = words[6:4];
+  assign \words.following  = following;
+  assign \words.row  = next_row;
+  assign \coded.digits  = made[35:8];
+  assign \coded.place  = made[7];
+  assign \coded.left  = made[6:4];
+  assign \coded.following  = made[3];
+  assign \coded.row  = made[2:0];
+  assign \made.digits  = made[35:8];
+  assign \made.place  = made[7];
+  assign \made.left  = made[6:4];
+  assign \made.following  = made[3];
+  assign \made.row  = made[2:0];
+  assign \head.digits  = head[35:8];
+  assign \head.place  = head[7];
+  assign \head.left  = head[6:4];
+  assign \head.following  = head[3];
+  assign \head.row  = head[2:0];
+  assign \$36 [3:0] = address_in;
+  assign \$32 [3:0] = address;
+  assign \$22 [0] = turned;
+  assign \$18 [0] = here;
+  assign \spare.digits  = spare[35:8];
+  assign \spare.place  = spare[7];
+  assign turn_out = head[35:32];
+  assign word_out = head[31:8];
+  assign row = head[2:0];
+  assign bank = head[7];
+  assign { words[35:7], words[3:0] } = { next_turn, data_out, \words.place , following, next_row };
+  assign \finished$61  = finished;
+  assign \data_in$60  = data_in;
+  assign \write$58  = write;
+  assign \read$56  = read;
+  assign leaves = 1'h1;
+  assign \spare.left  = spare[6:4];
+  assign coded_valid = \$signal ;
+  assign coded = made;
 endmodule
 
-module bitslice_opt3_small_loader(rst, en, take, last, sync, room, write, slot_out, bank_out, row_out, last_rows, last_banks, filled, loaded, slot, first, complete, clk);
+module bitslice_opt3_small_loader(rst, take, last, sync, room, write, slot_out, place_out, row_out, last_rows, last_places, filled, loaded, slot, first, complete, clk);
   wire \$1 ;
   wire \$10 ;
   wire [3:0] \$11 ;
@@ -2597,151 +2814,136 @@ module bitslice_opt3_small_loader(rst, en, take, last, sync, room, write, slot_o
   wire \$13 ;
   (* unused_bits = "3" *)
   wire [3:0] \$14 ;
-  wire \$15 ;
-  (* unused_bits = "2" *)
-  wire [2:0] \$16 ;
-  wire \$17 ;
-  (* unused_bits = "2" *)
-  wire [2:0] \$18 ;
-  wire \$2 ;
-  wire [1:0] \$20 ;
   (* unused_bits = "1" *)
-  wire [1:0] \$21 ;
+  wire [1:0] \$15 ;
+  (* unused_bits = "3" *)
+  wire [3:0] \$17 ;
+  wire [1:0] \$19 ;
+  wire \$2 ;
+  (* unused_bits = "1" *)
+  wire [1:0] \$20 ;
+  wire \$21 ;
   wire \$22 ;
-  wire \$23 ;
   wire \$24 ;
   wire \$25 ;
-  wire \$27 ;
-  wire \$28 ;
-  wire [2:0] \$29 ;
-  wire \$3 ;
+  wire [2:0] \$26 ;
   (* unused_bits = "2 3" *)
-  wire [3:0] \$30 ;
-  wire [1:0] \$32 ;
+  wire [3:0] \$27 ;
+  wire [1:0] \$29 ;
+  wire \$3 ;
   (* unused_bits = "1" *)
-  wire [1:0] \$33 ;
-  wire \$34 ;
-  wire \$35 ;
-  wire \$36 ;
-  wire [1:0] \$37 ;
-  wire [2:0] \$38 ;
-  wire [2:0] \$39 ;
+  wire [1:0] \$30 ;
+  wire \$31 ;
+  wire \$32 ;
+  wire \$33 ;
+  wire [1:0] \$34 ;
+  wire [2:0] \$35 ;
+  wire [2:0] \$36 ;
+  wire \$37 ;
+  wire \$38 ;
+  wire \$39 ;
   wire \$4 ;
-  wire \$40 ;
+  wire [2:0] \$40 ;
   wire \$41 ;
   wire [1:0] \$42 ;
-  wire [1:0] \$43 ;
+  wire [2:0] \$43 ;
   wire \$44 ;
   wire [1:0] \$45 ;
-  wire [1:0] \$46 ;
-  wire [1:0] \$47 ;
+  wire [2:0] \$46 ;
+  wire \$47 ;
   wire [1:0] \$48 ;
-  wire [1:0] \$49 ;
+  wire \$49 ;
   wire \$5 ;
-  wire [1:0] \$50 ;
-  wire [1:0] \$51 ;
-  wire \$52 ;
-  wire \$53 ;
+  wire \$50 ;
   wire [2:0] \$6 ;
   wire \$7 ;
   (* unused_bits = "2 3" *)
   wire [3:0] \$8 ;
   wire \$9 ;
-  wire \$procmux$356_Y ;
-  wire \$procmux$358_Y ;
-  wire \$procmux$362_Y ;
-  wire \$procmux$364_Y ;
-  wire [1:0] \$procmux$368_Y ;
-  wire [1:0] \$procmux$372_Y ;
-  wire [1:0] \$procmux$374_Y ;
-  wire [1:0] \$procmux$378_Y ;
-  wire [1:0] \$procmux$380_Y ;
-  wire [1:0] \$procmux$382_Y ;
-  wire \$procmux$386_Y ;
-  wire \$procmux$388_Y ;
-  wire \$procmux$390_Y ;
-  wire \$procmux$394_Y ;
-  wire \$procmux$396_Y ;
-  wire \$procmux$398_Y ;
-  wire [1:0] \$procmux$402_Y ;
-  wire [1:0] \$procmux$404_Y ;
-  wire [1:0] \$procmux$408_Y ;
-  wire [1:0] \$procmux$410_Y ;
-  wire [1:0] \$procmux$412_Y ;
-  wire \$procmux$416_Y ;
-  wire \$procmux$418_Y ;
-  wire \$procmux$420_Y ;
-  wire \$procmux$425_Y ;
-  wire \$procmux$427_Y ;
-  wire \$procmux$429_Y ;
-  wire \$procmux$433_Y ;
-  wire \$procmux$435_Y ;
-  wire [1:0] \$procmux$439_Y ;
-  wire [1:0] \$procmux$441_Y ;
-  wire [1:0] \$procmux$443_Y ;
-  wire [1:0] \$procmux$445_Y ;
-  wire [1:0] \$procmux$449_Y ;
-  wire [1:0] \$procmux$451_Y ;
-  wire [1:0] \$procmux$453_Y ;
-  wire [1:0] \$procmux$455_Y ;
-  wire \$procmux$459_Y ;
-  wire \$procmux$463_Y ;
-  wire \$procmux$465_Y ;
-  wire [2:0] \$procmux$469_Y ;
-  wire [2:0] \$procmux$471_Y ;
-  wire [2:0] \$procmux$473_Y ;
-  wire [2:0] \$procmux$477_Y ;
-  wire [2:0] \$procmux$479_Y ;
-  wire [1:0] \$procmux$483_Y ;
-  wire \$procmux$487_Y ;
-  wire \$procmux$491_Y ;
-  wire \$procmux$495_Y ;
-  wire [1:0] bank;
-  output [1:0] bank_out;
-  reg [1:0] bank_out = 2'h0;
+  wire \$procmux$231_Y ;
+  wire \$procmux$235_Y ;
+  wire \$procmux$241_Y ;
+  wire \$procmux$243_Y ;
+  wire [2:0] \$procmux$247_Y ;
+  wire [2:0] \$procmux$249_Y ;
+  wire [2:0] \$procmux$251_Y ;
+  wire \$procmux$255_Y ;
+  wire \$procmux$257_Y ;
+  wire \$procmux$259_Y ;
+  wire \$procmux$263_Y ;
+  wire \$procmux$265_Y ;
+  wire \$procmux$267_Y ;
+  wire \$procmux$271_Y ;
+  wire \$procmux$273_Y ;
+  wire [2:0] \$procmux$277_Y ;
+  wire [2:0] \$procmux$279_Y ;
+  wire [2:0] \$procmux$281_Y ;
+  wire \$procmux$285_Y ;
+  wire \$procmux$287_Y ;
+  wire \$procmux$289_Y ;
+  wire \$procmux$294_Y ;
+  wire \$procmux$296_Y ;
+  wire \$procmux$298_Y ;
+  wire \$procmux$302_Y ;
+  wire \$procmux$304_Y ;
+  wire [2:0] \$procmux$308_Y ;
+  wire [2:0] \$procmux$310_Y ;
+  wire [2:0] \$procmux$312_Y ;
+  wire [2:0] \$procmux$314_Y ;
+  wire \$procmux$318_Y ;
+  wire \$procmux$320_Y ;
+  wire \$procmux$322_Y ;
+  wire \$procmux$324_Y ;
+  wire \$procmux$328_Y ;
+  wire \$procmux$332_Y ;
+  wire \$procmux$334_Y ;
+  wire [2:0] \$procmux$338_Y ;
+  wire [2:0] \$procmux$340_Y ;
+  wire [2:0] \$procmux$344_Y ;
   input clk;
   wire clk;
   output complete;
   wire complete;
-  reg [1:0] \complete$32  = 2'h0;
+  reg [1:0] \complete$31  = 2'h0;
   reg [2:0] count = 3'h0;
-  input en;
-  wire en;
   reg ended = 1'h0;
   output [1:0] filled;
   reg [1:0] filled = 2'h0;
-  wire [1:0] \filled$24 ;
+  wire [1:0] \filled$23 ;
   output first;
   reg first = 1'h1;
-  wire \first$31 ;
+  wire \first$30 ;
   reg lane = 1'h1;
   input last;
   wire last;
-  reg [1:0] last_bank_0_0 = 2'h0;
-  reg [1:0] last_bank_0_1 = 2'h0;
-  output [3:0] last_banks;
-  wire [3:0] last_banks;
-  reg [1:0] last_row_0_0 = 2'h0;
-  reg [1:0] last_row_0_1 = 2'h0;
-  output [3:0] last_rows;
-  wire [3:0] last_rows;
+  reg last_place_0_0 = 1'h0;
+  reg last_place_0_1 = 1'h0;
+  output [1:0] last_places;
+  wire [1:0] last_places;
+  reg [2:0] last_row_0_0 = 3'h0;
+  reg [2:0] last_row_0_1 = 3'h0;
+  output [5:0] last_rows;
+  wire [5:0] last_rows;
   output [1:0] loaded;
   reg [1:0] loaded = 2'h0;
-  wire [1:0] \loaded$29 ;
+  wire [1:0] \loaded$28 ;
   reg [1:0] occupied = 2'h0;
   reg opens = 1'h1;
   reg [2:0] pause = 3'h0;
+  wire place;
+  output place_out;
+  reg place_out = 1'h0;
   wire present;
   output room;
   wire room;
-  wire [1:0] row;
-  output [1:0] row_out;
-  reg [1:0] row_out = 2'h0;
+  wire [2:0] row;
+  output [2:0] row_out;
+  reg [2:0] row_out = 3'h0;
   input rst;
   wire rst;
   output slot;
   reg slot = 1'h0;
-  wire \slot$21 ;
+  wire \slot$20 ;
   output slot_out;
   reg slot_out = 1'h0;
   input sync;
@@ -2753,38 +2955,32 @@ module bitslice_opt3_small_loader(rst, en, take, last, sync, room, write, slot_o
   output write;
   wire write;
   always @(posedge clk)
-    pause <= \$39 ;
+    place_out <= \$39 ;
   always @(posedge clk)
-    lane <= \$40 ;
+    row_out <= \$40 ;
   always @(posedge clk)
-    opens <= \$41 ;
+    slot_out <= \$41 ;
   always @(posedge clk)
-    bank_out <= \$42 ;
+    \complete$31  <= \$42 ;
   always @(posedge clk)
-    row_out <= \$43 ;
+    last_row_0_0 <= \$43 ;
   always @(posedge clk)
-    slot_out <= \$44 ;
+    last_place_0_0 <= \$44 ;
   always @(posedge clk)
-    \complete$32  <= \$45 ;
+    filled <= \$45 ;
   always @(posedge clk)
-    last_row_0_0 <= \$46 ;
+    last_row_0_1 <= \$46 ;
   always @(posedge clk)
-    last_bank_0_0 <= \$47 ;
+    last_place_0_1 <= \$47 ;
   always @(posedge clk)
-    filled <= \$48 ;
+    loaded <= \$48 ;
   always @(posedge clk)
-    last_row_0_1 <= \$49 ;
+    slot <= \$49 ;
   always @(posedge clk)
-    last_bank_0_1 <= \$50 ;
-  always @(posedge clk)
-    loaded <= \$51 ;
-  always @(posedge clk)
-    slot <= \$52 ;
-  always @(posedge clk)
-    first <= \$53 ;
+    first <= \$50 ;
   assign room = occupied != 2'h2;
   assign write = lane & taken;
-  assign complete = \complete$32  >> slot;
+  assign complete = \complete$31  >> slot;
   assign \$1  = count == 3'h7;
   assign \$2  = last | \$1 ;
   assign \$3  = count == 3'h7;
@@ -2799,181 +2995,169 @@ module bitslice_opt3_small_loader(rst, en, take, last, sync, room, write, slot_o
   assign \$12  = \$10  ? 4'h0 : \$11 ;
   assign \$13  = | pause;
   assign \$14  = pause - 1'h1;
-  assign \$15  = en & taken;
-  assign \$16  = bank_out + 1'h1;
-  assign \$17  = bank_out == 2'h2;
-  assign \$18  = row_out + 1'h1;
-  assign \$20  = slot_out + 1'h1;
-  assign \$21  = slot_out ? 2'h0 : \$20 ;
-  assign \$22  = en & taken;
-  assign \$23  = ! slot_out;
-  assign \$24  = \$22  & \$23 ;
-  assign \$25  = en & taken;
-  assign \$27  = \$25  & slot_out;
-  assign \$28  = taken & ended;
-  assign \$29  = loaded + \$28 ;
-  assign \$30  = \$29  - sync;
-  assign \$32  = slot + 1'h1;
-  assign \$33  = slot ? 2'h0 : \$32 ;
+  assign \$15  = place_out + 1'h1;
+  assign \$17  = row_out + 1'h1;
+  assign \$19  = slot_out + 1'h1;
+  assign \$20  = slot_out ? 2'h0 : \$19 ;
+  assign \$21  = ! slot_out;
+  assign \$22  = taken & \$21 ;
+  assign \$24  = taken & slot_out;
+  assign \$25  = taken & ended;
+  assign \$26  = loaded + \$25 ;
+  assign \$27  = \$26  - sync;
+  assign \$29  = slot + 1'h1;
+  assign \$30  = slot ? 2'h0 : \$29 ;
   always @(posedge clk)
-    taken <= \$34 ;
+    taken <= \$31 ;
   always @(posedge clk)
-    ended <= \$35 ;
+    ended <= \$32 ;
   always @(posedge clk)
-    tile <= \$36 ;
+    tile <= \$33 ;
   always @(posedge clk)
-    occupied <= \$37 ;
+    occupied <= \$34 ;
   always @(posedge clk)
-    count <= \$38 ;
-  assign \$procmux$356_Y  = sync ? complete : first;
-  assign \$procmux$358_Y  = en ? \$procmux$356_Y  : first;
-  assign \$53  = rst ? 1'h1 : \$procmux$358_Y ;
-  assign \$procmux$362_Y  = sync ? \$33 [0] : slot;
-  assign \$procmux$364_Y  = en ? \$procmux$362_Y  : slot;
-  assign \$52  = rst ? 1'h0 : \$procmux$364_Y ;
-  assign \$procmux$368_Y  = en ? \$30 [1:0] : loaded;
-  assign \$51  = rst ? 2'h0 : \$procmux$368_Y ;
-  assign \$procmux$372_Y  = lane ? bank_out : last_bank_0_1;
-  assign \$procmux$374_Y  = \$27  ? \$procmux$372_Y  : last_bank_0_1;
-  assign \$50  = rst ? 2'h0 : \$procmux$374_Y ;
-  assign \$procmux$378_Y  = opens ? 2'h0 : last_row_0_1;
-  assign \$procmux$380_Y  = lane ? row_out : \$procmux$378_Y ;
-  assign \$procmux$382_Y  = \$27  ? \$procmux$380_Y  : last_row_0_1;
-  assign \$49  = rst ? 2'h0 : \$procmux$382_Y ;
-  assign \$procmux$386_Y  = opens ? 1'h0 : filled[1];
-  assign \$procmux$388_Y  = lane ? 1'h1 : \$procmux$386_Y ;
-  assign \$procmux$390_Y  = \$27  ? \$procmux$388_Y  : filled[1];
-  assign \$48 [1] = rst ? 1'h0 : \$procmux$390_Y ;
-  assign \$procmux$394_Y  = opens ? 1'h0 : filled[0];
-  assign \$procmux$396_Y  = lane ? 1'h1 : \$procmux$394_Y ;
-  assign \$procmux$398_Y  = \$24  ? \$procmux$396_Y  : filled[0];
-  assign \$48 [0] = rst ? 1'h0 : \$procmux$398_Y ;
-  assign \$procmux$402_Y  = lane ? bank_out : last_bank_0_0;
-  assign \$procmux$404_Y  = \$24  ? \$procmux$402_Y  : last_bank_0_0;
-  assign \$47  = rst ? 2'h0 : \$procmux$404_Y ;
-  assign \$procmux$408_Y  = opens ? 2'h0 : last_row_0_0;
-  assign \$procmux$410_Y  = lane ? row_out : \$procmux$408_Y ;
-  assign \$procmux$412_Y  = \$24  ? \$procmux$410_Y  : last_row_0_0;
-  assign \$46  = rst ? 2'h0 : \$procmux$412_Y ;
-  assign \$procmux$416_Y  = slot_out ? (* full_case = 32'd1 *) tile : \complete$32 [1];
-  assign \$procmux$418_Y  = ended ? \$procmux$416_Y  : \complete$32 [1];
-  assign \$procmux$420_Y  = \$15  ? \$procmux$418_Y  : \complete$32 [1];
-  assign \$45 [1] = rst ? 1'h0 : \$procmux$420_Y ;
-  assign \$procmux$425_Y  = slot_out ? (* full_case = 32'd1 *) \complete$32 [0] : tile;
-  assign \$procmux$427_Y  = ended ? \$procmux$425_Y  : \complete$32 [0];
-  assign \$procmux$429_Y  = \$15  ? \$procmux$427_Y  : \complete$32 [0];
-  assign \$45 [0] = rst ? 1'h0 : \$procmux$429_Y ;
-  assign \$procmux$433_Y  = ended ? \$21 [0] : slot_out;
-  assign \$procmux$435_Y  = \$15  ? \$procmux$433_Y  : slot_out;
-  assign \$44  = rst ? 1'h0 : \$procmux$435_Y ;
-  assign \$procmux$439_Y  = \$17  ? \$18 [1:0] : row_out;
-  assign \$procmux$441_Y  = lane ? \$procmux$439_Y  : row_out;
-  assign \$procmux$443_Y  = ended ? 2'h0 : \$procmux$441_Y ;
-  assign \$procmux$445_Y  = \$15  ? \$procmux$443_Y  : row_out;
-  assign \$43  = rst ? 2'h0 : \$procmux$445_Y ;
-  assign \$procmux$449_Y  = \$17  ? 2'h0 : \$16 [1:0];
-  assign \$procmux$451_Y  = lane ? \$procmux$449_Y  : bank_out;
-  assign \$procmux$453_Y  = ended ? 2'h0 : \$procmux$451_Y ;
-  assign \$procmux$455_Y  = \$15  ? \$procmux$453_Y  : bank_out;
-  assign \$42  = rst ? 2'h0 : \$procmux$455_Y ;
-  assign \$procmux$459_Y  = \$15  ? ended : opens;
-  assign \$41  = rst ? 1'h1 : \$procmux$459_Y ;
-  assign \$procmux$463_Y  = ended ? 1'h1 : lane;
-  assign \$procmux$465_Y  = \$15  ? \$procmux$463_Y  : lane;
-  assign \$40  = rst ? 1'h1 : \$procmux$465_Y ;
-  assign \$procmux$469_Y  = \$13  ? \$14 [2:0] : pause;
-  assign \$procmux$471_Y  = sync ? 3'h4 : \$procmux$469_Y ;
-  assign \$procmux$473_Y  = en ? \$procmux$471_Y  : pause;
-  assign \$39  = rst ? 3'h0 : \$procmux$473_Y ;
-  assign \$procmux$477_Y  = take ? \$12 [2:0] : count;
-  assign \$procmux$479_Y  = en ? \$procmux$477_Y  : count;
-  assign \$38  = rst ? 3'h0 : \$procmux$479_Y ;
-  assign \$procmux$483_Y  = en ? \$8 [1:0] : occupied;
-  assign \$37  = rst ? 2'h0 : \$procmux$483_Y ;
-  assign \$procmux$487_Y  = en ? last : tile;
-  assign \$36  = rst ? 1'h0 : \$procmux$487_Y ;
-  assign \$procmux$491_Y  = en ? \$2  : ended;
-  assign \$35  = rst ? 1'h0 : \$procmux$491_Y ;
-  assign \$procmux$495_Y  = en ? take : taken;
-  assign \$34  = rst ? 1'h0 : \$procmux$495_Y ;
-  assign last_banks = { last_bank_0_1, last_bank_0_0 };
+    count <= \$35 ;
+  always @(posedge clk)
+    pause <= \$36 ;
+  always @(posedge clk)
+    lane <= \$37 ;
+  always @(posedge clk)
+    opens <= \$38 ;
+  assign \$procmux$231_Y  = sync ? complete : first;
+  assign \$50  = rst ? 1'h1 : \$procmux$231_Y ;
+  assign \$procmux$235_Y  = sync ? \$30 [0] : slot;
+  assign \$49  = rst ? 1'h0 : \$procmux$235_Y ;
+  assign \$48  = rst ? 2'h0 : \$27 [1:0];
+  assign \$procmux$241_Y  = lane ? place_out : last_place_0_1;
+  assign \$procmux$243_Y  = \$24  ? \$procmux$241_Y  : last_place_0_1;
+  assign \$47  = rst ? 1'h0 : \$procmux$243_Y ;
+  assign \$procmux$247_Y  = opens ? 3'h0 : last_row_0_1;
+  assign \$procmux$249_Y  = lane ? row_out : \$procmux$247_Y ;
+  assign \$procmux$251_Y  = \$24  ? \$procmux$249_Y  : last_row_0_1;
+  assign \$46  = rst ? 3'h0 : \$procmux$251_Y ;
+  assign \$procmux$255_Y  = opens ? 1'h0 : filled[1];
+  assign \$procmux$257_Y  = lane ? 1'h1 : \$procmux$255_Y ;
+  assign \$procmux$259_Y  = \$24  ? \$procmux$257_Y  : filled[1];
+  assign \$45 [1] = rst ? 1'h0 : \$procmux$259_Y ;
+  assign \$procmux$263_Y  = opens ? 1'h0 : filled[0];
+  assign \$procmux$265_Y  = lane ? 1'h1 : \$procmux$263_Y ;
+  assign \$procmux$267_Y  = \$22  ? \$procmux$265_Y  : filled[0];
+  assign \$45 [0] = rst ? 1'h0 : \$procmux$267_Y ;
+  assign \$procmux$271_Y  = lane ? place_out : last_place_0_0;
+  assign \$procmux$273_Y  = \$22  ? \$procmux$271_Y  : last_place_0_0;
+  assign \$44  = rst ? 1'h0 : \$procmux$273_Y ;
+  assign \$procmux$277_Y  = opens ? 3'h0 : last_row_0_0;
+  assign \$procmux$279_Y  = lane ? row_out : \$procmux$277_Y ;
+  assign \$procmux$281_Y  = \$22  ? \$procmux$279_Y  : last_row_0_0;
+  assign \$43  = rst ? 3'h0 : \$procmux$281_Y ;
+  assign \$procmux$285_Y  = slot_out ? (* full_case = 32'd1 *) tile : \complete$31 [1];
+  assign \$procmux$287_Y  = ended ? \$procmux$285_Y  : \complete$31 [1];
+  assign \$procmux$289_Y  = taken ? \$procmux$287_Y  : \complete$31 [1];
+  assign \$42 [1] = rst ? 1'h0 : \$procmux$289_Y ;
+  assign \$procmux$294_Y  = slot_out ? (* full_case = 32'd1 *) \complete$31 [0] : tile;
+  assign \$procmux$296_Y  = ended ? \$procmux$294_Y  : \complete$31 [0];
+  assign \$procmux$298_Y  = taken ? \$procmux$296_Y  : \complete$31 [0];
+  assign \$42 [0] = rst ? 1'h0 : \$procmux$298_Y ;
+  assign \$procmux$302_Y  = ended ? \$20 [0] : slot_out;
+  assign \$procmux$304_Y  = taken ? \$procmux$302_Y  : slot_out;
+  assign \$41  = rst ? 1'h0 : \$procmux$304_Y ;
+  assign \$procmux$308_Y  = place_out ? row_out : \$17 [2:0];
+  assign \$procmux$310_Y  = lane ? \$procmux$308_Y  : row_out;
+  assign \$procmux$312_Y  = ended ? 3'h0 : \$procmux$310_Y ;
+  assign \$procmux$314_Y  = taken ? \$procmux$312_Y  : row_out;
+  assign \$40  = rst ? 3'h0 : \$procmux$314_Y ;
+  assign \$procmux$318_Y  = place_out ? \$15 [0] : 1'h0;
+  assign \$procmux$320_Y  = lane ? \$procmux$318_Y  : place_out;
+  assign \$procmux$322_Y  = ended ? 1'h0 : \$procmux$320_Y ;
+  assign \$procmux$324_Y  = taken ? \$procmux$322_Y  : place_out;
+  assign \$39  = rst ? 1'h0 : \$procmux$324_Y ;
+  assign \$procmux$328_Y  = taken ? ended : opens;
+  assign \$38  = rst ? 1'h1 : \$procmux$328_Y ;
+  assign \$procmux$332_Y  = ended ? 1'h1 : lane;
+  assign \$procmux$334_Y  = taken ? \$procmux$332_Y  : lane;
+  assign \$37  = rst ? 1'h1 : \$procmux$334_Y ;
+  assign \$procmux$338_Y  = \$13  ? \$14 [2:0] : pause;
+  assign \$procmux$340_Y  = sync ? 3'h4 : \$procmux$338_Y ;
+  assign \$36  = rst ? 3'h0 : \$procmux$340_Y ;
+  assign \$procmux$344_Y  = take ? \$12 [2:0] : count;
+  assign \$35  = rst ? 3'h0 : \$procmux$344_Y ;
+  assign \$34  = rst ? 2'h0 : \$8 [1:0];
+  assign \$33  = rst ? 1'h0 : last;
+  assign \$32  = rst ? 1'h0 : \$2 ;
+  assign \$31  = rst ? 1'h0 : take;
+  assign last_places = { last_place_0_1, last_place_0_0 };
   assign last_rows = { last_row_0_1, last_row_0_0 };
-  assign \first$31  = first;
+  assign \first$30  = first;
   assign present = slot;
-  assign \loaded$29  = loaded;
-  assign \filled$24  = filled;
+  assign \loaded$28  = loaded;
+  assign \filled$23  = filled;
   assign row = row_out;
-  assign bank = bank_out;
-  assign \slot$21  = slot_out;
+  assign place = place_out;
+  assign \slot$20  = slot_out;
 endmodule
 
-module bitslice_opt3_small_merge(rst, en, ends, turn, first, complete, drain_0, drain_1, result, valid, last, clk);
+module bitslice_opt3_small_merge(rst, go, ends, turn, first, complete, drain_0, drain_1, leaves, result, valid, last, clk);
   wire \$1 ;
+  wire [12:0] \$10 ;
   wire \$100 ;
+  wire \$101 ;
   wire \$102 ;
-  wire \$103 ;
   wire \$104 ;
+  wire \$105 ;
   wire \$106 ;
+  wire \$107 ;
   wire \$109 ;
-  wire \$11 ;
+  wire [12:0] \$11 ;
   wire \$110 ;
   wire \$111 ;
-  wire \$112 ;
   wire \$113 ;
-  wire \$114 ;
-  wire \$115 ;
   wire \$116 ;
   wire \$117 ;
   wire \$118 ;
   wire \$119 ;
-  wire \$12 ;
   wire \$120 ;
   wire \$121 ;
   wire \$122 ;
   wire \$123 ;
+  wire \$124 ;
   wire \$125 ;
   wire \$126 ;
   wire \$127 ;
   wire \$128 ;
-  wire \$13 ;
+  wire \$129 ;
   wire \$130 ;
-  wire [19:0] \$131 ;
-  wire [19:0] \$132 ;
-  wire [19:0] \$133 ;
-  wire [19:0] \$134 ;
-  wire [19:0] \$135 ;
-  wire [19:0] \$136 ;
+  wire \$132 ;
+  wire \$133 ;
+  wire \$134 ;
+  wire \$135 ;
   wire \$137 ;
-  wire \$138 ;
-  wire [5:0] \$139 ;
-  wire \$140 ;
-  wire [5:0] \$141 ;
-  wire \$142 ;
-  wire [5:0] \$143 ;
+  wire [19:0] \$138 ;
+  wire [19:0] \$139 ;
+  wire \$14 ;
+  wire [19:0] \$140 ;
+  wire [19:0] \$141 ;
+  wire [19:0] \$142 ;
+  wire [19:0] \$143 ;
   wire \$144 ;
-  wire [5:0] \$145 ;
+  wire \$145 ;
   wire \$146 ;
-  wire [5:0] \$147 ;
+  wire \$147 ;
   wire \$148 ;
-  wire [5:0] \$149 ;
+  wire \$149 ;
+  wire \$15 ;
   wire \$150 ;
-  wire [5:0] \$151 ;
-  wire [1:0] \$152 ;
+  wire \$151 ;
+  wire \$152 ;
   wire \$153 ;
-  wire [5:0] \$154 ;
-  wire [13:0] \$155 ;
-  wire [12:0] \$156 ;
-  wire [3:0] \$157 ;
-  wire \$158 ;
-  wire [9:0] \$159 ;
-  (* unused_bits = "0 5" *)
-  wire [5:0] \$16 ;
-  wire [9:0] \$160 ;
-  wire [8:0] \$161 ;
-  wire \$162 ;
-  wire [4:0] \$163 ;
-  wire [4:0] \$164 ;
-  wire [13:0] \$165 ;
+  wire [2:0] \$154 ;
+  wire \$155 ;
+  wire \$156 ;
+  wire [5:0] \$157 ;
+  wire [3:0] \$158 ;
+  wire \$159 ;
+  wire \$16 ;
+  wire [8:0] \$162 ;
+  wire \$163 ;
   wire \$166 ;
   wire [9:0] \$167 ;
   wire \$168 ;
@@ -2982,90 +3166,88 @@ module bitslice_opt3_small_merge(rst, en, ends, turn, first, complete, drain_0, 
   wire [9:0] \$171 ;
   wire \$172 ;
   wire [9:0] \$173 ;
-  wire \$19 ;
-  (* unused_bits = "2" *)
-  wire [2:0] \$2 ;
-  wire \$20 ;
-  wire \$21 ;
+  (* unused_bits = "0 5" *)
+  wire [5:0] \$19 ;
+  wire \$2 ;
+  wire \$22 ;
+  wire \$23 ;
+  wire \$24 ;
   (* unused_bits = "0 1 2 3 4" *)
-  wire [5:0] \$24 ;
-  wire \$25 ;
-  wire \$26 ;
-  wire \$27 ;
+  wire [5:0] \$27 ;
   wire \$28 ;
   wire \$29 ;
-  wire [13:0] \$3 ;
+  wire \$3 ;
   wire \$30 ;
+  wire \$31 ;
+  wire \$32 ;
+  wire \$33 ;
   (* unused_bits = "0 6" *)
-  wire [6:0] \$33 ;
-  wire \$34 ;
-  wire \$35 ;
-  wire \$36 ;
+  wire [6:0] \$36 ;
   wire \$37 ;
   wire \$38 ;
   wire \$39 ;
-  wire [13:0] \$4 ;
+  wire \$4 ;
+  wire \$40 ;
+  wire \$41 ;
+  wire \$42 ;
   (* unused_bits = "0 1 2 3 4 5" *)
-  wire [6:0] \$42 ;
-  wire \$43 ;
-  wire \$44 ;
-  wire \$45 ;
+  wire [6:0] \$45 ;
   wire \$46 ;
   wire \$47 ;
   wire \$48 ;
-  wire [13:0] \$5 ;
+  wire \$49 ;
+  (* unused_bits = "3" *)
+  wire [3:0] \$5 ;
+  wire \$50 ;
+  wire \$51 ;
   (* unused_bits = "0 6" *)
-  wire [6:0] \$51 ;
-  wire \$53 ;
-  wire [12:0] \$6 ;
+  wire [6:0] \$54 ;
+  wire \$55 ;
+  wire \$56 ;
+  wire \$58 ;
+  wire \$59 ;
+  wire [13:0] \$6 ;
   wire \$60 ;
-  wire \$61 ;
-  wire \$62 ;
-  wire \$63 ;
-  wire [12:0] \$7 ;
-  wire \$71 ;
-  wire \$72 ;
-  wire \$73 ;
-  wire \$75 ;
-  wire \$76 ;
+  wire \$67 ;
+  wire \$68 ;
+  wire \$69 ;
+  wire [13:0] \$7 ;
+  wire \$70 ;
   wire \$78 ;
-  wire [12:0] \$8 ;
-  wire \$81 ;
+  wire \$79 ;
+  wire [13:0] \$8 ;
+  wire \$80 ;
   wire \$82 ;
   wire \$83 ;
-  wire \$84 ;
   wire \$85 ;
-  wire \$86 ;
-  wire \$87 ;
   wire \$88 ;
   wire \$89 ;
+  wire [12:0] \$9 ;
   wire \$90 ;
   wire \$91 ;
   wire \$92 ;
   wire \$93 ;
   wire \$94 ;
   wire \$95 ;
+  wire \$96 ;
   wire \$97 ;
   wire \$98 ;
   wire \$99 ;
-  wire \$procmux$215_Y ;
-  wire \$procmux$221_Y ;
-  wire \$procmux$227_Y ;
-  wire \$procmux$233_Y ;
-  wire [5:0] \$procmux$259_Y ;
-  wire \$procmux$263_Y ;
-  wire \$procmux$265_Y ;
-  wire \$procmux$267_Y ;
-  wire [1:0] \$procmux$272_Y ;
-  wire [1:0] \$procmux$274_Y ;
-  wire [1:0] \$procmux$276_Y ;
-  wire \$procmux$282_Y ;
-  wire \$procmux$288_Y ;
-  wire \$procmux$294_Y ;
-  wire \$procmux$300_Y ;
-  wire \$procmux$306_Y ;
-  wire \$procmux$312_Y ;
-  wire \$procmux$318_Y ;
+  wire \$procmux$138_Y ;
+  wire \$procmux$144_Y ;
+  wire \$procmux$150_Y ;
+  wire \$procmux$156_Y ;
+  wire \$procmux$163_Y ;
+  wire \$procmux$165_Y ;
+  wire \$procmux$172_Y ;
+  wire \$procmux$174_Y ;
+  wire \$procmux$176_Y ;
+  wire \$procmux$180_Y ;
+  wire \$procmux$182_Y ;
+  wire \$procmux$184_Y ;
+  wire [2:0] \$procmux$189_Y ;
+  wire [2:0] \$procmux$191_Y ;
+  wire [2:0] \$procmux$193_Y ;
   input clk;
   wire clk;
   input complete;
@@ -3074,9 +3256,8 @@ module bitslice_opt3_small_merge(rst, en, ends, turn, first, complete, drain_0, 
   wire [55:0] drain_0;
   input [51:0] drain_1;
   wire [51:0] drain_1;
-  input en;
-  wire en;
-  wire \en$87 ;
+  reg en = 1'h1;
+  wire \en$90 ;
   input ends;
   wire ends;
   reg ends_0 = 1'h0;
@@ -3088,41 +3269,46 @@ module bitslice_opt3_small_merge(rst, en, ends, turn, first, complete, drain_0, 
   reg ends_6 = 1'h0;
   input first;
   wire first;
-  wire \first$90 ;
+  wire \first$93 ;
   reg [9:0] flags_0 = 10'h000;
   reg [9:0] flags_1 = 10'h000;
   reg [9:0] flags_2 = 10'h000;
   reg [9:0] flags_3 = 10'h000;
   wire generate_0_1;
-  wire \generate_0_1$40 ;
-  wire \generate_0_1$49 ;
+  wire \generate_0_1$43 ;
+  wire \generate_0_1$52 ;
   wire generate_0_3;
-  wire \generate_0_3$69 ;
-  wire \generate_0_3$78 ;
+  wire \generate_0_3$72 ;
+  wire \generate_0_3$81 ;
   wire generate_0_5;
-  wire \generate_0_5$80 ;
+  wire \generate_0_5$83 ;
   wire generate_1_2;
-  wire \generate_1_2$41 ;
-  wire \generate_1_2$50 ;
+  wire \generate_1_2$44 ;
+  wire \generate_1_2$53 ;
   wire generate_1_3;
-  wire \generate_1_3$42 ;
-  wire \generate_1_3$51 ;
+  wire \generate_1_3$45 ;
+  wire \generate_1_3$54 ;
   wire generate_2_4;
-  wire \generate_2_4$43 ;
-  wire \generate_2_4$52 ;
+  wire \generate_2_4$46 ;
+  wire \generate_2_4$55 ;
   wire generate_2_5;
-  wire \generate_2_5$53 ;
+  wire \generate_2_5$56 ;
+  input go;
+  wire go;
   output last;
   wire last;
-  reg [1:0] number = 2'h0;
+  output leaves;
+  wire leaves;
+  reg leaving = 1'h0;
+  reg [2:0] number = 3'h0;
   reg [13:0] pair_0 = 14'h0000;
   reg [12:0] pair_1 = 13'h0000;
   reg [5:0] present = 6'h00;
   wire propagate_0_1;
-  wire \propagate_0_3$70 ;
-  wire \propagate_0_3$79 ;
+  wire \propagate_0_3$73 ;
+  wire \propagate_0_3$82 ;
   wire propagate_0_5;
-  wire \propagate_0_5$81 ;
+  wire \propagate_0_5$84 ;
   wire propagate_1_2;
   wire propagate_1_3;
   wire propagate_2_4;
@@ -3130,7 +3316,7 @@ module bitslice_opt3_small_merge(rst, en, ends, turn, first, complete, drain_0, 
   reg [13:0] resolved = 14'h0000;
   output [31:0] result;
   wire [31:0] result;
-  wire [31:0] \result$93 ;
+  wire [31:0] \result$96 ;
   wire [1:0] row;
   input rst;
   wire rst;
@@ -3160,185 +3346,198 @@ module bitslice_opt3_small_merge(rst, en, ends, turn, first, complete, drain_0, 
   reg valid_2 = 1'h0;
   reg valid_3 = 1'h0;
   wire [19:0] word;
-  wire [19:0] \word$89 ;
-  assign \$1  = number == 2'h3;
-  assign \$2  = number + 1'h1;
-  assign \$3  = drain_0[13:0] | drain_0[27:14];
-  assign \$4  = \$3  | drain_0[41:28];
-  assign \$5  = \$4  | drain_0[55:42];
-  assign \$6  = drain_1[12:0] | drain_1[25:13];
-  assign \$7  = \$6  | drain_1[38:26];
-  assign \$8  = \$7  | drain_1[51:39];
-  assign \$11  = pair_0[1] ^ pair_1[0];
-  assign \$12  = pair_0[2] ^ pair_1[1];
-  assign \$13  = pair_0[3] ^ pair_1[2];
-  assign \$16  = { 1'h0, \$13 , \$12 , \$11 , pair_0[0], 1'h0 } ^ { generate_2_4, generate_0_3, generate_1_2, 3'h0 };
-  assign \$19  = pair_0[1] ^ pair_1[0];
-  assign \$20  = pair_0[2] ^ pair_1[1];
-  assign \$21  = pair_0[3] ^ pair_1[2];
-  assign \$24  = { 1'h0, \$21 , \$20 , \$19 , pair_0[0], 1'h0 } ^ { generate_2_4, generate_0_3, generate_1_2, 3'h0 };
-  assign \$25  = stage_0_carry ^ stage_0_carry;
-  assign \$26  = stage_0_x[0] ^ stage_0_y[0];
-  assign \$27  = stage_0_x[1] ^ stage_0_y[1];
-  assign \$28  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$29  = stage_0_x[3] ^ stage_0_y[3];
-  assign \$30  = stage_0_x[4] ^ stage_0_y[4];
-  assign \$33  = { 1'h0, \$30 , \$29 , \$28 , \$27 , \$26 , \$25  } ^ { generate_2_5, \generate_2_4$43 , \generate_1_3$42 , \generate_1_2$41 , \generate_0_1$40 , stage_0_carry, 1'h0 };
-  assign \$34  = stage_0_carry ^ stage_0_carry;
-  assign \$35  = stage_0_x[0] ^ stage_0_y[0];
-  assign \$36  = stage_0_x[1] ^ stage_0_y[1];
-  assign \$37  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$38  = stage_0_x[3] ^ stage_0_y[3];
-  assign \$39  = stage_0_x[4] ^ stage_0_y[4];
-  assign \$42  = { 1'h0, \$39 , \$38 , \$37 , \$36 , \$35 , \$34  } ^ { generate_2_5, \generate_2_4$43 , \generate_1_3$42 , \generate_1_2$41 , \generate_0_1$40 , stage_0_carry, 1'h0 };
-  assign \$43  = stage_1_carry ^ stage_1_carry;
-  assign \$44  = stage_1_x[0] ^ stage_1_y[0];
-  assign \$45  = stage_1_x[1] ^ stage_1_y[1];
-  assign \$46  = stage_1_x[2] ^ stage_1_y[2];
-  assign \$47  = stage_1_x[3] ^ stage_1_y[3];
-  assign \$48  = stage_1_x[4] ^ stage_1_y[4];
-  assign \$51  = { 1'h0, \$48 , \$47 , \$46 , \$45 , \$44 , \$43  } ^ { \generate_2_5$53 , \generate_2_4$52 , \generate_1_3$51 , \generate_1_2$50 , \generate_0_1$49 , stage_1_carry, 1'h0 };
-  assign \$53  = number == 2'h3;
-  assign \$60  = pair_0[2] & pair_1[1];
-  assign \$61  = pair_0[2] ^ pair_1[1];
-  assign \$62  = pair_0[1] & pair_1[0];
-  assign \$63  = \$61  & \$62 ;
-  assign generate_0_3 = \$60  | \$63 ;
+  wire [19:0] \word$92 ;
+  assign \$1  = en & running;
+  assign \$2  = number == 3'h4;
+  assign \$3  = ~ leaving;
+  assign \$4  = present[5] & \$3 ;
+  assign \$5  = number + 1'h1;
+  assign \$6  = drain_0[13:0] | drain_0[27:14];
+  assign \$7  = \$6  | drain_0[41:28];
+  assign \$8  = \$7  | drain_0[55:42];
+  assign \$9  = drain_1[12:0] | drain_1[25:13];
+  assign \$10  = \$9  | drain_1[38:26];
+  assign \$11  = \$10  | drain_1[51:39];
+  assign \$14  = pair_0[1] ^ pair_1[0];
+  assign \$15  = pair_0[2] ^ pair_1[1];
+  assign \$16  = pair_0[3] ^ pair_1[2];
+  assign { \$19 [5], \$158 , \$19 [0] } = { 1'h0, \$16 , \$15 , \$14 , pair_0[0], 1'h0 } ^ { generate_2_4, generate_0_3, generate_1_2, 3'h0 };
+  assign \$22  = pair_0[1] ^ pair_1[0];
+  assign \$23  = pair_0[2] ^ pair_1[1];
+  assign \$24  = pair_0[3] ^ pair_1[2];
+  assign { \$159 , \$27 [4:0] } = { 1'h0, \$24 , \$23 , \$22 , pair_0[0], 1'h0 } ^ { generate_2_4, generate_0_3, generate_1_2, 3'h0 };
+  assign \$28  = stage_0_carry ^ stage_0_carry;
+  assign \$29  = stage_0_x[0] ^ stage_0_y[0];
+  assign \$30  = stage_0_x[1] ^ stage_0_y[1];
+  assign \$31  = stage_0_x[2] ^ stage_0_y[2];
+  assign \$32  = stage_0_x[3] ^ stage_0_y[3];
+  assign \$33  = stage_0_x[4] ^ stage_0_y[4];
+  assign { \$36 [6], \$162 [8:4], \$36 [0] } = { 1'h0, \$33 , \$32 , \$31 , \$30 , \$29 , \$28  } ^ { generate_2_5, \generate_2_4$46 , \generate_1_3$45 , \generate_1_2$44 , \generate_0_1$43 , stage_0_carry, 1'h0 };
+  assign \$37  = stage_0_carry ^ stage_0_carry;
+  assign \$38  = stage_0_x[0] ^ stage_0_y[0];
+  assign \$39  = stage_0_x[1] ^ stage_0_y[1];
+  assign \$40  = stage_0_x[2] ^ stage_0_y[2];
+  assign \$41  = stage_0_x[3] ^ stage_0_y[3];
+  assign \$42  = stage_0_x[4] ^ stage_0_y[4];
+  assign { \$163 , \$45 [5:0] } = { 1'h0, \$42 , \$41 , \$40 , \$39 , \$38 , \$37  } ^ { generate_2_5, \generate_2_4$46 , \generate_1_3$45 , \generate_1_2$44 , \generate_0_1$43 , stage_0_carry, 1'h0 };
+  assign \$46  = stage_1_carry ^ stage_1_carry;
+  assign \$47  = stage_1_x[0] ^ stage_1_y[0];
+  assign \$48  = stage_1_x[1] ^ stage_1_y[1];
+  assign \$49  = stage_1_x[2] ^ stage_1_y[2];
+  assign \$50  = stage_1_x[3] ^ stage_1_y[3];
+  assign \$51  = stage_1_x[4] ^ stage_1_y[4];
+  assign \$54  = { 1'h0, \$51 , \$50 , \$49 , \$48 , \$47 , \$46  } ^ { \generate_2_5$56 , \generate_2_4$55 , \generate_1_3$54 , \generate_1_2$53 , \generate_0_1$52 , stage_1_carry, 1'h0 };
+  assign \$55  = number < 3'h4;
+  assign \$56  = running & \$55 ;
+  assign \$58  = number < 3'h4;
+  assign \$59  = running & \$58 ;
+  assign \$60  = number == 2'h3;
+  assign \$67  = pair_0[2] & pair_1[1];
+  assign \$68  = pair_0[2] ^ pair_1[1];
+  assign \$69  = pair_0[1] & pair_1[0];
+  assign \$70  = \$68  & \$69 ;
+  assign generate_0_3 = \$67  | \$70 ;
   assign generate_1_2 = pair_0[1] & pair_1[0];
-  assign \$71  = pair_0[3] & pair_1[2];
-  assign \$72  = pair_0[3] ^ pair_1[2];
-  assign \$73  = \$72  & generate_0_3;
-  assign generate_2_4 = \$71  | \$73 ;
-  assign \$75  = stage_0_x[0] & stage_0_y[0];
-  assign \$76  = stage_0_x[0] ^ stage_0_y[0];
-  assign \$78  = \$76  & stage_0_carry;
-  assign \generate_0_1$40  = \$75  | \$78 ;
-  assign \$81  = stage_0_x[2] & stage_0_y[2];
-  assign \$82  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$83  = stage_0_x[1] & stage_0_y[1];
-  assign \$84  = \$82  & \$83 ;
-  assign \generate_0_3$69  = \$81  | \$84 ;
-  assign \$85  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$86  = stage_0_x[1] ^ stage_0_y[1];
-  assign \propagate_0_3$70  = \$85  & \$86 ;
-  assign \$87  = stage_0_x[4] & stage_0_y[4];
-  assign \$88  = stage_0_x[4] ^ stage_0_y[4];
-  assign \$89  = stage_0_x[3] & stage_0_y[3];
-  assign \$90  = \$88  & \$89 ;
-  assign generate_0_5 = \$87  | \$90 ;
-  assign \$91  = stage_0_x[4] ^ stage_0_y[4];
-  assign \$92  = stage_0_x[3] ^ stage_0_y[3];
-  assign propagate_0_5 = \$91  & \$92 ;
-  assign \$93  = stage_0_x[1] & stage_0_y[1];
-  assign \$94  = stage_0_x[1] ^ stage_0_y[1];
-  assign \$95  = \$94  & \generate_0_1$40 ;
-  assign \generate_1_2$41  = \$93  | \$95 ;
-  assign \$97  = \propagate_0_3$70  & \generate_0_1$40 ;
-  assign \generate_1_3$42  = \generate_0_3$69  | \$97 ;
-  assign \$98  = stage_0_x[3] & stage_0_y[3];
+  assign \$78  = pair_0[3] & pair_1[2];
+  assign \$79  = pair_0[3] ^ pair_1[2];
+  assign \$80  = \$79  & generate_0_3;
+  assign generate_2_4 = \$78  | \$80 ;
+  assign \$82  = stage_0_x[0] & stage_0_y[0];
+  assign \$83  = stage_0_x[0] ^ stage_0_y[0];
+  assign \$85  = \$83  & stage_0_carry;
+  assign \generate_0_1$43  = \$82  | \$85 ;
+  assign \$88  = stage_0_x[2] & stage_0_y[2];
+  assign \$89  = stage_0_x[2] ^ stage_0_y[2];
+  assign \$90  = stage_0_x[1] & stage_0_y[1];
+  assign \$91  = \$89  & \$90 ;
+  assign \generate_0_3$72  = \$88  | \$91 ;
+  assign \$92  = stage_0_x[2] ^ stage_0_y[2];
+  assign \$93  = stage_0_x[1] ^ stage_0_y[1];
+  assign \propagate_0_3$73  = \$92  & \$93 ;
+  assign \$94  = stage_0_x[4] & stage_0_y[4];
+  assign \$95  = stage_0_x[4] ^ stage_0_y[4];
+  assign \$96  = stage_0_x[3] & stage_0_y[3];
+  assign \$97  = \$95  & \$96 ;
+  assign generate_0_5 = \$94  | \$97 ;
+  assign \$98  = stage_0_x[4] ^ stage_0_y[4];
   assign \$99  = stage_0_x[3] ^ stage_0_y[3];
-  assign \$100  = \$99  & \generate_1_3$42 ;
-  assign \generate_2_4$43  = \$98  | \$100 ;
-  assign \$102  = propagate_0_5 & \generate_1_3$42 ;
-  assign generate_2_5 = generate_0_5 | \$102 ;
-  assign \$103  = stage_1_x[0] & stage_1_y[0];
-  assign \$104  = stage_1_x[0] ^ stage_1_y[0];
-  assign \$106  = \$104  & stage_1_carry;
-  assign \generate_0_1$49  = \$103  | \$106 ;
-  assign \$109  = stage_1_x[2] & stage_1_y[2];
-  assign \$110  = stage_1_x[2] ^ stage_1_y[2];
-  assign \$111  = stage_1_x[1] & stage_1_y[1];
-  assign \$112  = \$110  & \$111 ;
-  assign \generate_0_3$78  = \$109  | \$112 ;
-  assign \$113  = stage_1_x[2] ^ stage_1_y[2];
-  assign \$114  = stage_1_x[1] ^ stage_1_y[1];
-  assign \propagate_0_3$79  = \$113  & \$114 ;
-  assign \$115  = stage_1_x[4] & stage_1_y[4];
-  assign \$116  = stage_1_x[4] ^ stage_1_y[4];
-  assign \$117  = stage_1_x[3] & stage_1_y[3];
-  assign \$118  = \$116  & \$117 ;
-  assign \generate_0_5$80  = \$115  | \$118 ;
-  assign \$119  = stage_1_x[4] ^ stage_1_y[4];
-  assign \$120  = stage_1_x[3] ^ stage_1_y[3];
-  assign \propagate_0_5$81  = \$119  & \$120 ;
-  assign \$121  = stage_1_x[1] & stage_1_y[1];
-  assign \$122  = stage_1_x[1] ^ stage_1_y[1];
-  assign \$123  = \$122  & \generate_0_1$49 ;
-  assign \generate_1_2$50  = \$121  | \$123 ;
-  assign \$125  = \propagate_0_3$79  & \generate_0_1$49 ;
-  assign \generate_1_3$51  = \generate_0_3$78  | \$125 ;
-  assign \$126  = stage_1_x[3] & stage_1_y[3];
+  assign propagate_0_5 = \$98  & \$99 ;
+  assign \$100  = stage_0_x[1] & stage_0_y[1];
+  assign \$101  = stage_0_x[1] ^ stage_0_y[1];
+  assign \$102  = \$101  & \generate_0_1$43 ;
+  assign \generate_1_2$44  = \$100  | \$102 ;
+  assign \$104  = \propagate_0_3$73  & \generate_0_1$43 ;
+  assign \generate_1_3$45  = \generate_0_3$72  | \$104 ;
+  assign \$105  = stage_0_x[3] & stage_0_y[3];
+  assign \$106  = stage_0_x[3] ^ stage_0_y[3];
+  assign \$107  = \$106  & \generate_1_3$45 ;
+  assign \generate_2_4$46  = \$105  | \$107 ;
+  assign \$109  = propagate_0_5 & \generate_1_3$45 ;
+  assign generate_2_5 = generate_0_5 | \$109 ;
+  assign \$110  = stage_1_x[0] & stage_1_y[0];
+  assign \$111  = stage_1_x[0] ^ stage_1_y[0];
+  assign \$113  = \$111  & stage_1_carry;
+  assign \generate_0_1$52  = \$110  | \$113 ;
+  assign \$116  = stage_1_x[2] & stage_1_y[2];
+  assign \$117  = stage_1_x[2] ^ stage_1_y[2];
+  assign \$118  = stage_1_x[1] & stage_1_y[1];
+  assign \$119  = \$117  & \$118 ;
+  assign \generate_0_3$81  = \$116  | \$119 ;
+  assign \$120  = stage_1_x[2] ^ stage_1_y[2];
+  assign \$121  = stage_1_x[1] ^ stage_1_y[1];
+  assign \propagate_0_3$82  = \$120  & \$121 ;
+  assign \$122  = stage_1_x[4] & stage_1_y[4];
+  assign \$123  = stage_1_x[4] ^ stage_1_y[4];
+  assign \$124  = stage_1_x[3] & stage_1_y[3];
+  assign \$125  = \$123  & \$124 ;
+  assign \generate_0_5$83  = \$122  | \$125 ;
+  assign \$126  = stage_1_x[4] ^ stage_1_y[4];
   assign \$127  = stage_1_x[3] ^ stage_1_y[3];
-  assign \$128  = \$127  & \generate_1_3$51 ;
-  assign \generate_2_4$52  = \$126  | \$128 ;
-  assign \$130  = \propagate_0_5$81  & \generate_1_3$51 ;
-  assign \generate_2_5$53  = \generate_0_5$80  | \$130 ;
-  assign \$131  = { resolved[13], resolved[13], resolved[13], resolved[13], resolved[13], resolved[13], resolved } & { flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1] };
-  assign \$132  = { resolved[13], resolved[13], resolved[13], resolved[13], resolved, 2'h0 } & { flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2] };
-  assign \$133  = \$131  | \$132 ;
-  assign \$134  = { resolved[13], resolved[13], resolved, 4'h0 } & { flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3] };
-  assign \$135  = \$133  | \$134 ;
-  assign \$136  = { resolved, 6'h00 } & { flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4] };
-  assign word = \$135  | \$136 ;
-  assign \$137  = ~ flags_3[6];
-  assign store = valid_3 & \$137 ;
+  assign \propagate_0_5$84  = \$126  & \$127 ;
+  assign \$128  = stage_1_x[1] & stage_1_y[1];
+  assign \$129  = stage_1_x[1] ^ stage_1_y[1];
+  assign \$130  = \$129  & \generate_0_1$52 ;
+  assign \generate_1_2$53  = \$128  | \$130 ;
+  assign \$132  = \propagate_0_3$82  & \generate_0_1$52 ;
+  assign \generate_1_3$54  = \generate_0_3$81  | \$132 ;
+  assign \$133  = stage_1_x[3] & stage_1_y[3];
+  assign \$134  = stage_1_x[3] ^ stage_1_y[3];
+  assign \$135  = \$134  & \generate_1_3$54 ;
+  assign \generate_2_4$55  = \$133  | \$135 ;
+  assign \$137  = \propagate_0_5$84  & \generate_1_3$54 ;
+  assign \generate_2_5$56  = \generate_0_5$83  | \$137 ;
+  assign \$138  = { resolved[13], resolved[13], resolved[13], resolved[13], resolved[13], resolved[13], resolved } & { flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1] };
+  assign \$139  = { resolved[13], resolved[13], resolved[13], resolved[13], resolved, 2'h0 } & { flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2] };
+  assign \$140  = \$138  | \$139 ;
+  assign \$141  = { resolved[13], resolved[13], resolved, 4'h0 } & { flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3] };
+  assign \$142  = \$140  | \$141 ;
+  assign \$143  = { resolved, 6'h00 } & { flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4] };
+  assign word = \$142  | \$143 ;
+  assign \$144  = ~ flags_3[6];
+  assign store = valid_3 & \$144 ;
+  assign \$145  = valid_2 & flags_2[6];
+  assign leaves = \$145  | valid;
   assign valid = valid_3 & flags_3[6];
   always @(posedge clk)
-    ends_0 <= \$138 ;
+    en <= \$146 ;
   always @(posedge clk)
-    tag_0 <= \$139 ;
+    ends_0 <= \$147 ;
   always @(posedge clk)
-    ends_1 <= \$140 ;
+    tag_0 <= { complete, first, turn };
   always @(posedge clk)
-    tag_1 <= \$141 ;
+    ends_1 <= \$148 ;
   always @(posedge clk)
-    ends_2 <= \$142 ;
+    tag_1 <= tag_0;
   always @(posedge clk)
-    tag_2 <= \$143 ;
+    ends_2 <= \$149 ;
   always @(posedge clk)
-    ends_3 <= \$144 ;
+    tag_2 <= tag_1;
   always @(posedge clk)
-    tag_3 <= \$145 ;
+    ends_3 <= \$150 ;
   always @(posedge clk)
-    ends_4 <= \$146 ;
+    tag_3 <= tag_2;
   always @(posedge clk)
-    tag_4 <= \$147 ;
+    ends_4 <= \$151 ;
   always @(posedge clk)
-    ends_5 <= \$148 ;
+    tag_4 <= tag_3;
   always @(posedge clk)
-    tag_5 <= \$149 ;
+    ends_5 <= \$152 ;
   always @(posedge clk)
-    ends_6 <= \$150 ;
+    tag_5 <= tag_4;
   always @(posedge clk)
-    tag_6 <= \$151 ;
+    ends_6 <= \$153 ;
   always @(posedge clk)
-    number <= \$152 ;
+    tag_6 <= tag_5;
   always @(posedge clk)
-    running <= \$153 ;
+    number <= \$154 ;
   always @(posedge clk)
-    present <= \$154 ;
+    running <= \$155 ;
   always @(posedge clk)
-    pair_0 <= \$155 ;
+    leaving <= \$156 ;
   always @(posedge clk)
-    pair_1 <= \$156 ;
+    present <= \$157 ;
   always @(posedge clk)
-    stage_0_sum <= \$157 ;
+    pair_0 <= \$8 ;
   always @(posedge clk)
-    stage_0_carry <= \$158 ;
+    pair_1 <= \$11 ;
   always @(posedge clk)
-    stage_0_x <= \$159 ;
+    stage_0_sum <= \$158 ;
   always @(posedge clk)
-    stage_0_y <= \$160 ;
+    stage_0_carry <= \$159 ;
   always @(posedge clk)
-    stage_1_sum <= \$161 ;
+    stage_0_x <= pair_0[13:4];
   always @(posedge clk)
-    stage_1_carry <= \$162 ;
+    stage_0_y <= pair_1[12:3];
   always @(posedge clk)
-    stage_1_x <= \$163 ;
+    stage_1_sum <= { \$162 [8:4], stage_0_sum };
   always @(posedge clk)
-    stage_1_y <= \$164 ;
+    stage_1_carry <= \$163 ;
   always @(posedge clk)
-    resolved <= \$165 ;
+    stage_1_x <= stage_0_x[9:5];
+  always @(posedge clk)
+    stage_1_y <= stage_0_y[9:5];
+  always @(posedge clk)
+    resolved <= { \$54 [5:1], stage_1_sum };
   always @(posedge clk)
     valid_0 <= \$166 ;
   always @(posedge clk)
@@ -3356,77 +3555,65 @@ module bitslice_opt3_small_merge(rst, en, ends, turn, first, complete, drain_0, 
   always @(posedge clk)
     flags_3 <= \$173 ;
   assign \$173  = en ? { flags_2[9:1], valid_2 } : flags_3;
-  assign \$procmux$215_Y  = en ? valid_2 : valid_3;
-  assign \$172  = rst ? 1'h0 : \$procmux$215_Y ;
+  assign \$procmux$138_Y  = en ? valid_2 : valid_3;
+  assign \$172  = rst ? 1'h0 : \$procmux$138_Y ;
   assign \$171  = en ? { flags_1[9:1], valid_1 } : flags_2;
-  assign \$procmux$221_Y  = en ? valid_1 : valid_2;
-  assign \$170  = rst ? 1'h0 : \$procmux$221_Y ;
+  assign \$procmux$144_Y  = en ? valid_1 : valid_2;
+  assign \$170  = rst ? 1'h0 : \$procmux$144_Y ;
   assign \$169  = en ? { flags_0[9:1], valid_0 } : flags_1;
-  assign \$procmux$227_Y  = en ? valid_0 : valid_1;
-  assign \$168  = rst ? 1'h0 : \$procmux$227_Y ;
-  assign \$167  = en ? { \$53 , number, present, running } : flags_0;
-  assign \$procmux$233_Y  = en ? running : valid_0;
-  assign \$166  = rst ? 1'h0 : \$procmux$233_Y ;
-  assign \$165  = en ? { \$51 [5:1], stage_1_sum } : resolved;
-  assign \$164  = en ? stage_0_y[9:5] : stage_1_y;
-  assign \$163  = en ? stage_0_x[9:5] : stage_1_x;
-  assign \$162  = en ? \$42 [6] : stage_1_carry;
-  assign \$161  = en ? { \$33 [5:1], stage_0_sum } : stage_1_sum;
-  assign \$160  = en ? pair_1[12:3] : stage_0_y;
-  assign \$159  = en ? pair_0[13:4] : stage_0_x;
-  assign \$158  = en ? \$24 [5] : stage_0_carry;
-  assign \$157  = en ? \$16 [4:1] : stage_0_sum;
-  assign \$156  = en ? \$8  : pair_1;
-  assign \$155  = en ? \$5  : pair_0;
-  assign \$procmux$259_Y  = ends_6 ? tag_6 : present;
-  assign \$154  = en ? \$procmux$259_Y  : present;
-  assign \$procmux$263_Y  = \$1  ? 1'h0 : running;
-  assign \$procmux$265_Y  = ends_6 ? 1'h1 : \$procmux$263_Y ;
-  assign \$procmux$267_Y  = en ? \$procmux$265_Y  : running;
-  assign \$153  = rst ? 1'h0 : \$procmux$267_Y ;
-  assign \$procmux$272_Y  = \$1  ? (* full_case = 32'd1 *) number : \$2 [1:0];
-  assign \$procmux$274_Y  = ends_6 ? (* full_case = 32'd1 *) 2'h0 : \$procmux$272_Y ;
-  assign \$procmux$276_Y  = en ? \$procmux$274_Y  : number;
-  assign \$152  = rst ? 2'h0 : \$procmux$276_Y ;
-  assign \$151  = en ? tag_5 : tag_6;
-  assign \$procmux$282_Y  = en ? ends_5 : ends_6;
-  assign \$150  = rst ? 1'h0 : \$procmux$282_Y ;
-  assign \$149  = en ? tag_4 : tag_5;
-  assign \$procmux$288_Y  = en ? ends_4 : ends_5;
-  assign \$148  = rst ? 1'h0 : \$procmux$288_Y ;
-  assign \$147  = en ? tag_3 : tag_4;
-  assign \$procmux$294_Y  = en ? ends_3 : ends_4;
-  assign \$146  = rst ? 1'h0 : \$procmux$294_Y ;
-  assign \$145  = en ? tag_2 : tag_3;
-  assign \$procmux$300_Y  = en ? ends_2 : ends_3;
-  assign \$144  = rst ? 1'h0 : \$procmux$300_Y ;
-  assign \$143  = en ? tag_1 : tag_2;
-  assign \$procmux$306_Y  = en ? ends_1 : ends_2;
-  assign \$142  = rst ? 1'h0 : \$procmux$306_Y ;
-  assign \$141  = en ? tag_0 : tag_1;
-  assign \$procmux$312_Y  = en ? ends_0 : ends_1;
-  assign \$140  = rst ? 1'h0 : \$procmux$312_Y ;
-  assign \$139  = en ? { complete, first, turn } : tag_0;
-  assign \$procmux$318_Y  = en ? ends : ends_0;
-  assign \$138  = rst ? 1'h0 : \$procmux$318_Y ;
+  assign \$procmux$150_Y  = en ? valid_0 : valid_1;
+  assign \$168  = rst ? 1'h0 : \$procmux$150_Y ;
+  assign \$167  = en ? { \$60 , number[1:0], leaving, present[4:0], \$59  } : flags_0;
+  assign \$procmux$156_Y  = en ? \$56  : valid_0;
+  assign \$166  = rst ? 1'h0 : \$procmux$156_Y ;
+  assign \$157 [5] = ends_6 ? tag_6[5] : present[5];
+  assign \$procmux$163_Y  = \$2  ? 1'h0 : present[4];
+  assign \$procmux$165_Y  = \$1  ? \$procmux$163_Y  : present[4];
+  assign \$157 [4] = ends_6 ? tag_6[4] : \$procmux$165_Y ;
+  assign \$157 [3:0] = ends_6 ? tag_6[3:0] : present[3:0];
+  assign \$procmux$172_Y  = \$2  ? 1'h1 : leaving;
+  assign \$procmux$174_Y  = \$1  ? \$procmux$172_Y  : leaving;
+  assign \$procmux$176_Y  = ends_6 ? 1'h0 : \$procmux$174_Y ;
+  assign \$156  = rst ? 1'h0 : \$procmux$176_Y ;
+  assign \$procmux$180_Y  = \$2  ? \$4  : running;
+  assign \$procmux$182_Y  = \$1  ? \$procmux$180_Y  : running;
+  assign \$procmux$184_Y  = ends_6 ? 1'h1 : \$procmux$182_Y ;
+  assign \$155  = rst ? 1'h0 : \$procmux$184_Y ;
+  assign \$procmux$189_Y  = \$2  ? (* full_case = 32'd1 *) 3'h0 : \$5 [2:0];
+  assign \$procmux$191_Y  = \$1  ? \$procmux$189_Y  : number;
+  assign \$procmux$193_Y  = ends_6 ? 3'h0 : \$procmux$191_Y ;
+  assign \$154  = rst ? 3'h0 : \$procmux$193_Y ;
+  assign \$153  = rst ? 1'h0 : ends_5;
+  assign \$152  = rst ? 1'h0 : ends_4;
+  assign \$151  = rst ? 1'h0 : ends_3;
+  assign \$150  = rst ? 1'h0 : ends_2;
+  assign \$149  = rst ? 1'h0 : ends_1;
+  assign \$148  = rst ? 1'h0 : ends_0;
+  assign \$147  = rst ? 1'h0 : ends;
+  assign \$146  = rst ? 1'h1 : go;
   bitslice_opt3_small_accumulation_column total (
     .clk(clk),
     .en(en),
     .first(flags_0[5]),
-    .read(number),
+    .read(number[1:0]),
     .result(result),
     .row(flags_3[8:7]),
     .rst(rst),
     .store(store),
     .word(word)
   );
+  assign \$162 [3:0] = stage_0_sum;
+  assign \$45 [6] = \$163 ;
+  assign \$36 [5:1] = \$162 [8:4];
+  assign \$27 [5] = \$159 ;
+  assign \$19 [4:1] = \$158 ;
   assign last = flags_3[9];
-  assign \result$93  = result;
+  assign \result$96  = result;
   assign row = flags_3[8:7];
-  assign \first$90  = flags_0[5];
-  assign \word$89  = word;
-  assign read = number;
-  assign \en$87  = en;
+  assign \first$93  = flags_0[5];
+  assign \word$92  = word;
+  assign read = number[1:0];
+  assign \en$90  = en;
   assign propagate_2_4 = 1'h0;
   assign propagate_1_3 = 1'h0;
   assign propagate_1_2 = 1'h0;
@@ -3435,7 +3622,7 @@ module bitslice_opt3_small_merge(rst, en, ends, turn, first, complete, drain_0, 
   assign generate_0_1 = 1'h0;
 endmodule
 
-module bitslice_opt3_small_pe(rst, en, a_in, b_in, turn_in, last_in, drain_0, drain_1, clk);
+module bitslice_opt3_small_pe(rst, a_in, b_in, turn_in, last_in, drain_0, drain_1, clk);
   wire \$100 ;
   wire \$101 ;
   (* unused_bits = "0 1 2 3 4 5 7 8 9 10 11 12 13" *)
@@ -3828,12 +4015,9 @@ module bitslice_opt3_small_pe(rst, en, a_in, b_in, turn_in, last_in, drain_0, dr
   wire [2:0] \$480 ;
   wire [2:0] \$481 ;
   wire [2:0] \$482 ;
-  wire [7:0] \$483 ;
+  wire \$483 ;
   wire \$484 ;
   wire \$485 ;
-  wire \$486 ;
-  wire [13:0] \$487 ;
-  wire [12:0] \$488 ;
   (* unused_bits = "1 2 3 4 5 6 7 8 9 10 11 12" *)
   wire [12:0] \$49 ;
   wire \$5 ;
@@ -3914,16 +4098,7 @@ module bitslice_opt3_small_pe(rst, en, a_in, b_in, turn_in, last_in, drain_0, dr
   wire [13:0] \$98 ;
   (* unused_bits = "0 1 2 3 5 6 7 8 9 10 11 12" *)
   wire [12:0] \$99 ;
-  wire \$procmux$23_Y ;
-  wire \$procmux$27_Y ;
-  wire \$procmux$31_Y ;
-  wire [2:0] \$procmux$37_Y ;
-  wire [2:0] \$procmux$41_Y ;
-  wire [2:0] \$procmux$45_Y ;
-  wire [2:0] \$procmux$49_Y ;
-  wire [23:0] \$procmux$53_Y ;
-  wire [2:0] \$procmux$58_Y ;
-  wire [2:0] \$procmux$60_Y ;
+  wire [2:0] \$procmux$36_Y ;
   reg [2:0] a = 3'h0;
   input [23:0] a_in;
   wire [23:0] a_in;
@@ -3959,8 +4134,6 @@ module bitslice_opt3_small_pe(rst, en, a_in, b_in, turn_in, last_in, drain_0, dr
   wire [13:0] drain_0;
   output [12:0] drain_1;
   wire [12:0] drain_1;
-  input en;
-  wire en;
   reg ended = 1'h0;
   reg last = 1'h0;
   input last_in;
@@ -3994,8 +4167,6 @@ module bitslice_opt3_small_pe(rst, en, a_in, b_in, turn_in, last_in, drain_0, dr
   input [3:0] turn_in;
   wire [3:0] turn_in;
   reg [23:0] words_b = 24'h000000;
-  assign \$469  = ~ { some_0_2, left[0], 1'h0 };
-  assign \$470  = left & \$469 ;
   assign \$473  = ~ { some_0_2, left[0], 1'h0 };
   assign \$474  = left & \$473 ;
   assign \$475  = words_b[23:16] & { \$474 [2], \$470 [2], \$466 [2], \$462 [2], \$458 [2], \$454 [2], \$450 [2], \$446 [2] };
@@ -4013,17 +4184,17 @@ module bitslice_opt3_small_pe(rst, en, a_in, b_in, turn_in, last_in, drain_0, dr
   always @(posedge clk)
     a <= \$482 ;
   always @(posedge clk)
-    b <= \$483 ;
+    b <= \$476 ;
   always @(posedge clk)
-    last <= \$484 ;
+    last <= \$483 ;
   always @(posedge clk)
-    ended <= \$485 ;
+    ended <= \$484 ;
   always @(posedge clk)
-    done <= \$486 ;
+    done <= \$485 ;
   always @(posedge clk)
-    total <= \$487 ;
+    total <= { sum_19, sum_17, sum_15, sum_13, sum_11, carry_7, carry_6, carry_5, carry_4, carry_3, carry_2, carry_1, carry_0, sum_0 };
   always @(posedge clk)
-    carry <= \$488 ;
+    carry <= { carry_17, carry_15, carry_13, carry_11, carry_9, sum_9, sum_7, sum_6, sum_5, sum_4, sum_3, sum_2, sum_1 };
   assign some_0_2 = left[0] | left[1];
   assign \$5  = a[1] & b[0];
   assign selected_0_0[0] = \$5  ^ a[0];
@@ -4431,183 +4602,130 @@ module bitslice_opt3_small_pe(rst, en, a_in, b_in, turn_in, last_in, drain_0, dr
   assign \$462  = left & \$461 ;
   assign \$465  = ~ { some_0_2, left[0], 1'h0 };
   assign \$466  = left & \$465 ;
-  assign \$488  = en ? { carry_17, carry_15, carry_13, carry_11, carry_9, sum_9, sum_7, sum_6, sum_5, sum_4, sum_3, sum_2, sum_1 } : carry;
-  assign \$487  = en ? { sum_19, sum_17, sum_15, sum_13, sum_11, carry_7, carry_6, carry_5, carry_4, carry_3, carry_2, carry_1, carry_0, sum_0 } : total;
-  assign \$procmux$23_Y  = en ? ended : done;
-  assign \$486  = rst ? 1'h1 : \$procmux$23_Y ;
-  assign \$procmux$27_Y  = en ? last : ended;
-  assign \$485  = rst ? 1'h0 : \$procmux$27_Y ;
-  assign \$procmux$31_Y  = en ? last_in : last;
-  assign \$484  = rst ? 1'h0 : \$procmux$31_Y ;
-  assign \$483  = en ? \$476  : b;
-  assign \$procmux$37_Y  = en ? \$375  : a;
-  assign \$482  = rst ? 3'h0 : \$procmux$37_Y ;
-  assign \$procmux$41_Y  = \$166  ? \$331  : digit_2;
-  assign \$481  = en ? \$procmux$41_Y  : digit_2;
-  assign \$procmux$45_Y  = \$166  ? \$304  : digit_1;
-  assign \$480  = en ? \$procmux$45_Y  : digit_1;
-  assign \$procmux$49_Y  = \$166  ? \$277  : digit_0;
-  assign \$479  = en ? \$procmux$49_Y  : digit_0;
-  assign \$procmux$53_Y  = \$166  ? b_in : words_b;
-  assign \$478  = en ? \$procmux$53_Y  : words_b;
-  assign \$procmux$58_Y  = \$166  ? (* full_case = 32'd1 *) { \$250 , \$222 , \$194  } : \$334 ;
-  assign \$procmux$60_Y  = en ? \$procmux$58_Y  : left;
-  assign \$477  = rst ? 3'h0 : \$procmux$60_Y ;
+  assign \$469  = ~ { some_0_2, left[0], 1'h0 };
+  assign \$470  = left & \$469 ;
+  assign \$485  = rst ? 1'h1 : ended;
+  assign \$484  = rst ? 1'h0 : last;
+  assign \$483  = rst ? 1'h0 : last_in;
+  assign \$482  = rst ? 3'h0 : \$375 ;
+  assign \$481  = \$166  ? \$331  : digit_2;
+  assign \$480  = \$166  ? \$304  : digit_1;
+  assign \$479  = \$166  ? \$277  : digit_0;
+  assign \$478  = \$166  ? b_in : words_b;
+  assign \$procmux$36_Y  = \$166  ? (* full_case = 32'd1 *) { \$250 , \$222 , \$194  } : \$334 ;
+  assign \$477  = rst ? 3'h0 : \$procmux$36_Y ;
 endmodule
 
-module bitslice_opt3_small_plane(rst, en, write, row_in, slot_in, data_in, address_in, bank_in, payload_in, ends_in, address_out, bank_out, payload_out, ends_out, drain_0, drain_1, clk);
-  wire [8:0] \$1 ;
-  wire [6:0] \$11 ;
-  wire [5:0] \$2 ;
-  wire [83:0] \$3 ;
-  wire [2:0] \$4 ;
-  wire [6:0] \$5 ;
-  wire [6:0] \$8 ;
-  wire [2:0] \$procmux$322_Y ;
-  wire [83:0] \$procmux$326_Y ;
+module bitslice_opt3_small_plane(rst, write, write_row, write_slot, data_in, slot_in, row_in, bank_in, payload_in, ends_in, slot_out, row_out, bank_out, payload_out, ends_out, drain_0, drain_1, clk);
+  wire [83:0] \$1 ;
+  wire [2:0] \$2 ;
   wire [23:0] a_in;
-  wire [23:0] \a_in$52 ;
-  wire [23:0] \a_in$58 ;
-  wire [8:0] address;
-  wire [2:0] \address$26 ;
-  wire [2:0] \address$32 ;
-  wire [2:0] \address$38 ;
-  input [8:0] address_in;
-  wire [8:0] address_in;
-  output [8:0] address_out;
-  reg [8:0] address_out = 9'h000;
+  wire [23:0] \a_in$40 ;
+  wire [23:0] \a_in$46 ;
   wire [23:0] b_0_0;
   wire [23:0] b_1_0;
   wire [23:0] b_2_0;
   wire [23:0] b_in;
-  wire [23:0] \b_in$50 ;
-  wire [23:0] \b_in$56 ;
-  wire [5:0] bank;
-  input [5:0] bank_in;
-  wire [5:0] bank_in;
-  output [5:0] bank_out;
-  reg [5:0] bank_out = 6'h00;
+  wire [23:0] \b_in$38 ;
+  wire [23:0] \b_in$44 ;
+  wire [2:0] bank;
+  wire bank_0_0;
+  wire bank_1_0;
+  wire bank_2_0;
+  input [2:0] bank_in;
+  wire [2:0] bank_in;
+  output [2:0] bank_out;
+  reg [2:0] bank_out = 3'h0;
   input clk;
   wire clk;
   input [23:0] data_in;
   wire [23:0] data_in;
-  wire [23:0] \data_in$25 ;
-  wire [23:0] \data_in$31 ;
-  wire [23:0] \data_in$37 ;
+  wire [23:0] \data_in$26 ;
   wire [23:0] data_out;
-  wire [23:0] \data_out$41 ;
-  wire [23:0] \data_out$42 ;
   output [41:0] drain_0;
   wire [41:0] drain_0;
-  wire [13:0] \drain_0$60 ;
-  wire [13:0] \drain_0$61 ;
-  wire [13:0] \drain_0$62 ;
+  wire [13:0] \drain_0$48 ;
+  wire [13:0] \drain_0$49 ;
+  wire [13:0] \drain_0$50 ;
   output [38:0] drain_1;
   wire [38:0] drain_1;
-  wire [12:0] \drain_1$63 ;
-  wire [12:0] \drain_1$64 ;
-  wire [12:0] \drain_1$65 ;
-  input en;
-  wire en;
-  wire \en$21 ;
-  wire \en$27 ;
-  wire \en$33 ;
-  wire \en$43 ;
-  wire \en$49 ;
-  wire \en$55 ;
+  wire [12:0] \drain_1$51 ;
+  wire [12:0] \drain_1$52 ;
+  wire [12:0] \drain_1$53 ;
   wire [2:0] ends;
   input [2:0] ends_in;
   wire [2:0] ends_in;
   output [2:0] ends_out;
   reg [2:0] ends_out = 3'h0;
   wire last_in;
-  wire \last_in$51 ;
-  wire \last_in$57 ;
+  wire \last_in$39 ;
+  wire \last_in$45 ;
   wire [83:0] payload;
   input [83:0] payload_in;
   wire [83:0] payload_in;
   output [83:0] payload_out;
   reg [83:0] payload_out = 84'h000000000000000000000;
-  input [1:0] row_in;
-  wire [1:0] row_in;
-  wire [1:0] \row_in$23 ;
-  wire [1:0] \row_in$29 ;
-  wire [1:0] \row_in$35 ;
+  wire [2:0] row;
+  wire [2:0] \row$28 ;
+  input [2:0] row_in;
+  wire [2:0] row_in;
+  wire [2:0] \row_in$24 ;
+  output [2:0] row_out;
+  reg [2:0] row_out = 3'h0;
   input rst;
   wire rst;
+  wire slot;
+  wire \slot$27 ;
   input slot_in;
   wire slot_in;
-  wire \slot_in$24 ;
-  wire \slot_in$30 ;
-  wire \slot_in$36 ;
+  wire \slot_in$25 ;
+  output slot_out;
+  reg slot_out = 1'h0;
   wire [3:0] turn_in;
-  wire [3:0] \turn_in$53 ;
-  wire [3:0] \turn_in$59 ;
-  input [2:0] write;
-  wire [2:0] write;
-  wire \write$22 ;
-  wire \write$28 ;
-  wire \write$34 ;
-  assign b_1_0 = { \data_out$42 , \data_out$41 , data_out } >> \$8 ;
-  assign \$11  = bank_out[5:4] * 5'h18;
-  assign b_2_0 = { \data_out$42 , \data_out$41 , data_out } >> \$11 ;
+  wire [3:0] \turn_in$41 ;
+  wire [3:0] \turn_in$47 ;
+  input write;
+  wire write;
+  wire \write$23 ;
+  input [2:0] write_row;
+  wire [2:0] write_row;
+  input write_slot;
+  wire write_slot;
   always @(posedge clk)
-    address_out <= \$1 ;
+    row_out <= row_in;
   always @(posedge clk)
-    bank_out <= \$2 ;
+    bank_out <= bank_in;
   always @(posedge clk)
-    payload_out <= \$3 ;
+    payload_out <= \$1 ;
   always @(posedge clk)
-    ends_out <= \$4 ;
-  assign \$5  = bank_out[1:0] * 5'h18;
-  assign b_0_0 = { \data_out$42 , \data_out$41 , data_out } >> \$5 ;
-  assign \$8  = bank_out[3:2] * 5'h18;
-  assign \$procmux$322_Y  = en ? ends_in : ends_out;
-  assign \$4  = rst ? 3'h0 : \$procmux$322_Y ;
-  assign \$procmux$326_Y  = en ? payload_in : payload_out;
-  assign \$3  = rst ? 84'h000000000000000000000 : \$procmux$326_Y ;
-  assign \$2  = en ? bank_in : bank_out;
-  assign \$1  = en ? address_in : address_out;
+    ends_out <= \$2 ;
+  assign bank_0_0 = ! bank_out[0];
+  assign b_0_0 = data_out & { bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0 };
+  assign bank_1_0 = ! bank_out[1];
+  assign b_1_0 = data_out & { bank_1_0, bank_1_0, bank_1_0, bank_1_0, bank_1_0, bank_1_0, bank_1_0, bank_1_0, bank_1_0, bank_1_0, bank_1_0, bank_1_0, bank_1_0, bank_1_0, bank_1_0, bank_1_0, bank_1_0, bank_1_0, bank_1_0, bank_1_0, bank_1_0, bank_1_0, bank_1_0, bank_1_0 };
+  assign bank_2_0 = ! bank_out[2];
+  assign b_2_0 = data_out & { bank_2_0, bank_2_0, bank_2_0, bank_2_0, bank_2_0, bank_2_0, bank_2_0, bank_2_0, bank_2_0, bank_2_0, bank_2_0, bank_2_0, bank_2_0, bank_2_0, bank_2_0, bank_2_0, bank_2_0, bank_2_0, bank_2_0, bank_2_0, bank_2_0, bank_2_0, bank_2_0, bank_2_0 };
+  always @(posedge clk)
+    slot_out <= slot_in;
+  assign \$2  = rst ? 3'h0 : ends_in;
+  assign \$1  = rst ? 84'h000000000000000000000 : payload_in;
   bitslice_opt3_small_bank bank_0 (
-    .address(address_in[2:0]),
     .clk(clk),
     .data_in(data_in),
     .data_out(data_out),
-    .en(en),
-    .row_in(row_in),
+    .row(row_in),
+    .row_in(write_row),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(write[0])
-  );
-  bitslice_opt3_small_bank bank_1 (
-    .address(address_in[5:3]),
-    .clk(clk),
-    .data_in(data_in),
-    .data_out(\data_out$41 ),
-    .en(en),
-    .row_in(row_in),
-    .rst(rst),
-    .slot_in(slot_in),
-    .write(write[1])
-  );
-  bitslice_opt3_small_bank bank_2 (
-    .address(address_in[8:6]),
-    .clk(clk),
-    .data_in(data_in),
-    .data_out(\data_out$42 ),
-    .en(en),
-    .row_in(row_in),
-    .rst(rst),
-    .slot_in(slot_in),
-    .write(write[2])
+    .slot(slot_in),
+    .slot_in(write_slot),
+    .write(write)
   );
   bitslice_opt3_small_pe pe_0 (
     .a_in(payload_out[23:0]),
     .b_in(b_0_0),
     .clk(clk),
-    .drain_0(\drain_0$60 ),
-    .drain_1(\drain_1$63 ),
-    .en(en),
+    .drain_0(\drain_0$48 ),
+    .drain_1(\drain_1$51 ),
     .last_in(ends_out[0]),
     .rst(rst),
     .turn_in(payload_out[27:24])
@@ -4616,9 +4734,8 @@ module bitslice_opt3_small_plane(rst, en, write, row_in, slot_in, data_in, addre
     .a_in(payload_out[51:28]),
     .b_in(b_1_0),
     .clk(clk),
-    .drain_0(\drain_0$61 ),
-    .drain_1(\drain_1$64 ),
-    .en(en),
+    .drain_0(\drain_0$49 ),
+    .drain_1(\drain_1$52 ),
     .last_in(ends_out[1]),
     .rst(rst),
     .turn_in(payload_out[55:52])
@@ -4627,52 +4744,37 @@ module bitslice_opt3_small_plane(rst, en, write, row_in, slot_in, data_in, addre
     .a_in(payload_out[79:56]),
     .b_in(b_2_0),
     .clk(clk),
-    .drain_0(\drain_0$62 ),
-    .drain_1(\drain_1$65 ),
-    .en(en),
+    .drain_0(\drain_0$50 ),
+    .drain_1(\drain_1$53 ),
     .last_in(ends_out[2]),
     .rst(rst),
     .turn_in(payload_out[83:80])
   );
-  assign drain_1 = { \drain_1$65 , \drain_1$64 , \drain_1$63  };
-  assign drain_0 = { \drain_0$62 , \drain_0$61 , \drain_0$60  };
-  assign \turn_in$59  = payload_out[83:80];
-  assign \a_in$58  = payload_out[79:56];
-  assign \last_in$57  = ends_out[2];
-  assign \b_in$56  = b_2_0;
-  assign \en$55  = en;
-  assign \turn_in$53  = payload_out[55:52];
-  assign \a_in$52  = payload_out[51:28];
-  assign \last_in$51  = ends_out[1];
-  assign \b_in$50  = b_1_0;
-  assign \en$49  = en;
+  assign drain_1 = { \drain_1$53 , \drain_1$52 , \drain_1$51  };
+  assign drain_0 = { \drain_0$50 , \drain_0$49 , \drain_0$48  };
+  assign \turn_in$47  = payload_out[83:80];
+  assign \a_in$46  = payload_out[79:56];
+  assign \last_in$45  = ends_out[2];
+  assign \b_in$44  = b_2_0;
+  assign \turn_in$41  = payload_out[55:52];
+  assign \a_in$40  = payload_out[51:28];
+  assign \last_in$39  = ends_out[1];
+  assign \b_in$38  = b_1_0;
   assign turn_in = payload_out[27:24];
   assign a_in = payload_out[23:0];
   assign last_in = ends_out[0];
   assign b_in = b_0_0;
-  assign \en$43  = en;
-  assign \address$38  = address_in[8:6];
-  assign \data_in$37  = data_in;
-  assign \slot_in$36  = slot_in;
-  assign \row_in$35  = row_in;
-  assign \write$34  = write[2];
-  assign \en$33  = en;
-  assign \address$32  = address_in[5:3];
-  assign \data_in$31  = data_in;
-  assign \slot_in$30  = slot_in;
-  assign \row_in$29  = row_in;
-  assign \write$28  = write[1];
-  assign \en$27  = en;
-  assign \address$26  = address_in[2:0];
-  assign \data_in$25  = data_in;
-  assign \slot_in$24  = slot_in;
-  assign \row_in$23  = row_in;
-  assign \write$22  = write[0];
-  assign \en$21  = en;
+  assign \row$28  = row_in;
+  assign \slot$27  = slot_in;
+  assign \data_in$26  = data_in;
+  assign \slot_in$25  = write_slot;
+  assign \row_in$24  = write_row;
+  assign \write$23  = write;
   assign ends = ends_out;
   assign payload = payload_out;
   assign bank = bank_out;
-  assign address = address_out;
+  assign row = row_out;
+  assign slot = slot_out;
 endmodule
 
 module bitslice_opt3_small_skid_buffer(rst, in_payload, in_valid, out_ready, in_ready, out_payload, out_valid, clk);

@@ -3,39 +3,79 @@
 
 module bitslice_opt4c_small(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a__ready, b__ready, c__payload, c__valid, clk);
   wire \$1 ;
+  wire \$10 ;
   wire \$11 ;
   wire \$13 ;
   wire \$15 ;
+  wire \$16 ;
   wire \$17 ;
+  wire \$18 ;
   wire \$19 ;
   wire \$2 ;
+  wire \$20 ;
   wire \$21 ;
+  wire [3:0] \$22 ;
   wire \$23 ;
   wire \$25 ;
-  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14" *)
-  wire [14:0] \$27 ;
-  (* unused_bits = "0 1 2 3 4 5" *)
-  wire [5:0] \$28 ;
-  (* unused_bits = "0 1 2 3 4 5 6 7 8" *)
-  wire [8:0] \$29 ;
+  wire \$27 ;
+  wire \$28 ;
+  wire \$29 ;
   wire \$3 ;
-  (* unused_bits = "0 1 2" *)
-  wire [2:0] \$30 ;
-  (* unused_bits = "0" *)
+  wire \$30 ;
   wire \$31 ;
-  (* unused_bits = "0" *)
   wire \$32 ;
-  (* unused_bits = "0" *)
   wire \$33 ;
-  (* unused_bits = "0" *)
-  wire \$34 ;
-  wire [71:0] \$35 ;
-  wire [95:0] \$36 ;
-  wire [2:0] \$37 ;
+  wire [3:0] \$34 ;
+  wire \$35 ;
+  wire \$37 ;
+  wire \$39 ;
+  wire \$4 ;
+  wire \$40 ;
+  wire \$41 ;
+  wire \$42 ;
+  wire \$43 ;
+  wire \$44 ;
+  wire \$45 ;
+  wire [3:0] \$46 ;
+  wire \$47 ;
+  wire \$48 ;
+  wire \$49 ;
   wire \$5 ;
+  wire \$50 ;
+  (* unused_bits = "0" *)
+  wire \$51 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8" *)
+  wire [8:0] \$52 ;
+  (* unused_bits = "0 1 2 3 4 5" *)
+  wire [5:0] \$53 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8" *)
+  wire [8:0] \$54 ;
+  (* unused_bits = "0 1 2" *)
+  wire [2:0] \$55 ;
+  (* unused_bits = "0" *)
+  wire \$56 ;
+  (* unused_bits = "0" *)
+  wire \$57 ;
+  (* unused_bits = "0" *)
+  wire \$58 ;
+  (* unused_bits = "0" *)
+  wire \$59 ;
+  wire \$6 ;
+  (* unused_bits = "0" *)
+  wire \$60 ;
+  (* unused_bits = "0" *)
+  wire \$61 ;
+  wire [71:0] \$62 ;
+  wire [95:0] \$63 ;
+  wire \$64 ;
+  wire [2:0] \$65 ;
+  wire [2:0] \$66 ;
+  wire \$67 ;
   wire \$7 ;
+  wire \$8 ;
   wire \$9 ;
-  wire [2:0] \$procmux$466_Y ;
+  wire \$procmux$346_Y ;
+  wire \$procmux$348_Y ;
   input [72:0] a__payload;
   wire [72:0] a__payload;
   wire [71:0] \a__payload.data ;
@@ -54,18 +94,12 @@ module bitslice_opt4c_small(rst, a__payload, a__valid, b__payload, b__valid, c__
   input a__valid;
   wire a__valid;
   reg [71:0] a_held = 72'h000000000000000000;
-  wire [14:0] address_in;
-  wire [14:0] \address_in$109 ;
-  wire [14:0] \address_in$122 ;
-  wire [14:0] \address_in$135 ;
-  wire [14:0] address_out;
-  wire [14:0] \address_out$110 ;
-  wire [14:0] \address_out$123 ;
-  wire [14:0] \address_out$136 ;
+  reg [2:0] ahead = 3'h0;
+  wire [2:0] \ahead$66 ;
   wire [2:0] asks;
-  wire \asks$71 ;
-  wire \asks$72 ;
-  wire \asks$73 ;
+  wire \asks$68 ;
+  wire \asks$69 ;
+  wire \asks$70 ;
   input [96:0] b__payload;
   wire [96:0] b__payload;
   wire [95:0] \b__payload.data ;
@@ -87,22 +121,18 @@ module bitslice_opt4c_small(rst, a__payload, a__valid, b__payload, b__valid, c__
   input b__valid;
   wire b__valid;
   reg [95:0] b_held = 96'h000000000000000000000000;
-  wire [5:0] bank;
-  wire [1:0] \bank$75 ;
-  wire [1:0] \bank$76 ;
-  wire [1:0] \bank$77 ;
-  wire [1:0] bank_in;
-  wire [5:0] \bank_in$111 ;
-  wire [5:0] \bank_in$124 ;
-  wire [5:0] \bank_in$137 ;
-  wire [1:0] \bank_in$43 ;
-  wire [1:0] \bank_in$55 ;
-  wire [5:0] \bank_in$98 ;
-  wire [1:0] bank_out;
-  wire [5:0] \bank_out$112 ;
-  wire [5:0] \bank_out$125 ;
-  wire [5:0] \bank_out$138 ;
-  wire [5:0] \bank_out$99 ;
+  wire [8:0] bank;
+  wire [2:0] \bank$72 ;
+  wire [2:0] \bank$73 ;
+  wire [2:0] \bank$74 ;
+  wire [5:0] bank_in;
+  wire [5:0] \bank_in$108 ;
+  wire [5:0] \bank_in$122 ;
+  wire [5:0] \bank_in$136 ;
+  wire [5:0] bank_out;
+  wire [5:0] \bank_out$109 ;
+  wire [5:0] \bank_out$123 ;
+  wire [5:0] \bank_out$137 ;
   output [96:0] c__payload;
   wire [96:0] c__payload;
   wire [95:0] \c__payload.data ;
@@ -117,299 +147,347 @@ module bitslice_opt4c_small(rst, a__payload, a__valid, b__payload, b__valid, c__
   input clk;
   wire clk;
   wire complete;
-  wire \complete$151 ;
-  wire \complete$168 ;
-  wire \complete$177 ;
+  wire \complete$153 ;
+  wire \complete$170 ;
+  wire \complete$179 ;
   wire [23:0] data_in;
-  wire [23:0] \data_in$108 ;
-  wire [23:0] \data_in$121 ;
-  wire [23:0] \data_in$134 ;
-  wire [23:0] \data_in$45 ;
-  wire [23:0] \data_in$57 ;
-  wire [23:0] \data_in$94 ;
+  wire [23:0] \data_in$105 ;
+  wire [23:0] \data_in$119 ;
+  wire [23:0] \data_in$133 ;
+  wire [23:0] \data_in$43 ;
+  wire [23:0] \data_in$55 ;
+  wire [23:0] \data_in$90 ;
   wire [55:0] drain_0;
-  wire [41:0] \drain_0$153 ;
-  wire [41:0] \drain_0$154 ;
   wire [41:0] \drain_0$155 ;
   wire [41:0] \drain_0$156 ;
-  wire [55:0] \drain_0$169 ;
-  wire [55:0] \drain_0$178 ;
+  wire [41:0] \drain_0$157 ;
+  wire [41:0] \drain_0$158 ;
+  wire [55:0] \drain_0$171 ;
+  wire [55:0] \drain_0$180 ;
   wire [51:0] drain_1;
-  wire [38:0] \drain_1$158 ;
-  wire [38:0] \drain_1$159 ;
   wire [38:0] \drain_1$160 ;
   wire [38:0] \drain_1$161 ;
-  wire [51:0] \drain_1$170 ;
-  wire [51:0] \drain_1$179 ;
-  wire en;
-  wire \en$104 ;
-  wire \en$117 ;
-  wire \en$130 ;
-  wire \en$143 ;
-  wire \en$162 ;
-  wire \en$171 ;
-  wire \en$19 ;
-  wire \en$40 ;
-  wire \en$52 ;
-  wire \en$67 ;
-  wire \en$90 ;
+  wire [38:0] \drain_1$162 ;
+  wire [38:0] \drain_1$163 ;
+  wire [51:0] \drain_1$172 ;
+  wire [51:0] \drain_1$181 ;
   wire [2:0] ends;
-  wire \ends$144 ;
-  wire \ends$145 ;
-  wire \ends$163 ;
-  wire \ends$164 ;
-  wire \ends$172 ;
-  wire \ends$173 ;
+  wire \ends$146 ;
+  wire \ends$147 ;
+  wire \ends$165 ;
+  wire \ends$166 ;
+  wire \ends$174 ;
+  wire \ends$175 ;
   reg [2:0] ends_in = 3'h0;
-  wire [2:0] \ends_in$115 ;
-  wire [2:0] \ends_in$128 ;
-  wire [2:0] \ends_in$141 ;
+  wire [2:0] \ends_in$112 ;
+  wire [2:0] \ends_in$126 ;
+  wire [2:0] \ends_in$140 ;
   wire [2:0] ends_out;
-  wire [2:0] \ends_out$129 ;
-  wire [2:0] \ends_out$142 ;
+  wire [2:0] \ends_out$127 ;
+  wire [2:0] \ends_out$141 ;
   wire [1:0] filled;
-  wire [1:0] \filled$36 ;
-  wire [1:0] \filled$49 ;
-  wire [1:0] \filled$61 ;
+  wire [1:0] \filled$33 ;
+  wire [1:0] \filled$47 ;
+  wire [1:0] \filled$59 ;
   wire first;
-  wire \first$149 ;
-  wire \first$167 ;
-  wire \first$176 ;
+  wire \first$151 ;
+  wire \first$169 ;
+  wire \first$178 ;
+  wire go;
+  wire \go$145 ;
+  wire \go$164 ;
+  wire \go$173 ;
+  reg hold = 1'h0;
+  wire \hold$37 ;
+  wire \hold$49 ;
+  wire \hold$61 ;
   wire [96:0] in_payload;
   wire in_ready;
   wire in_valid;
   wire last;
-  wire \last$185 ;
-  wire [3:0] last_banks;
-  wire [3:0] \last_banks$34 ;
-  wire [3:0] \last_banks$48 ;
-  wire [3:0] \last_banks$60 ;
-  wire [3:0] last_rows;
-  wire [3:0] \last_rows$32 ;
-  wire [3:0] \last_rows$47 ;
-  wire [3:0] \last_rows$59 ;
+  wire \last$187 ;
+  wire [1:0] last_places;
+  wire [1:0] \last_places$31 ;
+  wire [1:0] \last_places$46 ;
+  wire [1:0] \last_places$58 ;
+  wire [5:0] last_rows;
+  wire [5:0] \last_rows$29 ;
+  wire [5:0] \last_rows$45 ;
+  wire [5:0] \last_rows$57 ;
+  wire leaves;
   wire [1:0] loaded;
-  wire [1:0] \loaded$38 ;
-  wire [1:0] \loaded$50 ;
-  wire [1:0] \loaded$62 ;
+  wire [1:0] \loaded$35 ;
+  wire [1:0] \loaded$48 ;
+  wire [1:0] \loaded$60 ;
   wire [96:0] out_payload;
   wire out_ready;
   wire out_valid;
   wire [8:0] payload;
-  wire [2:0] \payload$83 ;
-  wire [2:0] \payload$84 ;
-  wire [2:0] \payload$85 ;
+  wire [2:0] \payload$80 ;
+  wire [2:0] \payload$81 ;
+  wire [2:0] \payload$82 ;
   wire [8:0] payload_in;
-  wire [8:0] \payload_in$113 ;
-  wire [8:0] \payload_in$126 ;
-  wire [8:0] \payload_in$139 ;
+  wire [8:0] \payload_in$110 ;
+  wire [8:0] \payload_in$124 ;
+  wire [8:0] \payload_in$138 ;
   wire [8:0] payload_out;
-  wire [8:0] \payload_out$114 ;
-  wire [8:0] \payload_out$127 ;
-  wire [8:0] \payload_out$140 ;
-  wire [11:0] place;
-  wire [3:0] \place$79 ;
-  wire [3:0] \place$80 ;
-  wire [3:0] \place$81 ;
+  wire [8:0] \payload_out$111 ;
+  wire [8:0] \payload_out$125 ;
+  wire [8:0] \payload_out$139 ;
+  wire place_in;
+  wire \place_in$41 ;
+  wire \place_in$53 ;
+  wire place_out;
   wire [31:0] result;
-  wire [31:0] \result$183 ;
-  wire [31:0] \result$184 ;
+  wire [31:0] \result$185 ;
+  wire [31:0] \result$186 ;
   wire room;
-  wire [1:0] row_in;
-  wire [1:0] \row_in$106 ;
-  wire [1:0] \row_in$119 ;
-  wire [1:0] \row_in$132 ;
-  wire [1:0] \row_in$44 ;
-  wire [1:0] \row_in$56 ;
-  wire [1:0] \row_in$92 ;
-  wire [1:0] row_out;
+  wire [8:0] row;
+  wire [2:0] \row$76 ;
+  wire [2:0] \row$77 ;
+  wire [2:0] \row$78 ;
+  wire [2:0] row_in;
+  wire [8:0] \row_in$100 ;
+  wire [8:0] \row_in$114 ;
+  wire [8:0] \row_in$128 ;
+  wire [8:0] \row_in$142 ;
+  wire [2:0] \row_in$42 ;
+  wire [2:0] \row_in$54 ;
+  wire [2:0] row_out;
+  wire [8:0] \row_out$101 ;
+  wire [8:0] \row_out$115 ;
+  wire [8:0] \row_out$129 ;
+  wire [8:0] \row_out$143 ;
   input rst;
   wire rst;
   wire served;
-  wire [2:0] \served$87 ;
-  wire \served$88 ;
-  wire \served$89 ;
+  wire [2:0] \served$84 ;
+  wire \served$85 ;
+  wire \served$86 ;
   wire slot;
-  wire \slot$69 ;
+  wire \slot$64 ;
   wire slot_in;
-  wire \slot_in$107 ;
+  wire \slot_in$106 ;
   wire \slot_in$120 ;
-  wire \slot_in$133 ;
-  wire \slot_in$42 ;
-  wire \slot_in$54 ;
-  wire \slot_in$93 ;
+  wire \slot_in$134 ;
+  wire \slot_in$40 ;
+  wire \slot_in$52 ;
+  wire \slot_in$92 ;
   wire slot_out;
-  wire [1:0] start;
-  wire [1:0] \start$46 ;
-  wire [1:0] \start$58 ;
-  wire step;
-  wire sync;
-  wire \sync$18 ;
-  wire \sync$39 ;
-  wire \sync$51 ;
-  wire \sync$63 ;
+  wire \slot_out$107 ;
+  wire \slot_out$121 ;
+  wire \slot_out$135 ;
+  wire \slot_out$93 ;
+  wire start;
+  wire \start$44 ;
+  wire \start$56 ;
+  reg sync = 1'h0;
+  wire \sync$16 ;
+  wire \sync$38 ;
+  wire \sync$50 ;
+  wire \sync$62 ;
   wire take;
-  wire \take$15 ;
+  wire \take$13 ;
   wire [3:0] turn;
-  wire [3:0] \turn$147 ;
-  wire [3:0] \turn$165 ;
-  wire [3:0] \turn$166 ;
-  wire [3:0] \turn$174 ;
-  wire [3:0] \turn$175 ;
+  wire [3:0] \turn$149 ;
+  wire [3:0] \turn$167 ;
+  wire [3:0] \turn$168 ;
+  wire [3:0] \turn$176 ;
+  wire [3:0] \turn$177 ;
   wire valid;
   wire waits;
-  wire \waits$65 ;
-  wire \waits$66 ;
+  wire \waits$194 ;
+  wire \waits$195 ;
   wire write;
-  wire [2:0] \write$105 ;
-  wire [2:0] \write$118 ;
-  wire [2:0] \write$131 ;
-  wire \write$21 ;
-  wire \write$41 ;
-  wire \write$53 ;
-  wire [2:0] \write$91 ;
+  wire \write$102 ;
+  wire \write$116 ;
+  wire \write$130 ;
+  wire \write$18 ;
+  wire \write$39 ;
+  wire \write$51 ;
+  wire \write$87 ;
+  wire [2:0] write_row;
+  wire [2:0] \write_row$103 ;
+  wire [2:0] \write_row$117 ;
+  wire [2:0] \write_row$131 ;
+  wire write_slot;
+  wire \write_slot$104 ;
+  wire \write_slot$118 ;
+  wire \write_slot$132 ;
+  assign \$20  = | { \turn$176 [2], \turn$167 [2], turn[2] };
+  assign \$21  = | { \$20 , \$19 , \$18  };
+  assign \$22  = turn & { \$21 , \$17 , \$13 , 1'h0 };
+  assign \$23  = | \$22 ;
+  assign \$25  = | { \turn$176 [0], \turn$167 [0], turn[0] };
+  assign \$27  = | { \turn$176 [0], \turn$167 [0], turn[0] };
+  assign \$28  = | { \turn$176 [1], \turn$167 [1], turn[1] };
+  assign \$29  = | { \$28 , \$27  };
+  assign \$30  = | { \turn$176 [0], \turn$167 [0], turn[0] };
+  assign \$31  = | { \turn$176 [1], \turn$167 [1], turn[1] };
+  assign \$32  = | { \turn$176 [2], \turn$167 [2], turn[2] };
+  assign \$33  = | { \$32 , \$31 , \$30  };
+  assign \$34  = \turn$167  & { \$33 , \$29 , \$25 , 1'h0 };
+  assign \$35  = | \$34 ;
+  assign \$37  = | { \turn$176 [0], \turn$167 [0], turn[0] };
+  assign \$39  = | { \turn$176 [0], \turn$167 [0], turn[0] };
+  assign \$40  = | { \turn$176 [1], \turn$167 [1], turn[1] };
+  assign \$41  = | { \$40 , \$39  };
+  assign \$42  = | { \turn$176 [0], \turn$167 [0], turn[0] };
+  assign \$43  = | { \turn$176 [1], \turn$167 [1], turn[1] };
+  assign \$44  = | { \turn$176 [2], \turn$167 [2], turn[2] };
+  assign \$45  = | { \$44 , \$43 , \$42  };
+  assign \$46  = \turn$176  & { \$45 , \$41 , \$37 , 1'h0 };
+  assign \$47  = | \$46 ;
+  assign \$48  = sync & \complete$153 ;
+  assign \$49  = in_valid & \last$187 ;
+  assign \$50  = \$49  & in_ready;
+  always @(posedge clk)
+    a_held <= \$62 ;
+  always @(posedge clk)
+    b_held <= \$63 ;
+  always @(posedge clk)
+    sync <= \$64 ;
+  always @(posedge clk)
+    ends_in <= \$65 ;
+  always @(posedge clk)
+    ahead <= \$66 ;
+  always @(posedge clk)
+    hold <= \$67 ;
   assign \$1  = a__valid & b__valid;
-  assign \$2  = \$1  & step;
-  assign a__ready = \$2  & room;
+  assign a__ready = \$1  & room;
   assign last = a__payload[72] | b__payload[96];
-  assign sync = & { \waits$66 , \waits$65 , waits };
-  assign \$3  = ! bank_in;
-  assign \write$91 [0] = write & \$3 ;
-  assign \$5  = bank_in == 1'h1;
-  assign \write$91 [1] = write & \$5 ;
-  assign \$7  = bank_in == 2'h2;
-  assign \write$91 [2] = write & \$7 ;
-  assign \$9  = ! bank_in;
-  assign \write$105 [0] = write & \$9 ;
-  assign \$11  = bank_in == 1'h1;
-  assign \write$105 [1] = write & \$11 ;
-  assign \$13  = bank_in == 2'h2;
-  assign \write$105 [2] = write & \$13 ;
-  assign \$15  = ! bank_in;
-  assign \write$118 [0] = write & \$15 ;
-  assign \$17  = bank_in == 1'h1;
-  assign \write$118 [1] = write & \$17 ;
-  assign \$19  = bank_in == 2'h2;
-  assign \write$118 [2] = write & \$19 ;
-  assign \$21  = ! bank_in;
-  assign \write$131 [0] = write & \$21 ;
-  assign \$23  = bank_in == 1'h1;
-  assign \write$131 [1] = write & \$23 ;
-  assign \$25  = bank_in == 2'h2;
-  assign \write$131 [2] = write & \$25 ;
-  assign first = \first$149  & turn[0];
-  assign complete = \complete$151  & turn[3];
-  assign \first$167  = \first$149  & \turn$165 [0];
-  assign \complete$168  = \complete$151  & \turn$165 [3];
-  assign \first$176  = \first$149  & \turn$174 [0];
-  assign \complete$177  = \complete$151  & \turn$174 [3];
-  always @(posedge clk)
-    a_held <= \$35 ;
-  always @(posedge clk)
-    b_held <= \$36 ;
-  always @(posedge clk)
-    ends_in <= \$37 ;
-  assign \$procmux$466_Y  = step ? { \ends$172 , \ends$163 , \ends$144  } : ends_in;
-  assign \$37  = rst ? 3'h0 : \$procmux$466_Y ;
-  assign \$36  = a__ready ? b__payload[95:0] : b_held;
-  assign \$35  = a__ready ? a__payload[71:0] : a_held;
+  assign \$2  = ! place_in;
+  assign \write$87  = write & \$2 ;
+  assign \$3  = ! place_in;
+  assign \write$102  = write & \$3 ;
+  assign \$4  = ! place_in;
+  assign \write$116  = write & \$4 ;
+  assign \$5  = ! place_in;
+  assign \write$130  = write & \$5 ;
+  assign first = \first$151  & turn[0];
+  assign complete = \complete$153  & turn[3];
+  assign \first$169  = \first$151  & \turn$167 [0];
+  assign \complete$170  = \complete$153  & \turn$167 [3];
+  assign \first$178  = \first$151  & \turn$176 [0];
+  assign \complete$179  = \complete$153  & \turn$176 [3];
+  assign \$6  = ~ leaves;
+  assign \$7  = ~ c__valid;
+  assign \$8  = \$6  | \$7 ;
+  assign go = \$8  | c__ready;
+  assign \$9  = & { \waits$195 , \waits$194 , waits };
+  assign \$10  = ~ sync;
+  assign \$11  = \$9  & \$10 ;
+  assign \$13  = | { \turn$176 [0], \turn$167 [0], turn[0] };
+  assign \$15  = | { \turn$176 [0], \turn$167 [0], turn[0] };
+  assign \$16  = | { \turn$176 [1], \turn$167 [1], turn[1] };
+  assign \$17  = | { \$16 , \$15  };
+  assign \$18  = | { \turn$176 [0], \turn$167 [0], turn[0] };
+  assign \$19  = | { \turn$176 [1], \turn$167 [1], turn[1] };
+  assign \$procmux$346_Y  = \$50  ? 1'h0 : hold;
+  assign \$procmux$348_Y  = \$48  ? 1'h1 : \$procmux$346_Y ;
+  assign \$67  = rst ? 1'h0 : \$procmux$348_Y ;
+  assign \$66  = rst ? 3'h0 : { \$47 , \$35 , \$23  };
+  assign \$65  = rst ? 3'h0 : { \ends$174 , \ends$165 , \ends$146  };
+  assign \$64  = rst ? 1'h0 : \$11 ;
+  assign \$63  = a__ready ? b__payload[95:0] : b_held;
+  assign \$62  = a__ready ? a__payload[71:0] : a_held;
   bitslice_opt4c_small_arbiter arbiter_0 (
-    .address_out(address_in),
-    .asks({ \asks$73 , \asks$72 , \asks$71  }),
-    .bank({ \bank$77 , \bank$76 , \bank$75  }),
-    .bank_out(\bank_in$98 ),
+    .ahead(ahead),
+    .asks({ \asks$70 , \asks$69 , \asks$68  }),
+    .bank({ \bank$74 , \bank$73 , \bank$72  }),
+    .bank_out(bank_in),
     .clk(clk),
-    .en(step),
-    .payload({ \payload$85 , \payload$84 , \payload$83  }),
+    .payload({ \payload$82 , \payload$81 , \payload$80  }),
     .payload_out(payload_in),
-    .place({ \place$81 , \place$80 , \place$79  }),
+    .row({ \row$78 , \row$77 , \row$76  }),
+    .row_out(\row_in$100 ),
     .rst(rst),
-    .served(\served$87 ),
-    .slot(slot)
+    .served(\served$84 ),
+    .slot(slot),
+    .slot_out(\slot_in$92 )
   );
   bitslice_opt4c_small_digits digits_0 (
-    .asks(\asks$71 ),
-    .bank(\bank$75 ),
-    .bank_in(bank_in),
+    .asks(\asks$68 ),
+    .bank(\bank$72 ),
     .clk(clk),
     .data_in(a_held[23:0]),
-    .en(step),
-    .ends(\ends$144 ),
+    .ends(\ends$146 ),
     .filled(filled),
-    .last_banks(last_banks),
+    .hold(hold),
+    .last_places(last_places),
     .last_rows(last_rows),
     .loaded(loaded),
-    .payload(\payload$83 ),
-    .place(\place$79 ),
+    .payload(\payload$80 ),
+    .place_in(place_in),
+    .row(\row$76 ),
     .row_in(row_in),
     .rst(rst),
-    .served(\served$87 [0]),
+    .served(\served$84 [0]),
     .slot_in(slot_in),
-    .start(2'h0),
+    .start(1'h0),
     .sync(sync),
     .turn(turn),
     .waits(waits),
     .write(write)
   );
   bitslice_opt4c_small_digits digits_1 (
-    .asks(\asks$72 ),
-    .bank(\bank$76 ),
-    .bank_in(bank_in),
+    .asks(\asks$69 ),
+    .bank(\bank$73 ),
     .clk(clk),
     .data_in(a_held[47:24]),
-    .en(step),
-    .ends(\ends$163 ),
+    .ends(\ends$165 ),
     .filled(filled),
-    .last_banks(last_banks),
+    .hold(hold),
+    .last_places(last_places),
     .last_rows(last_rows),
     .loaded(loaded),
-    .payload(\payload$84 ),
-    .place(\place$80 ),
+    .payload(\payload$81 ),
+    .place_in(place_in),
+    .row(\row$77 ),
     .row_in(row_in),
     .rst(rst),
-    .served(\served$87 [1]),
+    .served(\served$84 [1]),
     .slot_in(slot_in),
-    .start(2'h1),
+    .start(1'h0),
     .sync(sync),
-    .turn(\turn$165 ),
-    .waits(\waits$65 ),
+    .turn(\turn$167 ),
+    .waits(\waits$194 ),
     .write(write)
   );
   bitslice_opt4c_small_digits digits_2 (
-    .asks(\asks$73 ),
-    .bank(\bank$77 ),
-    .bank_in(bank_in),
+    .asks(\asks$70 ),
+    .bank(\bank$74 ),
     .clk(clk),
     .data_in(a_held[71:48]),
-    .en(step),
-    .ends(\ends$172 ),
+    .ends(\ends$174 ),
     .filled(filled),
-    .last_banks(last_banks),
+    .hold(hold),
+    .last_places(last_places),
     .last_rows(last_rows),
     .loaded(loaded),
-    .payload(\payload$85 ),
-    .place(\place$81 ),
+    .payload(\payload$82 ),
+    .place_in(place_in),
+    .row(\row$78 ),
     .row_in(row_in),
     .rst(rst),
-    .served(\served$87 [2]),
+    .served(\served$84 [2]),
     .slot_in(slot_in),
-    .start(2'h2),
+    .start(1'h0),
     .sync(sync),
-    .turn(\turn$174 ),
-    .waits(\waits$66 ),
+    .turn(\turn$176 ),
+    .waits(\waits$195 ),
     .write(write)
   );
   bitslice_opt4c_small_loader loader (
-    .bank_out(bank_in),
     .clk(clk),
-    .complete(\complete$151 ),
-    .en(step),
+    .complete(\complete$153 ),
     .filled(filled),
-    .first(\first$149 ),
+    .first(\first$151 ),
     .last(last),
-    .last_banks(last_banks),
+    .last_places(last_places),
     .last_rows(last_rows),
     .loaded(loaded),
+    .place_out(place_in),
     .room(room),
     .row_out(row_in),
     .rst(rst),
@@ -422,12 +500,13 @@ module bitslice_opt4c_small(rst, a__payload, a__valid, b__payload, b__valid, c__
   bitslice_opt4c_small_merge merge_0 (
     .clk(clk),
     .complete(complete),
-    .drain_0({ \drain_0$156 [13:0], \drain_0$155 [13:0], \drain_0$154 [13:0], \drain_0$153 [13:0] }),
-    .drain_1({ \drain_1$161 [12:0], \drain_1$160 [12:0], \drain_1$159 [12:0], \drain_1$158 [12:0] }),
-    .en(step),
-    .ends(\ends$144 ),
+    .drain_0({ \drain_0$158 [13:0], \drain_0$157 [13:0], \drain_0$156 [13:0], \drain_0$155 [13:0] }),
+    .drain_1({ \drain_1$163 [12:0], \drain_1$162 [12:0], \drain_1$161 [12:0], \drain_1$160 [12:0] }),
+    .ends(\ends$146 ),
     .first(first),
-    .last(\last$185 ),
+    .go(go),
+    .last(\last$187 ),
+    .leaves(leaves),
     .result(result),
     .rst(rst),
     .turn(turn),
@@ -435,118 +514,131 @@ module bitslice_opt4c_small(rst, a__payload, a__valid, b__payload, b__valid, c__
   );
   bitslice_opt4c_small_merge merge_1 (
     .clk(clk),
-    .complete(\complete$168 ),
-    .drain_0({ \drain_0$156 [27:14], \drain_0$155 [27:14], \drain_0$154 [27:14], \drain_0$153 [27:14] }),
-    .drain_1({ \drain_1$161 [25:13], \drain_1$160 [25:13], \drain_1$159 [25:13], \drain_1$158 [25:13] }),
-    .en(step),
-    .ends(\ends$163 ),
-    .first(\first$167 ),
-    .last(\$32 ),
-    .result(\result$183 ),
+    .complete(\complete$170 ),
+    .drain_0({ \drain_0$158 [27:14], \drain_0$157 [27:14], \drain_0$156 [27:14], \drain_0$155 [27:14] }),
+    .drain_1({ \drain_1$163 [25:13], \drain_1$162 [25:13], \drain_1$161 [25:13], \drain_1$160 [25:13] }),
+    .ends(\ends$165 ),
+    .first(\first$169 ),
+    .go(go),
+    .last(\$58 ),
+    .leaves(\$56 ),
+    .result(\result$185 ),
     .rst(rst),
-    .turn(\turn$165 ),
-    .valid(\$31 )
+    .turn(\turn$167 ),
+    .valid(\$57 )
   );
   bitslice_opt4c_small_merge merge_2 (
     .clk(clk),
-    .complete(\complete$177 ),
-    .drain_0({ \drain_0$156 [41:28], \drain_0$155 [41:28], \drain_0$154 [41:28], \drain_0$153 [41:28] }),
-    .drain_1({ \drain_1$161 [38:26], \drain_1$160 [38:26], \drain_1$159 [38:26], \drain_1$158 [38:26] }),
-    .en(step),
-    .ends(\ends$172 ),
-    .first(\first$176 ),
-    .last(\$34 ),
-    .result(\result$184 ),
+    .complete(\complete$179 ),
+    .drain_0({ \drain_0$158 [41:28], \drain_0$157 [41:28], \drain_0$156 [41:28], \drain_0$155 [41:28] }),
+    .drain_1({ \drain_1$163 [38:26], \drain_1$162 [38:26], \drain_1$161 [38:26], \drain_1$160 [38:26] }),
+    .ends(\ends$174 ),
+    .first(\first$178 ),
+    .go(go),
+    .last(\$61 ),
+    .leaves(\$59 ),
+    .result(\result$186 ),
     .rst(rst),
-    .turn(\turn$174 ),
-    .valid(\$33 )
+    .turn(\turn$176 ),
+    .valid(\$60 )
   );
   bitslice_opt4c_small_plane plane_0 (
-    .address_in(address_in),
-    .address_out(\address_in$109 ),
-    .bank_in(\bank_in$98 ),
-    .bank_out(\bank_in$111 ),
+    .bank_in(bank_in),
+    .bank_out(\bank_in$108 ),
     .clk(clk),
     .data_in(b_held[23:0]),
-    .drain_0(\drain_0$153 ),
-    .drain_1(\drain_1$158 ),
-    .en(step),
-    .ends_in(ends_in),
-    .ends_out(\ends_in$115 ),
-    .payload_in(payload_in),
-    .payload_out(\payload_in$113 ),
-    .row_in(row_in),
-    .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$91 )
-  );
-  bitslice_opt4c_small_plane plane_1 (
-    .address_in(\address_in$109 ),
-    .address_out(\address_in$122 ),
-    .bank_in(\bank_in$111 ),
-    .bank_out(\bank_in$124 ),
-    .clk(clk),
-    .data_in(b_held[47:24]),
-    .drain_0(\drain_0$154 ),
-    .drain_1(\drain_1$159 ),
-    .en(step),
-    .ends_in(\ends_in$115 ),
-    .ends_out(\ends_in$128 ),
-    .payload_in(\payload_in$113 ),
-    .payload_out(\payload_in$126 ),
-    .row_in(row_in),
-    .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$105 )
-  );
-  bitslice_opt4c_small_plane plane_2 (
-    .address_in(\address_in$122 ),
-    .address_out(\address_in$135 ),
-    .bank_in(\bank_in$124 ),
-    .bank_out(\bank_in$137 ),
-    .clk(clk),
-    .data_in(b_held[71:48]),
     .drain_0(\drain_0$155 ),
     .drain_1(\drain_1$160 ),
-    .en(step),
-    .ends_in(\ends_in$128 ),
-    .ends_out(\ends_in$141 ),
-    .payload_in(\payload_in$126 ),
-    .payload_out(\payload_in$139 ),
-    .row_in(row_in),
+    .ends_in(ends_in),
+    .ends_out(\ends_in$112 ),
+    .payload_in(payload_in),
+    .payload_out(\payload_in$110 ),
+    .row_in(\row_in$100 ),
+    .row_out(\row_in$114 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$118 )
+    .slot_in(\slot_in$92 ),
+    .slot_out(\slot_in$106 ),
+    .write(\write$87 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
-  bitslice_opt4c_small_plane plane_3 (
-    .address_in(\address_in$135 ),
-    .address_out(\$27 ),
-    .bank_in(\bank_in$137 ),
-    .bank_out(\$28 ),
+  bitslice_opt4c_small_plane plane_1 (
+    .bank_in(\bank_in$108 ),
+    .bank_out(\bank_in$122 ),
     .clk(clk),
-    .data_in(b_held[95:72]),
+    .data_in(b_held[47:24]),
     .drain_0(\drain_0$156 ),
     .drain_1(\drain_1$161 ),
-    .en(step),
-    .ends_in(\ends_in$141 ),
-    .ends_out(\$30 ),
-    .payload_in(\payload_in$139 ),
-    .payload_out(\$29 ),
-    .row_in(row_in),
+    .ends_in(\ends_in$112 ),
+    .ends_out(\ends_in$126 ),
+    .payload_in(\payload_in$110 ),
+    .payload_out(\payload_in$124 ),
+    .row_in(\row_in$114 ),
+    .row_out(\row_in$128 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$131 )
+    .slot_in(\slot_in$106 ),
+    .slot_out(\slot_in$120 ),
+    .write(\write$102 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
+  );
+  bitslice_opt4c_small_plane plane_2 (
+    .bank_in(\bank_in$122 ),
+    .bank_out(\bank_in$136 ),
+    .clk(clk),
+    .data_in(b_held[71:48]),
+    .drain_0(\drain_0$157 ),
+    .drain_1(\drain_1$162 ),
+    .ends_in(\ends_in$126 ),
+    .ends_out(\ends_in$140 ),
+    .payload_in(\payload_in$124 ),
+    .payload_out(\payload_in$138 ),
+    .row_in(\row_in$128 ),
+    .row_out(\row_in$142 ),
+    .rst(rst),
+    .slot_in(\slot_in$120 ),
+    .slot_out(\slot_in$134 ),
+    .write(\write$116 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
+  );
+  bitslice_opt4c_small_plane plane_3 (
+    .bank_in(\bank_in$136 ),
+    .bank_out(\$53 ),
+    .clk(clk),
+    .data_in(b_held[95:72]),
+    .drain_0(\drain_0$158 ),
+    .drain_1(\drain_1$163 ),
+    .ends_in(\ends_in$140 ),
+    .ends_out(\$55 ),
+    .payload_in(\payload_in$138 ),
+    .payload_out(\$54 ),
+    .row_in(\row_in$142 ),
+    .row_out(\$52 ),
+    .rst(rst),
+    .slot_in(\slot_in$134 ),
+    .slot_out(\$51 ),
+    .write(\write$130 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   bitslice_opt4c_small_skid_buffer skid (
     .clk(clk),
-    .in_payload({ \last$185 , \result$184 , \result$183 , result }),
-    .in_ready(step),
+    .in_payload({ \last$187 , \result$186 , \result$185 , result }),
+    .in_ready(in_ready),
     .in_valid(in_valid),
     .out_payload(c__payload),
     .out_ready(c__ready),
     .out_valid(c__valid),
     .rst(rst)
   );
+  assign \c__payload.data  = c__payload[95:0];
+  assign \b__payload.last  = b__payload[96];
+  assign \b__payload.data[11]  = b__payload[95:88];
+  assign \b__payload.data[10]  = b__payload[87:80];
+  assign \b__payload.data[9]  = b__payload[79:72];
+  assign \b__payload.data[8]  = b__payload[71:64];
+  assign \b__payload.data[7]  = b__payload[63:56];
   assign \b__payload.data[6]  = b__payload[55:48];
   assign \b__payload.data[5]  = b__payload[47:40];
   assign \b__payload.data[4]  = b__payload[39:32];
@@ -566,119 +658,110 @@ module bitslice_opt4c_small(rst, a__payload, a__valid, b__payload, b__valid, c__
   assign \a__payload.data[1]  = a__payload[15:8];
   assign \a__payload.data[0]  = a__payload[7:0];
   assign \a__payload.data  = a__payload[71:0];
-  assign \c__payload.data[0]  = c__payload[31:0];
-  assign \c__payload.data[1]  = c__payload[63:32];
-  assign \c__payload.data[2]  = c__payload[95:64];
   assign \c__payload.last  = c__payload[96];
-  assign \c__payload.data  = c__payload[95:0];
-  assign \b__payload.last  = b__payload[96];
-  assign \b__payload.data[11]  = b__payload[95:88];
-  assign \b__payload.data[10]  = b__payload[87:80];
-  assign \b__payload.data[9]  = b__payload[79:72];
-  assign \b__payload.data[8]  = b__payload[71:64];
-  assign \b__payload.data[7]  = b__payload[63:56];
+  assign \c__payload.data[2]  = c__payload[95:64];
+  assign \c__payload.data[1]  = c__payload[63:32];
+  assign \c__payload.data[0]  = c__payload[31:0];
   assign b__ready = a__ready;
   assign out_ready = c__ready;
   assign out_valid = c__valid;
   assign out_payload = c__payload;
   assign valid = in_valid;
-  assign in_payload = { \last$185 , \result$184 , \result$183 , result };
-  assign in_ready = step;
-  assign \drain_1$179  = { \drain_1$161 [38:26], \drain_1$160 [38:26], \drain_1$159 [38:26], \drain_1$158 [38:26] };
-  assign \drain_0$178  = { \drain_0$156 [41:28], \drain_0$155 [41:28], \drain_0$154 [41:28], \drain_0$153 [41:28] };
-  assign \turn$175  = \turn$174 ;
-  assign \ends$173  = \ends$172 ;
-  assign \en$171  = step;
-  assign \drain_1$170  = { \drain_1$161 [25:13], \drain_1$160 [25:13], \drain_1$159 [25:13], \drain_1$158 [25:13] };
-  assign \drain_0$169  = { \drain_0$156 [27:14], \drain_0$155 [27:14], \drain_0$154 [27:14], \drain_0$153 [27:14] };
-  assign \turn$166  = \turn$165 ;
-  assign \ends$164  = \ends$163 ;
-  assign \en$162  = step;
-  assign drain_1 = { \drain_1$161 [12:0], \drain_1$160 [12:0], \drain_1$159 [12:0], \drain_1$158 [12:0] };
-  assign drain_0 = { \drain_0$156 [13:0], \drain_0$155 [13:0], \drain_0$154 [13:0], \drain_0$153 [13:0] };
-  assign \turn$147  = turn;
-  assign \ends$145  = \ends$144 ;
-  assign \en$143  = step;
-  assign \ends_out$142  = \ends_in$141 ;
-  assign \payload_out$140  = \payload_in$139 ;
-  assign \bank_out$138  = \bank_in$137 ;
-  assign \address_out$136  = \address_in$135 ;
-  assign \data_in$134  = b_held[95:72];
-  assign \slot_in$133  = slot_in;
-  assign \row_in$132  = row_in;
-  assign \en$130  = step;
-  assign \ends_out$129  = \ends_in$128 ;
-  assign \payload_out$127  = \payload_in$126 ;
-  assign \bank_out$125  = \bank_in$124 ;
-  assign \address_out$123  = \address_in$122 ;
-  assign \data_in$121  = b_held[71:48];
-  assign \slot_in$120  = slot_in;
-  assign \row_in$119  = row_in;
-  assign \en$117  = step;
-  assign ends_out = \ends_in$115 ;
-  assign \payload_out$114  = \payload_in$113 ;
-  assign \bank_out$112  = \bank_in$111 ;
-  assign \address_out$110  = \address_in$109 ;
-  assign \data_in$108  = b_held[47:24];
-  assign \slot_in$107  = slot_in;
-  assign \row_in$106  = row_in;
-  assign \en$104  = step;
+  assign in_payload = { \last$187 , \result$186 , \result$185 , result };
+  assign \drain_1$181  = { \drain_1$163 [38:26], \drain_1$162 [38:26], \drain_1$161 [38:26], \drain_1$160 [38:26] };
+  assign \drain_0$180  = { \drain_0$158 [41:28], \drain_0$157 [41:28], \drain_0$156 [41:28], \drain_0$155 [41:28] };
+  assign \turn$177  = \turn$176 ;
+  assign \ends$175  = \ends$174 ;
+  assign \go$173  = go;
+  assign \drain_1$172  = { \drain_1$163 [25:13], \drain_1$162 [25:13], \drain_1$161 [25:13], \drain_1$160 [25:13] };
+  assign \drain_0$171  = { \drain_0$158 [27:14], \drain_0$157 [27:14], \drain_0$156 [27:14], \drain_0$155 [27:14] };
+  assign \turn$168  = \turn$167 ;
+  assign \ends$166  = \ends$165 ;
+  assign \go$164  = go;
+  assign drain_1 = { \drain_1$163 [12:0], \drain_1$162 [12:0], \drain_1$161 [12:0], \drain_1$160 [12:0] };
+  assign drain_0 = { \drain_0$158 [13:0], \drain_0$157 [13:0], \drain_0$156 [13:0], \drain_0$155 [13:0] };
+  assign \turn$149  = turn;
+  assign \ends$147  = \ends$146 ;
+  assign \go$145  = go;
+  assign \row_out$143  = \row_in$142 ;
+  assign \ends_out$141  = \ends_in$140 ;
+  assign \payload_out$139  = \payload_in$138 ;
+  assign \bank_out$137  = \bank_in$136 ;
+  assign \slot_out$135  = \slot_in$134 ;
+  assign \data_in$133  = b_held[95:72];
+  assign \write_slot$132  = slot_in;
+  assign \write_row$131  = row_in;
+  assign \row_out$129  = \row_in$128 ;
+  assign \ends_out$127  = \ends_in$126 ;
+  assign \payload_out$125  = \payload_in$124 ;
+  assign \bank_out$123  = \bank_in$122 ;
+  assign \slot_out$121  = \slot_in$120 ;
+  assign \data_in$119  = b_held[71:48];
+  assign \write_slot$118  = slot_in;
+  assign \write_row$117  = row_in;
+  assign \row_out$115  = \row_in$114 ;
+  assign ends_out = \ends_in$112 ;
+  assign \payload_out$111  = \payload_in$110 ;
+  assign \bank_out$109  = \bank_in$108 ;
+  assign \slot_out$107  = \slot_in$106 ;
+  assign \data_in$105  = b_held[47:24];
+  assign \write_slot$104  = slot_in;
+  assign \write_row$103  = row_in;
+  assign \row_out$101  = \row_in$100 ;
   assign ends = ends_in;
   assign payload_out = payload_in;
-  assign \bank_out$99  = \bank_in$98 ;
-  assign address_out = address_in;
-  assign \data_in$94  = b_held[23:0];
-  assign \slot_in$93  = slot_in;
-  assign \row_in$92  = row_in;
-  assign \en$90  = step;
-  assign \served$89  = \served$87 [2];
-  assign \served$88  = \served$87 [1];
-  assign served = \served$87 [0];
-  assign payload = { \payload$85 , \payload$84 , \payload$83  };
-  assign place = { \place$81 , \place$80 , \place$79  };
-  assign bank = { \bank$77 , \bank$76 , \bank$75  };
-  assign asks = { \asks$73 , \asks$72 , \asks$71  };
-  assign \slot$69  = slot;
-  assign \en$67  = step;
-  assign \sync$63  = sync;
-  assign \loaded$62  = loaded;
-  assign \filled$61  = filled;
-  assign \last_banks$60  = last_banks;
-  assign \last_rows$59  = last_rows;
-  assign \start$58  = 2'h2;
-  assign \data_in$57  = a_held[71:48];
-  assign \row_in$56  = row_in;
-  assign \bank_in$55  = bank_in;
-  assign \slot_in$54  = slot_in;
-  assign \write$53  = write;
-  assign \en$52  = step;
-  assign \sync$51  = sync;
-  assign \loaded$50  = loaded;
-  assign \filled$49  = filled;
-  assign \last_banks$48  = last_banks;
-  assign \last_rows$47  = last_rows;
-  assign \start$46  = 2'h1;
-  assign \data_in$45  = a_held[47:24];
-  assign \row_in$44  = row_in;
-  assign \bank_in$43  = bank_in;
-  assign \slot_in$42  = slot_in;
-  assign \write$41  = write;
-  assign \en$40  = step;
-  assign \sync$39  = sync;
-  assign \loaded$38  = loaded;
-  assign \filled$36  = filled;
-  assign \last_banks$34  = last_banks;
-  assign \last_rows$32  = last_rows;
-  assign start = 2'h0;
+  assign bank_out = bank_in;
+  assign \slot_out$93  = \slot_in$92 ;
+  assign \data_in$90  = b_held[23:0];
+  assign write_slot = slot_in;
+  assign write_row = row_in;
+  assign \served$86  = \served$84 [2];
+  assign \served$85  = \served$84 [1];
+  assign served = \served$84 [0];
+  assign payload = { \payload$82 , \payload$81 , \payload$80  };
+  assign row = { \row$78 , \row$77 , \row$76  };
+  assign bank = { \bank$74 , \bank$73 , \bank$72  };
+  assign asks = { \asks$70 , \asks$69 , \asks$68  };
+  assign \ahead$66  = ahead;
+  assign \slot$64  = slot;
+  assign \sync$62  = sync;
+  assign \hold$61  = hold;
+  assign \loaded$60  = loaded;
+  assign \filled$59  = filled;
+  assign \last_places$58  = last_places;
+  assign \last_rows$57  = last_rows;
+  assign \start$56  = 1'h0;
+  assign \data_in$55  = a_held[71:48];
+  assign \row_in$54  = row_in;
+  assign \place_in$53  = place_in;
+  assign \slot_in$52  = slot_in;
+  assign \write$51  = write;
+  assign \sync$50  = sync;
+  assign \hold$49  = hold;
+  assign \loaded$48  = loaded;
+  assign \filled$47  = filled;
+  assign \last_places$46  = last_places;
+  assign \last_rows$45  = last_rows;
+  assign \start$44  = 1'h0;
+  assign \data_in$43  = a_held[47:24];
+  assign \row_in$42  = row_in;
+  assign \place_in$41  = place_in;
+  assign \slot_in$40  = slot_in;
+  assign \write$39  = write;
+  assign \sync$38  = sync;
+  assign \hold$37  = hold;
+  assign \loaded$35  = loaded;
+  assign \filled$33  = filled;
+  assign \last_places$31  = last_places;
+  assign \last_rows$29  = last_rows;
+  assign start = 1'h0;
   assign data_in = a_held[23:0];
   assign row_out = row_in;
-  assign bank_out = bank_in;
+  assign place_out = place_in;
   assign slot_out = slot_in;
-  assign \write$21  = write;
-  assign \en$19  = step;
-  assign \sync$18  = sync;
-  assign \take$15  = a__ready;
-  assign en = step;
+  assign \write$18  = write;
+  assign \sync$16  = sync;
+  assign \take$13  = a__ready;
   assign take = a__ready;
 endmodule
 
@@ -1425,206 +1508,734 @@ module bitslice_opt4c_small_accumulation_column(rst, en, read, word, first, stor
   assign \$signature__en  = en;
 endmodule
 
-module bitslice_opt4c_small_arbiter(rst, en, asks, bank, place, payload, slot, served, address_out, bank_out, payload_out, clk);
+module bitslice_opt4c_small_arbiter(rst, asks, bank, row, payload, ahead, slot, served, row_out, slot_out, bank_out, payload_out, clk);
   wire \$1 ;
-  wire [2:0] \$10 ;
-  wire \$11 ;
+  wire \$10 ;
+  wire \$100 ;
+  wire \$101 ;
+  wire \$102 ;
+  wire \$103 ;
+  wire \$104 ;
+  wire \$105 ;
+  wire \$12 ;
+  wire [1:0] \$127 ;
+  wire [1:0] \$129 ;
   wire \$13 ;
+  wire [1:0] \$130 ;
+  wire [1:0] \$131 ;
+  wire [1:0] \$132 ;
+  wire [1:0] \$133 ;
+  wire \$135 ;
+  wire \$136 ;
+  wire \$137 ;
+  wire \$138 ;
+  wire \$139 ;
+  wire \$14 ;
+  wire \$140 ;
+  wire \$141 ;
+  wire \$142 ;
+  wire \$143 ;
+  wire \$144 ;
+  wire \$146 ;
+  wire \$147 ;
+  wire \$148 ;
+  wire \$149 ;
   wire \$15 ;
-  wire [2:0] \$20 ;
+  wire \$150 ;
+  wire \$151 ;
+  wire \$152 ;
+  wire \$153 ;
+  wire \$154 ;
+  wire \$155 ;
+  wire \$157 ;
+  wire \$158 ;
+  wire \$159 ;
+  wire \$16 ;
+  wire \$160 ;
+  wire \$161 ;
+  wire \$162 ;
+  wire \$163 ;
+  wire \$164 ;
+  wire \$165 ;
+  wire \$166 ;
+  wire \$17 ;
+  wire \$18 ;
+  wire [1:0] \$182 ;
+  wire [1:0] \$184 ;
+  wire [1:0] \$185 ;
+  wire [1:0] \$186 ;
+  wire [1:0] \$187 ;
+  wire [1:0] \$188 ;
+  wire \$19 ;
+  wire \$190 ;
+  wire \$191 ;
+  wire \$192 ;
+  wire \$193 ;
+  wire \$194 ;
+  wire \$195 ;
+  wire \$196 ;
+  wire \$197 ;
+  wire \$198 ;
+  wire \$199 ;
+  wire \$2 ;
+  wire \$20 ;
+  wire \$200 ;
+  wire \$201 ;
+  wire \$202 ;
+  wire \$203 ;
+  wire \$204 ;
+  wire \$205 ;
+  wire \$207 ;
+  wire \$208 ;
+  wire \$209 ;
   wire \$21 ;
+  wire \$210 ;
+  wire \$211 ;
+  wire \$212 ;
+  wire \$213 ;
+  wire \$214 ;
+  wire \$215 ;
+  wire \$216 ;
+  wire \$217 ;
+  wire \$218 ;
+  wire \$219 ;
+  wire \$220 ;
+  wire \$221 ;
+  wire \$222 ;
+  wire \$224 ;
+  wire \$225 ;
+  wire \$226 ;
+  wire \$227 ;
+  wire \$228 ;
+  wire \$229 ;
   wire \$23 ;
+  wire \$230 ;
+  wire \$231 ;
+  wire \$232 ;
+  wire \$233 ;
+  wire \$234 ;
+  wire \$235 ;
+  wire \$236 ;
+  wire \$237 ;
+  wire \$238 ;
+  wire \$239 ;
+  wire \$24 ;
   wire \$25 ;
+  wire \$26 ;
+  wire [1:0] \$261 ;
+  wire [1:0] \$263 ;
+  wire [1:0] \$264 ;
+  wire [1:0] \$265 ;
+  wire [1:0] \$266 ;
+  wire [1:0] \$267 ;
+  wire \$269 ;
+  wire \$27 ;
+  wire \$270 ;
+  wire \$271 ;
+  wire \$272 ;
+  wire \$273 ;
+  wire \$274 ;
+  wire \$275 ;
+  wire \$276 ;
+  wire \$277 ;
+  wire \$278 ;
+  wire \$28 ;
+  wire \$280 ;
+  wire \$281 ;
+  wire \$282 ;
+  wire \$283 ;
+  wire \$284 ;
+  wire \$285 ;
+  wire \$286 ;
+  wire \$287 ;
+  wire \$288 ;
+  wire \$289 ;
+  wire \$29 ;
+  wire \$291 ;
+  wire \$292 ;
+  wire \$293 ;
+  wire \$294 ;
+  wire \$295 ;
+  wire \$296 ;
+  wire \$297 ;
+  wire \$298 ;
+  wire \$299 ;
   wire \$3 ;
-  wire [2:0] \$30 ;
-  wire [3:0] \$34 ;
-  wire [3:0] \$35 ;
-  wire [3:0] \$36 ;
-  wire [3:0] \$37 ;
-  wire [3:0] \$38 ;
-  wire [3:0] \$39 ;
-  wire [3:0] \$40 ;
-  wire [3:0] \$41 ;
-  wire [3:0] \$42 ;
-  wire [3:0] \$43 ;
-  wire [3:0] \$44 ;
-  wire [3:0] \$45 ;
-  wire [3:0] \$46 ;
-  wire [3:0] \$47 ;
-  wire [3:0] \$48 ;
-  wire [2:0] \$49 ;
+  wire \$30 ;
+  wire \$300 ;
+  wire \$31 ;
+  wire [1:0] \$316 ;
+  wire [1:0] \$318 ;
+  wire [1:0] \$319 ;
+  wire \$32 ;
+  wire [1:0] \$320 ;
+  wire [1:0] \$321 ;
+  wire [1:0] \$322 ;
+  wire \$324 ;
+  wire \$325 ;
+  wire \$326 ;
+  wire \$327 ;
+  wire \$328 ;
+  wire \$329 ;
+  wire \$330 ;
+  wire \$331 ;
+  wire \$332 ;
+  wire \$333 ;
+  wire \$334 ;
+  wire \$335 ;
+  wire \$336 ;
+  wire \$337 ;
+  wire \$338 ;
+  wire \$339 ;
+  wire \$341 ;
+  wire \$342 ;
+  wire \$343 ;
+  wire \$344 ;
+  wire \$345 ;
+  wire \$346 ;
+  wire \$347 ;
+  wire \$348 ;
+  wire \$349 ;
+  wire \$350 ;
+  wire \$351 ;
+  wire \$352 ;
+  wire \$353 ;
+  wire \$354 ;
+  wire \$355 ;
+  wire \$356 ;
+  wire \$358 ;
+  wire \$359 ;
+  wire \$360 ;
+  wire \$361 ;
+  wire \$362 ;
+  wire \$363 ;
+  wire \$364 ;
+  wire \$365 ;
+  wire \$366 ;
+  wire \$367 ;
+  wire \$368 ;
+  wire \$369 ;
+  wire \$370 ;
+  wire \$371 ;
+  wire \$372 ;
+  wire \$373 ;
+  wire [1:0] \$395 ;
+  wire [1:0] \$397 ;
+  wire [1:0] \$398 ;
+  wire [1:0] \$399 ;
+  wire \$4 ;
+  wire [1:0] \$400 ;
+  wire [1:0] \$401 ;
+  wire [2:0] \$403 ;
+  wire [2:0] \$404 ;
+  wire [2:0] \$405 ;
+  wire [2:0] \$406 ;
+  wire [2:0] \$407 ;
+  wire \$408 ;
+  wire [2:0] \$410 ;
+  wire [2:0] \$411 ;
+  wire [2:0] \$412 ;
+  wire [2:0] \$413 ;
+  wire [2:0] \$414 ;
+  wire \$415 ;
+  wire [2:0] \$417 ;
+  wire [2:0] \$418 ;
+  wire [2:0] \$419 ;
+  wire [2:0] \$420 ;
+  wire [2:0] \$421 ;
+  wire \$422 ;
+  wire [2:0] \$430 ;
+  wire [2:0] \$431 ;
+  wire [2:0] \$432 ;
+  wire [8:0] \$433 ;
+  wire [1:0] \$48 ;
   wire \$5 ;
-  wire [2:0] \$50 ;
-  wire [2:0] \$51 ;
-  wire [14:0] \$52 ;
-  wire [5:0] \$53 ;
-  wire [8:0] \$54 ;
-  wire [8:0] \$procmux$301_Y ;
-  wire [14:0] address;
-  output [14:0] address_out;
-  reg [14:0] address_out = 15'h0000;
+  wire [1:0] \$50 ;
+  wire [1:0] \$51 ;
+  wire [1:0] \$52 ;
+  wire [1:0] \$53 ;
+  wire [1:0] \$54 ;
+  wire \$56 ;
+  wire \$57 ;
+  wire \$58 ;
+  wire \$59 ;
+  wire \$6 ;
+  wire \$60 ;
+  wire \$61 ;
+  wire \$62 ;
+  wire \$63 ;
+  wire \$64 ;
+  wire \$65 ;
+  wire \$66 ;
+  wire \$67 ;
+  wire \$68 ;
+  wire \$69 ;
+  wire \$7 ;
+  wire \$70 ;
+  wire \$71 ;
+  wire \$73 ;
+  wire \$74 ;
+  wire \$75 ;
+  wire \$76 ;
+  wire \$77 ;
+  wire \$78 ;
+  wire \$79 ;
+  wire \$8 ;
+  wire \$80 ;
+  wire \$81 ;
+  wire \$82 ;
+  wire \$83 ;
+  wire \$84 ;
+  wire \$85 ;
+  wire \$86 ;
+  wire \$87 ;
+  wire \$88 ;
+  wire \$9 ;
+  wire \$90 ;
+  wire \$91 ;
+  wire \$92 ;
+  wire \$93 ;
+  wire \$94 ;
+  wire \$95 ;
+  wire \$96 ;
+  wire \$97 ;
+  wire \$98 ;
+  wire \$99 ;
+  input [2:0] ahead;
+  wire [2:0] ahead;
   input [2:0] asks;
   wire [2:0] asks;
-  input [5:0] bank;
-  wire [5:0] bank;
+  input [8:0] bank;
+  wire [8:0] bank;
+  wire [1:0] bank_0_bits_0;
+  wire [1:0] bank_0_bits_2;
+  (* unused_bits = "3" *)
+  wire [3:0] bank_0_some_0;
+  (* unused_bits = "3" *)
+  wire [3:0] bank_0_some_2;
+  wire [1:0] bank_1_bits_0;
+  wire [1:0] bank_1_bits_2;
+  (* unused_bits = "3" *)
+  wire [3:0] bank_1_some_0;
+  (* unused_bits = "3" *)
+  wire [3:0] bank_1_some_2;
+  wire [1:0] bank_2_bits_0;
+  wire [1:0] bank_2_bits_2;
+  (* unused_bits = "3" *)
+  wire [3:0] bank_2_some_0;
+  (* unused_bits = "3" *)
+  wire [3:0] bank_2_some_2;
   wire [5:0] bank_held;
   output [5:0] bank_out;
   reg [5:0] bank_out = 6'h00;
   input clk;
   wire clk;
-  input en;
-  wire en;
-  wire [2:0] gets_0;
-  wire [2:0] gets_1;
-  wire [2:0] gets_2;
   input [8:0] payload;
   wire [8:0] payload;
   wire [8:0] payload_held;
   output [8:0] payload_out;
   reg [8:0] payload_out = 9'h000;
-  input [11:0] place;
-  wire [11:0] place;
+  input [8:0] row;
+  wire [8:0] row;
+  wire [8:0] row_held;
+  output [8:0] row_out;
+  reg [8:0] row_out = 9'h000;
   input rst;
   wire rst;
   output [2:0] served;
   wire [2:0] served;
   input slot;
   wire slot;
-  wire [2:0] taken_0_1;
-  (* unused_bits = "2" *)
-  wire [2:0] taken_0_2;
-  wire [2:0] taken_1_1;
-  (* unused_bits = "2" *)
-  wire [2:0] taken_1_2;
-  wire [2:0] taken_2_1;
-  (* unused_bits = "2" *)
-  wire [2:0] taken_2_2;
-  wire [2:0] wants_0;
-  wire [2:0] wants_1;
-  wire [2:0] wants_2;
-  assign \$37  = place[7:4] & { gets_0[2], gets_0[2], gets_0[2], gets_0[2] };
-  assign \$38  = \$36  | \$37 ;
-  assign \$39  = place[7:4] & { gets_1[0], gets_1[0], gets_1[0], gets_1[0] };
-  assign \$40  = place[3:0] & { gets_1[1], gets_1[1], gets_1[1], gets_1[1] };
-  assign \$41  = \$39  | \$40 ;
-  assign \$42  = place[11:8] & { gets_1[2], gets_1[2], gets_1[2], gets_1[2] };
-  assign \$43  = \$41  | \$42 ;
-  assign \$44  = place[11:8] & { gets_2[0], gets_2[0], gets_2[0], gets_2[0] };
-  assign \$45  = place[7:4] & { gets_2[1], gets_2[1], gets_2[1], gets_2[1] };
-  assign \$46  = \$44  | \$45 ;
-  assign \$47  = place[3:0] & { gets_2[2], gets_2[2], gets_2[2], gets_2[2] };
-  assign \$48  = \$46  | \$47 ;
-  assign \$49  = payload[2:0] & { served[0], served[0], served[0] };
-  assign \$50  = payload[5:3] & { served[1], served[1], served[1] };
-  assign \$51  = payload[8:6] & { served[2], served[2], served[2] };
+  wire slot_held;
+  output slot_out;
+  reg slot_out = 1'h0;
+  assign \$1  = asks[0] & bank[0];
+  assign \$2  = ! { ahead[0], row[2] };
+  assign \$3  = \$1  & \$2 ;
+  assign \$4  = asks[1] & bank[3];
+  assign \$5  = ! { ahead[1], row[5] };
+  assign \$6  = \$4  & \$5 ;
+  assign \$7  = \$3  | \$6 ;
+  assign \$8  = asks[2] & bank[6];
+  assign \$9  = ! { ahead[2], row[8] };
+  assign \$10  = \$8  & \$9 ;
+  assign bank_0_some_2[0] = \$7  | \$10 ;
+  assign \$12  = asks[0] & bank[0];
+  assign \$13  = { ahead[0], row[2] } == 1'h1;
+  assign \$14  = \$12  & \$13 ;
+  assign \$15  = asks[1] & bank[3];
+  assign \$16  = { ahead[1], row[5] } == 1'h1;
+  assign \$17  = \$15  & \$16 ;
+  assign \$18  = \$14  | \$17 ;
+  assign \$19  = asks[2] & bank[6];
+  assign \$20  = { ahead[2], row[8] } == 1'h1;
+  assign \$21  = \$19  & \$20 ;
+  assign bank_0_some_2[1] = \$18  | \$21 ;
+  assign \$23  = asks[0] & bank[0];
+  assign \$24  = { ahead[0], row[2] } == 2'h2;
+  assign \$25  = \$23  & \$24 ;
+  assign \$26  = asks[1] & bank[3];
+  assign \$27  = { ahead[1], row[5] } == 2'h2;
+  assign \$28  = \$26  & \$27 ;
+  assign \$29  = \$25  | \$28 ;
+  assign \$30  = asks[2] & bank[6];
+  assign \$31  = { ahead[2], row[8] } == 2'h2;
+  assign \$32  = \$30  & \$31 ;
+  assign bank_0_some_2[2] = \$29  | \$32 ;
+  assign \$48  = ~ { bank_0_some_2[2], bank_0_some_2[2] };
+  assign \$50  = { bank_0_some_2[2], 1'h0 } | \$48 ;
+  assign \$51  = ~ { bank_0_some_2[1], bank_0_some_2[1] };
+  assign \$52  = \$50  & \$51 ;
+  assign \$53  = { 1'h0, bank_0_some_2[1] } | \$52 ;
+  assign \$54  = ~ { bank_0_some_2[0], bank_0_some_2[0] };
+  assign bank_0_bits_2 = \$53  & \$54 ;
+  assign \$56  = asks[0] & bank[0];
+  assign \$57  = { ahead[0], row[2] } == bank_0_bits_2;
+  assign \$58  = \$56  & \$57 ;
+  assign \$59  = ! row[1:0];
+  assign \$60  = \$58  & \$59 ;
+  assign \$61  = asks[1] & bank[3];
+  assign \$62  = { ahead[1], row[5] } == bank_0_bits_2;
+  assign \$63  = \$61  & \$62 ;
+  assign \$64  = ! row[4:3];
+  assign \$65  = \$63  & \$64 ;
+  assign \$66  = \$60  | \$65 ;
+  assign \$67  = asks[2] & bank[6];
+  assign \$68  = { ahead[2], row[8] } == bank_0_bits_2;
+  assign \$69  = \$67  & \$68 ;
+  assign \$70  = ! row[7:6];
+  assign \$71  = \$69  & \$70 ;
+  assign bank_0_some_0[0] = \$66  | \$71 ;
+  assign \$73  = asks[0] & bank[0];
+  assign \$74  = { ahead[0], row[2] } == bank_0_bits_2;
+  assign \$75  = \$73  & \$74 ;
+  assign \$76  = row[1:0] == 1'h1;
+  assign \$77  = \$75  & \$76 ;
+  assign \$78  = asks[1] & bank[3];
+  assign \$79  = { ahead[1], row[5] } == bank_0_bits_2;
+  assign \$80  = \$78  & \$79 ;
+  assign \$81  = row[4:3] == 1'h1;
+  assign \$82  = \$80  & \$81 ;
+  assign \$83  = \$77  | \$82 ;
+  assign \$84  = asks[2] & bank[6];
+  assign \$85  = { ahead[2], row[8] } == bank_0_bits_2;
+  assign \$86  = \$84  & \$85 ;
+  assign \$87  = row[7:6] == 1'h1;
+  assign \$88  = \$86  & \$87 ;
+  assign bank_0_some_0[1] = \$83  | \$88 ;
+  assign \$90  = asks[0] & bank[0];
+  assign \$91  = { ahead[0], row[2] } == bank_0_bits_2;
+  assign \$92  = \$90  & \$91 ;
+  assign \$93  = row[1:0] == 2'h2;
+  assign \$94  = \$92  & \$93 ;
+  assign \$95  = asks[1] & bank[3];
+  assign \$96  = { ahead[1], row[5] } == bank_0_bits_2;
+  assign \$97  = \$95  & \$96 ;
+  assign \$98  = row[4:3] == 2'h2;
+  assign \$99  = \$97  & \$98 ;
+  assign \$100  = \$94  | \$99 ;
+  assign \$101  = asks[2] & bank[6];
+  assign \$102  = { ahead[2], row[8] } == bank_0_bits_2;
+  assign \$103  = \$101  & \$102 ;
+  assign \$104  = row[7:6] == 2'h2;
+  assign \$105  = \$103  & \$104 ;
+  assign bank_0_some_0[2] = \$100  | \$105 ;
+  assign \$127  = ~ { bank_0_some_0[2], bank_0_some_0[2] };
+  assign \$129  = { bank_0_some_0[2], 1'h0 } | \$127 ;
+  assign \$130  = ~ { bank_0_some_0[1], bank_0_some_0[1] };
+  assign \$131  = \$129  & \$130 ;
+  assign \$132  = { 1'h0, bank_0_some_0[1] } | \$131 ;
+  assign \$133  = ~ { bank_0_some_0[0], bank_0_some_0[0] };
+  assign bank_0_bits_0 = \$132  & \$133 ;
+  assign \$135  = asks[0] & bank[1];
+  assign \$136  = ! { ahead[0], row[2] };
+  assign \$137  = \$135  & \$136 ;
+  assign \$138  = asks[1] & bank[4];
+  assign \$139  = ! { ahead[1], row[5] };
+  assign \$140  = \$138  & \$139 ;
+  assign \$141  = \$137  | \$140 ;
+  assign \$142  = asks[2] & bank[7];
+  assign \$143  = ! { ahead[2], row[8] };
+  assign \$144  = \$142  & \$143 ;
+  assign bank_1_some_2[0] = \$141  | \$144 ;
+  assign \$146  = asks[0] & bank[1];
+  assign \$147  = { ahead[0], row[2] } == 1'h1;
+  assign \$148  = \$146  & \$147 ;
+  assign \$149  = asks[1] & bank[4];
+  assign \$150  = { ahead[1], row[5] } == 1'h1;
+  assign \$151  = \$149  & \$150 ;
+  assign \$152  = \$148  | \$151 ;
+  assign \$153  = asks[2] & bank[7];
+  assign \$154  = { ahead[2], row[8] } == 1'h1;
+  assign \$155  = \$153  & \$154 ;
+  assign bank_1_some_2[1] = \$152  | \$155 ;
+  assign \$157  = asks[0] & bank[1];
+  assign \$158  = { ahead[0], row[2] } == 2'h2;
+  assign \$159  = \$157  & \$158 ;
+  assign \$160  = asks[1] & bank[4];
+  assign \$161  = { ahead[1], row[5] } == 2'h2;
+  assign \$162  = \$160  & \$161 ;
+  assign \$163  = \$159  | \$162 ;
+  assign \$164  = asks[2] & bank[7];
+  assign \$165  = { ahead[2], row[8] } == 2'h2;
+  assign \$166  = \$164  & \$165 ;
+  assign bank_1_some_2[2] = \$163  | \$166 ;
+  assign \$182  = ~ { bank_1_some_2[2], bank_1_some_2[2] };
+  assign \$184  = { bank_1_some_2[2], 1'h0 } | \$182 ;
+  assign \$185  = ~ { bank_1_some_2[1], bank_1_some_2[1] };
+  assign \$186  = \$184  & \$185 ;
+  assign \$187  = { 1'h0, bank_1_some_2[1] } | \$186 ;
+  assign \$188  = ~ { bank_1_some_2[0], bank_1_some_2[0] };
+  assign bank_1_bits_2 = \$187  & \$188 ;
+  assign \$190  = asks[0] & bank[1];
+  assign \$191  = { ahead[0], row[2] } == bank_1_bits_2;
+  assign \$192  = \$190  & \$191 ;
+  assign \$193  = ! row[1:0];
+  assign \$194  = \$192  & \$193 ;
+  assign \$195  = asks[1] & bank[4];
+  assign \$196  = { ahead[1], row[5] } == bank_1_bits_2;
+  assign \$197  = \$195  & \$196 ;
+  assign \$198  = ! row[4:3];
+  assign \$199  = \$197  & \$198 ;
+  assign \$200  = \$194  | \$199 ;
+  assign \$201  = asks[2] & bank[7];
+  assign \$202  = { ahead[2], row[8] } == bank_1_bits_2;
+  assign \$203  = \$201  & \$202 ;
+  assign \$204  = ! row[7:6];
+  assign \$205  = \$203  & \$204 ;
+  assign bank_1_some_0[0] = \$200  | \$205 ;
+  assign \$207  = asks[0] & bank[1];
+  assign \$208  = { ahead[0], row[2] } == bank_1_bits_2;
+  assign \$209  = \$207  & \$208 ;
+  assign \$210  = row[1:0] == 1'h1;
+  assign \$211  = \$209  & \$210 ;
+  assign \$212  = asks[1] & bank[4];
+  assign \$213  = { ahead[1], row[5] } == bank_1_bits_2;
+  assign \$214  = \$212  & \$213 ;
+  assign \$215  = row[4:3] == 1'h1;
+  assign \$216  = \$214  & \$215 ;
+  assign \$217  = \$211  | \$216 ;
+  assign \$218  = asks[2] & bank[7];
+  assign \$219  = { ahead[2], row[8] } == bank_1_bits_2;
+  assign \$220  = \$218  & \$219 ;
+  assign \$221  = row[7:6] == 1'h1;
+  assign \$222  = \$220  & \$221 ;
+  assign bank_1_some_0[1] = \$217  | \$222 ;
+  assign \$224  = asks[0] & bank[1];
+  assign \$225  = { ahead[0], row[2] } == bank_1_bits_2;
+  assign \$226  = \$224  & \$225 ;
+  assign \$227  = row[1:0] == 2'h2;
+  assign \$228  = \$226  & \$227 ;
+  assign \$229  = asks[1] & bank[4];
+  assign \$230  = { ahead[1], row[5] } == bank_1_bits_2;
+  assign \$231  = \$229  & \$230 ;
+  assign \$232  = row[4:3] == 2'h2;
+  assign \$233  = \$231  & \$232 ;
+  assign \$234  = \$228  | \$233 ;
+  assign \$235  = asks[2] & bank[7];
+  assign \$236  = { ahead[2], row[8] } == bank_1_bits_2;
+  assign \$237  = \$235  & \$236 ;
+  assign \$238  = row[7:6] == 2'h2;
+  assign \$239  = \$237  & \$238 ;
+  assign bank_1_some_0[2] = \$234  | \$239 ;
+  assign \$261  = ~ { bank_1_some_0[2], bank_1_some_0[2] };
+  assign \$263  = { bank_1_some_0[2], 1'h0 } | \$261 ;
+  assign \$264  = ~ { bank_1_some_0[1], bank_1_some_0[1] };
+  assign \$265  = \$263  & \$264 ;
+  assign \$266  = { 1'h0, bank_1_some_0[1] } | \$265 ;
+  assign \$267  = ~ { bank_1_some_0[0], bank_1_some_0[0] };
+  assign bank_1_bits_0 = \$266  & \$267 ;
+  assign \$269  = asks[0] & bank[2];
+  assign \$270  = ! { ahead[0], row[2] };
+  assign \$271  = \$269  & \$270 ;
+  assign \$272  = asks[1] & bank[5];
+  assign \$273  = ! { ahead[1], row[5] };
+  assign \$274  = \$272  & \$273 ;
+  assign \$275  = \$271  | \$274 ;
+  assign \$276  = asks[2] & bank[8];
+  assign \$277  = ! { ahead[2], row[8] };
+  assign \$278  = \$276  & \$277 ;
+  assign bank_2_some_2[0] = \$275  | \$278 ;
+  assign \$280  = asks[0] & bank[2];
+  assign \$281  = { ahead[0], row[2] } == 1'h1;
+  assign \$282  = \$280  & \$281 ;
+  assign \$283  = asks[1] & bank[5];
+  assign \$284  = { ahead[1], row[5] } == 1'h1;
+  assign \$285  = \$283  & \$284 ;
+  assign \$286  = \$282  | \$285 ;
+  assign \$287  = asks[2] & bank[8];
+  assign \$288  = { ahead[2], row[8] } == 1'h1;
+  assign \$289  = \$287  & \$288 ;
+  assign bank_2_some_2[1] = \$286  | \$289 ;
+  assign \$291  = asks[0] & bank[2];
+  assign \$292  = { ahead[0], row[2] } == 2'h2;
+  assign \$293  = \$291  & \$292 ;
+  assign \$294  = asks[1] & bank[5];
+  assign \$295  = { ahead[1], row[5] } == 2'h2;
+  assign \$296  = \$294  & \$295 ;
+  assign \$297  = \$293  | \$296 ;
+  assign \$298  = asks[2] & bank[8];
+  assign \$299  = { ahead[2], row[8] } == 2'h2;
+  assign \$300  = \$298  & \$299 ;
+  assign bank_2_some_2[2] = \$297  | \$300 ;
+  assign \$316  = ~ { bank_2_some_2[2], bank_2_some_2[2] };
+  assign \$318  = { bank_2_some_2[2], 1'h0 } | \$316 ;
+  assign \$319  = ~ { bank_2_some_2[1], bank_2_some_2[1] };
+  assign \$320  = \$318  & \$319 ;
+  assign \$321  = { 1'h0, bank_2_some_2[1] } | \$320 ;
+  assign \$322  = ~ { bank_2_some_2[0], bank_2_some_2[0] };
+  assign bank_2_bits_2 = \$321  & \$322 ;
+  assign \$324  = asks[0] & bank[2];
+  assign \$325  = { ahead[0], row[2] } == bank_2_bits_2;
+  assign \$326  = \$324  & \$325 ;
+  assign \$327  = ! row[1:0];
+  assign \$328  = \$326  & \$327 ;
+  assign \$329  = asks[1] & bank[5];
+  assign \$330  = { ahead[1], row[5] } == bank_2_bits_2;
+  assign \$331  = \$329  & \$330 ;
+  assign \$332  = ! row[4:3];
+  assign \$333  = \$331  & \$332 ;
+  assign \$334  = \$328  | \$333 ;
+  assign \$335  = asks[2] & bank[8];
+  assign \$336  = { ahead[2], row[8] } == bank_2_bits_2;
+  assign \$337  = \$335  & \$336 ;
+  assign \$338  = ! row[7:6];
+  assign \$339  = \$337  & \$338 ;
+  assign bank_2_some_0[0] = \$334  | \$339 ;
+  assign \$341  = asks[0] & bank[2];
+  assign \$342  = { ahead[0], row[2] } == bank_2_bits_2;
+  assign \$343  = \$341  & \$342 ;
+  assign \$344  = row[1:0] == 1'h1;
+  assign \$345  = \$343  & \$344 ;
+  assign \$346  = asks[1] & bank[5];
+  assign \$347  = { ahead[1], row[5] } == bank_2_bits_2;
+  assign \$348  = \$346  & \$347 ;
+  assign \$349  = row[4:3] == 1'h1;
+  assign \$350  = \$348  & \$349 ;
+  assign \$351  = \$345  | \$350 ;
+  assign \$352  = asks[2] & bank[8];
+  assign \$353  = { ahead[2], row[8] } == bank_2_bits_2;
+  assign \$354  = \$352  & \$353 ;
+  assign \$355  = row[7:6] == 1'h1;
+  assign \$356  = \$354  & \$355 ;
+  assign bank_2_some_0[1] = \$351  | \$356 ;
+  assign \$358  = asks[0] & bank[2];
+  assign \$359  = { ahead[0], row[2] } == bank_2_bits_2;
+  assign \$360  = \$358  & \$359 ;
+  assign \$361  = row[1:0] == 2'h2;
+  assign \$362  = \$360  & \$361 ;
+  assign \$363  = asks[1] & bank[5];
+  assign \$364  = { ahead[1], row[5] } == bank_2_bits_2;
+  assign \$365  = \$363  & \$364 ;
+  assign \$366  = row[4:3] == 2'h2;
+  assign \$367  = \$365  & \$366 ;
+  assign \$368  = \$362  | \$367 ;
+  assign \$369  = asks[2] & bank[8];
+  assign \$370  = { ahead[2], row[8] } == bank_2_bits_2;
+  assign \$371  = \$369  & \$370 ;
+  assign \$372  = row[7:6] == 2'h2;
+  assign \$373  = \$371  & \$372 ;
+  assign bank_2_some_0[2] = \$368  | \$373 ;
+  assign \$395  = ~ { bank_2_some_0[2], bank_2_some_0[2] };
+  assign \$397  = { bank_2_some_0[2], 1'h0 } | \$395 ;
+  assign \$398  = ~ { bank_2_some_0[1], bank_2_some_0[1] };
+  assign \$399  = \$397  & \$398 ;
+  assign \$400  = { 1'h0, bank_2_some_0[1] } | \$399 ;
+  assign \$401  = ~ { bank_2_some_0[0], bank_2_some_0[0] };
+  assign bank_2_bits_0 = \$400  & \$401 ;
+  assign \$403  = { bank_0_bits_2[0], bank_0_bits_0 } & { bank[0], bank[0], bank[0] };
+  assign \$404  = { bank_1_bits_2[0], bank_1_bits_0 } & { bank[1], bank[1], bank[1] };
+  assign \$405  = \$403  | \$404 ;
+  assign \$406  = { bank_2_bits_2[0], bank_2_bits_0 } & { bank[2], bank[2], bank[2] };
+  assign \$407  = \$405  | \$406 ;
+  assign \$408  = \$407  == row[2:0];
+  assign served[0] = asks[0] & \$408 ;
+  assign \$410  = { bank_0_bits_2[0], bank_0_bits_0 } & { bank[3], bank[3], bank[3] };
+  assign \$411  = { bank_1_bits_2[0], bank_1_bits_0 } & { bank[4], bank[4], bank[4] };
+  assign \$412  = \$410  | \$411 ;
+  assign \$413  = { bank_2_bits_2[0], bank_2_bits_0 } & { bank[5], bank[5], bank[5] };
+  assign \$414  = \$412  | \$413 ;
+  assign \$415  = \$414  == row[5:3];
+  assign served[1] = asks[1] & \$415 ;
+  assign \$417  = { bank_0_bits_2[0], bank_0_bits_0 } & { bank[6], bank[6], bank[6] };
+  assign \$418  = { bank_1_bits_2[0], bank_1_bits_0 } & { bank[7], bank[7], bank[7] };
+  assign \$419  = \$417  | \$418 ;
+  assign \$420  = { bank_2_bits_2[0], bank_2_bits_0 } & { bank[8], bank[8], bank[8] };
+  assign \$421  = \$419  | \$420 ;
+  assign \$422  = \$421  == row[8:6];
+  assign served[2] = asks[2] & \$422 ;
+  assign \$430  = payload[2:0] & { served[0], served[0], served[0] };
+  assign \$431  = payload[5:3] & { served[1], served[1], served[1] };
+  assign \$432  = payload[8:6] & { served[2], served[2], served[2] };
   always @(posedge clk)
-    address_out <= \$52 ;
+    row_out <= { bank_2_bits_2[0], bank_2_bits_0, bank_1_bits_2[0], bank_1_bits_0, bank_0_bits_2[0], bank_0_bits_0 };
   always @(posedge clk)
-    bank_out <= \$53 ;
+    slot_out <= slot;
   always @(posedge clk)
-    payload_out <= \$54 ;
-  assign \$1  = ! bank[1:0];
-  assign wants_0[0] = asks[0] & \$1 ;
-  assign \$3  = ! bank[5:4];
-  assign wants_0[1] = asks[2] & \$3 ;
-  assign \$5  = ! bank[3:2];
-  assign wants_0[2] = asks[1] & \$5 ;
-  assign taken_0_1 = wants_0 | { wants_0[1:0], 1'h0 };
-  assign taken_0_2 = taken_0_1 | { taken_0_1[0], 2'h0 };
-  assign \$10  = ~ { taken_0_2[1:0], 1'h0 };
-  assign gets_0 = wants_0 & \$10 ;
-  assign \$11  = bank[3:2] == 1'h1;
-  assign wants_1[0] = asks[1] & \$11 ;
-  assign \$13  = bank[1:0] == 1'h1;
-  assign wants_1[1] = asks[0] & \$13 ;
-  assign \$15  = bank[5:4] == 1'h1;
-  assign wants_1[2] = asks[2] & \$15 ;
-  assign taken_1_1 = wants_1 | { wants_1[1:0], 1'h0 };
-  assign taken_1_2 = taken_1_1 | { taken_1_1[0], 2'h0 };
-  assign \$20  = ~ { taken_1_2[1:0], 1'h0 };
-  assign gets_1 = wants_1 & \$20 ;
-  assign \$21  = bank[5:4] == 2'h2;
-  assign wants_2[0] = asks[2] & \$21 ;
-  assign \$23  = bank[3:2] == 2'h2;
-  assign wants_2[1] = asks[1] & \$23 ;
-  assign \$25  = bank[1:0] == 2'h2;
-  assign wants_2[2] = asks[0] & \$25 ;
-  assign taken_2_1 = wants_2 | { wants_2[1:0], 1'h0 };
-  assign taken_2_2 = taken_2_1 | { taken_2_1[0], 2'h0 };
-  assign \$30  = ~ { taken_2_2[1:0], 1'h0 };
-  assign gets_2 = wants_2 & \$30 ;
-  assign served[0] = | { gets_2[2], gets_1[1], gets_0[0] };
-  assign served[1] = | { gets_2[1], gets_1[0], gets_0[2] };
-  assign served[2] = | { gets_2[0], gets_1[2], gets_0[1] };
-  assign \$34  = place[3:0] & { gets_0[0], gets_0[0], gets_0[0], gets_0[0] };
-  assign \$35  = place[11:8] & { gets_0[1], gets_0[1], gets_0[1], gets_0[1] };
-  assign \$36  = \$34  | \$35 ;
-  assign \$procmux$301_Y  = en ? { \$51 , \$50 , \$49  } : payload_out;
-  assign \$54  = rst ? 9'h000 : \$procmux$301_Y ;
-  assign \$53  = en ? bank : bank_out;
-  assign \$52  = en ? { slot, \$48 , slot, \$43 , slot, \$38  } : address_out;
+    bank_out <= { bank[8:7], bank[5:4], bank[2:1] };
+  always @(posedge clk)
+    payload_out <= \$433 ;
+  assign \$433  = rst ? 9'h000 : { \$432 , \$431 , \$430  };
   assign payload_held = payload_out;
   assign bank_held = bank_out;
-  assign address = address_out;
+  assign slot_held = slot_out;
+  assign row_held = row_out;
 endmodule
 
-module bitslice_opt4c_small_bank(rst, en, write, row_in, slot_in, data_in, address, data_out, clk);
-  wire [2:0] \$1 ;
-  (* unused_bits = "3" *)
-  wire [3:0] \$10 ;
-  wire [2:0] \$11 ;
-  (* unused_bits = "3" *)
-  wire [3:0] \$12 ;
-  wire [7:0] \$13 ;
-  wire [7:0] \$14 ;
-  (* unused_bits = "3" *)
-  wire [3:0] \$2 ;
-  wire [2:0] \$3 ;
-  wire [5:0] \$30 ;
-  (* unused_bits = "3" *)
-  wire [3:0] \$4 ;
-  wire [2:0] \$5 ;
-  (* unused_bits = "3" *)
-  wire [3:0] \$6 ;
-  wire [2:0] \$7 ;
-  (* unused_bits = "3" *)
-  wire [3:0] \$8 ;
-  wire [2:0] \$9 ;
-  wire [2:0] \$signature__addr ;
-  wire [2:0] \$signature__addr$14 ;
-  wire [2:0] \$signature__addr$18 ;
+module bitslice_opt4c_small_bank(rst, write, row_in, slot_in, data_in, slot, row, data_out, clk);
+  wire [4:0] \$1 ;
+  (* unused_bits = "4 5" *)
+  wire [5:0] \$10 ;
+  wire [4:0] \$11 ;
+  (* unused_bits = "4 5" *)
+  wire [5:0] \$12 ;
+  (* unused_bits = "4 5" *)
+  wire [5:0] \$2 ;
+  wire [4:0] \$3 ;
+  (* unused_bits = "4 5" *)
+  wire [5:0] \$4 ;
+  wire [4:0] \$5 ;
+  (* unused_bits = "4 5" *)
+  wire [5:0] \$6 ;
+  wire [4:0] \$7 ;
+  (* unused_bits = "4 5" *)
+  wire [5:0] \$8 ;
+  wire [4:0] \$9 ;
+  wire [3:0] \$signature__addr ;
+  wire [3:0] \$signature__addr$14 ;
+  wire [3:0] \$signature__addr$18 ;
   wire [7:0] \$signature__data ;
   wire [7:0] \$signature__data$15 ;
   wire [7:0] \$signature__data$19 ;
   wire \$signature__en ;
   wire \$signature__en$13 ;
   wire \$signature__en$17 ;
-  input [4:0] address;
-  wire [4:0] address;
   input clk;
   wire clk;
-  wire [7:0] data;
+  wire [23:0] data;
   input [23:0] data_in;
   wire [23:0] data_in;
-  output [7:0] data_out;
-  reg [7:0] data_out = 8'h00;
-  input en;
-  wire en;
-  input [1:0] row_in;
-  wire [1:0] row_in;
+  output [23:0] data_out;
+  reg [23:0] data_out = 24'h000000;
+  input [8:0] row;
+  wire [8:0] row;
+  input [2:0] row_in;
+  wire [2:0] row_in;
   input rst;
   wire rst;
+  input slot;
+  wire slot;
   input slot_in;
   wire slot_in;
-  wire [2:0] source__addr;
-  wire [2:0] \source__addr$16 ;
-  wire [2:0] \source__addr$20 ;
+  wire [3:0] source__addr;
+  wire [3:0] \source__addr$16 ;
+  wire [3:0] \source__addr$20 ;
   wire [7:0] source__data;
   wire [7:0] \source__data$23 ;
   wire [7:0] \source__data$24 ;
   input write;
   wire write;
-  reg [7:0] position_0 [5:0];
+  reg [7:0] position_0 [15:0];
   initial begin
     position_0[0] = 8'h00;
     position_0[1] = 8'h00;
@@ -1632,13 +2243,23 @@ module bitslice_opt4c_small_bank(rst, en, write, row_in, slot_in, data_in, addre
     position_0[3] = 8'h00;
     position_0[4] = 8'h00;
     position_0[5] = 8'h00;
+    position_0[6] = 8'h00;
+    position_0[7] = 8'h00;
+    position_0[8] = 8'h00;
+    position_0[9] = 8'h00;
+    position_0[10] = 8'h00;
+    position_0[11] = 8'h00;
+    position_0[12] = 8'h00;
+    position_0[13] = 8'h00;
+    position_0[14] = 8'h00;
+    position_0[15] = 8'h00;
   end
   always @(posedge clk) begin
-    if (\$signature__en )
+    if (write)
       position_0[\$signature__addr ] <= data_in[7:0];
   end
   assign source__data = position_0[source__addr];
-  reg [7:0] position_1 [5:0];
+  reg [7:0] position_1 [15:0];
   initial begin
     position_1[0] = 8'h00;
     position_1[1] = 8'h00;
@@ -1646,13 +2267,23 @@ module bitslice_opt4c_small_bank(rst, en, write, row_in, slot_in, data_in, addre
     position_1[3] = 8'h00;
     position_1[4] = 8'h00;
     position_1[5] = 8'h00;
+    position_1[6] = 8'h00;
+    position_1[7] = 8'h00;
+    position_1[8] = 8'h00;
+    position_1[9] = 8'h00;
+    position_1[10] = 8'h00;
+    position_1[11] = 8'h00;
+    position_1[12] = 8'h00;
+    position_1[13] = 8'h00;
+    position_1[14] = 8'h00;
+    position_1[15] = 8'h00;
   end
   always @(posedge clk) begin
-    if (\$signature__en$13 )
+    if (write)
       position_1[\$signature__addr$14 ] <= data_in[15:8];
   end
   assign \source__data$23  = position_1[\source__addr$16 ];
-  reg [7:0] position_2 [5:0];
+  reg [7:0] position_2 [15:0];
   initial begin
     position_2[0] = 8'h00;
     position_2[1] = 8'h00;
@@ -1660,52 +2291,59 @@ module bitslice_opt4c_small_bank(rst, en, write, row_in, slot_in, data_in, addre
     position_2[3] = 8'h00;
     position_2[4] = 8'h00;
     position_2[5] = 8'h00;
+    position_2[6] = 8'h00;
+    position_2[7] = 8'h00;
+    position_2[8] = 8'h00;
+    position_2[9] = 8'h00;
+    position_2[10] = 8'h00;
+    position_2[11] = 8'h00;
+    position_2[12] = 8'h00;
+    position_2[13] = 8'h00;
+    position_2[14] = 8'h00;
+    position_2[15] = 8'h00;
   end
   always @(posedge clk) begin
-    if (\$signature__en$17 )
+    if (write)
       position_2[\$signature__addr$18 ] <= data_in[23:16];
   end
   assign \source__data$24  = position_2[\source__addr$20 ];
-  assign \$signature__en  = en & write;
-  assign \$1  = slot_in * 2'h3;
-  assign { \$2 [3], \$signature__addr  } = \$1  + row_in;
-  assign \$3  = address[4] * 2'h3;
-  assign { \$4 [3], source__addr } = \$3  + address[3:2];
-  assign \$signature__en$13  = en & write;
-  assign \$5  = slot_in * 2'h3;
-  assign { \$6 [3], \$signature__addr$14  } = \$5  + row_in;
-  assign \$7  = address[4] * 2'h3;
-  assign { \$8 [3], \source__addr$16  } = \$7  + address[3:2];
-  assign \$signature__en$17  = en & write;
-  assign \$9  = slot_in * 2'h3;
-  assign { \$10 [3], \$signature__addr$18  } = \$9  + row_in;
-  assign \$11  = address[4] * 2'h3;
-  assign { \$12 [3], \source__addr$20  } = \$11  + address[3:2];
-  assign \$30  = address[1:0] * 4'h8;
-  assign \$13  = { \source__data$24 , \source__data$23 , source__data } >> \$30 ;
+  assign \$1  = slot_in * 4'h8;
+  assign { \$2 [5:4], \$signature__addr  } = \$1  + row_in;
+  assign \$3  = slot * 4'h8;
+  assign { \$4 [5:4], source__addr } = \$3  + row[2:0];
+  assign \$5  = slot_in * 4'h8;
+  assign { \$6 [5:4], \$signature__addr$14  } = \$5  + row_in;
+  assign \$7  = slot * 4'h8;
+  assign { \$8 [5:4], \source__addr$16  } = \$7  + row[5:3];
+  assign \$9  = slot_in * 4'h8;
+  assign { \$10 [5:4], \$signature__addr$18  } = \$9  + row_in;
+  assign \$11  = slot * 4'h8;
+  assign { \$12 [5:4], \source__addr$20  } = \$11  + row[8:6];
   always @(posedge clk)
-    data_out <= \$14 ;
-  assign \$14  = en ? \$13  : data_out;
-  assign \$12 [2:0] = \source__addr$20 ;
-  assign \$10 [2:0] = \$signature__addr$18 ;
-  assign \$8 [2:0] = \source__addr$16 ;
-  assign \$6 [2:0] = \$signature__addr$14 ;
-  assign \$4 [2:0] = source__addr;
-  assign \$2 [2:0] = \$signature__addr ;
+    data_out <= { \source__data$24 , \source__data$23 , source__data };
+  assign \$12 [3:0] = \source__addr$20 ;
+  assign \$10 [3:0] = \$signature__addr$18 ;
+  assign \$8 [3:0] = \source__addr$16 ;
+  assign \$6 [3:0] = \$signature__addr$14 ;
+  assign \$4 [3:0] = source__addr;
+  assign \$2 [3:0] = \$signature__addr ;
   assign data = data_out;
   assign \$signature__data$19  = data_in[23:16];
+  assign \$signature__en$17  = write;
   assign \$signature__data$15  = data_in[15:8];
+  assign \$signature__en$13  = write;
   assign \$signature__data  = data_in[7:0];
+  assign \$signature__en  = write;
 endmodule
 
 module bitslice_opt4c_small_buffer(rst, write, address_in, data_in, read, address, data_out, clk);
-  wire [4:0] \$signature__addr ;
+  wire [3:0] \$signature__addr ;
   wire [23:0] \$signature__data ;
   wire \$signature__en ;
-  input [4:0] address;
-  wire [4:0] address;
-  input [4:0] address_in;
-  wire [4:0] address_in;
+  input [3:0] address;
+  wire [3:0] address;
+  input [3:0] address_in;
+  wire [3:0] address_in;
   input clk;
   wire clk;
   input [23:0] data_in;
@@ -1716,12 +2354,12 @@ module bitslice_opt4c_small_buffer(rst, write, address_in, data_in, read, addres
   wire read;
   input rst;
   wire rst;
-  wire [4:0] source__addr;
+  wire [3:0] source__addr;
   wire [23:0] source__data;
   wire source__en;
   input write;
   wire write;
-  reg [23:0] words [17:0];
+  reg [23:0] words [15:0];
   initial begin
     words[0] = 24'h000000;
     words[1] = 24'h000000;
@@ -1739,8 +2377,6 @@ module bitslice_opt4c_small_buffer(rst, write, address_in, data_in, read, addres
     words[13] = 24'h000000;
     words[14] = 24'h000000;
     words[15] = 24'h000000;
-    words[16] = 24'h000000;
-    words[17] = 24'h000000;
   end
   always @(posedge clk) begin
     if (write)
@@ -1761,123 +2397,128 @@ module bitslice_opt4c_small_buffer(rst, write, address_in, data_in, read, addres
   assign \$signature__en  = write;
 endmodule
 
-module bitslice_opt4c_small_digits(rst, en, write, slot_in, bank_in, row_in, data_in, start, last_rows, last_banks, filled, loaded, served, sync, asks, bank, place, payload, waits, ends, turn
+module bitslice_opt4c_small_digits(rst, write, slot_in, place_in, row_in, data_in, start, last_rows, last_places, filled, loaded, served, hold, sync, asks, bank, row, payload, waits, ends, turn
 , clk);
+  (* unused_bits = "3" *)
+  wire [3:0] \$10 ;
+  wire \$11 ;
+  wire [3:0] \$12 ;
+  wire [2:0] \$13 ;
   wire \$2 ;
   wire \$3 ;
   wire \$4 ;
   wire \$5 ;
-  (* unused_bits = "3" *)
-  wire [3:0] \$6 ;
-  wire [3:0] \$7 ;
-  wire [2:0] \$8 ;
-  wire [2:0] \$procmux$309_Y ;
-  wire [2:0] \$procmux$311_Y ;
-  wire [2:0] \$procmux$313_Y ;
-  wire [3:0] \$procmux$317_Y ;
-  wire [3:0] \$procmux$319_Y ;
+  wire \$6 ;
+  wire \$7 ;
+  wire \$8 ;
+  wire \$9 ;
+  wire [2:0] \$procmux$209_Y ;
+  wire [2:0] \$procmux$211_Y ;
+  wire [3:0] \$procmux$215_Y ;
+  reg apart = 1'h1;
   output asks;
   wire asks;
-  wire \asks$41 ;
-  output [1:0] bank;
-  wire [1:0] bank;
-  wire [1:0] \bank$42 ;
-  input [1:0] bank_in;
-  wire [1:0] bank_in;
-  wire [1:0] \bank_in$24 ;
+  wire \asks$40 ;
+  output [2:0] bank;
+  wire [2:0] bank;
+  wire [2:0] \bank$41 ;
   input clk;
   wire clk;
   input [23:0] data_in;
   wire [23:0] data_in;
-  wire [23:0] \data_in$26 ;
+  wire [23:0] \data_in$25 ;
   wire [2:0] digit_out;
-  input en;
-  wire en;
-  wire \en$22 ;
   output ends;
   wire ends;
+  wire \ends$31 ;
   wire \ends$32 ;
-  wire \ends$33 ;
   input [1:0] filled;
   wire [1:0] filled;
-  wire [1:0] \filled$34 ;
+  wire [1:0] \filled$33 ;
   wire finished;
   reg [2:0] gap = 3'h0;
-  input [3:0] last_banks;
-  wire [3:0] last_banks;
-  wire [3:0] \last_banks$36 ;
-  input [3:0] last_rows;
-  wire [3:0] last_rows;
-  wire [3:0] \last_rows$35 ;
+  input hold;
+  wire hold;
+  input [1:0] last_places;
+  wire [1:0] last_places;
+  wire [1:0] \last_places$35 ;
+  input [5:0] last_rows;
+  wire [5:0] last_rows;
+  wire [5:0] \last_rows$34 ;
   input [1:0] loaded;
   wire [1:0] loaded;
-  wire [1:0] \loaded$28 ;
+  wire [1:0] \loaded$27 ;
   output [2:0] payload;
   wire [2:0] payload;
-  output [3:0] place;
-  wire [3:0] place;
-  wire [1:0] position;
+  input place_in;
+  wire place_in;
+  wire \place_in$23 ;
   wire ready;
-  wire [1:0] row;
-  input [1:0] row_in;
-  wire [1:0] row_in;
-  wire [1:0] \row_in$25 ;
+  output [2:0] row;
+  wire [2:0] row;
+  wire [2:0] \row$42 ;
+  input [2:0] row_in;
+  wire [2:0] row_in;
+  wire [2:0] \row_in$24 ;
   input rst;
   wire rst;
   input served;
   wire served;
-  wire \served$31 ;
+  wire \served$30 ;
   input slot_in;
   wire slot_in;
-  wire \slot_in$23 ;
-  input [1:0] start;
-  wire [1:0] start;
-  wire [1:0] \start$27 ;
+  wire \slot_in$22 ;
+  input start;
+  wire start;
+  wire \start$26 ;
   input sync;
   wire sync;
-  wire \sync$29 ;
+  wire \sync$28 ;
   output [3:0] turn;
   reg [3:0] turn = 4'h1;
-  wire [3:0] \turn$40 ;
+  wire [3:0] \turn$39 ;
   output waits;
   wire waits;
   input write;
   wire write;
-  wire \write$30 ;
-  assign \$2  = ! gap;
-  assign ready = finished & \$2 ;
-  assign \$3  = ~ turn[3];
-  assign \$4  = \$3  | sync;
-  assign ends = ready & \$4 ;
+  wire \write$29 ;
+  assign \$2  = finished & apart;
+  assign \$3  = ~ hold;
+  assign ready = \$2  & \$3 ;
+  assign \$4  = ~ turn[3];
+  assign \$5  = \$4  | sync;
+  assign ends = ready & \$5 ;
   assign waits = ready & turn[3];
-  assign \$5  = | gap;
-  assign \$6  = gap - 1'h1;
+  assign \$6  = ~ ends;
+  assign \$7  = gap <= 1'h1;
+  assign \$8  = \$6  & \$7 ;
+  assign \$9  = | gap;
+  assign \$10  = gap - 1'h1;
   always @(posedge clk)
-    turn <= \$7 ;
+    apart <= \$11 ;
   always @(posedge clk)
-    gap <= \$8 ;
-  assign \$procmux$309_Y  = \$5  ? \$6 [2:0] : gap;
-  assign \$procmux$311_Y  = ends ? 3'h4 : \$procmux$309_Y ;
-  assign \$procmux$313_Y  = en ? \$procmux$311_Y  : gap;
-  assign \$8  = rst ? 3'h0 : \$procmux$313_Y ;
-  assign \$procmux$317_Y  = ends ? { turn[2:0], turn[3] } : turn;
-  assign \$procmux$319_Y  = en ? \$procmux$317_Y  : turn;
-  assign \$7  = rst ? 4'h1 : \$procmux$319_Y ;
+    turn <= \$12 ;
+  always @(posedge clk)
+    gap <= \$13 ;
+  assign \$procmux$209_Y  = \$9  ? \$10 [2:0] : gap;
+  assign \$procmux$211_Y  = ends ? 3'h4 : \$procmux$209_Y ;
+  assign \$13  = rst ? 3'h0 : \$procmux$211_Y ;
+  assign \$procmux$215_Y  = ends ? { turn[2:0], turn[3] } : turn;
+  assign \$12  = rst ? 4'h1 : \$procmux$215_Y ;
+  assign \$11  = rst ? 1'h1 : \$8 ;
   bitslice_opt4c_small_feeder feeder_0 (
     .asks(asks),
     .bank(bank),
-    .bank_in(bank_in),
     .clk(clk),
     .data_in(data_in),
     .digit_out(payload),
-    .en(en),
     .ends(ends),
     .filled(filled),
     .finished(finished),
-    .last_banks(last_banks),
+    .last_places(last_places),
     .last_rows(last_rows),
     .loaded(loaded),
-    .position(position),
+    .place_in(place_in),
     .row(row),
     .row_in(row_in),
     .rst(rst),
@@ -1887,311 +2528,297 @@ module bitslice_opt4c_small_digits(rst, en, write, slot_in, bank_in, row_in, dat
     .sync(sync),
     .write(write)
   );
-  assign place = { row, position };
   assign digit_out = payload;
-  assign \bank$42  = bank;
-  assign \asks$41  = asks;
-  assign \turn$40  = turn;
-  assign \last_banks$36  = last_banks;
-  assign \last_rows$35  = last_rows;
-  assign \filled$34  = filled;
-  assign \ends$33  = ends;
+  assign \row$42  = row;
+  assign \bank$41  = bank;
+  assign \asks$40  = asks;
+  assign \turn$39  = turn;
+  assign \last_places$35  = last_places;
+  assign \last_rows$34  = last_rows;
+  assign \filled$33  = filled;
   assign \ends$32  = ends;
-  assign \served$31  = served;
-  assign \write$30  = write;
-  assign \sync$29  = sync;
-  assign \loaded$28  = loaded;
-  assign \start$27  = start;
-  assign \data_in$26  = data_in;
-  assign \row_in$25  = row_in;
-  assign \bank_in$24  = bank_in;
-  assign \slot_in$23  = slot_in;
-  assign \en$22  = en;
+  assign \ends$31  = ends;
+  assign \served$30  = served;
+  assign \write$29  = write;
+  assign \sync$28  = sync;
+  assign \loaded$27  = loaded;
+  assign \start$26  = start;
+  assign \data_in$25  = data_in;
+  assign \row_in$24  = row_in;
+  assign \place_in$23  = place_in;
+  assign \slot_in$22  = slot_in;
 endmodule
 
-module bitslice_opt4c_small_feeder(rst, en, write, ends, sync, served, slot_in, bank_in, row_in, data_in, start, last_rows, last_banks, filled, loaded, asks, bank, row, finished, position, digit_out
-, clk);
-  wire \$10 ;
-  wire \$100 ;
-  wire \$101 ;
+module bitslice_opt4c_small_feeder(rst, write, slot_in, place_in, row_in, data_in, start, last_rows, last_places, filled, loaded, ends, sync, served, asks, bank, row, finished, digit_out, clk);
+  wire \$1 ;
+  wire [2:0] \$100 ;
+  wire [2:0] \$101 ;
   wire \$102 ;
   wire \$103 ;
   wire \$104 ;
   wire \$105 ;
-  wire [2:0] \$106 ;
-  wire \$107 ;
-  wire [1:0] \$108 ;
-  wire [3:0] \$109 ;
-  wire \$11 ;
-  wire [5:0] \$110 ;
-  (* unused_bits = "5 6" *)
-  wire [6:0] \$111 ;
-  wire [2:0] \$112 ;
-  wire [3:0] \$113 ;
-  wire [5:0] \$114 ;
-  (* unused_bits = "5 6" *)
-  wire [6:0] \$115 ;
+  wire \$106 ;
+  wire [2:0] \$107 ;
+  wire \$110 ;
+  wire \$111 ;
+  wire \$112 ;
+  wire [2:0] \$113 ;
+  wire \$114 ;
+  wire \$115 ;
   wire \$116 ;
   wire \$117 ;
   wire \$118 ;
-  wire \$119 ;
-  wire [2:0] \$12 ;
-  wire \$120 ;
+  wire [2:0] \$119 ;
+  wire [2:0] \$120 ;
   wire \$121 ;
   wire \$122 ;
   wire \$123 ;
   wire \$124 ;
   wire \$125 ;
-  wire \$126 ;
-  wire \$127 ;
+  wire [2:0] \$126 ;
+  wire [2:0] \$127 ;
   wire \$128 ;
+  wire \$129 ;
   wire [2:0] \$13 ;
-  wire [2:0] \$131 ;
-  (* unused_bits = "0 2" *)
-  wire [2:0] \$132 ;
-  wire [2:0] \$136 ;
-  (* unused_bits = "0 1" *)
-  wire [2:0] \$137 ;
-  wire \$14 ;
-  wire [2:0] \$141 ;
+  wire \$130 ;
+  wire \$131 ;
+  wire \$132 ;
+  wire [2:0] \$133 ;
+  wire \$136 ;
+  wire \$137 ;
+  wire \$138 ;
+  wire [2:0] \$139 ;
   (* unused_bits = "1 2" *)
-  wire [2:0] \$142 ;
+  wire [2:0] \$14 ;
+  wire \$140 ;
+  wire \$141 ;
+  wire \$142 ;
+  wire \$143 ;
+  wire \$144 ;
   wire [2:0] \$145 ;
-  (* unused_bits = "1 2" *)
   wire [2:0] \$146 ;
-  wire [2:0] \$149 ;
-  wire \$15 ;
-  (* unused_bits = "1 2" *)
-  wire [2:0] \$150 ;
-  wire [2:0] \$151 ;
-  wire [2:0] \$154 ;
-  (* unused_bits = "0 2" *)
-  wire [2:0] \$155 ;
-  wire [2:0] \$158 ;
-  (* unused_bits = "0 2" *)
+  wire \$147 ;
+  wire \$148 ;
+  wire \$149 ;
+  wire \$150 ;
+  wire \$151 ;
+  wire [2:0] \$152 ;
+  wire [2:0] \$153 ;
+  wire \$154 ;
+  wire \$155 ;
+  wire \$156 ;
+  wire \$157 ;
+  wire \$158 ;
   wire [2:0] \$159 ;
-  wire \$16 ;
-  wire [2:0] \$162 ;
-  (* unused_bits = "0 2" *)
-  wire [2:0] \$163 ;
-  wire [2:0] \$164 ;
-  wire [2:0] \$165 ;
-  wire [2:0] \$168 ;
-  (* unused_bits = "0 1" *)
-  wire [2:0] \$169 ;
-  wire \$17 ;
-  wire [2:0] \$172 ;
-  (* unused_bits = "0 1" *)
-  wire [2:0] \$173 ;
-  wire [2:0] \$176 ;
-  (* unused_bits = "0 1" *)
-  wire [2:0] \$177 ;
-  wire [2:0] \$178 ;
+  wire \$160 ;
+  wire \$162 ;
+  wire \$164 ;
+  wire \$167 ;
+  wire \$168 ;
+  wire \$169 ;
+  wire [2:0] \$17 ;
+  wire \$170 ;
+  wire \$171 ;
+  wire \$172 ;
+  wire \$173 ;
+  wire \$174 ;
+  wire \$175 ;
+  wire \$176 ;
+  wire \$177 ;
+  wire \$178 ;
   wire \$179 ;
-  wire \$18 ;
-  wire [1:0] \$180 ;
-  wire \$181 ;
+  (* unused_bits = "1 2" *)
+  wire [2:0] \$18 ;
+  wire \$180 ;
+  wire [9:0] \$181 ;
   wire \$182 ;
-  wire [1:0] \$183 ;
+  wire \$183 ;
   wire \$184 ;
   wire \$185 ;
   wire \$186 ;
-  wire [2:0] \$187 ;
-  (* unused_bits = "2" *)
-  wire [2:0] \$188 ;
-  wire \$189 ;
-  wire [2:0] \$19 ;
-  wire [1:0] \$190 ;
+  wire [2:0] \$189 ;
+  wire \$190 ;
   wire \$191 ;
   wire \$192 ;
-  wire [1:0] \$193 ;
-  wire [2:0] \$194 ;
-  (* unused_bits = "2" *)
-  wire [2:0] \$195 ;
-  wire \$196 ;
-  wire [2:0] \$197 ;
-  (* unused_bits = "2" *)
-  wire [2:0] \$198 ;
-  wire [2:0] \$20 ;
-  wire [1:0] \$200 ;
+  wire \$193 ;
+  wire [3:0] \$196 ;
+  (* unused_bits = "3" *)
+  wire [3:0] \$197 ;
+  wire [1:0] \$199 ;
   (* unused_bits = "1" *)
-  wire [1:0] \$201 ;
-  wire [2:0] \$202 ;
+  wire [1:0] \$200 ;
+  wire [2:0] \$201 ;
   (* unused_bits = "2 3" *)
-  wire [3:0] \$203 ;
-  wire [2:0] \$204 ;
+  wire [3:0] \$202 ;
+  wire [2:0] \$203 ;
   (* unused_bits = "2 3" *)
-  wire [3:0] \$205 ;
+  wire [3:0] \$204 ;
+  wire \$205 ;
   wire \$206 ;
   wire \$207 ;
   wire \$208 ;
   wire \$209 ;
-  wire \$21 ;
+  wire [2:0] \$21 ;
   wire \$210 ;
   wire \$211 ;
   wire \$212 ;
-  wire [2:0] \$213 ;
-  (* unused_bits = "2 3" *)
-  wire [3:0] \$214 ;
+  wire \$213 ;
+  wire \$214 ;
   wire \$215 ;
   wire \$216 ;
-  wire [16:0] \$217 ;
+  wire \$217 ;
   wire \$218 ;
-  wire \$22 ;
+  wire \$219 ;
+  (* unused_bits = "1 2" *)
+  wire [2:0] \$22 ;
+  wire \$220 ;
   wire \$221 ;
-  wire [2:0] \$224 ;
-  wire [1:0] \$225 ;
-  wire [1:0] \$226 ;
+  wire \$222 ;
+  wire \$223 ;
+  wire \$224 ;
+  wire \$225 ;
+  wire \$226 ;
   wire \$227 ;
-  wire [3:0] \$228 ;
-  wire [1:0] \$229 ;
-  wire \$23 ;
-  wire [1:0] \$230 ;
-  wire [1:0] \$231 ;
-  wire [3:0] \$232 ;
-  wire \$233 ;
-  wire [1:0] \$234 ;
-  wire [1:0] \$235 ;
-  wire \$236 ;
+  wire \$228 ;
+  wire \$229 ;
+  wire [2:0] \$23 ;
+  wire \$230 ;
+  wire \$231 ;
+  wire \$232 ;
+  wire [9:0] \$233 ;
+  wire \$234 ;
+  wire \$235 ;
+  wire [9:0] \$236 ;
   wire \$237 ;
-  wire [1:0] \$238 ;
-  wire [16:0] \$239 ;
-  wire \$24 ;
-  wire [16:0] \$240 ;
+  wire [16:0] \$238 ;
+  wire \$239 ;
+  wire [2:0] \$240 ;
   wire \$241 ;
-  wire [16:0] \$242 ;
-  wire [2:0] \$244 ;
-  wire [2:0] \$247 ;
-  wire \$25 ;
+  wire [3:0] \$242 ;
+  wire [2:0] \$243 ;
+  wire [3:0] \$244 ;
+  wire \$245 ;
+  wire [1:0] \$246 ;
+  wire [1:0] \$247 ;
+  wire \$248 ;
+  wire \$249 ;
+  wire \$250 ;
+  wire \$251 ;
+  wire [16:0] \$252 ;
   wire [2:0] \$26 ;
-  wire \$29 ;
-  wire \$3 ;
-  wire \$30 ;
-  wire \$31 ;
-  wire [2:0] \$32 ;
-  wire \$33 ;
-  wire \$34 ;
-  wire \$35 ;
-  wire \$36 ;
-  wire \$37 ;
-  wire [2:0] \$38 ;
-  wire [2:0] \$39 ;
-  wire \$4 ;
-  wire \$40 ;
-  wire \$41 ;
-  wire \$42 ;
-  wire \$43 ;
-  wire \$44 ;
+  (* unused_bits = "0 2" *)
+  wire [2:0] \$27 ;
+  wire [2:0] \$30 ;
+  (* unused_bits = "0 2" *)
+  wire [2:0] \$31 ;
+  wire [2:0] \$329 ;
+  wire [2:0] \$34 ;
+  (* unused_bits = "0 2" *)
+  wire [2:0] \$35 ;
+  wire [2:0] \$36 ;
+  wire [2:0] \$37 ;
+  wire [2:0] \$40 ;
+  (* unused_bits = "0 1" *)
+  wire [2:0] \$41 ;
+  wire [2:0] \$44 ;
+  (* unused_bits = "0 1" *)
   wire [2:0] \$45 ;
-  wire [2:0] \$46 ;
-  wire \$47 ;
-  wire \$48 ;
-  wire \$49 ;
+  wire [2:0] \$48 ;
+  (* unused_bits = "0 1" *)
+  wire [2:0] \$49 ;
   wire \$5 ;
-  wire \$50 ;
-  wire \$51 ;
-  wire [2:0] \$52 ;
+  wire [2:0] \$50 ;
+  wire \$52 ;
+  wire \$53 ;
+  wire \$54 ;
   wire \$55 ;
   wire \$56 ;
   wire \$57 ;
-  wire [2:0] \$58 ;
+  wire [1:0] \$58 ;
   wire \$59 ;
-  wire [2:0] \$6 ;
-  wire \$60 ;
-  wire \$61 ;
-  wire \$62 ;
-  wire \$63 ;
-  wire [2:0] \$64 ;
-  wire [2:0] \$65 ;
+  wire [1:0] \$60 ;
+  wire [2:0] \$61 ;
+  wire [1:0] \$62 ;
+  (* unused_bits = "1 2" *)
+  wire [2:0] \$63 ;
+  wire [1:0] \$64 ;
+  wire \$65 ;
   wire \$66 ;
-  wire \$67 ;
+  (* unused_bits = "1 2" *)
+  wire [2:0] \$67 ;
   wire \$68 ;
   wire \$69 ;
-  wire \$7 ;
   wire \$70 ;
-  wire [2:0] \$71 ;
-  wire [2:0] \$72 ;
-  wire \$73 ;
-  wire \$74 ;
-  wire \$75 ;
-  wire \$76 ;
-  wire \$77 ;
-  wire [2:0] \$78 ;
-  wire \$79 ;
-  wire \$8 ;
-  wire \$81 ;
-  wire \$83 ;
+  wire \$71 ;
+  wire \$72 ;
+  wire [4:0] \$74 ;
+  (* unused_bits = "4 5" *)
+  wire [5:0] \$75 ;
+  wire [4:0] \$76 ;
+  (* unused_bits = "4 5" *)
+  wire [5:0] \$77 ;
+  wire [4:0] \$78 ;
+  (* unused_bits = "4 5" *)
+  wire [5:0] \$79 ;
+  wire [2:0] \$8 ;
+  wire [4:0] \$80 ;
+  (* unused_bits = "4 5" *)
+  wire [5:0] \$81 ;
+  wire \$84 ;
+  wire \$85 ;
+  wire \$86 ;
+  wire [2:0] \$87 ;
   wire \$88 ;
   wire \$89 ;
-  wire \$9 ;
+  wire [2:0] \$9 ;
   wire \$90 ;
   wire \$91 ;
   wire \$92 ;
-  wire \$93 ;
-  wire \$94 ;
+  wire [2:0] \$93 ;
+  wire [2:0] \$94 ;
   wire \$95 ;
+  wire \$96 ;
   wire \$97 ;
   wire \$98 ;
   wire \$99 ;
-  wire [1:0] \$procmux$102_Y ;
-  wire \$procmux$106_Y ;
-  wire \$procmux$110_Y ;
-  wire [1:0] \$procmux$114_Y ;
-  wire [1:0] \$procmux$118_Y ;
-  wire \$procmux$122_Y ;
-  wire \$procmux$124_Y ;
-  wire [3:0] \$procmux$128_Y ;
-  wire [3:0] \$procmux$130_Y ;
-  wire [1:0] \$procmux$134_Y ;
-  wire [1:0] \$procmux$136_Y ;
-  wire [1:0] \$procmux$138_Y ;
-  wire [1:0] \$procmux$142_Y ;
-  wire [1:0] \$procmux$144_Y ;
-  wire [1:0] \$procmux$146_Y ;
-  wire [1:0] \$procmux$150_Y ;
-  wire [1:0] \$procmux$152_Y ;
-  wire [3:0] \$procmux$156_Y ;
-  wire [3:0] \$procmux$158_Y ;
-  wire \$procmux$162_Y ;
-  wire \$procmux$164_Y ;
-  wire [1:0] \$procmux$168_Y ;
-  wire [1:0] \$procmux$170_Y ;
-  wire [1:0] \$procmux$174_Y ;
-  wire [1:0] \$procmux$176_Y ;
-  wire \$procmux$49_Y ;
-  wire \$procmux$51_Y ;
-  wire [12:0] \$procmux$56_Y ;
-  wire [2:0] \$procmux$60_Y ;
-  wire [2:0] \$procmux$63_Y ;
-  wire \$procmux$68_Y ;
-  wire \$procmux$70_Y ;
-  wire \$procmux$74_Y ;
-  wire \$procmux$76_Y ;
+  wire \$procmux$102_Y ;
+  wire \$procmux$104_Y ;
+  wire \$procmux$108_Y ;
+  wire \$procmux$114_Y ;
+  wire \$procmux$28_Y ;
+  wire \$procmux$47_Y ;
+  wire [3:0] \$procmux$51_Y ;
+  wire [2:0] \$procmux$57_Y ;
+  wire [3:0] \$procmux$61_Y ;
+  wire \$procmux$65_Y ;
+  wire [2:0] \$procmux$69_Y ;
+  wire \$procmux$73_Y ;
   wire \$procmux$78_Y ;
-  wire [15:0] \$procmux$82_Y ;
-  wire [15:0] \$procmux$84_Y ;
-  wire \$procmux$88_Y ;
-  wire \$procmux$90_Y ;
-  wire \$procmux$92_Y ;
-  wire [15:0] \$procmux$96_Y ;
-  wire [15:0] \$procmux$98_Y ;
-  wire [4:0] address;
-  wire [4:0] address_in;
+  wire [2:0] \$procmux$85_Y ;
+  wire \$procmux$96_Y ;
+  reg \$signal  = 1'h0;
+  reg \$signal$39  = 1'h0;
+  wire [3:0] address;
+  wire [3:0] address_in;
   reg [1:0] ahead = 2'h0;
   wire asking;
   output asks;
-  wire asks;
+  reg asks = 1'h0;
   wire at_last;
-  output [1:0] bank;
-  wire [1:0] bank;
-  reg [1:0] \bank$59  = 2'h0;
-  input [1:0] bank_in;
-  wire [1:0] bank_in;
+  output [2:0] bank;
+  wire [2:0] bank;
   input clk;
   wire clk;
+  reg [16:0] coded = 17'h00000;
+  wire [8:0] \coded.digits ;
+  wire \coded.following ;
+  wire [2:0] \coded.left ;
+  wire \coded.place ;
+  wire [2:0] \coded.row ;
+  reg coded_valid = 1'h0;
   input [23:0] data_in;
   wire [23:0] data_in;
-  wire [23:0] \data_in$62 ;
+  wire [23:0] \data_in$60 ;
   wire [23:0] data_out;
   wire [2:0] digit_0;
   wire [2:0] digit_1;
@@ -2199,65 +2826,55 @@ module bitslice_opt4c_small_feeder(rst, en, write, ends, sync, served, slot_in, 
   output [2:0] digit_out;
   wire [2:0] digit_out;
   wire done;
-  wire empty;
-  input en;
-  wire en;
   input ends;
   wire ends;
   input [1:0] filled;
   wire [1:0] filled;
-  wire \filled$25 ;
+  wire \filled$46 ;
   output finished;
-  wire finished;
-  wire free;
-  wire gone;
-  wire [1:0] last_bank;
-  input [3:0] last_banks;
-  wire [3:0] last_banks;
-  wire [1:0] last_row;
-  input [3:0] last_rows;
-  wire [3:0] last_rows;
+  reg finished = 1'h0;
+  wire \finished$61 ;
+  reg following = 1'h0;
+  reg [9:0] head = 10'h000;
+  wire [2:0] \head.bank ;
+  wire [2:0] \head.digits ;
+  wire \head.following ;
+  wire [2:0] \head.row ;
+  wire head_free;
+  wire head_pops;
+  reg head_valid = 1'h0;
+  wire here;
+  wire last_place;
+  input [1:0] last_places;
+  wire [1:0] last_places;
+  wire [2:0] last_row;
+  input [5:0] last_rows;
+  wire [5:0] last_rows;
   reg [1:0] lead = 2'h0;
+  wire leaves;
   input [1:0] loaded;
   wire [1:0] loaded;
-  wire [16:0] made;
-  wire [1:0] \made.bank ;
-  wire [8:0] \made.digits ;
+  wire [9:0] made;
+  wire [2:0] \made.bank ;
+  wire [2:0] \made.digits ;
   wire \made.following ;
-  wire [2:0] \made.left ;
-  wire [1:0] \made.row ;
-  reg [1:0] next_bank = 2'h0;
-  reg next_following = 1'h0;
+  wire [2:0] \made.row ;
+  wire moves;
   reg next_inside = 1'h0;
-  reg [1:0] next_row = 2'h0;
+  reg next_place = 1'h0;
+  reg [2:0] next_row = 3'h0;
   reg [3:0] next_turn = 4'h0;
-  reg next_valid = 1'h0;
   wire over;
-  reg [1:0] passed = 2'h0;
-  wire passed_on;
-  wire pop;
-  output [1:0] position;
-  wire [1:0] position;
-  wire push;
-  reg [16:0] queue_0 = 17'h00000;
-  wire [1:0] \queue_0.bank ;
-  wire [8:0] \queue_0.digits ;
-  wire \queue_0.following ;
-  wire [2:0] \queue_0.left ;
-  wire [1:0] \queue_0.row ;
-  reg [16:0] queue_1 = 17'h00000;
-  wire [1:0] \queue_1.bank ;
-  wire [8:0] \queue_1.digits ;
-  wire \queue_1.following ;
-  wire [2:0] \queue_1.left ;
-  wire [1:0] \queue_1.row ;
+  input place_in;
+  wire place_in;
   wire read;
   wire \read$56 ;
-  output [1:0] row;
-  wire [1:0] row;
-  reg [1:0] \row$27  = 2'h0;
-  input [1:0] row_in;
-  wire [1:0] row_in;
+  wire room;
+  output [2:0] row;
+  wire [2:0] row;
+  reg [2:0] \row$48  = 3'h0;
+  input [2:0] row_in;
+  wire [2:0] row_in;
   input rst;
   wire rst;
   input served;
@@ -2267,378 +2884,397 @@ module bitslice_opt4c_small_feeder(rst, en, write, ends, sync, served, slot_in, 
   reg slot = 1'h0;
   input slot_in;
   wire slot_in;
+  wire some;
   wire some_0_2;
   wire some_0_3;
-  input [1:0] start;
-  wire [1:0] start;
+  reg [9:0] spare = 10'h000;
+  wire [2:0] \spare.bank ;
+  wire [2:0] \spare.digits ;
+  wire \spare.following ;
+  wire [2:0] \spare.row ;
+  reg spare_valid = 1'h0;
+  input start;
+  wire start;
   input sync;
   wire sync;
+  wire taken;
   reg [3:0] turn = 4'h1;
-  reg valid = 1'h0;
-  reg [1:0] waiting = 2'h0;
+  wire turned;
+  wire valid;
   reg [16:0] word = 17'h00000;
-  wire [1:0] \word.bank ;
   wire [8:0] \word.digits ;
   wire \word.following ;
   wire [2:0] \word.left ;
-  wire [1:0] \word.row ;
+  wire \word.place ;
+  wire [2:0] \word.row ;
+  wire word_free;
+  wire [16:0] words;
+  wire [8:0] \words.digits ;
+  wire \words.following ;
+  wire [2:0] \words.left ;
+  wire \words.place ;
+  wire [2:0] \words.row ;
   input write;
   wire write;
-  wire \write$60 ;
-  assign \$244  = slot * 2'h2;
-  assign last_row = last_rows >> \$244 ;
-  assign \$247  = slot * 2'h2;
-  assign last_bank = last_banks >> \$247 ;
-  assign \filled$25  = filled >> slot;
-  assign at_last = \row$27  == last_row;
-  assign \$3  = ~ data_out[0];
-  assign \$4  = data_out[1] ^ data_out[0];
-  assign \$5  = \$3  & \$4 ;
-  assign \$6  = { \$5 , data_out[0], data_out[1] } & { next_turn[0], next_turn[0], next_turn[0] };
-  assign \$7  = data_out[1] ^ data_out[2];
-  assign \$8  = data_out[1] ^ data_out[2];
-  assign \$9  = ~ \$8 ;
-  assign \$10  = data_out[3] ^ data_out[2];
-  assign \$11  = \$9  & \$10 ;
-  assign \$12  = { \$11 , \$7 , data_out[3] } & { next_turn[1], next_turn[1], next_turn[1] };
-  assign \$13  = \$6  | \$12 ;
-  assign \$14  = data_out[3] ^ data_out[4];
-  assign \$15  = data_out[3] ^ data_out[4];
-  assign \$16  = ~ \$15 ;
-  assign \$17  = data_out[5] ^ data_out[4];
-  assign \$18  = \$16  & \$17 ;
-  assign \$19  = { \$18 , \$14 , data_out[5] } & { next_turn[2], next_turn[2], next_turn[2] };
-  assign \$20  = \$13  | \$19 ;
-  assign \$21  = data_out[5] ^ data_out[6];
-  assign \$22  = data_out[5] ^ data_out[6];
-  assign \$23  = ~ \$22 ;
-  assign \$24  = data_out[7] ^ data_out[6];
-  assign \$25  = \$23  & \$24 ;
-  assign \$26  = { \$25 , \$21 , data_out[7] } & { next_turn[3], next_turn[3], next_turn[3] };
-  assign digit_0 = \$20  | \$26 ;
-  assign \$29  = ~ data_out[8];
-  assign \$30  = data_out[9] ^ data_out[8];
-  assign \$31  = \$29  & \$30 ;
-  assign \$32  = { \$31 , data_out[8], data_out[9] } & { next_turn[0], next_turn[0], next_turn[0] };
-  assign \$33  = data_out[9] ^ data_out[10];
-  assign \$34  = data_out[9] ^ data_out[10];
-  assign \$35  = ~ \$34 ;
-  assign \$36  = data_out[11] ^ data_out[10];
-  assign \$37  = \$35  & \$36 ;
-  assign \$38  = { \$37 , \$33 , data_out[11] } & { next_turn[1], next_turn[1], next_turn[1] };
-  assign \$39  = \$32  | \$38 ;
-  assign \$40  = data_out[11] ^ data_out[12];
-  assign \$41  = data_out[11] ^ data_out[12];
-  assign \$42  = ~ \$41 ;
-  assign \$43  = data_out[13] ^ data_out[12];
-  assign \$44  = \$42  & \$43 ;
-  assign \$45  = { \$44 , \$40 , data_out[13] } & { next_turn[2], next_turn[2], next_turn[2] };
-  assign \$46  = \$39  | \$45 ;
-  assign \$47  = data_out[13] ^ data_out[14];
-  assign \$48  = data_out[13] ^ data_out[14];
-  assign \$49  = ~ \$48 ;
-  assign \$50  = data_out[15] ^ data_out[14];
-  assign \$51  = \$49  & \$50 ;
-  assign \$52  = { \$51 , \$47 , data_out[15] } & { next_turn[3], next_turn[3], next_turn[3] };
-  assign digit_1 = \$46  | \$52 ;
-  assign \$55  = ~ data_out[16];
-  assign \$56  = data_out[17] ^ data_out[16];
-  assign \$57  = \$55  & \$56 ;
-  assign \$58  = { \$57 , data_out[16], data_out[17] } & { next_turn[0], next_turn[0], next_turn[0] };
-  assign \$59  = data_out[17] ^ data_out[18];
-  assign \$60  = data_out[17] ^ data_out[18];
-  assign \$61  = ~ \$60 ;
-  assign \$62  = data_out[19] ^ data_out[18];
-  assign \$63  = \$61  & \$62 ;
-  assign \$64  = { \$63 , \$59 , data_out[19] } & { next_turn[1], next_turn[1], next_turn[1] };
-  assign \$65  = \$58  | \$64 ;
-  assign \$66  = data_out[19] ^ data_out[20];
-  assign \$67  = data_out[19] ^ data_out[20];
-  assign \$68  = ~ \$67 ;
-  assign \$69  = data_out[21] ^ data_out[20];
-  assign \$70  = \$68  & \$69 ;
-  assign \$71  = { \$70 , \$66 , data_out[21] } & { next_turn[2], next_turn[2], next_turn[2] };
-  assign \$72  = \$65  | \$71 ;
-  assign \$73  = data_out[21] ^ data_out[22];
-  assign \$74  = data_out[21] ^ data_out[22];
-  assign \$75  = ~ \$74 ;
-  assign \$76  = data_out[23] ^ data_out[22];
-  assign \$77  = \$75  & \$76 ;
-  assign \$78  = { \$77 , \$73 , data_out[23] } & { next_turn[3], next_turn[3], next_turn[3] };
-  assign digit_2 = \$72  | \$78 ;
-  assign \$79  = | digit_0[2:1];
-  assign made[0] = \$79  & next_inside;
-  assign \$81  = | digit_1[2:1];
-  assign made[1] = \$81  & next_inside;
-  assign \$83  = | digit_2[2:1];
-  assign made[2] = \$83  & next_inside;
-  assign some_0_2 = word[0] | word[1];
-  assign several_0_2 = word[0] & word[1];
-  assign some_0_3 = some_0_2 | word[2];
-  assign \$88  = some_0_2 & word[2];
-  assign several_0_3 = several_0_2 | \$88 ;
-  assign \$89  = ~ word[16];
-  assign asks = valid & \$89 ;
-  assign \$90  = ~ valid;
-  assign \$91  = ~ several_0_3;
-  assign \$92  = some_0_3 & \$91 ;
-  assign \$93  = served & \$92 ;
-  assign free = \$90  | \$93 ;
-  assign \$94  = | waiting;
-  assign pop = free & \$94 ;
-  assign \$95  = | made[2:0];
-  assign empty = ~ \$95 ;
-  assign \$97  = next_valid & \$95 ;
-  assign \$98  = waiting != 2'h2;
-  assign push = \$97  & \$98 ;
-  assign \$99  = waiting != 2'h2;
-  assign \$100  = empty | \$99 ;
-  assign gone = next_valid & \$100 ;
-  assign \$101  = ~ next_valid;
-  assign \$102  = \$101  | gone;
-  assign \$103  = lead < 2'h2;
-  assign \$104  = \$102  & \$103 ;
-  assign \$105  = ahead < loaded;
-  assign read = \$104  & \$105 ;
-  assign \read$56  = en & read;
-  assign \$106  = slot * 2'h3;
-  assign \$107  = | passed;
-  assign \$108  = \$107  ? \bank$59  : start;
-  assign \$109  = \$106  + \$108 ;
-  assign \$110  = \$109  * 2'h3;
-  assign { \$111 [6:5], address } = \$110  + \row$27 ;
-  assign \write$60  = en & write;
-  assign \$112  = slot_in * 2'h3;
-  assign \$113  = \$112  + bank_in;
-  assign \$114  = \$113  * 2'h3;
-  assign { \$115 [6:5], address_in } = \$114  + row_in;
-  assign \$116  = ~ next_following;
-  assign \$117  = next_valid & \$116 ;
-  assign \$118  = waiting > 1'h0;
-  assign \$119  = ~ queue_0[16];
-  assign \$120  = \$118  & \$119 ;
-  assign \$121  = waiting > 1'h1;
-  assign \$122  = ~ queue_1[16];
-  assign \$123  = \$121  & \$122 ;
-  assign \$124  = | { \$123 , \$120 , asks, \$117  };
-  assign \$125  = ~ \$124 ;
-  assign \$126  = | lead;
-  assign finished = \$125  & \$126 ;
-  assign \$127  = read & at_last;
-  assign \$128  = passed == 2'h2;
-  assign done = \$127  & \$128 ;
+  wire \write$58 ;
+  assign room = ~ spare_valid;
+  assign \$1  = ~ head_valid;
+  assign head_free = \$1  | served;
+  assign some_0_2 = word[4] | word[5];
+  assign several_0_2 = word[4] & word[5];
+  assign some_0_3 = some_0_2 | word[6];
+  assign \$5  = some_0_2 & word[6];
+  assign several_0_3 = several_0_2 | \$5 ;
+  assign \$8  = ~ { some_0_2, word[4], 1'h0 };
+  assign \$9  = word[6:4] & \$8 ;
+  assign \made.bank  = \$9  & { word[7], word[7], word[7] };
+  assign \$13  = ~ { some_0_2, word[4], 1'h0 };
+  assign \$14  = word[6:4] & \$13 ;
+  assign \$17  = ~ { some_0_2, word[4], 1'h0 };
+  assign \$18  = word[6:4] & \$17 ;
+  assign \$21  = ~ { some_0_2, word[4], 1'h0 };
+  assign \$22  = word[6:4] & \$21 ;
+  assign \$23  = word[10:8] & { \$22 [0], \$18 [0], \$14 [0] };
+  assign \$26  = ~ { some_0_2, word[4], 1'h0 };
+  assign \$27  = word[6:4] & \$26 ;
+  assign \$30  = ~ { some_0_2, word[4], 1'h0 };
+  assign \$31  = word[6:4] & \$30 ;
+  assign \$34  = ~ { some_0_2, word[4], 1'h0 };
+  assign \$35  = word[6:4] & \$34 ;
+  assign \$36  = word[13:11] & { \$35 [1], \$31 [1], \$27 [1] };
+  assign \$37  = \$23  | \$36 ;
+  assign \$40  = ~ { some_0_2, word[4], 1'h0 };
+  assign \$41  = word[6:4] & \$40 ;
+  assign \$44  = ~ { some_0_2, word[4], 1'h0 };
+  assign \$45  = word[6:4] & \$44 ;
+  assign \$48  = ~ { some_0_2, word[4], 1'h0 };
+  assign \$49  = word[6:4] & \$48 ;
+  assign \$50  = word[16:14] & { \$49 [2], \$45 [2], \$41 [2] };
+  assign \made.digits  = \$37  | \$50 ;
+  assign \$52  = ~ \$signal ;
+  assign \$53  = ~ several_0_3;
+  assign \$54  = some_0_3 & \$53 ;
+  assign \$55  = room & \$54 ;
+  assign word_free = \$52  | \$55 ;
+  assign taken = coded_valid & word_free;
+  assign \$56  = ~ coded_valid;
+  assign \$57  = \$56  | taken;
+  assign moves = \$signal$39  & \$57 ;
+  assign \$58  = 1'h0 + start;
+  assign \$59  = \$58  >= 1'h1;
+  assign \$60  = 1'h0 + start;
+  assign \$61  = \$60  - 1'h1;
+  assign \$62  = 1'h0 + start;
+  assign { \$63 [2:1], here } = \$59  ? \$61  : { 1'h0, \$62  };
+  assign \$64  = place_in - start;
+  assign \$65  = place_in < start;
+  assign \$66  = \$65  ? 1'h1 : 1'h0;
+  assign { \$67 [2:1], turned } = $signed(\$64 ) + $signed({ 1'h0, \$66  });
+  assign \$329  = slot * 2'h3;
+  assign last_row = last_rows >> \$329 ;
+  assign last_place = last_places >> slot;
+  assign \filled$46  = filled >> slot;
+  assign at_last = \row$48  == last_row;
+  assign \$68  = ~ \$signal$39 ;
+  assign \$69  = \$68  | moves;
+  assign \$70  = lead < 2'h2;
+  assign \$71  = \$69  & \$70 ;
+  assign \$72  = ahead < loaded;
+  assign read = \$71  & \$72 ;
+  assign done = read & at_last;
   assign over = done & turn[3];
-  assign \$131  = ~ { some_0_2, word[0], 1'h0 };
-  assign { \$132 [2], position[0], \$132 [0] } = word[2:0] & \$131 ;
-  assign \$136  = ~ { some_0_2, word[0], 1'h0 };
-  assign { position[1], \$137 [1:0] } = word[2:0] & \$136 ;
-  assign \$141  = ~ { some_0_2, word[0], 1'h0 };
-  assign \$142  = word[2:0] & \$141 ;
-  assign \$145  = ~ { some_0_2, word[0], 1'h0 };
-  assign \$146  = word[2:0] & \$145 ;
-  assign \$149  = ~ { some_0_2, word[0], 1'h0 };
-  assign \$150  = word[2:0] & \$149 ;
-  assign \$151  = word[9:7] & { \$150 [0], \$146 [0], \$142 [0] };
-  assign \$154  = ~ { some_0_2, word[0], 1'h0 };
-  assign \$155  = word[2:0] & \$154 ;
-  assign \$158  = ~ { some_0_2, word[0], 1'h0 };
-  assign \$159  = word[2:0] & \$158 ;
-  assign \$162  = ~ { some_0_2, word[0], 1'h0 };
-  assign \$163  = word[2:0] & \$162 ;
-  assign \$164  = word[12:10] & { \$163 [1], \$159 [1], \$155 [1] };
-  assign \$165  = \$151  | \$164 ;
-  assign \$168  = ~ { some_0_2, word[0], 1'h0 };
-  assign \$169  = word[2:0] & \$168 ;
-  assign \$172  = ~ { some_0_2, word[0], 1'h0 };
-  assign \$173  = word[2:0] & \$172 ;
-  assign \$176  = ~ { some_0_2, word[0], 1'h0 };
-  assign \$177  = word[2:0] & \$176 ;
-  assign \$178  = word[15:13] & { \$177 [2], \$173 [2], \$169 [2] };
-  assign digit_out = \$165  | \$178 ;
-  assign \$179  = | passed;
-  assign \$180  = \$179  ? \bank$59  : start;
-  assign \$181  = ~ at_last;
-  assign \$182  = | passed;
-  assign \$183  = \$182  ? \bank$59  : start;
-  assign \$184  = \$183  <= last_bank;
-  assign \$185  = \$181  | \$184 ;
-  assign \$186  = \filled$25  & \$185 ;
-  assign \$187  = \row$27  + 1'h1;
-  assign \$188  = at_last ? 3'h0 : \$187 ;
-  assign \$189  = | passed;
-  assign \$190  = \$189  ? \bank$59  : start;
-  assign \$191  = \$190  == 2'h2;
-  assign \$192  = | passed;
-  assign \$193  = \$192  ? \bank$59  : start;
-  assign \$194  = \$193  + 1'h1;
-  assign \$195  = \$191  ? 3'h0 : \$194 ;
-  assign \$196  = passed == 2'h2;
-  assign \$197  = passed + 1'h1;
-  assign \$198  = \$196  ? 3'h0 : \$197 ;
-  assign \$200  = slot + 1'h1;
-  assign \$201  = slot ? 2'h0 : \$200 ;
-  assign \$202  = lead + done;
-  assign \$203  = \$202  - ends;
-  assign \$204  = ahead + over;
-  assign \$205  = \$204  - sync;
-  assign \$206  = ~ gone;
-  assign \$207  = next_valid & \$206 ;
-  assign \$208  = read | \$207 ;
-  assign \$209  = lead == 1'h1;
-  assign \$210  = read ? \$209  : next_following;
-  assign \$211  = ~ ends;
-  assign \$212  = \$210  & \$211 ;
-  assign \$213  = waiting + push;
-  assign \$214  = \$213  - pop;
-  assign \$215  = waiting <= 1'h0;
-  assign \$216  = waiting > 1'h1;
-  assign \$217  = \$216  ? queue_1 : { next_following, digit_2, digit_1, digit_0, next_row, next_bank, made[2:0] };
-  assign \$218  = waiting <= 1'h1;
-  assign \$221  = ~ free;
-  assign \$224  = word[2:0] & { some_0_2, word[0], 1'h0 };
+  assign \$74  = slot * 4'h8;
+  assign \$75  = \$74  + \row$48 ;
+  assign \$76  = \$75 [3:0] * 1'h1;
+  assign { \$77 [5:4], address } = \$76  + 1'h0;
+  assign \$78  = slot_in * 4'h8;
+  assign \$79  = \$78  + row_in;
+  assign \$80  = \$79 [3:0] * 1'h1;
+  assign { \$81 [5:4], address_in } = \$80  + turned;
+  assign \$84  = ~ data_out[0];
+  assign \$85  = data_out[1] ^ data_out[0];
+  assign \$86  = \$84  & \$85 ;
+  assign \$87  = { \$86 , data_out[0], data_out[1] } & { next_turn[0], next_turn[0], next_turn[0] };
+  assign \$88  = data_out[1] ^ data_out[2];
+  assign \$89  = data_out[1] ^ data_out[2];
+  assign \$90  = ~ \$89 ;
+  assign \$91  = data_out[3] ^ data_out[2];
+  assign \$92  = \$90  & \$91 ;
+  assign \$93  = { \$92 , \$88 , data_out[3] } & { next_turn[1], next_turn[1], next_turn[1] };
+  assign \$94  = \$87  | \$93 ;
+  assign \$95  = data_out[3] ^ data_out[4];
+  assign \$96  = data_out[3] ^ data_out[4];
+  assign \$97  = ~ \$96 ;
+  assign \$98  = data_out[5] ^ data_out[4];
+  assign \$99  = \$97  & \$98 ;
+  assign \$100  = { \$99 , \$95 , data_out[5] } & { next_turn[2], next_turn[2], next_turn[2] };
+  assign \$101  = \$94  | \$100 ;
+  assign \$102  = data_out[5] ^ data_out[6];
+  assign \$103  = data_out[5] ^ data_out[6];
+  assign \$104  = ~ \$103 ;
+  assign \$105  = data_out[7] ^ data_out[6];
+  assign \$106  = \$104  & \$105 ;
+  assign \$107  = { \$106 , \$102 , data_out[7] } & { next_turn[3], next_turn[3], next_turn[3] };
+  assign digit_0 = \$101  | \$107 ;
+  assign \$110  = ~ data_out[8];
+  assign \$111  = data_out[9] ^ data_out[8];
+  assign \$112  = \$110  & \$111 ;
+  assign \$113  = { \$112 , data_out[8], data_out[9] } & { next_turn[0], next_turn[0], next_turn[0] };
+  assign \$114  = data_out[9] ^ data_out[10];
+  assign \$115  = data_out[9] ^ data_out[10];
+  assign \$116  = ~ \$115 ;
+  assign \$117  = data_out[11] ^ data_out[10];
+  assign \$118  = \$116  & \$117 ;
+  assign \$119  = { \$118 , \$114 , data_out[11] } & { next_turn[1], next_turn[1], next_turn[1] };
+  assign \$120  = \$113  | \$119 ;
+  assign \$121  = data_out[11] ^ data_out[12];
+  assign \$122  = data_out[11] ^ data_out[12];
+  assign \$123  = ~ \$122 ;
+  assign \$124  = data_out[13] ^ data_out[12];
+  assign \$125  = \$123  & \$124 ;
+  assign \$126  = { \$125 , \$121 , data_out[13] } & { next_turn[2], next_turn[2], next_turn[2] };
+  assign \$127  = \$120  | \$126 ;
+  assign \$128  = data_out[13] ^ data_out[14];
+  assign \$129  = data_out[13] ^ data_out[14];
+  assign \$130  = ~ \$129 ;
+  assign \$131  = data_out[15] ^ data_out[14];
+  assign \$132  = \$130  & \$131 ;
+  assign \$133  = { \$132 , \$128 , data_out[15] } & { next_turn[3], next_turn[3], next_turn[3] };
+  assign digit_1 = \$127  | \$133 ;
+  assign \$136  = ~ data_out[16];
+  assign \$137  = data_out[17] ^ data_out[16];
+  assign \$138  = \$136  & \$137 ;
+  assign \$139  = { \$138 , data_out[16], data_out[17] } & { next_turn[0], next_turn[0], next_turn[0] };
+  assign \$140  = data_out[17] ^ data_out[18];
+  assign \$141  = data_out[17] ^ data_out[18];
+  assign \$142  = ~ \$141 ;
+  assign \$143  = data_out[19] ^ data_out[18];
+  assign \$144  = \$142  & \$143 ;
+  assign \$145  = { \$144 , \$140 , data_out[19] } & { next_turn[1], next_turn[1], next_turn[1] };
+  assign \$146  = \$139  | \$145 ;
+  assign \$147  = data_out[19] ^ data_out[20];
+  assign \$148  = data_out[19] ^ data_out[20];
+  assign \$149  = ~ \$148 ;
+  assign \$150  = data_out[21] ^ data_out[20];
+  assign \$151  = \$149  & \$150 ;
+  assign \$152  = { \$151 , \$147 , data_out[21] } & { next_turn[2], next_turn[2], next_turn[2] };
+  assign \$153  = \$146  | \$152 ;
+  assign \$154  = data_out[21] ^ data_out[22];
+  assign \$155  = data_out[21] ^ data_out[22];
+  assign \$156  = ~ \$155 ;
+  assign \$157  = data_out[23] ^ data_out[22];
+  assign \$158  = \$156  & \$157 ;
+  assign \$159  = { \$158 , \$154 , data_out[23] } & { next_turn[3], next_turn[3], next_turn[3] };
+  assign digit_2 = \$153  | \$159 ;
+  assign \$160  = | digit_0[2:1];
+  assign words[4] = \$160  & next_inside;
+  assign \$162  = | digit_1[2:1];
+  assign words[5] = \$162  & next_inside;
+  assign \$164  = | digit_2[2:1];
+  assign words[6] = \$164  & next_inside;
+  assign \words.place  = ! next_place;
+  assign some = | words[6:4];
+  assign \$167  = spare_valid | \$signal ;
+  assign \$168  = spare_valid ? spare[3] : word[3];
+  assign \$169  = ~ \$168 ;
+  assign \$170  = \$169  | ends;
+  assign \$171  = \$167  & \$170 ;
+  assign \$172  = ~ head[3];
+  assign \$173  = \$172  | ends;
+  assign \$174  = spare_valid | \$signal ;
+  assign \$175  = spare_valid ? spare[3] : word[3];
+  assign \$176  = ~ \$175 ;
+  assign \$177  = \$176  | ends;
+  assign \$178  = \$174  & \$177 ;
+  assign \$179  = head_valid ? \$173  : \$178 ;
+  assign \$180  = served ? \$171  : \$179 ;
+  assign \$181  = spare_valid ? spare : { \made.digits , \made.bank , word[3:0] };
+  assign \$182  = spare_valid | \$signal ;
+  assign \$183  = \$signal  & room;
+  assign \$184  = ~ word_free;
+  assign \$185  = \$184  | coded_valid;
+  assign \$186  = \$signal  & room;
+  assign \$189  = word[6:4] & { some_0_2, word[4], 1'h0 };
+  assign \$190  = ~ at_last;
+  assign \$191  = here <= last_place;
+  assign \$192  = \$190  | \$191 ;
+  assign \$193  = \filled$46  & \$192 ;
+  assign \$196  = \row$48  + 1'h1;
+  assign \$197  = at_last ? 4'h0 : \$196 ;
+  assign \$199  = slot + 1'h1;
+  assign \$200  = slot ? 2'h0 : \$199 ;
+  assign \$201  = lead + done;
+  assign \$202  = \$201  - ends;
+  assign \$203  = ahead + over;
+  assign \$204  = \$203  - sync;
+  assign \$205  = ~ moves;
+  assign \$206  = \$signal$39  & \$205 ;
+  assign \$207  = read | \$206 ;
+  assign \$208  = lead == 1'h1;
+  assign \$209  = read ? \$208  : following;
+  assign \$210  = ~ ends;
+  assign \$211  = \$209  & \$210 ;
+  assign \$212  = ~ asks;
+  assign \$213  = \$212  | served;
+  assign \$214  = ~ spare_valid;
+  assign \$215  = \$214  | spare[3];
+  assign \$216  = ~ \$signal ;
+  assign \$217  = \$216  | word[3];
+  assign \$218  = ~ coded_valid;
+  assign \$219  = \$218  | coded[3];
+  assign \$220  = ~ \$signal$39 ;
+  assign \$221  = \$220  | following;
+  assign \$222  = & { \$221 , \$219 , \$217 , \$215 , \$213  };
+  assign \$223  = | lead;
+  assign \$224  = \$222  & \$223 ;
+  assign \$225  = ~ ends;
+  assign \$226  = \$224  & \$225 ;
+  assign \$227  = ~ taken;
+  assign \$228  = coded_valid & \$227 ;
+  assign \$229  = moves ? some : \$228 ;
+  assign \$230  = ~ ends;
+  assign \$231  = following & \$230 ;
   always @(posedge clk)
-    next_bank <= \$225 ;
+    asks <= \$232 ;
   always @(posedge clk)
-    next_row <= \$226 ;
+    head <= \$233 ;
   always @(posedge clk)
-    next_inside <= \$227 ;
+    head_valid <= \$234 ;
   always @(posedge clk)
-    next_turn <= \$228 ;
+    spare_valid <= \$235 ;
   always @(posedge clk)
-    \row$27  <= \$229 ;
+    spare <= \$236 ;
   always @(posedge clk)
-    \bank$59  <= \$230 ;
+    \$signal  <= \$237 ;
   always @(posedge clk)
-    passed <= \$231 ;
+    word <= \$238 ;
   always @(posedge clk)
-    turn <= \$232 ;
+    next_place <= \$239 ;
   always @(posedge clk)
-    slot <= \$233 ;
+    next_row <= \$240 ;
   always @(posedge clk)
-    lead <= \$234 ;
+    next_inside <= \$241 ;
   always @(posedge clk)
-    ahead <= \$235 ;
+    next_turn <= \$242 ;
   always @(posedge clk)
-    next_valid <= \$236 ;
+    \row$48  <= \$243 ;
   always @(posedge clk)
-    next_following <= \$237 ;
+    turn <= \$244 ;
   always @(posedge clk)
-    waiting <= \$238 ;
+    slot <= \$245 ;
   always @(posedge clk)
-    queue_0 <= \$239 ;
+    lead <= \$246 ;
   always @(posedge clk)
-    queue_1 <= \$240 ;
+    ahead <= \$247 ;
   always @(posedge clk)
-    valid <= \$241 ;
+    \$signal$39  <= \$248 ;
   always @(posedge clk)
-    word <= \$242 ;
-  assign \$239 [15:0] = en ? \$procmux$98_Y  : queue_0[15:0];
-  assign \$procmux$102_Y  = en ? \$214 [1:0] : waiting;
-  assign \$238  = rst ? 2'h0 : \$procmux$102_Y ;
-  assign \$procmux$106_Y  = en ? \$212  : next_following;
-  assign \$237  = rst ? 1'h0 : \$procmux$106_Y ;
-  assign \$procmux$110_Y  = en ? \$208  : next_valid;
-  assign \$236  = rst ? 1'h0 : \$procmux$110_Y ;
-  assign \$procmux$114_Y  = en ? \$205 [1:0] : ahead;
-  assign \$235  = rst ? 2'h0 : \$procmux$114_Y ;
-  assign \$procmux$118_Y  = en ? \$203 [1:0] : lead;
-  assign \$234  = rst ? 2'h0 : \$procmux$118_Y ;
-  assign \$procmux$122_Y  = over ? \$201 [0] : slot;
-  assign \$procmux$124_Y  = en ? \$procmux$122_Y  : slot;
-  assign \$233  = rst ? 1'h0 : \$procmux$124_Y ;
-  assign \$procmux$128_Y  = done ? { turn[2:0], turn[3] } : turn;
-  assign \$procmux$130_Y  = en ? \$procmux$128_Y  : turn;
-  assign \$232  = rst ? 4'h1 : \$procmux$130_Y ;
-  assign \$procmux$134_Y  = at_last ? \$198 [1:0] : passed;
-  assign \$procmux$136_Y  = read ? \$procmux$134_Y  : passed;
-  assign \$procmux$138_Y  = en ? \$procmux$136_Y  : passed;
-  assign \$231  = rst ? 2'h0 : \$procmux$138_Y ;
-  assign \$procmux$142_Y  = at_last ? \$195 [1:0] : \bank$59 ;
-  assign \$procmux$144_Y  = read ? \$procmux$142_Y  : \bank$59 ;
-  assign \$procmux$146_Y  = en ? \$procmux$144_Y  : \bank$59 ;
-  assign \$230  = rst ? 2'h0 : \$procmux$146_Y ;
-  assign \$procmux$150_Y  = read ? \$188 [1:0] : \row$27 ;
-  assign \$procmux$152_Y  = en ? \$procmux$150_Y  : \row$27 ;
-  assign \$229  = rst ? 2'h0 : \$procmux$152_Y ;
-  assign \$procmux$156_Y  = read ? turn : next_turn;
-  assign \$procmux$158_Y  = en ? \$procmux$156_Y  : next_turn;
-  assign \$228  = rst ? 4'h0 : \$procmux$158_Y ;
-  assign \$procmux$162_Y  = read ? \$186  : next_inside;
-  assign \$procmux$164_Y  = en ? \$procmux$162_Y  : next_inside;
-  assign \$227  = rst ? 1'h0 : \$procmux$164_Y ;
-  assign \$procmux$168_Y  = read ? \row$27  : next_row;
-  assign \$procmux$170_Y  = en ? \$procmux$168_Y  : next_row;
-  assign \$226  = rst ? 2'h0 : \$procmux$170_Y ;
-  assign \$procmux$174_Y  = read ? \$180  : next_bank;
-  assign \$procmux$176_Y  = en ? \$procmux$174_Y  : next_bank;
-  assign \$225  = rst ? 2'h0 : \$procmux$176_Y ;
-  assign \$procmux$49_Y  = pop ? (* full_case = 32'd1 *) queue_0[16] : word[16];
-  assign \$procmux$51_Y  = ends ? 1'h0 : \$procmux$49_Y ;
-  assign \$242 [16] = en ? \$procmux$51_Y  : word[16];
-  assign \$procmux$56_Y  = pop ? (* full_case = 32'd1 *) queue_0[15:3] : word[15:3];
-  assign \$242 [15:3] = en ? \$procmux$56_Y  : word[15:3];
-  assign \$procmux$60_Y  = served ? \$224  : word[2:0];
-  assign \$procmux$63_Y  = pop ? (* full_case = 32'd1 *) queue_0[2:0] : \$procmux$60_Y ;
-  assign \$242 [2:0] = en ? \$procmux$63_Y  : word[2:0];
-  assign \$procmux$68_Y  = pop ? (* full_case = 32'd1 *) 1'h1 : \$221 ;
-  assign \$procmux$70_Y  = en ? \$procmux$68_Y  : valid;
-  assign \$241  = rst ? 1'h0 : \$procmux$70_Y ;
-  assign \$procmux$74_Y  = \$218  ? next_following : queue_1[16];
-  assign \$procmux$76_Y  = pop ? next_following : \$procmux$74_Y ;
-  assign \$procmux$78_Y  = ends ? 1'h0 : \$procmux$76_Y ;
-  assign \$240 [16] = en ? \$procmux$78_Y  : queue_1[16];
-  assign \$procmux$82_Y  = \$218  ? { digit_2, digit_1, digit_0, next_row, next_bank, made[2:0] } : queue_1[15:0];
-  assign \$procmux$84_Y  = pop ? { digit_2, digit_1, digit_0, next_row, next_bank, made[2:0] } : \$procmux$82_Y ;
-  assign \$240 [15:0] = en ? \$procmux$84_Y  : queue_1[15:0];
-  assign \$procmux$88_Y  = \$215  ? next_following : queue_0[16];
-  assign \$procmux$90_Y  = pop ? \$217 [16] : \$procmux$88_Y ;
-  assign \$procmux$92_Y  = ends ? 1'h0 : \$procmux$90_Y ;
-  assign \$239 [16] = en ? \$procmux$92_Y  : queue_0[16];
-  assign \$procmux$96_Y  = \$215  ? { digit_2, digit_1, digit_0, next_row, next_bank, made[2:0] } : queue_0[15:0];
-  assign \$procmux$98_Y  = pop ? \$217 [15:0] : \$procmux$96_Y ;
+    following <= \$249 ;
+  always @(posedge clk)
+    finished <= \$250 ;
+  always @(posedge clk)
+    coded_valid <= \$251 ;
+  always @(posedge clk)
+    coded <= \$252 ;
+  assign \$236 [2:0] = \$183  ? word[2:0] : spare[2:0];
+  assign \$procmux$102_Y  = \$signal  ? 1'h1 : spare_valid;
+  assign \$procmux$104_Y  = head_free ? 1'h0 : \$procmux$102_Y ;
+  assign \$235  = rst ? 1'h0 : \$procmux$104_Y ;
+  assign \$procmux$108_Y  = head_free ? \$182  : head_valid;
+  assign \$234  = rst ? 1'h0 : \$procmux$108_Y ;
+  assign \$233 [9:4] = head_free ? \$181 [9:4] : head[9:4];
+  assign \$procmux$114_Y  = head_free ? \$181 [3] : head[3];
+  assign \$233 [3] = ends ? 1'h0 : \$procmux$114_Y ;
+  assign \$233 [2:0] = head_free ? \$181 [2:0] : head[2:0];
+  assign \$232  = rst ? 1'h0 : \$180 ;
+  assign \$252 [16:4] = moves ? { digit_2, digit_1, digit_0, \words.place , words[6:4] } : coded[16:4];
+  assign \$procmux$28_Y  = ends ? 1'h0 : coded[3];
+  assign \$252 [3] = moves ? \$231  : \$procmux$28_Y ;
+  assign \$252 [2:0] = moves ? next_row : coded[2:0];
+  assign \$251  = rst ? 1'h0 : \$229 ;
+  assign \$250  = rst ? 1'h0 : \$226 ;
+  assign \$249  = rst ? 1'h0 : \$211 ;
+  assign \$248  = rst ? 1'h0 : \$207 ;
+  assign \$247  = rst ? 2'h0 : \$204 [1:0];
+  assign \$246  = rst ? 2'h0 : \$202 [1:0];
+  assign \$procmux$47_Y  = over ? \$200 [0] : slot;
+  assign \$245  = rst ? 1'h0 : \$procmux$47_Y ;
+  assign \$procmux$51_Y  = done ? { turn[2:0], turn[3] } : turn;
+  assign \$244  = rst ? 4'h1 : \$procmux$51_Y ;
+  assign \$procmux$57_Y  = read ? \$197 [2:0] : \row$48 ;
+  assign \$243  = rst ? 3'h0 : \$procmux$57_Y ;
+  assign \$procmux$61_Y  = read ? turn : next_turn;
+  assign \$242  = rst ? 4'h0 : \$procmux$61_Y ;
+  assign \$procmux$65_Y  = read ? \$193  : next_inside;
+  assign \$241  = rst ? 1'h0 : \$procmux$65_Y ;
+  assign \$procmux$69_Y  = read ? \row$48  : next_row;
+  assign \$240  = rst ? 3'h0 : \$procmux$69_Y ;
+  assign \$procmux$73_Y  = read ? here : next_place;
+  assign \$239  = rst ? 1'h0 : \$procmux$73_Y ;
+  assign \$procmux$78_Y  = taken ? coded[3] : word[3];
+  assign \$238 [3] = ends ? 1'h0 : \$procmux$78_Y ;
+  assign \$238 [2:0] = taken ? coded[2:0] : word[2:0];
+  assign \$procmux$85_Y  = \$186  ? \$189  : word[6:4];
+  assign \$238 [6:4] = taken ? coded[6:4] : \$procmux$85_Y ;
+  assign \$238 [16:7] = taken ? coded[16:7] : word[16:7];
+  assign \$237  = rst ? 1'h0 : \$185 ;
+  assign \$236 [9:4] = \$183  ? { \made.digits , \made.bank  } : spare[9:4];
+  assign \$procmux$96_Y  = \$183  ? word[3] : spare[3];
+  assign \$236 [3] = ends ? 1'h0 : \$procmux$96_Y ;
   bitslice_opt4c_small_buffer buffer (
     .address(address),
     .address_in(address_in),
     .clk(clk),
     .data_in(data_in),
     .data_out(data_out),
-    .read(\read$56 ),
+    .read(read),
     .rst(rst),
-    .write(\write$60 )
+    .write(write)
   );
-  assign \queue_1.following  = queue_1[16];
-  assign \queue_1.digits  = queue_1[15:7];
-  assign \queue_1.row  = queue_1[6:5];
-  assign \queue_1.bank  = queue_1[4:3];
-  assign \queue_1.left  = queue_1[2:0];
-  assign \queue_0.following  = queue_0[16];
-  assign \queue_0.digits  = queue_0[15:7];
-  assign \queue_0.row  = queue_0[6:5];
-  assign \queue_0.bank  = queue_0[4:3];
-  assign \queue_0.left  = queue_0[2:0];
-  assign \word.following  = word[16];
-  assign \word.digits  = word[15:7];
-  assign \word.row  = word[6:5];
-  assign \word.bank  = word[4:3];
-  assign \word.left  = word[2:0];
-  assign \made.following  = next_following;
-  assign \made.digits  = { digit_2, digit_1, digit_0 };
-  assign \made.row  = next_row;
-  assign \made.bank  = next_bank;
-  assign \made.left  = made[2:0];
-  assign \$137 [2] = position[1];
-  assign \$132 [1] = position[0];
-  assign \$115 [4:0] = address_in;
-  assign \$111 [4:0] = address;
-  assign row = word[6:5];
-  assign bank = word[4:3];
-  assign \data_in$62  = data_in;
-  assign passed_on = served;
+  assign \head.row  = head[2:0];
+  assign \coded.digits  = coded[16:8];
+  assign \coded.place  = coded[7];
+  assign \coded.left  = coded[6:4];
+  assign \coded.following  = coded[3];
+  assign \$81 [3:0] = address_in;
+  assign \$77 [3:0] = address;
+  assign \coded.row  = coded[2:0];
+  assign \$67 [0] = turned;
+  assign \$63 [0] = here;
+  assign \spare.digits  = spare[9:7];
+  assign \spare.bank  = spare[6:4];
+  assign \spare.following  = spare[3];
+  assign \spare.row  = spare[2:0];
+  assign \words.digits  = { digit_2, digit_1, digit_0 };
+  assign \words.left  = words[6:4];
+  assign \words.following  = following;
+  assign \words.row  = next_row;
+  assign \made.following  = word[3];
+  assign \made.row  = word[2:0];
+  assign \word.digits  = word[16:8];
+  assign \word.place  = word[7];
+  assign \word.left  = word[6:4];
+  assign \word.following  = word[3];
+  assign \word.row  = word[2:0];
+  assign \head.digits  = head[9:7];
+  assign \head.bank  = head[6:4];
+  assign digit_out = head[9:7];
+  assign row = head[2:0];
+  assign bank = head[6:4];
+  assign { words[16:7], words[3:0] } = { digit_2, digit_1, digit_0, \words.place , following, next_row };
+  assign \finished$61  = finished;
+  assign \data_in$60  = data_in;
+  assign \write$58  = write;
+  assign \read$56  = read;
+  assign leaves = 1'h1;
+  assign \head.following  = head[3];
+  assign valid = \$signal ;
+  assign made = { \made.digits , \made.bank , word[3:0] };
   assign asking = asks;
-  assign made[16:3] = { next_following, digit_2, digit_1, digit_0, next_row, next_bank };
+  assign head_pops = served;
 endmodule
 
-module bitslice_opt4c_small_loader(rst, en, take, last, sync, room, write, slot_out, bank_out, row_out, last_rows, last_banks, filled, loaded, slot, first, complete, clk);
+module bitslice_opt4c_small_loader(rst, take, last, sync, room, write, slot_out, place_out, row_out, last_rows, last_places, filled, loaded, slot, first, complete, clk);
   wire \$1 ;
   wire \$10 ;
   wire [3:0] \$11 ;
@@ -2647,151 +3283,136 @@ module bitslice_opt4c_small_loader(rst, en, take, last, sync, room, write, slot_
   wire \$13 ;
   (* unused_bits = "3" *)
   wire [3:0] \$14 ;
-  wire \$15 ;
-  (* unused_bits = "2" *)
-  wire [2:0] \$16 ;
-  wire \$17 ;
-  (* unused_bits = "2" *)
-  wire [2:0] \$18 ;
-  wire \$2 ;
-  wire [1:0] \$20 ;
   (* unused_bits = "1" *)
-  wire [1:0] \$21 ;
+  wire [1:0] \$15 ;
+  (* unused_bits = "3" *)
+  wire [3:0] \$17 ;
+  wire [1:0] \$19 ;
+  wire \$2 ;
+  (* unused_bits = "1" *)
+  wire [1:0] \$20 ;
+  wire \$21 ;
   wire \$22 ;
-  wire \$23 ;
   wire \$24 ;
   wire \$25 ;
-  wire \$27 ;
-  wire \$28 ;
-  wire [2:0] \$29 ;
-  wire \$3 ;
+  wire [2:0] \$26 ;
   (* unused_bits = "2 3" *)
-  wire [3:0] \$30 ;
-  wire [1:0] \$32 ;
+  wire [3:0] \$27 ;
+  wire [1:0] \$29 ;
+  wire \$3 ;
   (* unused_bits = "1" *)
-  wire [1:0] \$33 ;
-  wire \$34 ;
-  wire \$35 ;
-  wire \$36 ;
-  wire [1:0] \$37 ;
-  wire [2:0] \$38 ;
-  wire [2:0] \$39 ;
+  wire [1:0] \$30 ;
+  wire \$31 ;
+  wire \$32 ;
+  wire \$33 ;
+  wire [1:0] \$34 ;
+  wire [2:0] \$35 ;
+  wire [2:0] \$36 ;
+  wire \$37 ;
+  wire \$38 ;
+  wire \$39 ;
   wire \$4 ;
-  wire \$40 ;
+  wire [2:0] \$40 ;
   wire \$41 ;
   wire [1:0] \$42 ;
-  wire [1:0] \$43 ;
+  wire [2:0] \$43 ;
   wire \$44 ;
   wire [1:0] \$45 ;
-  wire [1:0] \$46 ;
-  wire [1:0] \$47 ;
+  wire [2:0] \$46 ;
+  wire \$47 ;
   wire [1:0] \$48 ;
-  wire [1:0] \$49 ;
+  wire \$49 ;
   wire \$5 ;
-  wire [1:0] \$50 ;
-  wire [1:0] \$51 ;
-  wire \$52 ;
-  wire \$53 ;
+  wire \$50 ;
   wire [2:0] \$6 ;
   wire \$7 ;
   (* unused_bits = "2 3" *)
   wire [3:0] \$8 ;
   wire \$9 ;
-  wire \$procmux$323_Y ;
-  wire \$procmux$325_Y ;
-  wire \$procmux$329_Y ;
-  wire \$procmux$331_Y ;
-  wire [1:0] \$procmux$335_Y ;
-  wire [1:0] \$procmux$339_Y ;
-  wire [1:0] \$procmux$341_Y ;
-  wire [1:0] \$procmux$345_Y ;
-  wire [1:0] \$procmux$347_Y ;
-  wire [1:0] \$procmux$349_Y ;
-  wire \$procmux$353_Y ;
-  wire \$procmux$355_Y ;
-  wire \$procmux$357_Y ;
-  wire \$procmux$361_Y ;
-  wire \$procmux$363_Y ;
-  wire \$procmux$365_Y ;
-  wire [1:0] \$procmux$369_Y ;
-  wire [1:0] \$procmux$371_Y ;
-  wire [1:0] \$procmux$375_Y ;
-  wire [1:0] \$procmux$377_Y ;
-  wire [1:0] \$procmux$379_Y ;
-  wire \$procmux$383_Y ;
-  wire \$procmux$385_Y ;
-  wire \$procmux$387_Y ;
-  wire \$procmux$392_Y ;
-  wire \$procmux$394_Y ;
-  wire \$procmux$396_Y ;
-  wire \$procmux$400_Y ;
-  wire \$procmux$402_Y ;
-  wire [1:0] \$procmux$406_Y ;
-  wire [1:0] \$procmux$408_Y ;
-  wire [1:0] \$procmux$410_Y ;
-  wire [1:0] \$procmux$412_Y ;
-  wire [1:0] \$procmux$416_Y ;
-  wire [1:0] \$procmux$418_Y ;
-  wire [1:0] \$procmux$420_Y ;
-  wire [1:0] \$procmux$422_Y ;
-  wire \$procmux$426_Y ;
-  wire \$procmux$430_Y ;
-  wire \$procmux$432_Y ;
-  wire [2:0] \$procmux$436_Y ;
-  wire [2:0] \$procmux$438_Y ;
-  wire [2:0] \$procmux$440_Y ;
-  wire [2:0] \$procmux$444_Y ;
-  wire [2:0] \$procmux$446_Y ;
-  wire [1:0] \$procmux$450_Y ;
-  wire \$procmux$454_Y ;
-  wire \$procmux$458_Y ;
-  wire \$procmux$462_Y ;
-  wire [1:0] bank;
-  output [1:0] bank_out;
-  reg [1:0] bank_out = 2'h0;
+  wire \$procmux$221_Y ;
+  wire \$procmux$225_Y ;
+  wire \$procmux$231_Y ;
+  wire \$procmux$233_Y ;
+  wire [2:0] \$procmux$237_Y ;
+  wire [2:0] \$procmux$239_Y ;
+  wire [2:0] \$procmux$241_Y ;
+  wire \$procmux$245_Y ;
+  wire \$procmux$247_Y ;
+  wire \$procmux$249_Y ;
+  wire \$procmux$253_Y ;
+  wire \$procmux$255_Y ;
+  wire \$procmux$257_Y ;
+  wire \$procmux$261_Y ;
+  wire \$procmux$263_Y ;
+  wire [2:0] \$procmux$267_Y ;
+  wire [2:0] \$procmux$269_Y ;
+  wire [2:0] \$procmux$271_Y ;
+  wire \$procmux$275_Y ;
+  wire \$procmux$277_Y ;
+  wire \$procmux$279_Y ;
+  wire \$procmux$284_Y ;
+  wire \$procmux$286_Y ;
+  wire \$procmux$288_Y ;
+  wire \$procmux$292_Y ;
+  wire \$procmux$294_Y ;
+  wire [2:0] \$procmux$298_Y ;
+  wire [2:0] \$procmux$300_Y ;
+  wire [2:0] \$procmux$302_Y ;
+  wire [2:0] \$procmux$304_Y ;
+  wire \$procmux$308_Y ;
+  wire \$procmux$310_Y ;
+  wire \$procmux$312_Y ;
+  wire \$procmux$314_Y ;
+  wire \$procmux$318_Y ;
+  wire \$procmux$322_Y ;
+  wire \$procmux$324_Y ;
+  wire [2:0] \$procmux$328_Y ;
+  wire [2:0] \$procmux$330_Y ;
+  wire [2:0] \$procmux$334_Y ;
   input clk;
   wire clk;
   output complete;
   wire complete;
-  reg [1:0] \complete$32  = 2'h0;
+  reg [1:0] \complete$31  = 2'h0;
   reg [2:0] count = 3'h0;
-  input en;
-  wire en;
   reg ended = 1'h0;
   output [1:0] filled;
   reg [1:0] filled = 2'h0;
-  wire [1:0] \filled$24 ;
+  wire [1:0] \filled$23 ;
   output first;
   reg first = 1'h1;
-  wire \first$31 ;
+  wire \first$30 ;
   reg lane = 1'h1;
   input last;
   wire last;
-  reg [1:0] last_bank_0_0 = 2'h0;
-  reg [1:0] last_bank_0_1 = 2'h0;
-  output [3:0] last_banks;
-  wire [3:0] last_banks;
-  reg [1:0] last_row_0_0 = 2'h0;
-  reg [1:0] last_row_0_1 = 2'h0;
-  output [3:0] last_rows;
-  wire [3:0] last_rows;
+  reg last_place_0_0 = 1'h0;
+  reg last_place_0_1 = 1'h0;
+  output [1:0] last_places;
+  wire [1:0] last_places;
+  reg [2:0] last_row_0_0 = 3'h0;
+  reg [2:0] last_row_0_1 = 3'h0;
+  output [5:0] last_rows;
+  wire [5:0] last_rows;
   output [1:0] loaded;
   reg [1:0] loaded = 2'h0;
-  wire [1:0] \loaded$29 ;
+  wire [1:0] \loaded$28 ;
   reg [1:0] occupied = 2'h0;
   reg opens = 1'h1;
   reg [2:0] pause = 3'h0;
+  wire place;
+  output place_out;
+  reg place_out = 1'h0;
   wire present;
   output room;
   wire room;
-  wire [1:0] row;
-  output [1:0] row_out;
-  reg [1:0] row_out = 2'h0;
+  wire [2:0] row;
+  output [2:0] row_out;
+  reg [2:0] row_out = 3'h0;
   input rst;
   wire rst;
   output slot;
   reg slot = 1'h0;
-  wire \slot$21 ;
+  wire \slot$20 ;
   output slot_out;
   reg slot_out = 1'h0;
   input sync;
@@ -2803,38 +3424,32 @@ module bitslice_opt4c_small_loader(rst, en, take, last, sync, room, write, slot_
   output write;
   wire write;
   always @(posedge clk)
-    pause <= \$39 ;
+    place_out <= \$39 ;
   always @(posedge clk)
-    lane <= \$40 ;
+    row_out <= \$40 ;
   always @(posedge clk)
-    opens <= \$41 ;
+    slot_out <= \$41 ;
   always @(posedge clk)
-    bank_out <= \$42 ;
+    \complete$31  <= \$42 ;
   always @(posedge clk)
-    row_out <= \$43 ;
+    last_row_0_0 <= \$43 ;
   always @(posedge clk)
-    slot_out <= \$44 ;
+    last_place_0_0 <= \$44 ;
   always @(posedge clk)
-    \complete$32  <= \$45 ;
+    filled <= \$45 ;
   always @(posedge clk)
-    last_row_0_0 <= \$46 ;
+    last_row_0_1 <= \$46 ;
   always @(posedge clk)
-    last_bank_0_0 <= \$47 ;
+    last_place_0_1 <= \$47 ;
   always @(posedge clk)
-    filled <= \$48 ;
+    loaded <= \$48 ;
   always @(posedge clk)
-    last_row_0_1 <= \$49 ;
+    slot <= \$49 ;
   always @(posedge clk)
-    last_bank_0_1 <= \$50 ;
-  always @(posedge clk)
-    loaded <= \$51 ;
-  always @(posedge clk)
-    slot <= \$52 ;
-  always @(posedge clk)
-    first <= \$53 ;
+    first <= \$50 ;
   assign room = occupied != 2'h2;
   assign write = lane & taken;
-  assign complete = \complete$32  >> slot;
+  assign complete = \complete$31  >> slot;
   assign \$1  = count == 3'h7;
   assign \$2  = last | \$1 ;
   assign \$3  = count == 3'h7;
@@ -2849,270 +3464,258 @@ module bitslice_opt4c_small_loader(rst, en, take, last, sync, room, write, slot_
   assign \$12  = \$10  ? 4'h0 : \$11 ;
   assign \$13  = | pause;
   assign \$14  = pause - 1'h1;
-  assign \$15  = en & taken;
-  assign \$16  = bank_out + 1'h1;
-  assign \$17  = bank_out == 2'h2;
-  assign \$18  = row_out + 1'h1;
-  assign \$20  = slot_out + 1'h1;
-  assign \$21  = slot_out ? 2'h0 : \$20 ;
-  assign \$22  = en & taken;
-  assign \$23  = ! slot_out;
-  assign \$24  = \$22  & \$23 ;
-  assign \$25  = en & taken;
-  assign \$27  = \$25  & slot_out;
-  assign \$28  = taken & ended;
-  assign \$29  = loaded + \$28 ;
-  assign \$30  = \$29  - sync;
-  assign \$32  = slot + 1'h1;
-  assign \$33  = slot ? 2'h0 : \$32 ;
+  assign \$15  = place_out + 1'h1;
+  assign \$17  = row_out + 1'h1;
+  assign \$19  = slot_out + 1'h1;
+  assign \$20  = slot_out ? 2'h0 : \$19 ;
+  assign \$21  = ! slot_out;
+  assign \$22  = taken & \$21 ;
+  assign \$24  = taken & slot_out;
+  assign \$25  = taken & ended;
+  assign \$26  = loaded + \$25 ;
+  assign \$27  = \$26  - sync;
+  assign \$29  = slot + 1'h1;
+  assign \$30  = slot ? 2'h0 : \$29 ;
   always @(posedge clk)
-    taken <= \$34 ;
+    taken <= \$31 ;
   always @(posedge clk)
-    ended <= \$35 ;
+    ended <= \$32 ;
   always @(posedge clk)
-    tile <= \$36 ;
+    tile <= \$33 ;
   always @(posedge clk)
-    occupied <= \$37 ;
+    occupied <= \$34 ;
   always @(posedge clk)
-    count <= \$38 ;
-  assign \$procmux$323_Y  = sync ? complete : first;
-  assign \$procmux$325_Y  = en ? \$procmux$323_Y  : first;
-  assign \$53  = rst ? 1'h1 : \$procmux$325_Y ;
-  assign \$procmux$329_Y  = sync ? \$33 [0] : slot;
-  assign \$procmux$331_Y  = en ? \$procmux$329_Y  : slot;
-  assign \$52  = rst ? 1'h0 : \$procmux$331_Y ;
-  assign \$procmux$335_Y  = en ? \$30 [1:0] : loaded;
-  assign \$51  = rst ? 2'h0 : \$procmux$335_Y ;
-  assign \$procmux$339_Y  = lane ? bank_out : last_bank_0_1;
-  assign \$procmux$341_Y  = \$27  ? \$procmux$339_Y  : last_bank_0_1;
-  assign \$50  = rst ? 2'h0 : \$procmux$341_Y ;
-  assign \$procmux$345_Y  = opens ? 2'h0 : last_row_0_1;
-  assign \$procmux$347_Y  = lane ? row_out : \$procmux$345_Y ;
-  assign \$procmux$349_Y  = \$27  ? \$procmux$347_Y  : last_row_0_1;
-  assign \$49  = rst ? 2'h0 : \$procmux$349_Y ;
-  assign \$procmux$353_Y  = opens ? 1'h0 : filled[1];
-  assign \$procmux$355_Y  = lane ? 1'h1 : \$procmux$353_Y ;
-  assign \$procmux$357_Y  = \$27  ? \$procmux$355_Y  : filled[1];
-  assign \$48 [1] = rst ? 1'h0 : \$procmux$357_Y ;
-  assign \$procmux$361_Y  = opens ? 1'h0 : filled[0];
-  assign \$procmux$363_Y  = lane ? 1'h1 : \$procmux$361_Y ;
-  assign \$procmux$365_Y  = \$24  ? \$procmux$363_Y  : filled[0];
-  assign \$48 [0] = rst ? 1'h0 : \$procmux$365_Y ;
-  assign \$procmux$369_Y  = lane ? bank_out : last_bank_0_0;
-  assign \$procmux$371_Y  = \$24  ? \$procmux$369_Y  : last_bank_0_0;
-  assign \$47  = rst ? 2'h0 : \$procmux$371_Y ;
-  assign \$procmux$375_Y  = opens ? 2'h0 : last_row_0_0;
-  assign \$procmux$377_Y  = lane ? row_out : \$procmux$375_Y ;
-  assign \$procmux$379_Y  = \$24  ? \$procmux$377_Y  : last_row_0_0;
-  assign \$46  = rst ? 2'h0 : \$procmux$379_Y ;
-  assign \$procmux$383_Y  = slot_out ? (* full_case = 32'd1 *) tile : \complete$32 [1];
-  assign \$procmux$385_Y  = ended ? \$procmux$383_Y  : \complete$32 [1];
-  assign \$procmux$387_Y  = \$15  ? \$procmux$385_Y  : \complete$32 [1];
-  assign \$45 [1] = rst ? 1'h0 : \$procmux$387_Y ;
-  assign \$procmux$392_Y  = slot_out ? (* full_case = 32'd1 *) \complete$32 [0] : tile;
-  assign \$procmux$394_Y  = ended ? \$procmux$392_Y  : \complete$32 [0];
-  assign \$procmux$396_Y  = \$15  ? \$procmux$394_Y  : \complete$32 [0];
-  assign \$45 [0] = rst ? 1'h0 : \$procmux$396_Y ;
-  assign \$procmux$400_Y  = ended ? \$21 [0] : slot_out;
-  assign \$procmux$402_Y  = \$15  ? \$procmux$400_Y  : slot_out;
-  assign \$44  = rst ? 1'h0 : \$procmux$402_Y ;
-  assign \$procmux$406_Y  = \$17  ? \$18 [1:0] : row_out;
-  assign \$procmux$408_Y  = lane ? \$procmux$406_Y  : row_out;
-  assign \$procmux$410_Y  = ended ? 2'h0 : \$procmux$408_Y ;
-  assign \$procmux$412_Y  = \$15  ? \$procmux$410_Y  : row_out;
-  assign \$43  = rst ? 2'h0 : \$procmux$412_Y ;
-  assign \$procmux$416_Y  = \$17  ? 2'h0 : \$16 [1:0];
-  assign \$procmux$418_Y  = lane ? \$procmux$416_Y  : bank_out;
-  assign \$procmux$420_Y  = ended ? 2'h0 : \$procmux$418_Y ;
-  assign \$procmux$422_Y  = \$15  ? \$procmux$420_Y  : bank_out;
-  assign \$42  = rst ? 2'h0 : \$procmux$422_Y ;
-  assign \$procmux$426_Y  = \$15  ? ended : opens;
-  assign \$41  = rst ? 1'h1 : \$procmux$426_Y ;
-  assign \$procmux$430_Y  = ended ? 1'h1 : lane;
-  assign \$procmux$432_Y  = \$15  ? \$procmux$430_Y  : lane;
-  assign \$40  = rst ? 1'h1 : \$procmux$432_Y ;
-  assign \$procmux$436_Y  = \$13  ? \$14 [2:0] : pause;
-  assign \$procmux$438_Y  = sync ? 3'h4 : \$procmux$436_Y ;
-  assign \$procmux$440_Y  = en ? \$procmux$438_Y  : pause;
-  assign \$39  = rst ? 3'h0 : \$procmux$440_Y ;
-  assign \$procmux$444_Y  = take ? \$12 [2:0] : count;
-  assign \$procmux$446_Y  = en ? \$procmux$444_Y  : count;
-  assign \$38  = rst ? 3'h0 : \$procmux$446_Y ;
-  assign \$procmux$450_Y  = en ? \$8 [1:0] : occupied;
-  assign \$37  = rst ? 2'h0 : \$procmux$450_Y ;
-  assign \$procmux$454_Y  = en ? last : tile;
-  assign \$36  = rst ? 1'h0 : \$procmux$454_Y ;
-  assign \$procmux$458_Y  = en ? \$2  : ended;
-  assign \$35  = rst ? 1'h0 : \$procmux$458_Y ;
-  assign \$procmux$462_Y  = en ? take : taken;
-  assign \$34  = rst ? 1'h0 : \$procmux$462_Y ;
-  assign last_banks = { last_bank_0_1, last_bank_0_0 };
+    count <= \$35 ;
+  always @(posedge clk)
+    pause <= \$36 ;
+  always @(posedge clk)
+    lane <= \$37 ;
+  always @(posedge clk)
+    opens <= \$38 ;
+  assign \$procmux$221_Y  = sync ? complete : first;
+  assign \$50  = rst ? 1'h1 : \$procmux$221_Y ;
+  assign \$procmux$225_Y  = sync ? \$30 [0] : slot;
+  assign \$49  = rst ? 1'h0 : \$procmux$225_Y ;
+  assign \$48  = rst ? 2'h0 : \$27 [1:0];
+  assign \$procmux$231_Y  = lane ? place_out : last_place_0_1;
+  assign \$procmux$233_Y  = \$24  ? \$procmux$231_Y  : last_place_0_1;
+  assign \$47  = rst ? 1'h0 : \$procmux$233_Y ;
+  assign \$procmux$237_Y  = opens ? 3'h0 : last_row_0_1;
+  assign \$procmux$239_Y  = lane ? row_out : \$procmux$237_Y ;
+  assign \$procmux$241_Y  = \$24  ? \$procmux$239_Y  : last_row_0_1;
+  assign \$46  = rst ? 3'h0 : \$procmux$241_Y ;
+  assign \$procmux$245_Y  = opens ? 1'h0 : filled[1];
+  assign \$procmux$247_Y  = lane ? 1'h1 : \$procmux$245_Y ;
+  assign \$procmux$249_Y  = \$24  ? \$procmux$247_Y  : filled[1];
+  assign \$45 [1] = rst ? 1'h0 : \$procmux$249_Y ;
+  assign \$procmux$253_Y  = opens ? 1'h0 : filled[0];
+  assign \$procmux$255_Y  = lane ? 1'h1 : \$procmux$253_Y ;
+  assign \$procmux$257_Y  = \$22  ? \$procmux$255_Y  : filled[0];
+  assign \$45 [0] = rst ? 1'h0 : \$procmux$257_Y ;
+  assign \$procmux$261_Y  = lane ? place_out : last_place_0_0;
+  assign \$procmux$263_Y  = \$22  ? \$procmux$261_Y  : last_place_0_0;
+  assign \$44  = rst ? 1'h0 : \$procmux$263_Y ;
+  assign \$procmux$267_Y  = opens ? 3'h0 : last_row_0_0;
+  assign \$procmux$269_Y  = lane ? row_out : \$procmux$267_Y ;
+  assign \$procmux$271_Y  = \$22  ? \$procmux$269_Y  : last_row_0_0;
+  assign \$43  = rst ? 3'h0 : \$procmux$271_Y ;
+  assign \$procmux$275_Y  = slot_out ? (* full_case = 32'd1 *) tile : \complete$31 [1];
+  assign \$procmux$277_Y  = ended ? \$procmux$275_Y  : \complete$31 [1];
+  assign \$procmux$279_Y  = taken ? \$procmux$277_Y  : \complete$31 [1];
+  assign \$42 [1] = rst ? 1'h0 : \$procmux$279_Y ;
+  assign \$procmux$284_Y  = slot_out ? (* full_case = 32'd1 *) \complete$31 [0] : tile;
+  assign \$procmux$286_Y  = ended ? \$procmux$284_Y  : \complete$31 [0];
+  assign \$procmux$288_Y  = taken ? \$procmux$286_Y  : \complete$31 [0];
+  assign \$42 [0] = rst ? 1'h0 : \$procmux$288_Y ;
+  assign \$procmux$292_Y  = ended ? \$20 [0] : slot_out;
+  assign \$procmux$294_Y  = taken ? \$procmux$292_Y  : slot_out;
+  assign \$41  = rst ? 1'h0 : \$procmux$294_Y ;
+  assign \$procmux$298_Y  = place_out ? row_out : \$17 [2:0];
+  assign \$procmux$300_Y  = lane ? \$procmux$298_Y  : row_out;
+  assign \$procmux$302_Y  = ended ? 3'h0 : \$procmux$300_Y ;
+  assign \$procmux$304_Y  = taken ? \$procmux$302_Y  : row_out;
+  assign \$40  = rst ? 3'h0 : \$procmux$304_Y ;
+  assign \$procmux$308_Y  = place_out ? \$15 [0] : 1'h0;
+  assign \$procmux$310_Y  = lane ? \$procmux$308_Y  : place_out;
+  assign \$procmux$312_Y  = ended ? 1'h0 : \$procmux$310_Y ;
+  assign \$procmux$314_Y  = taken ? \$procmux$312_Y  : place_out;
+  assign \$39  = rst ? 1'h0 : \$procmux$314_Y ;
+  assign \$procmux$318_Y  = taken ? ended : opens;
+  assign \$38  = rst ? 1'h1 : \$procmux$318_Y ;
+  assign \$procmux$322_Y  = ended ? 1'h1 : lane;
+  assign \$procmux$324_Y  = taken ? \$procmux$322_Y  : lane;
+  assign \$37  = rst ? 1'h1 : \$procmux$324_Y ;
+  assign \$procmux$328_Y  = \$13  ? \$14 [2:0] : pause;
+  assign \$procmux$330_Y  = sync ? 3'h4 : \$procmux$328_Y ;
+  assign \$36  = rst ? 3'h0 : \$procmux$330_Y ;
+  assign \$procmux$334_Y  = take ? \$12 [2:0] : count;
+  assign \$35  = rst ? 3'h0 : \$procmux$334_Y ;
+  assign \$34  = rst ? 2'h0 : \$8 [1:0];
+  assign \$33  = rst ? 1'h0 : last;
+  assign \$32  = rst ? 1'h0 : \$2 ;
+  assign \$31  = rst ? 1'h0 : take;
+  assign last_places = { last_place_0_1, last_place_0_0 };
   assign last_rows = { last_row_0_1, last_row_0_0 };
-  assign \first$31  = first;
+  assign \first$30  = first;
   assign present = slot;
-  assign \loaded$29  = loaded;
-  assign \filled$24  = filled;
+  assign \loaded$28  = loaded;
+  assign \filled$23  = filled;
   assign row = row_out;
-  assign bank = bank_out;
-  assign \slot$21  = slot_out;
+  assign place = place_out;
+  assign \slot$20  = slot_out;
 endmodule
 
-module bitslice_opt4c_small_merge(rst, en, ends, turn, first, complete, drain_0, drain_1, result, valid, last, clk);
+module bitslice_opt4c_small_merge(rst, go, ends, turn, first, complete, drain_0, drain_1, leaves, result, valid, last, clk);
   wire \$1 ;
+  wire [12:0] \$10 ;
   wire \$100 ;
+  wire \$101 ;
   wire \$102 ;
-  wire \$103 ;
   wire \$104 ;
+  wire \$105 ;
   wire \$106 ;
+  wire \$107 ;
   wire \$109 ;
-  wire \$11 ;
+  wire [12:0] \$11 ;
   wire \$110 ;
   wire \$111 ;
-  wire \$112 ;
   wire \$113 ;
-  wire \$114 ;
-  wire \$115 ;
   wire \$116 ;
   wire \$117 ;
   wire \$118 ;
   wire \$119 ;
-  wire \$12 ;
   wire \$120 ;
   wire \$121 ;
   wire \$122 ;
   wire \$123 ;
+  wire \$124 ;
   wire \$125 ;
   wire \$126 ;
   wire \$127 ;
   wire \$128 ;
-  wire \$13 ;
+  wire \$129 ;
   wire \$130 ;
-  wire [19:0] \$131 ;
-  wire [19:0] \$132 ;
-  wire [19:0] \$133 ;
-  wire [19:0] \$134 ;
-  wire [19:0] \$135 ;
-  wire [19:0] \$136 ;
+  wire \$132 ;
+  wire \$133 ;
+  wire \$134 ;
+  wire \$135 ;
   wire \$137 ;
-  wire \$138 ;
-  wire [5:0] \$139 ;
-  wire \$140 ;
-  wire [5:0] \$141 ;
-  wire \$142 ;
-  wire [5:0] \$143 ;
+  wire [19:0] \$138 ;
+  wire [19:0] \$139 ;
+  wire \$14 ;
+  wire [19:0] \$140 ;
+  wire [19:0] \$141 ;
+  wire [19:0] \$142 ;
+  wire [19:0] \$143 ;
   wire \$144 ;
-  wire [5:0] \$145 ;
+  wire \$145 ;
   wire \$146 ;
-  wire [5:0] \$147 ;
+  wire \$147 ;
   wire \$148 ;
-  wire [5:0] \$149 ;
-  wire [1:0] \$150 ;
+  wire \$149 ;
+  wire \$15 ;
+  wire \$150 ;
   wire \$151 ;
-  wire [5:0] \$152 ;
-  wire [13:0] \$153 ;
-  wire [12:0] \$154 ;
-  wire [3:0] \$155 ;
-  wire \$156 ;
-  wire [9:0] \$157 ;
-  wire [9:0] \$158 ;
-  wire [8:0] \$159 ;
+  wire \$152 ;
+  wire [2:0] \$153 ;
+  wire \$154 ;
+  wire \$155 ;
+  wire [5:0] \$156 ;
+  wire [3:0] \$157 ;
+  wire \$158 ;
+  wire \$16 ;
+  wire [8:0] \$161 ;
+  wire \$162 ;
+  wire \$165 ;
+  wire [9:0] \$166 ;
+  wire \$167 ;
+  wire [9:0] \$168 ;
+  wire \$169 ;
+  wire [9:0] \$170 ;
+  wire \$171 ;
+  wire [9:0] \$172 ;
   (* unused_bits = "0 5" *)
-  wire [5:0] \$16 ;
-  wire \$160 ;
-  wire [4:0] \$161 ;
-  wire [4:0] \$162 ;
-  wire [13:0] \$163 ;
-  wire \$164 ;
-  wire [9:0] \$165 ;
-  wire \$166 ;
-  wire [9:0] \$167 ;
-  wire \$168 ;
-  wire [9:0] \$169 ;
-  wire \$170 ;
-  wire [9:0] \$171 ;
-  wire \$19 ;
-  (* unused_bits = "2" *)
-  wire [2:0] \$2 ;
-  wire \$20 ;
-  wire \$21 ;
+  wire [5:0] \$19 ;
+  wire \$2 ;
+  wire \$22 ;
+  wire \$23 ;
+  wire \$24 ;
   (* unused_bits = "0 1 2 3 4" *)
-  wire [5:0] \$24 ;
-  wire \$25 ;
-  wire \$26 ;
-  wire \$27 ;
+  wire [5:0] \$27 ;
   wire \$28 ;
   wire \$29 ;
-  wire [13:0] \$3 ;
+  wire \$3 ;
   wire \$30 ;
+  wire \$31 ;
+  wire \$32 ;
+  wire \$33 ;
   (* unused_bits = "0 6" *)
-  wire [6:0] \$33 ;
-  wire \$34 ;
-  wire \$35 ;
-  wire \$36 ;
+  wire [6:0] \$36 ;
   wire \$37 ;
   wire \$38 ;
   wire \$39 ;
-  wire [13:0] \$4 ;
+  wire \$4 ;
+  wire \$40 ;
+  wire \$41 ;
+  wire \$42 ;
   (* unused_bits = "0 1 2 3 4 5" *)
-  wire [6:0] \$42 ;
-  wire \$43 ;
-  wire \$44 ;
-  wire \$45 ;
+  wire [6:0] \$45 ;
   wire \$46 ;
   wire \$47 ;
   wire \$48 ;
-  wire [13:0] \$5 ;
+  wire \$49 ;
+  (* unused_bits = "3" *)
+  wire [3:0] \$5 ;
+  wire \$50 ;
+  wire \$51 ;
   (* unused_bits = "0 6" *)
-  wire [6:0] \$51 ;
-  wire \$53 ;
-  wire [12:0] \$6 ;
+  wire [6:0] \$54 ;
+  wire \$55 ;
+  wire \$56 ;
+  wire \$58 ;
+  wire \$59 ;
+  wire [13:0] \$6 ;
   wire \$60 ;
-  wire \$61 ;
-  wire \$62 ;
-  wire \$63 ;
-  wire [12:0] \$7 ;
-  wire \$71 ;
-  wire \$72 ;
-  wire \$73 ;
-  wire \$75 ;
-  wire \$76 ;
+  wire \$67 ;
+  wire \$68 ;
+  wire \$69 ;
+  wire [13:0] \$7 ;
+  wire \$70 ;
   wire \$78 ;
-  wire [12:0] \$8 ;
-  wire \$81 ;
+  wire \$79 ;
+  wire [13:0] \$8 ;
+  wire \$80 ;
   wire \$82 ;
   wire \$83 ;
-  wire \$84 ;
   wire \$85 ;
-  wire \$86 ;
-  wire \$87 ;
   wire \$88 ;
   wire \$89 ;
+  wire [12:0] \$9 ;
   wire \$90 ;
   wire \$91 ;
   wire \$92 ;
   wire \$93 ;
   wire \$94 ;
   wire \$95 ;
+  wire \$96 ;
   wire \$97 ;
   wire \$98 ;
   wire \$99 ;
-  wire \$procmux$188_Y ;
-  wire \$procmux$194_Y ;
-  wire \$procmux$200_Y ;
-  wire \$procmux$206_Y ;
-  wire [5:0] \$procmux$232_Y ;
-  wire \$procmux$236_Y ;
-  wire \$procmux$238_Y ;
-  wire \$procmux$240_Y ;
-  wire [1:0] \$procmux$245_Y ;
-  wire [1:0] \$procmux$247_Y ;
-  wire [1:0] \$procmux$249_Y ;
-  wire \$procmux$255_Y ;
-  wire \$procmux$261_Y ;
-  wire \$procmux$267_Y ;
-  wire \$procmux$273_Y ;
-  wire \$procmux$279_Y ;
-  wire \$procmux$285_Y ;
+  wire \$procmux$130_Y ;
+  wire \$procmux$136_Y ;
+  wire \$procmux$142_Y ;
+  wire \$procmux$148_Y ;
+  wire \$procmux$155_Y ;
+  wire \$procmux$157_Y ;
+  wire \$procmux$164_Y ;
+  wire \$procmux$166_Y ;
+  wire \$procmux$168_Y ;
+  wire \$procmux$172_Y ;
+  wire \$procmux$174_Y ;
+  wire \$procmux$176_Y ;
+  wire [2:0] \$procmux$181_Y ;
+  wire [2:0] \$procmux$183_Y ;
+  wire [2:0] \$procmux$185_Y ;
   input clk;
   wire clk;
   input complete;
@@ -3121,9 +3724,8 @@ module bitslice_opt4c_small_merge(rst, en, ends, turn, first, complete, drain_0,
   wire [55:0] drain_0;
   input [51:0] drain_1;
   wire [51:0] drain_1;
-  input en;
-  wire en;
-  wire \en$85 ;
+  reg en = 1'h1;
+  wire \en$88 ;
   input ends;
   wire ends;
   reg ends_0 = 1'h0;
@@ -3134,41 +3736,46 @@ module bitslice_opt4c_small_merge(rst, en, ends, turn, first, complete, drain_0,
   reg ends_5 = 1'h0;
   input first;
   wire first;
-  wire \first$88 ;
+  wire \first$91 ;
   reg [9:0] flags_0 = 10'h000;
   reg [9:0] flags_1 = 10'h000;
   reg [9:0] flags_2 = 10'h000;
   reg [9:0] flags_3 = 10'h000;
   wire generate_0_1;
-  wire \generate_0_1$38 ;
-  wire \generate_0_1$47 ;
+  wire \generate_0_1$41 ;
+  wire \generate_0_1$50 ;
   wire generate_0_3;
-  wire \generate_0_3$67 ;
-  wire \generate_0_3$76 ;
+  wire \generate_0_3$70 ;
+  wire \generate_0_3$79 ;
   wire generate_0_5;
-  wire \generate_0_5$78 ;
+  wire \generate_0_5$81 ;
   wire generate_1_2;
-  wire \generate_1_2$39 ;
-  wire \generate_1_2$48 ;
+  wire \generate_1_2$42 ;
+  wire \generate_1_2$51 ;
   wire generate_1_3;
-  wire \generate_1_3$40 ;
-  wire \generate_1_3$49 ;
+  wire \generate_1_3$43 ;
+  wire \generate_1_3$52 ;
   wire generate_2_4;
-  wire \generate_2_4$41 ;
-  wire \generate_2_4$50 ;
+  wire \generate_2_4$44 ;
+  wire \generate_2_4$53 ;
   wire generate_2_5;
-  wire \generate_2_5$51 ;
+  wire \generate_2_5$54 ;
+  input go;
+  wire go;
   output last;
   wire last;
-  reg [1:0] number = 2'h0;
+  output leaves;
+  wire leaves;
+  reg leaving = 1'h0;
+  reg [2:0] number = 3'h0;
   reg [13:0] pair_0 = 14'h0000;
   reg [12:0] pair_1 = 13'h0000;
   reg [5:0] present = 6'h00;
   wire propagate_0_1;
-  wire \propagate_0_3$68 ;
-  wire \propagate_0_3$77 ;
+  wire \propagate_0_3$71 ;
+  wire \propagate_0_3$80 ;
   wire propagate_0_5;
-  wire \propagate_0_5$79 ;
+  wire \propagate_0_5$82 ;
   wire propagate_1_2;
   wire propagate_1_3;
   wire propagate_2_4;
@@ -3176,7 +3783,7 @@ module bitslice_opt4c_small_merge(rst, en, ends, turn, first, complete, drain_0,
   reg [13:0] resolved = 14'h0000;
   output [31:0] result;
   wire [31:0] result;
-  wire [31:0] \result$91 ;
+  wire [31:0] \result$94 ;
   wire [1:0] row;
   input rst;
   wire rst;
@@ -3205,266 +3812,269 @@ module bitslice_opt4c_small_merge(rst, en, ends, turn, first, complete, drain_0,
   reg valid_2 = 1'h0;
   reg valid_3 = 1'h0;
   wire [19:0] word;
-  wire [19:0] \word$87 ;
-  assign \$1  = number == 2'h3;
-  assign \$2  = number + 1'h1;
-  assign \$3  = drain_0[13:0] | drain_0[27:14];
-  assign \$4  = \$3  | drain_0[41:28];
-  assign \$5  = \$4  | drain_0[55:42];
-  assign \$6  = drain_1[12:0] | drain_1[25:13];
-  assign \$7  = \$6  | drain_1[38:26];
-  assign \$8  = \$7  | drain_1[51:39];
-  assign \$11  = pair_0[1] ^ pair_1[0];
-  assign \$12  = pair_0[2] ^ pair_1[1];
-  assign \$13  = pair_0[3] ^ pair_1[2];
-  assign \$16  = { 1'h0, \$13 , \$12 , \$11 , pair_0[0], 1'h0 } ^ { generate_2_4, generate_0_3, generate_1_2, 3'h0 };
-  assign \$19  = pair_0[1] ^ pair_1[0];
-  assign \$20  = pair_0[2] ^ pair_1[1];
-  assign \$21  = pair_0[3] ^ pair_1[2];
-  assign \$24  = { 1'h0, \$21 , \$20 , \$19 , pair_0[0], 1'h0 } ^ { generate_2_4, generate_0_3, generate_1_2, 3'h0 };
-  assign \$25  = stage_0_carry ^ stage_0_carry;
-  assign \$26  = stage_0_x[0] ^ stage_0_y[0];
-  assign \$27  = stage_0_x[1] ^ stage_0_y[1];
-  assign \$28  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$29  = stage_0_x[3] ^ stage_0_y[3];
-  assign \$30  = stage_0_x[4] ^ stage_0_y[4];
-  assign \$33  = { 1'h0, \$30 , \$29 , \$28 , \$27 , \$26 , \$25  } ^ { generate_2_5, \generate_2_4$41 , \generate_1_3$40 , \generate_1_2$39 , \generate_0_1$38 , stage_0_carry, 1'h0 };
-  assign \$34  = stage_0_carry ^ stage_0_carry;
-  assign \$35  = stage_0_x[0] ^ stage_0_y[0];
-  assign \$36  = stage_0_x[1] ^ stage_0_y[1];
-  assign \$37  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$38  = stage_0_x[3] ^ stage_0_y[3];
-  assign \$39  = stage_0_x[4] ^ stage_0_y[4];
-  assign \$42  = { 1'h0, \$39 , \$38 , \$37 , \$36 , \$35 , \$34  } ^ { generate_2_5, \generate_2_4$41 , \generate_1_3$40 , \generate_1_2$39 , \generate_0_1$38 , stage_0_carry, 1'h0 };
-  assign \$43  = stage_1_carry ^ stage_1_carry;
-  assign \$44  = stage_1_x[0] ^ stage_1_y[0];
-  assign \$45  = stage_1_x[1] ^ stage_1_y[1];
-  assign \$46  = stage_1_x[2] ^ stage_1_y[2];
-  assign \$47  = stage_1_x[3] ^ stage_1_y[3];
-  assign \$48  = stage_1_x[4] ^ stage_1_y[4];
-  assign \$51  = { 1'h0, \$48 , \$47 , \$46 , \$45 , \$44 , \$43  } ^ { \generate_2_5$51 , \generate_2_4$50 , \generate_1_3$49 , \generate_1_2$48 , \generate_0_1$47 , stage_1_carry, 1'h0 };
-  assign \$53  = number == 2'h3;
-  assign \$60  = pair_0[2] & pair_1[1];
-  assign \$61  = pair_0[2] ^ pair_1[1];
-  assign \$62  = pair_0[1] & pair_1[0];
-  assign \$63  = \$61  & \$62 ;
-  assign generate_0_3 = \$60  | \$63 ;
+  wire [19:0] \word$90 ;
+  assign \$1  = en & running;
+  assign \$2  = number == 3'h4;
+  assign \$3  = ~ leaving;
+  assign \$4  = present[5] & \$3 ;
+  assign \$5  = number + 1'h1;
+  assign \$6  = drain_0[13:0] | drain_0[27:14];
+  assign \$7  = \$6  | drain_0[41:28];
+  assign \$8  = \$7  | drain_0[55:42];
+  assign \$9  = drain_1[12:0] | drain_1[25:13];
+  assign \$10  = \$9  | drain_1[38:26];
+  assign \$11  = \$10  | drain_1[51:39];
+  assign \$14  = pair_0[1] ^ pair_1[0];
+  assign \$15  = pair_0[2] ^ pair_1[1];
+  assign \$16  = pair_0[3] ^ pair_1[2];
+  assign { \$19 [5], \$157 , \$19 [0] } = { 1'h0, \$16 , \$15 , \$14 , pair_0[0], 1'h0 } ^ { generate_2_4, generate_0_3, generate_1_2, 3'h0 };
+  assign \$22  = pair_0[1] ^ pair_1[0];
+  assign \$23  = pair_0[2] ^ pair_1[1];
+  assign \$24  = pair_0[3] ^ pair_1[2];
+  assign { \$158 , \$27 [4:0] } = { 1'h0, \$24 , \$23 , \$22 , pair_0[0], 1'h0 } ^ { generate_2_4, generate_0_3, generate_1_2, 3'h0 };
+  assign \$28  = stage_0_carry ^ stage_0_carry;
+  assign \$29  = stage_0_x[0] ^ stage_0_y[0];
+  assign \$30  = stage_0_x[1] ^ stage_0_y[1];
+  assign \$31  = stage_0_x[2] ^ stage_0_y[2];
+  assign \$32  = stage_0_x[3] ^ stage_0_y[3];
+  assign \$33  = stage_0_x[4] ^ stage_0_y[4];
+  assign { \$36 [6], \$161 [8:4], \$36 [0] } = { 1'h0, \$33 , \$32 , \$31 , \$30 , \$29 , \$28  } ^ { generate_2_5, \generate_2_4$44 , \generate_1_3$43 , \generate_1_2$42 , \generate_0_1$41 , stage_0_carry, 1'h0 };
+  assign \$37  = stage_0_carry ^ stage_0_carry;
+  assign \$38  = stage_0_x[0] ^ stage_0_y[0];
+  assign \$39  = stage_0_x[1] ^ stage_0_y[1];
+  assign \$40  = stage_0_x[2] ^ stage_0_y[2];
+  assign \$41  = stage_0_x[3] ^ stage_0_y[3];
+  assign \$42  = stage_0_x[4] ^ stage_0_y[4];
+  assign { \$162 , \$45 [5:0] } = { 1'h0, \$42 , \$41 , \$40 , \$39 , \$38 , \$37  } ^ { generate_2_5, \generate_2_4$44 , \generate_1_3$43 , \generate_1_2$42 , \generate_0_1$41 , stage_0_carry, 1'h0 };
+  assign \$46  = stage_1_carry ^ stage_1_carry;
+  assign \$47  = stage_1_x[0] ^ stage_1_y[0];
+  assign \$48  = stage_1_x[1] ^ stage_1_y[1];
+  assign \$49  = stage_1_x[2] ^ stage_1_y[2];
+  assign \$50  = stage_1_x[3] ^ stage_1_y[3];
+  assign \$51  = stage_1_x[4] ^ stage_1_y[4];
+  assign \$54  = { 1'h0, \$51 , \$50 , \$49 , \$48 , \$47 , \$46  } ^ { \generate_2_5$54 , \generate_2_4$53 , \generate_1_3$52 , \generate_1_2$51 , \generate_0_1$50 , stage_1_carry, 1'h0 };
+  assign \$55  = number < 3'h4;
+  assign \$56  = running & \$55 ;
+  assign \$58  = number < 3'h4;
+  assign \$59  = running & \$58 ;
+  assign \$60  = number == 2'h3;
+  assign \$67  = pair_0[2] & pair_1[1];
+  assign \$68  = pair_0[2] ^ pair_1[1];
+  assign \$69  = pair_0[1] & pair_1[0];
+  assign \$70  = \$68  & \$69 ;
+  assign generate_0_3 = \$67  | \$70 ;
   assign generate_1_2 = pair_0[1] & pair_1[0];
-  assign \$71  = pair_0[3] & pair_1[2];
-  assign \$72  = pair_0[3] ^ pair_1[2];
-  assign \$73  = \$72  & generate_0_3;
-  assign generate_2_4 = \$71  | \$73 ;
-  assign \$75  = stage_0_x[0] & stage_0_y[0];
-  assign \$76  = stage_0_x[0] ^ stage_0_y[0];
-  assign \$78  = \$76  & stage_0_carry;
-  assign \generate_0_1$38  = \$75  | \$78 ;
-  assign \$81  = stage_0_x[2] & stage_0_y[2];
-  assign \$82  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$83  = stage_0_x[1] & stage_0_y[1];
-  assign \$84  = \$82  & \$83 ;
-  assign \generate_0_3$67  = \$81  | \$84 ;
-  assign \$85  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$86  = stage_0_x[1] ^ stage_0_y[1];
-  assign \propagate_0_3$68  = \$85  & \$86 ;
-  assign \$87  = stage_0_x[4] & stage_0_y[4];
-  assign \$88  = stage_0_x[4] ^ stage_0_y[4];
-  assign \$89  = stage_0_x[3] & stage_0_y[3];
-  assign \$90  = \$88  & \$89 ;
-  assign generate_0_5 = \$87  | \$90 ;
-  assign \$91  = stage_0_x[4] ^ stage_0_y[4];
-  assign \$92  = stage_0_x[3] ^ stage_0_y[3];
-  assign propagate_0_5 = \$91  & \$92 ;
-  assign \$93  = stage_0_x[1] & stage_0_y[1];
-  assign \$94  = stage_0_x[1] ^ stage_0_y[1];
-  assign \$95  = \$94  & \generate_0_1$38 ;
-  assign \generate_1_2$39  = \$93  | \$95 ;
-  assign \$97  = \propagate_0_3$68  & \generate_0_1$38 ;
-  assign \generate_1_3$40  = \generate_0_3$67  | \$97 ;
-  assign \$98  = stage_0_x[3] & stage_0_y[3];
+  assign \$78  = pair_0[3] & pair_1[2];
+  assign \$79  = pair_0[3] ^ pair_1[2];
+  assign \$80  = \$79  & generate_0_3;
+  assign generate_2_4 = \$78  | \$80 ;
+  assign \$82  = stage_0_x[0] & stage_0_y[0];
+  assign \$83  = stage_0_x[0] ^ stage_0_y[0];
+  assign \$85  = \$83  & stage_0_carry;
+  assign \generate_0_1$41  = \$82  | \$85 ;
+  assign \$88  = stage_0_x[2] & stage_0_y[2];
+  assign \$89  = stage_0_x[2] ^ stage_0_y[2];
+  assign \$90  = stage_0_x[1] & stage_0_y[1];
+  assign \$91  = \$89  & \$90 ;
+  assign \generate_0_3$70  = \$88  | \$91 ;
+  assign \$92  = stage_0_x[2] ^ stage_0_y[2];
+  assign \$93  = stage_0_x[1] ^ stage_0_y[1];
+  assign \propagate_0_3$71  = \$92  & \$93 ;
+  assign \$94  = stage_0_x[4] & stage_0_y[4];
+  assign \$95  = stage_0_x[4] ^ stage_0_y[4];
+  assign \$96  = stage_0_x[3] & stage_0_y[3];
+  assign \$97  = \$95  & \$96 ;
+  assign generate_0_5 = \$94  | \$97 ;
+  assign \$98  = stage_0_x[4] ^ stage_0_y[4];
   assign \$99  = stage_0_x[3] ^ stage_0_y[3];
-  assign \$100  = \$99  & \generate_1_3$40 ;
-  assign \generate_2_4$41  = \$98  | \$100 ;
-  assign \$102  = propagate_0_5 & \generate_1_3$40 ;
-  assign generate_2_5 = generate_0_5 | \$102 ;
-  assign \$103  = stage_1_x[0] & stage_1_y[0];
-  assign \$104  = stage_1_x[0] ^ stage_1_y[0];
-  assign \$106  = \$104  & stage_1_carry;
-  assign \generate_0_1$47  = \$103  | \$106 ;
-  assign \$109  = stage_1_x[2] & stage_1_y[2];
-  assign \$110  = stage_1_x[2] ^ stage_1_y[2];
-  assign \$111  = stage_1_x[1] & stage_1_y[1];
-  assign \$112  = \$110  & \$111 ;
-  assign \generate_0_3$76  = \$109  | \$112 ;
-  assign \$113  = stage_1_x[2] ^ stage_1_y[2];
-  assign \$114  = stage_1_x[1] ^ stage_1_y[1];
-  assign \propagate_0_3$77  = \$113  & \$114 ;
-  assign \$115  = stage_1_x[4] & stage_1_y[4];
-  assign \$116  = stage_1_x[4] ^ stage_1_y[4];
-  assign \$117  = stage_1_x[3] & stage_1_y[3];
-  assign \$118  = \$116  & \$117 ;
-  assign \generate_0_5$78  = \$115  | \$118 ;
-  assign \$119  = stage_1_x[4] ^ stage_1_y[4];
-  assign \$120  = stage_1_x[3] ^ stage_1_y[3];
-  assign \propagate_0_5$79  = \$119  & \$120 ;
-  assign \$121  = stage_1_x[1] & stage_1_y[1];
-  assign \$122  = stage_1_x[1] ^ stage_1_y[1];
-  assign \$123  = \$122  & \generate_0_1$47 ;
-  assign \generate_1_2$48  = \$121  | \$123 ;
-  assign \$125  = \propagate_0_3$77  & \generate_0_1$47 ;
-  assign \generate_1_3$49  = \generate_0_3$76  | \$125 ;
-  assign \$126  = stage_1_x[3] & stage_1_y[3];
+  assign propagate_0_5 = \$98  & \$99 ;
+  assign \$100  = stage_0_x[1] & stage_0_y[1];
+  assign \$101  = stage_0_x[1] ^ stage_0_y[1];
+  assign \$102  = \$101  & \generate_0_1$41 ;
+  assign \generate_1_2$42  = \$100  | \$102 ;
+  assign \$104  = \propagate_0_3$71  & \generate_0_1$41 ;
+  assign \generate_1_3$43  = \generate_0_3$70  | \$104 ;
+  assign \$105  = stage_0_x[3] & stage_0_y[3];
+  assign \$106  = stage_0_x[3] ^ stage_0_y[3];
+  assign \$107  = \$106  & \generate_1_3$43 ;
+  assign \generate_2_4$44  = \$105  | \$107 ;
+  assign \$109  = propagate_0_5 & \generate_1_3$43 ;
+  assign generate_2_5 = generate_0_5 | \$109 ;
+  assign \$110  = stage_1_x[0] & stage_1_y[0];
+  assign \$111  = stage_1_x[0] ^ stage_1_y[0];
+  assign \$113  = \$111  & stage_1_carry;
+  assign \generate_0_1$50  = \$110  | \$113 ;
+  assign \$116  = stage_1_x[2] & stage_1_y[2];
+  assign \$117  = stage_1_x[2] ^ stage_1_y[2];
+  assign \$118  = stage_1_x[1] & stage_1_y[1];
+  assign \$119  = \$117  & \$118 ;
+  assign \generate_0_3$79  = \$116  | \$119 ;
+  assign \$120  = stage_1_x[2] ^ stage_1_y[2];
+  assign \$121  = stage_1_x[1] ^ stage_1_y[1];
+  assign \propagate_0_3$80  = \$120  & \$121 ;
+  assign \$122  = stage_1_x[4] & stage_1_y[4];
+  assign \$123  = stage_1_x[4] ^ stage_1_y[4];
+  assign \$124  = stage_1_x[3] & stage_1_y[3];
+  assign \$125  = \$123  & \$124 ;
+  assign \generate_0_5$81  = \$122  | \$125 ;
+  assign \$126  = stage_1_x[4] ^ stage_1_y[4];
   assign \$127  = stage_1_x[3] ^ stage_1_y[3];
-  assign \$128  = \$127  & \generate_1_3$49 ;
-  assign \generate_2_4$50  = \$126  | \$128 ;
-  assign \$130  = \propagate_0_5$79  & \generate_1_3$49 ;
-  assign \generate_2_5$51  = \generate_0_5$78  | \$130 ;
-  assign \$131  = { resolved[13], resolved[13], resolved[13], resolved[13], resolved[13], resolved[13], resolved } & { flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1] };
-  assign \$132  = { resolved[13], resolved[13], resolved[13], resolved[13], resolved, 2'h0 } & { flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2] };
-  assign \$133  = \$131  | \$132 ;
-  assign \$134  = { resolved[13], resolved[13], resolved, 4'h0 } & { flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3] };
-  assign \$135  = \$133  | \$134 ;
-  assign \$136  = { resolved, 6'h00 } & { flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4] };
-  assign word = \$135  | \$136 ;
-  assign \$137  = ~ flags_3[6];
-  assign store = valid_3 & \$137 ;
+  assign \propagate_0_5$82  = \$126  & \$127 ;
+  assign \$128  = stage_1_x[1] & stage_1_y[1];
+  assign \$129  = stage_1_x[1] ^ stage_1_y[1];
+  assign \$130  = \$129  & \generate_0_1$50 ;
+  assign \generate_1_2$51  = \$128  | \$130 ;
+  assign \$132  = \propagate_0_3$80  & \generate_0_1$50 ;
+  assign \generate_1_3$52  = \generate_0_3$79  | \$132 ;
+  assign \$133  = stage_1_x[3] & stage_1_y[3];
+  assign \$134  = stage_1_x[3] ^ stage_1_y[3];
+  assign \$135  = \$134  & \generate_1_3$52 ;
+  assign \generate_2_4$53  = \$133  | \$135 ;
+  assign \$137  = \propagate_0_5$82  & \generate_1_3$52 ;
+  assign \generate_2_5$54  = \generate_0_5$81  | \$137 ;
+  assign \$138  = { resolved[13], resolved[13], resolved[13], resolved[13], resolved[13], resolved[13], resolved } & { flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1] };
+  assign \$139  = { resolved[13], resolved[13], resolved[13], resolved[13], resolved, 2'h0 } & { flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2] };
+  assign \$140  = \$138  | \$139 ;
+  assign \$141  = { resolved[13], resolved[13], resolved, 4'h0 } & { flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3] };
+  assign \$142  = \$140  | \$141 ;
+  assign \$143  = { resolved, 6'h00 } & { flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4] };
+  assign word = \$142  | \$143 ;
+  assign \$144  = ~ flags_3[6];
+  assign store = valid_3 & \$144 ;
+  assign \$145  = valid_2 & flags_2[6];
+  assign leaves = \$145  | valid;
   assign valid = valid_3 & flags_3[6];
   always @(posedge clk)
-    ends_0 <= \$138 ;
+    en <= \$146 ;
   always @(posedge clk)
-    tag_0 <= \$139 ;
+    ends_0 <= \$147 ;
   always @(posedge clk)
-    ends_1 <= \$140 ;
+    tag_0 <= { complete, first, turn };
   always @(posedge clk)
-    tag_1 <= \$141 ;
+    ends_1 <= \$148 ;
   always @(posedge clk)
-    ends_2 <= \$142 ;
+    tag_1 <= tag_0;
   always @(posedge clk)
-    tag_2 <= \$143 ;
+    ends_2 <= \$149 ;
   always @(posedge clk)
-    ends_3 <= \$144 ;
+    tag_2 <= tag_1;
   always @(posedge clk)
-    tag_3 <= \$145 ;
+    ends_3 <= \$150 ;
   always @(posedge clk)
-    ends_4 <= \$146 ;
+    tag_3 <= tag_2;
   always @(posedge clk)
-    tag_4 <= \$147 ;
+    ends_4 <= \$151 ;
   always @(posedge clk)
-    ends_5 <= \$148 ;
+    tag_4 <= tag_3;
   always @(posedge clk)
-    tag_5 <= \$149 ;
+    ends_5 <= \$152 ;
   always @(posedge clk)
-    number <= \$150 ;
+    tag_5 <= tag_4;
   always @(posedge clk)
-    running <= \$151 ;
+    number <= \$153 ;
   always @(posedge clk)
-    present <= \$152 ;
+    running <= \$154 ;
   always @(posedge clk)
-    pair_0 <= \$153 ;
+    leaving <= \$155 ;
   always @(posedge clk)
-    pair_1 <= \$154 ;
+    present <= \$156 ;
   always @(posedge clk)
-    stage_0_sum <= \$155 ;
+    pair_0 <= \$8 ;
   always @(posedge clk)
-    stage_0_carry <= \$156 ;
+    pair_1 <= \$11 ;
   always @(posedge clk)
-    stage_0_x <= \$157 ;
+    stage_0_sum <= \$157 ;
   always @(posedge clk)
-    stage_0_y <= \$158 ;
+    stage_0_carry <= \$158 ;
   always @(posedge clk)
-    stage_1_sum <= \$159 ;
+    stage_0_x <= pair_0[13:4];
   always @(posedge clk)
-    stage_1_carry <= \$160 ;
+    stage_0_y <= pair_1[12:3];
   always @(posedge clk)
-    stage_1_x <= \$161 ;
+    stage_1_sum <= { \$161 [8:4], stage_0_sum };
   always @(posedge clk)
-    stage_1_y <= \$162 ;
+    stage_1_carry <= \$162 ;
   always @(posedge clk)
-    resolved <= \$163 ;
+    stage_1_x <= stage_0_x[9:5];
   always @(posedge clk)
-    valid_0 <= \$164 ;
+    stage_1_y <= stage_0_y[9:5];
   always @(posedge clk)
-    flags_0 <= \$165 ;
+    resolved <= { \$54 [5:1], stage_1_sum };
   always @(posedge clk)
-    valid_1 <= \$166 ;
+    valid_0 <= \$165 ;
   always @(posedge clk)
-    flags_1 <= \$167 ;
+    flags_0 <= \$166 ;
   always @(posedge clk)
-    valid_2 <= \$168 ;
+    valid_1 <= \$167 ;
   always @(posedge clk)
-    flags_2 <= \$169 ;
+    flags_1 <= \$168 ;
   always @(posedge clk)
-    valid_3 <= \$170 ;
+    valid_2 <= \$169 ;
   always @(posedge clk)
-    flags_3 <= \$171 ;
-  assign \$171  = en ? { flags_2[9:1], valid_2 } : flags_3;
-  assign \$procmux$188_Y  = en ? valid_2 : valid_3;
-  assign \$170  = rst ? 1'h0 : \$procmux$188_Y ;
-  assign \$169  = en ? { flags_1[9:1], valid_1 } : flags_2;
-  assign \$procmux$194_Y  = en ? valid_1 : valid_2;
-  assign \$168  = rst ? 1'h0 : \$procmux$194_Y ;
-  assign \$167  = en ? { flags_0[9:1], valid_0 } : flags_1;
-  assign \$procmux$200_Y  = en ? valid_0 : valid_1;
-  assign \$166  = rst ? 1'h0 : \$procmux$200_Y ;
-  assign \$165  = en ? { \$53 , number, present, running } : flags_0;
-  assign \$procmux$206_Y  = en ? running : valid_0;
-  assign \$164  = rst ? 1'h0 : \$procmux$206_Y ;
-  assign \$163  = en ? { \$51 [5:1], stage_1_sum } : resolved;
-  assign \$162  = en ? stage_0_y[9:5] : stage_1_y;
-  assign \$161  = en ? stage_0_x[9:5] : stage_1_x;
-  assign \$160  = en ? \$42 [6] : stage_1_carry;
-  assign \$159  = en ? { \$33 [5:1], stage_0_sum } : stage_1_sum;
-  assign \$158  = en ? pair_1[12:3] : stage_0_y;
-  assign \$157  = en ? pair_0[13:4] : stage_0_x;
-  assign \$156  = en ? \$24 [5] : stage_0_carry;
-  assign \$155  = en ? \$16 [4:1] : stage_0_sum;
-  assign \$154  = en ? \$8  : pair_1;
-  assign \$153  = en ? \$5  : pair_0;
-  assign \$procmux$232_Y  = ends_5 ? tag_5 : present;
-  assign \$152  = en ? \$procmux$232_Y  : present;
-  assign \$procmux$236_Y  = \$1  ? 1'h0 : running;
-  assign \$procmux$238_Y  = ends_5 ? 1'h1 : \$procmux$236_Y ;
-  assign \$procmux$240_Y  = en ? \$procmux$238_Y  : running;
-  assign \$151  = rst ? 1'h0 : \$procmux$240_Y ;
-  assign \$procmux$245_Y  = \$1  ? (* full_case = 32'd1 *) number : \$2 [1:0];
-  assign \$procmux$247_Y  = ends_5 ? (* full_case = 32'd1 *) 2'h0 : \$procmux$245_Y ;
-  assign \$procmux$249_Y  = en ? \$procmux$247_Y  : number;
-  assign \$150  = rst ? 2'h0 : \$procmux$249_Y ;
-  assign \$149  = en ? tag_4 : tag_5;
-  assign \$procmux$255_Y  = en ? ends_4 : ends_5;
-  assign \$148  = rst ? 1'h0 : \$procmux$255_Y ;
-  assign \$147  = en ? tag_3 : tag_4;
-  assign \$procmux$261_Y  = en ? ends_3 : ends_4;
-  assign \$146  = rst ? 1'h0 : \$procmux$261_Y ;
-  assign \$145  = en ? tag_2 : tag_3;
-  assign \$procmux$267_Y  = en ? ends_2 : ends_3;
-  assign \$144  = rst ? 1'h0 : \$procmux$267_Y ;
-  assign \$143  = en ? tag_1 : tag_2;
-  assign \$procmux$273_Y  = en ? ends_1 : ends_2;
-  assign \$142  = rst ? 1'h0 : \$procmux$273_Y ;
-  assign \$141  = en ? tag_0 : tag_1;
-  assign \$procmux$279_Y  = en ? ends_0 : ends_1;
-  assign \$140  = rst ? 1'h0 : \$procmux$279_Y ;
-  assign \$139  = en ? { complete, first, turn } : tag_0;
-  assign \$procmux$285_Y  = en ? ends : ends_0;
-  assign \$138  = rst ? 1'h0 : \$procmux$285_Y ;
+    flags_2 <= \$170 ;
+  always @(posedge clk)
+    valid_3 <= \$171 ;
+  always @(posedge clk)
+    flags_3 <= \$172 ;
+  assign \$172  = en ? { flags_2[9:1], valid_2 } : flags_3;
+  assign \$procmux$130_Y  = en ? valid_2 : valid_3;
+  assign \$171  = rst ? 1'h0 : \$procmux$130_Y ;
+  assign \$170  = en ? { flags_1[9:1], valid_1 } : flags_2;
+  assign \$procmux$136_Y  = en ? valid_1 : valid_2;
+  assign \$169  = rst ? 1'h0 : \$procmux$136_Y ;
+  assign \$168  = en ? { flags_0[9:1], valid_0 } : flags_1;
+  assign \$procmux$142_Y  = en ? valid_0 : valid_1;
+  assign \$167  = rst ? 1'h0 : \$procmux$142_Y ;
+  assign \$166  = en ? { \$60 , number[1:0], leaving, present[4:0], \$59  } : flags_0;
+  assign \$procmux$148_Y  = en ? \$56  : valid_0;
+  assign \$165  = rst ? 1'h0 : \$procmux$148_Y ;
+  assign \$156 [5] = ends_5 ? tag_5[5] : present[5];
+  assign \$procmux$155_Y  = \$2  ? 1'h0 : present[4];
+  assign \$procmux$157_Y  = \$1  ? \$procmux$155_Y  : present[4];
+  assign \$156 [4] = ends_5 ? tag_5[4] : \$procmux$157_Y ;
+  assign \$156 [3:0] = ends_5 ? tag_5[3:0] : present[3:0];
+  assign \$procmux$164_Y  = \$2  ? 1'h1 : leaving;
+  assign \$procmux$166_Y  = \$1  ? \$procmux$164_Y  : leaving;
+  assign \$procmux$168_Y  = ends_5 ? 1'h0 : \$procmux$166_Y ;
+  assign \$155  = rst ? 1'h0 : \$procmux$168_Y ;
+  assign \$procmux$172_Y  = \$2  ? \$4  : running;
+  assign \$procmux$174_Y  = \$1  ? \$procmux$172_Y  : running;
+  assign \$procmux$176_Y  = ends_5 ? 1'h1 : \$procmux$174_Y ;
+  assign \$154  = rst ? 1'h0 : \$procmux$176_Y ;
+  assign \$procmux$181_Y  = \$2  ? (* full_case = 32'd1 *) 3'h0 : \$5 [2:0];
+  assign \$procmux$183_Y  = \$1  ? \$procmux$181_Y  : number;
+  assign \$procmux$185_Y  = ends_5 ? 3'h0 : \$procmux$183_Y ;
+  assign \$153  = rst ? 3'h0 : \$procmux$185_Y ;
+  assign \$152  = rst ? 1'h0 : ends_4;
+  assign \$151  = rst ? 1'h0 : ends_3;
+  assign \$150  = rst ? 1'h0 : ends_2;
+  assign \$149  = rst ? 1'h0 : ends_1;
+  assign \$148  = rst ? 1'h0 : ends_0;
+  assign \$147  = rst ? 1'h0 : ends;
+  assign \$146  = rst ? 1'h1 : go;
   bitslice_opt4c_small_accumulation_column total (
     .clk(clk),
     .en(en),
     .first(flags_0[5]),
-    .read(number),
+    .read(number[1:0]),
     .result(result),
     .row(flags_3[8:7]),
     .rst(rst),
     .store(store),
     .word(word)
   );
+  assign \$161 [3:0] = stage_0_sum;
+  assign \$45 [6] = \$162 ;
+  assign \$36 [5:1] = \$161 [8:4];
+  assign \$27 [5] = \$158 ;
+  assign \$19 [4:1] = \$157 ;
   assign last = flags_3[9];
-  assign \result$91  = result;
+  assign \result$94  = result;
   assign row = flags_3[8:7];
-  assign \first$88  = flags_0[5];
-  assign \word$87  = word;
-  assign read = number;
-  assign \en$85  = en;
+  assign \first$91  = flags_0[5];
+  assign \word$90  = word;
+  assign read = number[1:0];
+  assign \en$88  = en;
   assign propagate_2_4 = 1'h0;
   assign propagate_1_3 = 1'h0;
   assign propagate_1_2 = 1'h0;
@@ -3473,7 +4083,7 @@ module bitslice_opt4c_small_merge(rst, en, ends, turn, first, complete, drain_0,
   assign generate_0_1 = 1'h0;
 endmodule
 
-module bitslice_opt4c_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out, drain_0, drain_1, clk);
+module bitslice_opt4c_small_pe(rst, a_in, b_in, last_in, a_out, b_out, last_out, drain_0, drain_1, clk);
   wire \$1 ;
   (* unused_bits = "0 1 2 3 4 6 7 8 9 10 11 12" *)
   wire [12:0] \$100 ;
@@ -3563,11 +4173,8 @@ module bitslice_opt4c_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_
   wire \$16 ;
   wire \$160 ;
   wire [2:0] \$162 ;
-  wire [7:0] \$163 ;
   wire \$164 ;
   wire \$165 ;
-  wire [13:0] \$166 ;
-  wire [12:0] \$167 ;
   wire \$17 ;
   wire \$19 ;
   wire \$20 ;
@@ -3679,9 +4286,6 @@ module bitslice_opt4c_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_
   wire \$97 ;
   (* unused_bits = "0 1 2 3 4 5 7 8 9 10 11 12 13" *)
   wire [13:0] \$98 ;
-  wire \$procmux$23_Y ;
-  wire \$procmux$27_Y ;
-  wire [2:0] \$procmux$33_Y ;
   wire [2:0] a;
   input [2:0] a_in;
   wire [2:0] a_in;
@@ -3718,8 +4322,6 @@ module bitslice_opt4c_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_
   wire [13:0] drain_0;
   output [12:0] drain_1;
   wire [12:0] drain_1;
-  input en;
-  wire en;
   wire last;
   input last_in;
   wire last_in;
@@ -3933,75 +4535,69 @@ module bitslice_opt4c_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_
   always @(posedge clk)
     a_out <= \$162 ;
   always @(posedge clk)
-    b_out <= \$163 ;
+    b_out <= b_in;
   always @(posedge clk)
     last_out <= \$164 ;
   always @(posedge clk)
     done <= \$165 ;
   always @(posedge clk)
-    total <= \$166 ;
+    total <= { sum_19, sum_17, sum_15, sum_13, sum_11, carry_7, carry_6, carry_5, carry_4, carry_3, carry_2, carry_1, carry_0, sum_0 };
   always @(posedge clk)
-    carry <= \$167 ;
-  assign \$167  = en ? { carry_17, carry_15, carry_13, carry_11, carry_9, sum_9, sum_7, sum_6, sum_5, sum_4, sum_3, sum_2, sum_1 } : carry;
-  assign \$166  = en ? { sum_19, sum_17, sum_15, sum_13, sum_11, carry_7, carry_6, carry_5, carry_4, carry_3, carry_2, carry_1, carry_0, sum_0 } : total;
-  assign \$procmux$23_Y  = en ? last_out : done;
-  assign \$165  = rst ? 1'h1 : \$procmux$23_Y ;
-  assign \$procmux$27_Y  = en ? last_in : last_out;
-  assign \$164  = rst ? 1'h0 : \$procmux$27_Y ;
-  assign \$163  = en ? b_in : b_out;
-  assign \$procmux$33_Y  = en ? a_in : a_out;
-  assign \$162  = rst ? 3'h0 : \$procmux$33_Y ;
+    carry <= { carry_17, carry_15, carry_13, carry_11, carry_9, sum_9, sum_7, sum_6, sum_5, sum_4, sum_3, sum_2, sum_1 };
+  assign \$165  = rst ? 1'h1 : last_out;
+  assign \$164  = rst ? 1'h0 : last_in;
+  assign \$162  = rst ? 3'h0 : a_in;
   assign last = last_out;
   assign b = b_out;
   assign a = a_out;
 endmodule
 
-module bitslice_opt4c_small_plane(rst, en, write, row_in, slot_in, data_in, address_in, bank_in, payload_in, ends_in, address_out, bank_out, payload_out, ends_out, drain_0, drain_1, clk);
+module bitslice_opt4c_small_plane(rst, write, write_row, write_slot, data_in, slot_in, row_in, bank_in, payload_in, ends_in, slot_out, row_out, bank_out, payload_out, ends_out, drain_0, drain_1, clk);
+  wire [7:0] \$11 ;
+  wire [7:0] \$12 ;
+  wire [7:0] \$13 ;
+  wire [7:0] \$14 ;
+  wire [7:0] \$18 ;
+  wire [7:0] \$19 ;
+  wire [7:0] \$20 ;
+  wire [7:0] \$21 ;
   (* unused_bits = "0 1 2" *)
-  wire [2:0] \$1 ;
-  wire [14:0] \$10 ;
-  wire [5:0] \$11 ;
-  wire [8:0] \$12 ;
-  wire [2:0] \$13 ;
-  wire [5:0] \$14 ;
-  wire [5:0] \$17 ;
+  wire [2:0] \$22 ;
   (* unused_bits = "0 1 2 3 4 5 6 7" *)
-  wire [7:0] \$2 ;
-  wire [5:0] \$20 ;
+  wire [7:0] \$23 ;
   (* unused_bits = "0" *)
-  wire \$3 ;
+  wire \$24 ;
   (* unused_bits = "0 1 2" *)
-  wire [2:0] \$4 ;
+  wire [2:0] \$25 ;
   (* unused_bits = "0 1 2 3 4 5 6 7" *)
+  wire [7:0] \$26 ;
+  (* unused_bits = "0" *)
+  wire \$27 ;
+  (* unused_bits = "0 1 2" *)
+  wire [2:0] \$28 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7" *)
+  wire [7:0] \$29 ;
+  (* unused_bits = "0" *)
+  wire \$30 ;
+  wire [8:0] \$31 ;
+  wire [2:0] \$32 ;
+  wire [7:0] \$4 ;
   wire [7:0] \$5 ;
-  (* unused_bits = "0" *)
-  wire \$6 ;
-  (* unused_bits = "0 1 2" *)
-  wire [2:0] \$7 ;
-  (* unused_bits = "0 1 2 3 4 5 6 7" *)
-  wire [7:0] \$8 ;
-  (* unused_bits = "0" *)
-  wire \$9 ;
-  wire [2:0] \$procmux$289_Y ;
-  wire [8:0] \$procmux$293_Y ;
+  wire [7:0] \$6 ;
+  wire [7:0] \$7 ;
   wire [2:0] a_in;
-  wire [2:0] \a_in$51 ;
-  wire [2:0] \a_in$56 ;
-  wire [14:0] address;
-  wire [4:0] \address$26 ;
-  wire [4:0] \address$32 ;
-  wire [4:0] \address$38 ;
-  input [14:0] address_in;
-  wire [14:0] address_in;
-  output [14:0] address_out;
-  reg [14:0] address_out = 15'h0000;
+  wire [2:0] \a_in$39 ;
+  wire [2:0] \a_in$44 ;
   wire [7:0] b_0_0;
   wire [7:0] b_1_0;
   wire [7:0] b_2_0;
   wire [7:0] b_in;
-  wire [7:0] \b_in$49 ;
-  wire [7:0] \b_in$54 ;
+  wire [7:0] \b_in$37 ;
+  wire [7:0] \b_in$42 ;
   wire [5:0] bank;
+  wire [2:0] bank_0_0;
+  wire [2:0] bank_1_0;
+  wire [2:0] bank_2_0;
   input [5:0] bank_in;
   wire [5:0] bank_in;
   output [5:0] bank_out;
@@ -4010,188 +4606,159 @@ module bitslice_opt4c_small_plane(rst, en, write, row_in, slot_in, data_in, addr
   wire clk;
   input [23:0] data_in;
   wire [23:0] data_in;
-  wire [23:0] \data_in$25 ;
-  wire [23:0] \data_in$31 ;
-  wire [23:0] \data_in$37 ;
-  wire [7:0] data_out;
-  wire [7:0] \data_out$41 ;
-  wire [7:0] \data_out$42 ;
+  wire [23:0] \data_in$26 ;
+  wire [23:0] data_out;
   output [41:0] drain_0;
   wire [41:0] drain_0;
-  wire [13:0] \drain_0$57 ;
-  wire [13:0] \drain_0$58 ;
-  wire [13:0] \drain_0$59 ;
+  wire [13:0] \drain_0$45 ;
+  wire [13:0] \drain_0$46 ;
+  wire [13:0] \drain_0$47 ;
   output [38:0] drain_1;
   wire [38:0] drain_1;
-  wire [12:0] \drain_1$60 ;
-  wire [12:0] \drain_1$61 ;
-  wire [12:0] \drain_1$62 ;
-  input en;
-  wire en;
-  wire \en$21 ;
-  wire \en$27 ;
-  wire \en$33 ;
-  wire \en$43 ;
-  wire \en$48 ;
-  wire \en$53 ;
+  wire [12:0] \drain_1$48 ;
+  wire [12:0] \drain_1$49 ;
+  wire [12:0] \drain_1$50 ;
   wire [2:0] ends;
   input [2:0] ends_in;
   wire [2:0] ends_in;
   output [2:0] ends_out;
   reg [2:0] ends_out = 3'h0;
   wire last_in;
-  wire \last_in$50 ;
-  wire \last_in$55 ;
+  wire \last_in$38 ;
+  wire \last_in$43 ;
   wire [8:0] payload;
   input [8:0] payload_in;
   wire [8:0] payload_in;
   output [8:0] payload_out;
   reg [8:0] payload_out = 9'h000;
-  input [1:0] row_in;
-  wire [1:0] row_in;
-  wire [1:0] \row_in$23 ;
-  wire [1:0] \row_in$29 ;
-  wire [1:0] \row_in$35 ;
+  wire [8:0] row;
+  wire [8:0] \row$28 ;
+  input [8:0] row_in;
+  wire [8:0] row_in;
+  wire [2:0] \row_in$24 ;
+  output [8:0] row_out;
+  reg [8:0] row_out = 9'h000;
   input rst;
   wire rst;
+  wire slot;
+  wire \slot$27 ;
   input slot_in;
   wire slot_in;
-  wire \slot_in$24 ;
-  wire \slot_in$30 ;
-  wire \slot_in$36 ;
-  input [2:0] write;
-  wire [2:0] write;
-  wire \write$22 ;
-  wire \write$28 ;
-  wire \write$34 ;
-  assign \$14  = bank_out[1:0] * 4'h8;
-  assign b_0_0 = { \data_out$42 , \data_out$41 , data_out } >> \$14 ;
-  assign \$17  = bank_out[3:2] * 4'h8;
-  assign b_1_0 = { \data_out$42 , \data_out$41 , data_out } >> \$17 ;
-  assign \$20  = bank_out[5:4] * 4'h8;
-  assign b_2_0 = { \data_out$42 , \data_out$41 , data_out } >> \$20 ;
+  wire \slot_in$25 ;
+  output slot_out;
+  reg slot_out = 1'h0;
+  input write;
+  wire write;
+  wire \write$23 ;
+  input [2:0] write_row;
+  wire [2:0] write_row;
+  input write_slot;
+  wire write_slot;
+  assign bank_0_0[0] = ! bank_out[1:0];
+  assign bank_0_0[1] = bank_out[1:0] == 1'h1;
+  assign bank_0_0[2] = bank_out[1:0] == 2'h2;
+  assign \$4  = data_out[7:0] & { bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0] };
+  assign \$5  = data_out[15:8] & { bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1] };
+  assign \$6  = \$4  | \$5 ;
+  assign \$7  = data_out[23:16] & { bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2] };
+  assign b_0_0 = \$6  | \$7 ;
+  assign bank_1_0[0] = ! bank_out[3:2];
+  assign bank_1_0[1] = bank_out[3:2] == 1'h1;
+  assign bank_1_0[2] = bank_out[3:2] == 2'h2;
+  assign \$11  = data_out[7:0] & { bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0] };
+  assign \$12  = data_out[15:8] & { bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1] };
+  assign \$13  = \$11  | \$12 ;
+  assign \$14  = data_out[23:16] & { bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2] };
+  assign b_1_0 = \$13  | \$14 ;
+  assign bank_2_0[0] = ! bank_out[5:4];
+  assign bank_2_0[1] = bank_out[5:4] == 1'h1;
+  assign bank_2_0[2] = bank_out[5:4] == 2'h2;
+  assign \$18  = data_out[7:0] & { bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0] };
+  assign \$19  = data_out[15:8] & { bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1] };
+  assign \$20  = \$18  | \$19 ;
+  assign \$21  = data_out[23:16] & { bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2] };
+  assign b_2_0 = \$20  | \$21 ;
   always @(posedge clk)
-    address_out <= \$10 ;
+    slot_out <= slot_in;
   always @(posedge clk)
-    bank_out <= \$11 ;
+    row_out <= row_in;
   always @(posedge clk)
-    payload_out <= \$12 ;
+    bank_out <= bank_in;
   always @(posedge clk)
-    ends_out <= \$13 ;
-  assign \$procmux$289_Y  = en ? ends_in : ends_out;
-  assign \$13  = rst ? 3'h0 : \$procmux$289_Y ;
-  assign \$procmux$293_Y  = en ? payload_in : payload_out;
-  assign \$12  = rst ? 9'h000 : \$procmux$293_Y ;
-  assign \$11  = en ? bank_in : bank_out;
-  assign \$10  = en ? address_in : address_out;
+    payload_out <= \$31 ;
+  always @(posedge clk)
+    ends_out <= \$32 ;
+  assign \$32  = rst ? 3'h0 : ends_in;
+  assign \$31  = rst ? 9'h000 : payload_in;
   bitslice_opt4c_small_bank bank_0 (
-    .address(address_in[4:0]),
     .clk(clk),
     .data_in(data_in),
     .data_out(data_out),
-    .en(en),
-    .row_in(row_in),
+    .row(row_in),
+    .row_in(write_row),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(write[0])
-  );
-  bitslice_opt4c_small_bank bank_1 (
-    .address(address_in[9:5]),
-    .clk(clk),
-    .data_in(data_in),
-    .data_out(\data_out$41 ),
-    .en(en),
-    .row_in(row_in),
-    .rst(rst),
-    .slot_in(slot_in),
-    .write(write[1])
-  );
-  bitslice_opt4c_small_bank bank_2 (
-    .address(address_in[14:10]),
-    .clk(clk),
-    .data_in(data_in),
-    .data_out(\data_out$42 ),
-    .en(en),
-    .row_in(row_in),
-    .rst(rst),
-    .slot_in(slot_in),
-    .write(write[2])
+    .slot(slot_in),
+    .slot_in(write_slot),
+    .write(write)
   );
   bitslice_opt4c_small_pe pe_0 (
     .a_in(payload_out[2:0]),
-    .a_out(\$1 ),
+    .a_out(\$22 ),
     .b_in(b_0_0),
-    .b_out(\$2 ),
+    .b_out(\$23 ),
     .clk(clk),
-    .drain_0(\drain_0$57 ),
-    .drain_1(\drain_1$60 ),
-    .en(en),
+    .drain_0(\drain_0$45 ),
+    .drain_1(\drain_1$48 ),
     .last_in(ends_out[0]),
-    .last_out(\$3 ),
+    .last_out(\$24 ),
     .rst(rst)
   );
   bitslice_opt4c_small_pe pe_1 (
     .a_in(payload_out[5:3]),
-    .a_out(\$4 ),
+    .a_out(\$25 ),
     .b_in(b_1_0),
-    .b_out(\$5 ),
+    .b_out(\$26 ),
     .clk(clk),
-    .drain_0(\drain_0$58 ),
-    .drain_1(\drain_1$61 ),
-    .en(en),
+    .drain_0(\drain_0$46 ),
+    .drain_1(\drain_1$49 ),
     .last_in(ends_out[1]),
-    .last_out(\$6 ),
+    .last_out(\$27 ),
     .rst(rst)
   );
   bitslice_opt4c_small_pe pe_2 (
     .a_in(payload_out[8:6]),
-    .a_out(\$7 ),
+    .a_out(\$28 ),
     .b_in(b_2_0),
-    .b_out(\$8 ),
+    .b_out(\$29 ),
     .clk(clk),
-    .drain_0(\drain_0$59 ),
-    .drain_1(\drain_1$62 ),
-    .en(en),
+    .drain_0(\drain_0$47 ),
+    .drain_1(\drain_1$50 ),
     .last_in(ends_out[2]),
-    .last_out(\$9 ),
+    .last_out(\$30 ),
     .rst(rst)
   );
-  assign drain_1 = { \drain_1$62 , \drain_1$61 , \drain_1$60  };
-  assign drain_0 = { \drain_0$59 , \drain_0$58 , \drain_0$57  };
-  assign \a_in$56  = payload_out[8:6];
-  assign \last_in$55  = ends_out[2];
-  assign \b_in$54  = b_2_0;
-  assign \en$53  = en;
-  assign \a_in$51  = payload_out[5:3];
-  assign \last_in$50  = ends_out[1];
-  assign \b_in$49  = b_1_0;
-  assign \en$48  = en;
+  assign drain_1 = { \drain_1$50 , \drain_1$49 , \drain_1$48  };
+  assign drain_0 = { \drain_0$47 , \drain_0$46 , \drain_0$45  };
+  assign \a_in$44  = payload_out[8:6];
+  assign \last_in$43  = ends_out[2];
+  assign \b_in$42  = b_2_0;
+  assign \a_in$39  = payload_out[5:3];
+  assign \last_in$38  = ends_out[1];
+  assign \b_in$37  = b_1_0;
   assign a_in = payload_out[2:0];
   assign last_in = ends_out[0];
   assign b_in = b_0_0;
-  assign \en$43  = en;
-  assign \address$38  = address_in[14:10];
-  assign \data_in$37  = data_in;
-  assign \slot_in$36  = slot_in;
-  assign \row_in$35  = row_in;
-  assign \write$34  = write[2];
-  assign \en$33  = en;
-  assign \address$32  = address_in[9:5];
-  assign \data_in$31  = data_in;
-  assign \slot_in$30  = slot_in;
-  assign \row_in$29  = row_in;
-  assign \write$28  = write[1];
-  assign \en$27  = en;
-  assign \address$26  = address_in[4:0];
-  assign \data_in$25  = data_in;
-  assign \slot_in$24  = slot_in;
-  assign \row_in$23  = row_in;
-  assign \write$22  = write[0];
-  assign \en$21  = en;
+  assign \row$28  = row_in;
+  assign \slot$27  = slot_in;
+  assign \data_in$26  = data_in;
+  assign \slot_in$25  = write_slot;
+  assign \row_in$24  = write_row;
+  assign \write$23  = write;
   assign ends = ends_out;
   assign payload = payload_out;
   assign bank = bank_out;
-  assign address = address_out;
+  assign row = row_out;
+  assign slot = slot_out;
 endmodule
 
 module bitslice_opt4c_small_skid_buffer(rst, in_payload, in_valid, out_ready, in_ready, out_payload, out_valid, clk);

@@ -3,75 +3,97 @@
 
 module bitslice_opt4e_small(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a__ready, b__ready, c__payload, c__valid, clk);
   wire \$1 ;
-  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23" *)
-  wire [23:0] \$100 ;
-  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35" *)
-  wire [35:0] \$101 ;
-  (* unused_bits = "0 1 2" *)
-  wire [2:0] \$102 ;
-  (* unused_bits = "0" *)
-  wire \$103 ;
-  (* unused_bits = "0" *)
-  wire \$104 ;
-  (* unused_bits = "0" *)
-  wire \$105 ;
-  (* unused_bits = "0" *)
-  wire \$106 ;
-  wire [71:0] \$107 ;
-  wire [95:0] \$108 ;
-  wire [2:0] \$109 ;
-  wire \$11 ;
-  wire \$13 ;
-  wire \$15 ;
-  wire \$17 ;
-  wire \$19 ;
+  wire \$10 ;
+  wire \$12 ;
+  wire \$14 ;
+  wire \$16 ;
+  wire \$18 ;
   wire \$2 ;
-  wire \$21 ;
-  wire \$23 ;
-  wire \$25 ;
-  wire \$27 ;
-  wire \$29 ;
-  wire \$3 ;
-  wire \$31 ;
-  wire \$33 ;
+  wire \$20 ;
+  wire \$22 ;
+  wire \$24 ;
+  wire \$26 ;
+  wire \$28 ;
+  wire \$30 ;
+  wire \$32 ;
+  wire \$34 ;
   wire \$35 ;
+  wire \$36 ;
   wire \$37 ;
+  wire \$38 ;
   wire \$39 ;
+  wire \$4 ;
   wire \$41 ;
   wire \$43 ;
+  wire \$44 ;
   wire \$45 ;
+  wire \$46 ;
   wire \$47 ;
+  wire \$48 ;
   wire \$49 ;
-  wire \$5 ;
+  wire [3:0] \$50 ;
   wire \$51 ;
   wire \$53 ;
   wire \$55 ;
+  wire \$56 ;
   wire \$57 ;
+  wire \$58 ;
   wire \$59 ;
+  wire \$6 ;
+  wire \$60 ;
   wire \$61 ;
+  wire [3:0] \$62 ;
   wire \$63 ;
   wire \$65 ;
   wire \$67 ;
+  wire \$68 ;
   wire \$69 ;
-  wire \$7 ;
+  wire \$70 ;
   wire \$71 ;
+  wire \$72 ;
   wire \$73 ;
+  wire [3:0] \$74 ;
   wire \$75 ;
+  wire \$76 ;
   wire \$77 ;
+  wire \$78 ;
+  (* unused_bits = "0" *)
   wire \$79 ;
+  wire \$8 ;
+  (* unused_bits = "0" *)
+  wire \$80 ;
+  (* unused_bits = "0" *)
   wire \$81 ;
-  wire \$83 ;
-  wire \$85 ;
+  (* unused_bits = "0" *)
+  wire \$82 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35" *)
+  wire [35:0] \$83 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23" *)
+  wire [23:0] \$84 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35" *)
+  wire [35:0] \$85 ;
+  (* unused_bits = "0 1 2" *)
+  wire [2:0] \$86 ;
+  (* unused_bits = "0" *)
   wire \$87 ;
+  (* unused_bits = "0" *)
+  wire \$88 ;
+  (* unused_bits = "0" *)
   wire \$89 ;
-  wire \$9 ;
+  (* unused_bits = "0" *)
+  wire \$90 ;
+  (* unused_bits = "0" *)
   wire \$91 ;
-  wire \$93 ;
+  (* unused_bits = "0" *)
+  wire \$92 ;
+  wire [71:0] \$93 ;
+  wire [95:0] \$94 ;
   wire \$95 ;
-  wire \$97 ;
-  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 39 40 41 42 43 44 45 46 47 48 49 50 51 52 53 54 55 56 57 58 59" *)
-  wire [59:0] \$99 ;
-  wire [2:0] \$procmux$598_Y ;
+  wire [2:0] \$96 ;
+  wire [2:0] \$97 ;
+  wire \$98 ;
+  wire \$procmux$478_Y ;
+  wire \$procmux$480_Y ;
   input [72:0] a__payload;
   wire [72:0] a__payload;
   wire [71:0] \a__payload.data ;
@@ -90,24 +112,18 @@ module bitslice_opt4e_small(rst, a__payload, a__valid, b__payload, b__valid, c__
   input a__valid;
   wire a__valid;
   reg [71:0] a_held = 72'h000000000000000000;
-  wire [59:0] address_in;
-  wire [59:0] \address_in$139 ;
-  wire [59:0] \address_in$152 ;
-  wire [59:0] \address_in$165 ;
-  wire [14:0] address_out;
-  wire [14:0] \address_out$119 ;
-  wire [14:0] \address_out$120 ;
-  wire [14:0] \address_out$121 ;
-  wire [59:0] \address_out$140 ;
-  wire [59:0] \address_out$153 ;
-  wire [59:0] \address_out$166 ;
+  reg [2:0] ahead = 3'h0;
+  wire [2:0] \ahead$102 ;
+  wire [2:0] \ahead$66 ;
+  wire [2:0] \ahead$88 ;
+  wire [2:0] \ahead$95 ;
   wire [2:0] asks;
-  wire [2:0] \asks$106 ;
-  wire [3:0] \asks$71 ;
-  wire [3:0] \asks$72 ;
-  wire [3:0] \asks$73 ;
-  wire [2:0] \asks$92 ;
-  wire [2:0] \asks$99 ;
+  wire [2:0] \asks$103 ;
+  wire [3:0] \asks$68 ;
+  wire [3:0] \asks$69 ;
+  wire [3:0] \asks$70 ;
+  wire [2:0] \asks$89 ;
+  wire [2:0] \asks$96 ;
   input [96:0] b__payload;
   wire [96:0] b__payload;
   wire [95:0] \b__payload.data ;
@@ -129,28 +145,24 @@ module bitslice_opt4e_small(rst, a__payload, a__valid, b__payload, b__valid, c__
   input b__valid;
   wire b__valid;
   reg [95:0] b_held = 96'h000000000000000000000000;
-  wire [5:0] bank;
-  wire [5:0] \bank$100 ;
-  wire [5:0] \bank$107 ;
-  wire [7:0] \bank$75 ;
-  wire [7:0] \bank$76 ;
-  wire [7:0] \bank$77 ;
-  wire [5:0] \bank$93 ;
-  wire [1:0] bank_in;
-  wire [23:0] \bank_in$122 ;
-  wire [23:0] \bank_in$141 ;
-  wire [23:0] \bank_in$154 ;
-  wire [23:0] \bank_in$167 ;
-  wire [1:0] \bank_in$43 ;
-  wire [1:0] \bank_in$55 ;
-  wire [1:0] bank_out;
-  wire [5:0] \bank_out$123 ;
-  wire [5:0] \bank_out$124 ;
-  wire [5:0] \bank_out$125 ;
-  wire [5:0] \bank_out$126 ;
-  wire [23:0] \bank_out$142 ;
-  wire [23:0] \bank_out$155 ;
-  wire [23:0] \bank_out$168 ;
+  wire [8:0] bank;
+  wire [8:0] \bank$104 ;
+  wire [11:0] \bank$72 ;
+  wire [11:0] \bank$73 ;
+  wire [11:0] \bank$74 ;
+  wire [8:0] \bank$90 ;
+  wire [8:0] \bank$97 ;
+  wire [23:0] bank_in;
+  wire [23:0] \bank_in$138 ;
+  wire [23:0] \bank_in$152 ;
+  wire [23:0] \bank_in$166 ;
+  wire [5:0] bank_out;
+  wire [5:0] \bank_out$117 ;
+  wire [5:0] \bank_out$118 ;
+  wire [5:0] \bank_out$119 ;
+  wire [23:0] \bank_out$139 ;
+  wire [23:0] \bank_out$153 ;
+  wire [23:0] \bank_out$167 ;
   output [96:0] c__payload;
   wire [96:0] c__payload;
   wire [95:0] \c__payload.data ;
@@ -165,431 +177,434 @@ module bitslice_opt4e_small(rst, a__payload, a__valid, b__payload, b__valid, c__
   input clk;
   wire clk;
   wire complete;
-  wire \complete$181 ;
-  wire \complete$198 ;
-  wire \complete$207 ;
+  wire \complete$183 ;
+  wire \complete$200 ;
+  wire \complete$209 ;
   wire [23:0] data_in;
-  wire [23:0] \data_in$115 ;
-  wire [23:0] \data_in$138 ;
-  wire [23:0] \data_in$151 ;
-  wire [23:0] \data_in$164 ;
-  wire [23:0] \data_in$45 ;
-  wire [23:0] \data_in$57 ;
+  wire [23:0] \data_in$111 ;
+  wire [23:0] \data_in$135 ;
+  wire [23:0] \data_in$149 ;
+  wire [23:0] \data_in$163 ;
+  wire [23:0] \data_in$43 ;
+  wire [23:0] \data_in$55 ;
   wire [63:0] drain_0;
-  wire [47:0] \drain_0$183 ;
-  wire [47:0] \drain_0$184 ;
   wire [47:0] \drain_0$185 ;
   wire [47:0] \drain_0$186 ;
-  wire [63:0] \drain_0$199 ;
-  wire [63:0] \drain_0$208 ;
+  wire [47:0] \drain_0$187 ;
+  wire [47:0] \drain_0$188 ;
+  wire [63:0] \drain_0$201 ;
+  wire [63:0] \drain_0$210 ;
   wire [43:0] drain_1;
-  wire [32:0] \drain_1$188 ;
-  wire [32:0] \drain_1$189 ;
   wire [32:0] \drain_1$190 ;
   wire [32:0] \drain_1$191 ;
-  wire [43:0] \drain_1$200 ;
-  wire [43:0] \drain_1$209 ;
-  wire en;
-  wire \en$104 ;
-  wire \en$111 ;
-  wire \en$134 ;
-  wire \en$147 ;
-  wire \en$160 ;
-  wire \en$173 ;
-  wire \en$19 ;
-  wire \en$192 ;
-  wire \en$201 ;
-  wire \en$40 ;
-  wire \en$52 ;
-  wire \en$67 ;
-  wire \en$90 ;
-  wire \en$97 ;
+  wire [32:0] \drain_1$192 ;
+  wire [32:0] \drain_1$193 ;
+  wire [43:0] \drain_1$202 ;
+  wire [43:0] \drain_1$211 ;
   wire [2:0] ends;
-  wire \ends$174 ;
-  wire \ends$175 ;
-  wire \ends$193 ;
-  wire \ends$194 ;
-  wire \ends$202 ;
-  wire \ends$203 ;
+  wire \ends$176 ;
+  wire \ends$177 ;
+  wire \ends$195 ;
+  wire \ends$196 ;
+  wire \ends$204 ;
+  wire \ends$205 ;
   reg [2:0] ends_in = 3'h0;
-  wire [2:0] \ends_in$145 ;
-  wire [2:0] \ends_in$158 ;
-  wire [2:0] \ends_in$171 ;
+  wire [2:0] \ends_in$142 ;
+  wire [2:0] \ends_in$156 ;
+  wire [2:0] \ends_in$170 ;
   wire [2:0] ends_out;
-  wire [2:0] \ends_out$159 ;
-  wire [2:0] \ends_out$172 ;
+  wire [2:0] \ends_out$157 ;
+  wire [2:0] \ends_out$171 ;
   wire [7:0] filled;
-  wire [7:0] \filled$36 ;
-  wire [7:0] \filled$49 ;
-  wire [7:0] \filled$61 ;
+  wire [7:0] \filled$33 ;
+  wire [7:0] \filled$47 ;
+  wire [7:0] \filled$59 ;
   wire first;
-  wire \first$179 ;
-  wire \first$197 ;
-  wire \first$206 ;
+  wire \first$181 ;
+  wire \first$199 ;
+  wire \first$208 ;
+  wire go;
+  wire \go$175 ;
+  wire \go$194 ;
+  wire \go$203 ;
+  reg hold = 1'h0;
+  wire \hold$37 ;
+  wire \hold$49 ;
+  wire \hold$61 ;
   wire [96:0] in_payload;
   wire in_ready;
   wire in_valid;
   wire last;
-  wire \last$215 ;
-  wire [15:0] last_banks;
-  wire [15:0] \last_banks$34 ;
-  wire [15:0] \last_banks$48 ;
-  wire [15:0] \last_banks$60 ;
-  wire [15:0] last_rows;
-  wire [15:0] \last_rows$32 ;
-  wire [15:0] \last_rows$47 ;
-  wire [15:0] \last_rows$59 ;
+  wire \last$217 ;
+  wire [7:0] last_places;
+  wire [7:0] \last_places$31 ;
+  wire [7:0] \last_places$46 ;
+  wire [7:0] \last_places$58 ;
+  wire [23:0] last_rows;
+  wire [23:0] \last_rows$29 ;
+  wire [23:0] \last_rows$45 ;
+  wire [23:0] \last_rows$57 ;
+  wire leaves;
   wire [1:0] loaded;
-  wire [1:0] \loaded$38 ;
-  wire [1:0] \loaded$50 ;
-  wire [1:0] \loaded$62 ;
+  wire [1:0] \loaded$35 ;
+  wire [1:0] \loaded$48 ;
+  wire [1:0] \loaded$60 ;
   wire [96:0] out_payload;
   wire out_ready;
   wire out_valid;
   wire [8:0] payload;
-  wire [8:0] \payload$102 ;
-  wire [8:0] \payload$109 ;
-  wire [11:0] \payload$83 ;
-  wire [11:0] \payload$84 ;
-  wire [11:0] \payload$85 ;
-  wire [8:0] \payload$95 ;
+  wire [8:0] \payload$106 ;
+  wire [11:0] \payload$80 ;
+  wire [11:0] \payload$81 ;
+  wire [11:0] \payload$82 ;
+  wire [8:0] \payload$92 ;
+  wire [8:0] \payload$99 ;
   wire [35:0] payload_in;
-  wire [35:0] \payload_in$143 ;
-  wire [35:0] \payload_in$156 ;
-  wire [35:0] \payload_in$169 ;
+  wire [35:0] \payload_in$140 ;
+  wire [35:0] \payload_in$154 ;
+  wire [35:0] \payload_in$168 ;
   wire [8:0] payload_out;
-  wire [8:0] \payload_out$129 ;
-  wire [8:0] \payload_out$130 ;
-  wire [8:0] \payload_out$131 ;
-  wire [35:0] \payload_out$144 ;
-  wire [35:0] \payload_out$157 ;
-  wire [35:0] \payload_out$170 ;
-  wire [11:0] place;
-  wire [11:0] \place$101 ;
-  wire [11:0] \place$108 ;
-  wire [15:0] \place$79 ;
-  wire [15:0] \place$80 ;
-  wire [15:0] \place$81 ;
-  wire [11:0] \place$94 ;
+  wire [8:0] \payload_out$122 ;
+  wire [8:0] \payload_out$123 ;
+  wire [8:0] \payload_out$124 ;
+  wire [35:0] \payload_out$141 ;
+  wire [35:0] \payload_out$155 ;
+  wire [35:0] \payload_out$169 ;
+  wire place_in;
+  wire \place_in$41 ;
+  wire \place_in$53 ;
+  wire place_out;
   wire [31:0] result;
-  wire [31:0] \result$213 ;
-  wire [31:0] \result$214 ;
+  wire [31:0] \result$215 ;
+  wire [31:0] \result$216 ;
   wire room;
-  wire [1:0] row_in;
-  wire [1:0] \row_in$113 ;
-  wire [1:0] \row_in$136 ;
-  wire [1:0] \row_in$149 ;
-  wire [1:0] \row_in$162 ;
-  wire [1:0] \row_in$44 ;
-  wire [1:0] \row_in$56 ;
-  wire [1:0] row_out;
+  wire [8:0] row;
+  wire [8:0] \row$105 ;
+  wire [11:0] \row$76 ;
+  wire [11:0] \row$77 ;
+  wire [11:0] \row$78 ;
+  wire [8:0] \row$91 ;
+  wire [8:0] \row$98 ;
+  wire [2:0] row_in;
+  wire [35:0] \row_in$127 ;
+  wire [35:0] \row_in$144 ;
+  wire [35:0] \row_in$158 ;
+  wire [35:0] \row_in$172 ;
+  wire [2:0] \row_in$42 ;
+  wire [2:0] \row_in$54 ;
+  wire [2:0] row_out;
+  wire [8:0] \row_out$128 ;
+  wire [8:0] \row_out$129 ;
+  wire [8:0] \row_out$130 ;
+  wire [8:0] \row_out$131 ;
+  wire [35:0] \row_out$145 ;
+  wire [35:0] \row_out$159 ;
+  wire [35:0] \row_out$173 ;
   input rst;
   wire rst;
   wire [3:0] served;
-  wire [2:0] \served$103 ;
-  wire [2:0] \served$110 ;
-  wire [2:0] \served$87 ;
-  wire [3:0] \served$88 ;
-  wire [3:0] \served$89 ;
-  wire [2:0] \served$96 ;
+  wire [2:0] \served$100 ;
+  wire [2:0] \served$107 ;
+  wire [2:0] \served$84 ;
+  wire [3:0] \served$85 ;
+  wire [3:0] \served$86 ;
+  wire [2:0] \served$93 ;
   wire slot;
-  wire \slot$105 ;
-  wire \slot$69 ;
-  wire \slot$91 ;
-  wire \slot$98 ;
+  wire \slot$101 ;
+  wire \slot$64 ;
+  wire \slot$87 ;
+  wire \slot$94 ;
   wire slot_in;
-  wire \slot_in$114 ;
-  wire \slot_in$137 ;
+  wire \slot_in$113 ;
+  wire \slot_in$136 ;
   wire \slot_in$150 ;
-  wire \slot_in$163 ;
-  wire \slot_in$42 ;
-  wire \slot_in$54 ;
+  wire \slot_in$164 ;
+  wire \slot_in$40 ;
+  wire \slot_in$52 ;
   wire slot_out;
-  wire [1:0] start;
-  wire [1:0] \start$46 ;
-  wire [1:0] \start$58 ;
-  wire step;
-  wire sync;
-  wire \sync$18 ;
-  wire \sync$39 ;
-  wire \sync$51 ;
-  wire \sync$63 ;
+  wire \slot_out$114 ;
+  wire \slot_out$137 ;
+  wire \slot_out$151 ;
+  wire \slot_out$165 ;
+  wire start;
+  wire \start$44 ;
+  wire \start$56 ;
+  reg sync = 1'h0;
+  wire \sync$16 ;
+  wire \sync$38 ;
+  wire \sync$50 ;
+  wire \sync$62 ;
   wire take;
-  wire \take$15 ;
+  wire \take$13 ;
   wire [3:0] turn;
-  wire [3:0] \turn$177 ;
-  wire [3:0] \turn$195 ;
-  wire [3:0] \turn$196 ;
-  wire [3:0] \turn$204 ;
-  wire [3:0] \turn$205 ;
+  wire [3:0] \turn$179 ;
+  wire [3:0] \turn$197 ;
+  wire [3:0] \turn$198 ;
+  wire [3:0] \turn$206 ;
+  wire [3:0] \turn$207 ;
   wire valid;
   wire waits;
-  wire \waits$65 ;
-  wire \waits$66 ;
+  wire \waits$224 ;
+  wire \waits$225 ;
   wire [3:0] write;
-  wire [11:0] \write$112 ;
-  wire [11:0] \write$135 ;
-  wire [11:0] \write$148 ;
-  wire [11:0] \write$161 ;
-  wire [3:0] \write$21 ;
-  wire [3:0] \write$41 ;
-  wire [3:0] \write$53 ;
-  assign \$1  = a__valid & b__valid;
-  assign \$2  = \$1  & step;
-  assign a__ready = \$2  & room;
+  wire [3:0] \write$108 ;
+  wire [3:0] \write$132 ;
+  wire [3:0] \write$146 ;
+  wire [3:0] \write$160 ;
+  wire [3:0] \write$18 ;
+  wire [3:0] \write$39 ;
+  wire [3:0] \write$51 ;
+  wire [2:0] write_row;
+  wire [2:0] \write_row$133 ;
+  wire [2:0] \write_row$147 ;
+  wire [2:0] \write_row$161 ;
+  wire write_slot;
+  wire \write_slot$134 ;
+  wire \write_slot$148 ;
+  wire \write_slot$162 ;
+  assign a__ready = \$1  & room;
   assign last = a__payload[72] | b__payload[96];
-  assign sync = & { \waits$66 , \waits$65 , waits };
-  assign \$3  = ! bank_in;
-  assign \write$112 [0] = write[0] & \$3 ;
-  assign \$5  = bank_in == 1'h1;
-  assign \write$112 [1] = write[0] & \$5 ;
-  assign \$7  = bank_in == 2'h2;
-  assign \write$112 [2] = write[0] & \$7 ;
-  assign \$9  = ! bank_in;
-  assign \write$112 [3] = write[1] & \$9 ;
-  assign \$11  = bank_in == 1'h1;
-  assign \write$112 [4] = write[1] & \$11 ;
-  assign \$13  = bank_in == 2'h2;
-  assign \write$112 [5] = write[1] & \$13 ;
-  assign \$15  = ! bank_in;
-  assign \write$112 [6] = write[2] & \$15 ;
-  assign \$17  = bank_in == 1'h1;
-  assign \write$112 [7] = write[2] & \$17 ;
-  assign \$19  = bank_in == 2'h2;
-  assign \write$112 [8] = write[2] & \$19 ;
-  assign \$21  = ! bank_in;
-  assign \write$112 [9] = write[3] & \$21 ;
-  assign \$23  = bank_in == 1'h1;
-  assign \write$112 [10] = write[3] & \$23 ;
-  assign \$25  = bank_in == 2'h2;
-  assign \write$112 [11] = write[3] & \$25 ;
-  assign \$27  = ! bank_in;
-  assign \write$135 [0] = write[0] & \$27 ;
-  assign \$29  = bank_in == 1'h1;
-  assign \write$135 [1] = write[0] & \$29 ;
-  assign \$31  = bank_in == 2'h2;
-  assign \write$135 [2] = write[0] & \$31 ;
-  assign \$33  = ! bank_in;
-  assign \write$135 [3] = write[1] & \$33 ;
-  assign \$35  = bank_in == 1'h1;
-  assign \write$135 [4] = write[1] & \$35 ;
-  assign \$37  = bank_in == 2'h2;
-  assign \write$135 [5] = write[1] & \$37 ;
-  assign \$39  = ! bank_in;
-  assign \write$135 [6] = write[2] & \$39 ;
-  assign \$41  = bank_in == 1'h1;
-  assign \write$135 [7] = write[2] & \$41 ;
-  assign \$43  = bank_in == 2'h2;
-  assign \write$135 [8] = write[2] & \$43 ;
-  assign \$45  = ! bank_in;
-  assign \write$135 [9] = write[3] & \$45 ;
-  assign \$47  = bank_in == 1'h1;
-  assign \write$135 [10] = write[3] & \$47 ;
-  assign \$49  = bank_in == 2'h2;
-  assign \write$135 [11] = write[3] & \$49 ;
-  assign \$51  = ! bank_in;
-  assign \write$148 [0] = write[0] & \$51 ;
-  assign \$53  = bank_in == 1'h1;
-  assign \write$148 [1] = write[0] & \$53 ;
-  assign \$55  = bank_in == 2'h2;
-  assign \write$148 [2] = write[0] & \$55 ;
-  assign \$57  = ! bank_in;
-  assign \write$148 [3] = write[1] & \$57 ;
-  assign \$59  = bank_in == 1'h1;
-  assign \write$148 [4] = write[1] & \$59 ;
-  assign \$61  = bank_in == 2'h2;
-  assign \write$148 [5] = write[1] & \$61 ;
-  assign \$63  = ! bank_in;
-  assign \write$148 [6] = write[2] & \$63 ;
-  assign \$65  = bank_in == 1'h1;
-  assign \write$148 [7] = write[2] & \$65 ;
-  assign \$67  = bank_in == 2'h2;
-  assign \write$148 [8] = write[2] & \$67 ;
-  assign \$69  = ! bank_in;
-  assign \write$148 [9] = write[3] & \$69 ;
-  assign \$71  = bank_in == 1'h1;
-  assign \write$148 [10] = write[3] & \$71 ;
-  assign \$73  = bank_in == 2'h2;
-  assign \write$148 [11] = write[3] & \$73 ;
-  assign \$75  = ! bank_in;
-  assign \write$161 [0] = write[0] & \$75 ;
-  assign \$77  = bank_in == 1'h1;
-  assign \write$161 [1] = write[0] & \$77 ;
-  assign \$79  = bank_in == 2'h2;
-  assign \write$161 [2] = write[0] & \$79 ;
-  assign \$81  = ! bank_in;
-  assign \write$161 [3] = write[1] & \$81 ;
-  assign \$83  = bank_in == 1'h1;
-  assign \write$161 [4] = write[1] & \$83 ;
-  assign \$85  = bank_in == 2'h2;
-  assign \write$161 [5] = write[1] & \$85 ;
-  assign \$87  = ! bank_in;
-  assign \write$161 [6] = write[2] & \$87 ;
-  assign \$89  = bank_in == 1'h1;
-  assign \write$161 [7] = write[2] & \$89 ;
-  assign \$91  = bank_in == 2'h2;
-  assign \write$161 [8] = write[2] & \$91 ;
-  assign \$93  = ! bank_in;
-  assign \write$161 [9] = write[3] & \$93 ;
-  assign \$95  = bank_in == 1'h1;
-  assign \write$161 [10] = write[3] & \$95 ;
-  assign \$97  = bank_in == 2'h2;
-  assign \write$161 [11] = write[3] & \$97 ;
-  assign first = \first$179  & turn[0];
-  assign complete = \complete$181  & turn[3];
-  assign \first$197  = \first$179  & \turn$195 [0];
-  assign \complete$198  = \complete$181  & \turn$195 [3];
-  assign \first$206  = \first$179  & \turn$204 [0];
-  assign \complete$207  = \complete$181  & \turn$204 [3];
+  assign \$2  = ! place_in;
+  assign \write$108 [0] = write[0] & \$2 ;
+  assign \$4  = ! place_in;
+  assign \write$108 [1] = write[1] & \$4 ;
+  assign \$6  = ! place_in;
+  assign \write$108 [2] = write[2] & \$6 ;
+  assign \$8  = ! place_in;
+  assign \write$108 [3] = write[3] & \$8 ;
+  assign \$10  = ! place_in;
+  assign \write$132 [0] = write[0] & \$10 ;
+  assign \$12  = ! place_in;
+  assign \write$132 [1] = write[1] & \$12 ;
+  assign \$14  = ! place_in;
+  assign \write$132 [2] = write[2] & \$14 ;
+  assign \$16  = ! place_in;
+  assign \write$132 [3] = write[3] & \$16 ;
+  assign \$18  = ! place_in;
+  assign \write$146 [0] = write[0] & \$18 ;
+  assign \$20  = ! place_in;
+  assign \write$146 [1] = write[1] & \$20 ;
+  assign \$22  = ! place_in;
+  assign \write$146 [2] = write[2] & \$22 ;
+  assign \$24  = ! place_in;
+  assign \write$146 [3] = write[3] & \$24 ;
+  assign \$26  = ! place_in;
+  assign \write$160 [0] = write[0] & \$26 ;
+  assign \$28  = ! place_in;
+  assign \write$160 [1] = write[1] & \$28 ;
+  assign \$30  = ! place_in;
+  assign \write$160 [2] = write[2] & \$30 ;
+  assign \$32  = ! place_in;
+  assign \write$160 [3] = write[3] & \$32 ;
+  assign first = \first$181  & turn[0];
+  assign complete = \complete$183  & turn[3];
+  assign \first$199  = \first$181  & \turn$197 [0];
+  assign \complete$200  = \complete$183  & \turn$197 [3];
+  assign \first$208  = \first$181  & \turn$206 [0];
+  assign \complete$209  = \complete$183  & \turn$206 [3];
+  assign \$34  = ~ leaves;
+  assign \$35  = ~ c__valid;
+  assign \$36  = \$34  | \$35 ;
+  assign go = \$36  | c__ready;
+  assign \$37  = & { \waits$225 , \waits$224 , waits };
+  assign \$38  = ~ sync;
+  assign \$39  = \$37  & \$38 ;
+  assign \$41  = | { \turn$206 [0], \turn$197 [0], turn[0] };
+  assign \$43  = | { \turn$206 [0], \turn$197 [0], turn[0] };
+  assign \$44  = | { \turn$206 [1], \turn$197 [1], turn[1] };
+  assign \$45  = | { \$44 , \$43  };
+  assign \$46  = | { \turn$206 [0], \turn$197 [0], turn[0] };
+  assign \$47  = | { \turn$206 [1], \turn$197 [1], turn[1] };
+  assign \$48  = | { \turn$206 [2], \turn$197 [2], turn[2] };
+  assign \$49  = | { \$48 , \$47 , \$46  };
+  assign \$50  = turn & { \$49 , \$45 , \$41 , 1'h0 };
+  assign \$51  = | \$50 ;
+  assign \$53  = | { \turn$206 [0], \turn$197 [0], turn[0] };
+  assign \$55  = | { \turn$206 [0], \turn$197 [0], turn[0] };
+  assign \$56  = | { \turn$206 [1], \turn$197 [1], turn[1] };
+  assign \$57  = | { \$56 , \$55  };
+  assign \$58  = | { \turn$206 [0], \turn$197 [0], turn[0] };
+  assign \$59  = | { \turn$206 [1], \turn$197 [1], turn[1] };
+  assign \$60  = | { \turn$206 [2], \turn$197 [2], turn[2] };
+  assign \$61  = | { \$60 , \$59 , \$58  };
+  assign \$62  = \turn$197  & { \$61 , \$57 , \$53 , 1'h0 };
+  assign \$63  = | \$62 ;
+  assign \$65  = | { \turn$206 [0], \turn$197 [0], turn[0] };
+  assign \$67  = | { \turn$206 [0], \turn$197 [0], turn[0] };
+  assign \$68  = | { \turn$206 [1], \turn$197 [1], turn[1] };
+  assign \$69  = | { \$68 , \$67  };
+  assign \$70  = | { \turn$206 [0], \turn$197 [0], turn[0] };
+  assign \$71  = | { \turn$206 [1], \turn$197 [1], turn[1] };
+  assign \$72  = | { \turn$206 [2], \turn$197 [2], turn[2] };
+  assign \$73  = | { \$72 , \$71 , \$70  };
+  assign \$74  = \turn$206  & { \$73 , \$69 , \$65 , 1'h0 };
+  assign \$75  = | \$74 ;
+  assign \$76  = sync & \complete$183 ;
+  assign \$77  = in_valid & \last$217 ;
+  assign \$78  = \$77  & in_ready;
   always @(posedge clk)
-    a_held <= \$107 ;
+    a_held <= \$93 ;
   always @(posedge clk)
-    b_held <= \$108 ;
+    b_held <= \$94 ;
   always @(posedge clk)
-    ends_in <= \$109 ;
-  assign \$procmux$598_Y  = step ? { \ends$202 , \ends$193 , \ends$174  } : ends_in;
-  assign \$109  = rst ? 3'h0 : \$procmux$598_Y ;
-  assign \$108  = a__ready ? b__payload[95:0] : b_held;
-  assign \$107  = a__ready ? a__payload[71:0] : a_held;
+    sync <= \$95 ;
+  always @(posedge clk)
+    ends_in <= \$96 ;
+  always @(posedge clk)
+    ahead <= \$97 ;
+  always @(posedge clk)
+    hold <= \$98 ;
+  assign \$1  = a__valid & b__valid;
+  assign \$procmux$478_Y  = \$78  ? 1'h0 : hold;
+  assign \$procmux$480_Y  = \$76  ? 1'h1 : \$procmux$478_Y ;
+  assign \$98  = rst ? 1'h0 : \$procmux$480_Y ;
+  assign \$97  = rst ? 3'h0 : { \$75 , \$63 , \$51  };
+  assign \$96  = rst ? 3'h0 : { \ends$204 , \ends$195 , \ends$176  };
+  assign \$95  = rst ? 1'h0 : \$39 ;
+  assign \$94  = a__ready ? b__payload[95:0] : b_held;
+  assign \$93  = a__ready ? a__payload[71:0] : a_held;
   bitslice_opt4e_small_arbiter arbiter_0 (
-    .address_out(address_out),
-    .asks({ \asks$73 [0], \asks$72 [0], \asks$71 [0] }),
-    .bank({ \bank$77 [1:0], \bank$76 [1:0], \bank$75 [1:0] }),
-    .bank_out(\bank_out$123 ),
+    .ahead(ahead),
+    .asks({ \asks$70 [0], \asks$69 [0], \asks$68 [0] }),
+    .bank({ \bank$74 [2:0], \bank$73 [2:0], \bank$72 [2:0] }),
+    .bank_out(bank_out),
     .clk(clk),
-    .en(step),
-    .payload({ \payload$85 [2:0], \payload$84 [2:0], \payload$83 [2:0] }),
+    .payload({ \payload$82 [2:0], \payload$81 [2:0], \payload$80 [2:0] }),
     .payload_out(payload_out),
-    .place({ \place$81 [3:0], \place$80 [3:0], \place$79 [3:0] }),
+    .row({ \row$78 [2:0], \row$77 [2:0], \row$76 [2:0] }),
+    .row_out(\row_out$128 ),
     .rst(rst),
-    .served(\served$87 ),
-    .slot(slot)
+    .served(\served$84 ),
+    .slot(slot),
+    .slot_out(\slot_in$113 )
   );
   bitslice_opt4e_small_arbiter arbiter_1 (
-    .address_out(\address_out$119 ),
-    .asks({ \asks$73 [1], \asks$72 [1], \asks$71 [1] }),
-    .bank({ \bank$77 [3:2], \bank$76 [3:2], \bank$75 [3:2] }),
-    .bank_out(\bank_out$124 ),
+    .ahead(ahead),
+    .asks({ \asks$70 [1], \asks$69 [1], \asks$68 [1] }),
+    .bank({ \bank$74 [5:3], \bank$73 [5:3], \bank$72 [5:3] }),
+    .bank_out(\bank_out$117 ),
     .clk(clk),
-    .en(step),
-    .payload({ \payload$85 [5:3], \payload$84 [5:3], \payload$83 [5:3] }),
-    .payload_out(\payload_out$129 ),
-    .place({ \place$81 [7:4], \place$80 [7:4], \place$79 [7:4] }),
+    .payload({ \payload$82 [5:3], \payload$81 [5:3], \payload$80 [5:3] }),
+    .payload_out(\payload_out$122 ),
+    .row({ \row$78 [5:3], \row$77 [5:3], \row$76 [5:3] }),
+    .row_out(\row_out$129 ),
     .rst(rst),
-    .served(\served$96 ),
-    .slot(slot)
+    .served(\served$93 ),
+    .slot(slot),
+    .slot_out(\$79 )
   );
   bitslice_opt4e_small_arbiter arbiter_2 (
-    .address_out(\address_out$120 ),
-    .asks({ \asks$73 [2], \asks$72 [2], \asks$71 [2] }),
-    .bank({ \bank$77 [5:4], \bank$76 [5:4], \bank$75 [5:4] }),
-    .bank_out(\bank_out$125 ),
+    .ahead(ahead),
+    .asks({ \asks$70 [2], \asks$69 [2], \asks$68 [2] }),
+    .bank({ \bank$74 [8:6], \bank$73 [8:6], \bank$72 [8:6] }),
+    .bank_out(\bank_out$118 ),
     .clk(clk),
-    .en(step),
-    .payload({ \payload$85 [8:6], \payload$84 [8:6], \payload$83 [8:6] }),
-    .payload_out(\payload_out$130 ),
-    .place({ \place$81 [11:8], \place$80 [11:8], \place$79 [11:8] }),
+    .payload({ \payload$82 [8:6], \payload$81 [8:6], \payload$80 [8:6] }),
+    .payload_out(\payload_out$123 ),
+    .row({ \row$78 [8:6], \row$77 [8:6], \row$76 [8:6] }),
+    .row_out(\row_out$130 ),
     .rst(rst),
-    .served(\served$103 ),
-    .slot(slot)
+    .served(\served$100 ),
+    .slot(slot),
+    .slot_out(\$80 )
   );
   bitslice_opt4e_small_arbiter arbiter_3 (
-    .address_out(\address_out$121 ),
-    .asks({ \asks$73 [3], \asks$72 [3], \asks$71 [3] }),
-    .bank({ \bank$77 [7:6], \bank$76 [7:6], \bank$75 [7:6] }),
-    .bank_out(\bank_out$126 ),
+    .ahead(ahead),
+    .asks({ \asks$70 [3], \asks$69 [3], \asks$68 [3] }),
+    .bank({ \bank$74 [11:9], \bank$73 [11:9], \bank$72 [11:9] }),
+    .bank_out(\bank_out$119 ),
     .clk(clk),
-    .en(step),
-    .payload({ \payload$85 [11:9], \payload$84 [11:9], \payload$83 [11:9] }),
-    .payload_out(\payload_out$131 ),
-    .place({ \place$81 [15:12], \place$80 [15:12], \place$79 [15:12] }),
+    .payload({ \payload$82 [11:9], \payload$81 [11:9], \payload$80 [11:9] }),
+    .payload_out(\payload_out$124 ),
+    .row({ \row$78 [11:9], \row$77 [11:9], \row$76 [11:9] }),
+    .row_out(\row_out$131 ),
     .rst(rst),
-    .served(\served$110 ),
-    .slot(slot)
+    .served(\served$107 ),
+    .slot(slot),
+    .slot_out(\$81 )
   );
   bitslice_opt4e_small_digits digits_0 (
-    .asks(\asks$71 ),
-    .bank(\bank$75 ),
-    .bank_in(bank_in),
+    .asks(\asks$68 ),
+    .bank(\bank$72 ),
     .clk(clk),
     .data_in(a_held[23:0]),
-    .en(step),
-    .ends(\ends$174 ),
+    .ends(\ends$176 ),
     .filled(filled),
-    .last_banks(last_banks),
+    .hold(hold),
+    .last_places(last_places),
     .last_rows(last_rows),
     .loaded(loaded),
-    .payload(\payload$83 ),
-    .place(\place$79 ),
+    .payload(\payload$80 ),
+    .place_in(place_in),
+    .row(\row$76 ),
     .row_in(row_in),
     .rst(rst),
-    .served({ \served$110 [0], \served$103 [0], \served$96 [0], \served$87 [0] }),
+    .served({ \served$107 [0], \served$100 [0], \served$93 [0], \served$84 [0] }),
     .slot_in(slot_in),
-    .start(2'h0),
+    .start(1'h0),
     .sync(sync),
     .turn(turn),
     .waits(waits),
     .write(write)
   );
   bitslice_opt4e_small_digits digits_1 (
-    .asks(\asks$72 ),
-    .bank(\bank$76 ),
-    .bank_in(bank_in),
+    .asks(\asks$69 ),
+    .bank(\bank$73 ),
     .clk(clk),
     .data_in(a_held[47:24]),
-    .en(step),
-    .ends(\ends$193 ),
+    .ends(\ends$195 ),
     .filled(filled),
-    .last_banks(last_banks),
+    .hold(hold),
+    .last_places(last_places),
     .last_rows(last_rows),
     .loaded(loaded),
-    .payload(\payload$84 ),
-    .place(\place$80 ),
+    .payload(\payload$81 ),
+    .place_in(place_in),
+    .row(\row$77 ),
     .row_in(row_in),
     .rst(rst),
-    .served({ \served$110 [1], \served$103 [1], \served$96 [1], \served$87 [1] }),
+    .served({ \served$107 [1], \served$100 [1], \served$93 [1], \served$84 [1] }),
     .slot_in(slot_in),
-    .start(2'h1),
+    .start(1'h0),
     .sync(sync),
-    .turn(\turn$195 ),
-    .waits(\waits$65 ),
+    .turn(\turn$197 ),
+    .waits(\waits$224 ),
     .write(write)
   );
   bitslice_opt4e_small_digits digits_2 (
-    .asks(\asks$73 ),
-    .bank(\bank$77 ),
-    .bank_in(bank_in),
+    .asks(\asks$70 ),
+    .bank(\bank$74 ),
     .clk(clk),
     .data_in(a_held[71:48]),
-    .en(step),
-    .ends(\ends$202 ),
+    .ends(\ends$204 ),
     .filled(filled),
-    .last_banks(last_banks),
+    .hold(hold),
+    .last_places(last_places),
     .last_rows(last_rows),
     .loaded(loaded),
-    .payload(\payload$85 ),
-    .place(\place$81 ),
+    .payload(\payload$82 ),
+    .place_in(place_in),
+    .row(\row$78 ),
     .row_in(row_in),
     .rst(rst),
-    .served({ \served$110 [2], \served$103 [2], \served$96 [2], \served$87 [2] }),
+    .served({ \served$107 [2], \served$100 [2], \served$93 [2], \served$84 [2] }),
     .slot_in(slot_in),
-    .start(2'h2),
+    .start(1'h0),
     .sync(sync),
-    .turn(\turn$204 ),
-    .waits(\waits$66 ),
+    .turn(\turn$206 ),
+    .waits(\waits$225 ),
     .write(write)
   );
   bitslice_opt4e_small_loader loader (
-    .bank_out(bank_in),
     .clk(clk),
-    .complete(\complete$181 ),
-    .en(step),
+    .complete(\complete$183 ),
     .filled(filled),
-    .first(\first$179 ),
+    .first(\first$181 ),
     .last(last),
-    .last_banks(last_banks),
+    .last_places(last_places),
     .last_rows(last_rows),
     .loaded(loaded),
+    .place_out(place_in),
     .room(room),
     .row_out(row_in),
     .rst(rst),
@@ -602,12 +617,13 @@ module bitslice_opt4e_small(rst, a__payload, a__valid, b__payload, b__valid, c__
   bitslice_opt4e_small_merge merge_0 (
     .clk(clk),
     .complete(complete),
-    .drain_0({ \drain_0$186 [15:0], \drain_0$185 [15:0], \drain_0$184 [15:0], \drain_0$183 [15:0] }),
-    .drain_1({ \drain_1$191 [10:0], \drain_1$190 [10:0], \drain_1$189 [10:0], \drain_1$188 [10:0] }),
-    .en(step),
-    .ends(\ends$174 ),
+    .drain_0({ \drain_0$188 [15:0], \drain_0$187 [15:0], \drain_0$186 [15:0], \drain_0$185 [15:0] }),
+    .drain_1({ \drain_1$193 [10:0], \drain_1$192 [10:0], \drain_1$191 [10:0], \drain_1$190 [10:0] }),
+    .ends(\ends$176 ),
     .first(first),
-    .last(\last$215 ),
+    .go(go),
+    .last(\last$217 ),
+    .leaves(leaves),
     .result(result),
     .rst(rst),
     .turn(turn),
@@ -615,268 +631,272 @@ module bitslice_opt4e_small(rst, a__payload, a__valid, b__payload, b__valid, c__
   );
   bitslice_opt4e_small_merge merge_1 (
     .clk(clk),
-    .complete(\complete$198 ),
-    .drain_0({ \drain_0$186 [31:16], \drain_0$185 [31:16], \drain_0$184 [31:16], \drain_0$183 [31:16] }),
-    .drain_1({ \drain_1$191 [21:11], \drain_1$190 [21:11], \drain_1$189 [21:11], \drain_1$188 [21:11] }),
-    .en(step),
-    .ends(\ends$193 ),
-    .first(\first$197 ),
-    .last(\$104 ),
-    .result(\result$213 ),
+    .complete(\complete$200 ),
+    .drain_0({ \drain_0$188 [31:16], \drain_0$187 [31:16], \drain_0$186 [31:16], \drain_0$185 [31:16] }),
+    .drain_1({ \drain_1$193 [21:11], \drain_1$192 [21:11], \drain_1$191 [21:11], \drain_1$190 [21:11] }),
+    .ends(\ends$195 ),
+    .first(\first$199 ),
+    .go(go),
+    .last(\$89 ),
+    .leaves(\$87 ),
+    .result(\result$215 ),
     .rst(rst),
-    .turn(\turn$195 ),
-    .valid(\$103 )
+    .turn(\turn$197 ),
+    .valid(\$88 )
   );
   bitslice_opt4e_small_merge merge_2 (
     .clk(clk),
-    .complete(\complete$207 ),
-    .drain_0({ \drain_0$186 [47:32], \drain_0$185 [47:32], \drain_0$184 [47:32], \drain_0$183 [47:32] }),
-    .drain_1({ \drain_1$191 [32:22], \drain_1$190 [32:22], \drain_1$189 [32:22], \drain_1$188 [32:22] }),
-    .en(step),
-    .ends(\ends$202 ),
-    .first(\first$206 ),
-    .last(\$106 ),
-    .result(\result$214 ),
+    .complete(\complete$209 ),
+    .drain_0({ \drain_0$188 [47:32], \drain_0$187 [47:32], \drain_0$186 [47:32], \drain_0$185 [47:32] }),
+    .drain_1({ \drain_1$193 [32:22], \drain_1$192 [32:22], \drain_1$191 [32:22], \drain_1$190 [32:22] }),
+    .ends(\ends$204 ),
+    .first(\first$208 ),
+    .go(go),
+    .last(\$92 ),
+    .leaves(\$90 ),
+    .result(\result$216 ),
     .rst(rst),
-    .turn(\turn$204 ),
-    .valid(\$105 )
+    .turn(\turn$206 ),
+    .valid(\$91 )
   );
   bitslice_opt4e_small_plane plane_0 (
-    .address_in({ \address_out$121 , \address_out$120 , \address_out$119 , address_out }),
-    .address_out(\address_in$139 ),
-    .bank_in({ \bank_out$126 , \bank_out$125 , \bank_out$124 , \bank_out$123  }),
-    .bank_out(\bank_in$141 ),
+    .bank_in({ \bank_out$119 , \bank_out$118 , \bank_out$117 , bank_out }),
+    .bank_out(\bank_in$138 ),
     .clk(clk),
     .data_in(b_held[23:0]),
-    .drain_0(\drain_0$183 ),
-    .drain_1(\drain_1$188 ),
-    .en(step),
-    .ends_in(ends_in),
-    .ends_out(\ends_in$145 ),
-    .payload_in({ \payload_out$131 , \payload_out$130 , \payload_out$129 , payload_out }),
-    .payload_out(\payload_in$143 ),
-    .row_in(row_in),
-    .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$112 )
-  );
-  bitslice_opt4e_small_plane plane_1 (
-    .address_in(\address_in$139 ),
-    .address_out(\address_in$152 ),
-    .bank_in(\bank_in$141 ),
-    .bank_out(\bank_in$154 ),
-    .clk(clk),
-    .data_in(b_held[47:24]),
-    .drain_0(\drain_0$184 ),
-    .drain_1(\drain_1$189 ),
-    .en(step),
-    .ends_in(\ends_in$145 ),
-    .ends_out(\ends_in$158 ),
-    .payload_in(\payload_in$143 ),
-    .payload_out(\payload_in$156 ),
-    .row_in(row_in),
-    .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$135 )
-  );
-  bitslice_opt4e_small_plane plane_2 (
-    .address_in(\address_in$152 ),
-    .address_out(\address_in$165 ),
-    .bank_in(\bank_in$154 ),
-    .bank_out(\bank_in$167 ),
-    .clk(clk),
-    .data_in(b_held[71:48]),
     .drain_0(\drain_0$185 ),
     .drain_1(\drain_1$190 ),
-    .en(step),
-    .ends_in(\ends_in$158 ),
-    .ends_out(\ends_in$171 ),
-    .payload_in(\payload_in$156 ),
-    .payload_out(\payload_in$169 ),
-    .row_in(row_in),
+    .ends_in(ends_in),
+    .ends_out(\ends_in$142 ),
+    .payload_in({ \payload_out$124 , \payload_out$123 , \payload_out$122 , payload_out }),
+    .payload_out(\payload_in$140 ),
+    .row_in({ \row_out$131 , \row_out$130 , \row_out$129 , \row_out$128  }),
+    .row_out(\row_in$144 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$148 )
+    .slot_in(\slot_in$113 ),
+    .slot_out(\slot_in$136 ),
+    .write(\write$108 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
-  bitslice_opt4e_small_plane plane_3 (
-    .address_in(\address_in$165 ),
-    .address_out(\$99 ),
-    .bank_in(\bank_in$167 ),
-    .bank_out(\$100 ),
+  bitslice_opt4e_small_plane plane_1 (
+    .bank_in(\bank_in$138 ),
+    .bank_out(\bank_in$152 ),
     .clk(clk),
-    .data_in(b_held[95:72]),
+    .data_in(b_held[47:24]),
     .drain_0(\drain_0$186 ),
     .drain_1(\drain_1$191 ),
-    .en(step),
-    .ends_in(\ends_in$171 ),
-    .ends_out(\$102 ),
-    .payload_in(\payload_in$169 ),
-    .payload_out(\$101 ),
-    .row_in(row_in),
+    .ends_in(\ends_in$142 ),
+    .ends_out(\ends_in$156 ),
+    .payload_in(\payload_in$140 ),
+    .payload_out(\payload_in$154 ),
+    .row_in(\row_in$144 ),
+    .row_out(\row_in$158 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$161 )
+    .slot_in(\slot_in$136 ),
+    .slot_out(\slot_in$150 ),
+    .write(\write$132 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
+  );
+  bitslice_opt4e_small_plane plane_2 (
+    .bank_in(\bank_in$152 ),
+    .bank_out(\bank_in$166 ),
+    .clk(clk),
+    .data_in(b_held[71:48]),
+    .drain_0(\drain_0$187 ),
+    .drain_1(\drain_1$192 ),
+    .ends_in(\ends_in$156 ),
+    .ends_out(\ends_in$170 ),
+    .payload_in(\payload_in$154 ),
+    .payload_out(\payload_in$168 ),
+    .row_in(\row_in$158 ),
+    .row_out(\row_in$172 ),
+    .rst(rst),
+    .slot_in(\slot_in$150 ),
+    .slot_out(\slot_in$164 ),
+    .write(\write$146 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
+  );
+  bitslice_opt4e_small_plane plane_3 (
+    .bank_in(\bank_in$166 ),
+    .bank_out(\$84 ),
+    .clk(clk),
+    .data_in(b_held[95:72]),
+    .drain_0(\drain_0$188 ),
+    .drain_1(\drain_1$193 ),
+    .ends_in(\ends_in$170 ),
+    .ends_out(\$86 ),
+    .payload_in(\payload_in$168 ),
+    .payload_out(\$85 ),
+    .row_in(\row_in$172 ),
+    .row_out(\$83 ),
+    .rst(rst),
+    .slot_in(\slot_in$164 ),
+    .slot_out(\$82 ),
+    .write(\write$160 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   bitslice_opt4e_small_skid_buffer skid (
     .clk(clk),
-    .in_payload({ \last$215 , \result$214 , \result$213 , result }),
-    .in_ready(step),
+    .in_payload({ \last$217 , \result$216 , \result$215 , result }),
+    .in_ready(in_ready),
     .in_valid(in_valid),
     .out_payload(c__payload),
     .out_ready(c__ready),
     .out_valid(c__valid),
     .rst(rst)
   );
-  assign \a__payload.data  = a__payload[71:0];
-  assign \a__payload.data[0]  = a__payload[7:0];
-  assign \a__payload.data[1]  = a__payload[15:8];
-  assign \a__payload.data[2]  = a__payload[23:16];
-  assign \a__payload.data[3]  = a__payload[31:24];
-  assign \a__payload.data[4]  = a__payload[39:32];
-  assign \a__payload.data[5]  = a__payload[47:40];
-  assign \a__payload.data[6]  = a__payload[55:48];
-  assign \a__payload.data[7]  = a__payload[63:56];
   assign \a__payload.data[8]  = a__payload[71:64];
-  assign \a__payload.last  = a__payload[72];
-  assign \b__payload.data  = b__payload[95:0];
-  assign \b__payload.data[0]  = b__payload[7:0];
-  assign \b__payload.data[1]  = b__payload[15:8];
-  assign \b__payload.data[2]  = b__payload[23:16];
-  assign \b__payload.data[3]  = b__payload[31:24];
-  assign \b__payload.data[4]  = b__payload[39:32];
-  assign \b__payload.data[5]  = b__payload[47:40];
-  assign \b__payload.data[6]  = b__payload[55:48];
-  assign \b__payload.data[7]  = b__payload[63:56];
-  assign \b__payload.data[8]  = b__payload[71:64];
-  assign \b__payload.data[9]  = b__payload[79:72];
-  assign \b__payload.data[10]  = b__payload[87:80];
-  assign \b__payload.data[11]  = b__payload[95:88];
+  assign \a__payload.data[7]  = a__payload[63:56];
+  assign \a__payload.data[6]  = a__payload[55:48];
+  assign \a__payload.data[5]  = a__payload[47:40];
+  assign \a__payload.data[4]  = a__payload[39:32];
+  assign \a__payload.data[3]  = a__payload[31:24];
+  assign \a__payload.data[2]  = a__payload[23:16];
+  assign \a__payload.data[1]  = a__payload[15:8];
+  assign \a__payload.data[0]  = a__payload[7:0];
+  assign \a__payload.data  = a__payload[71:0];
   assign \b__payload.last  = b__payload[96];
   assign \c__payload.data  = c__payload[95:0];
   assign \c__payload.data[0]  = c__payload[31:0];
   assign \c__payload.data[1]  = c__payload[63:32];
   assign \c__payload.data[2]  = c__payload[95:64];
   assign \c__payload.last  = c__payload[96];
+  assign \b__payload.data[11]  = b__payload[95:88];
+  assign \b__payload.data[10]  = b__payload[87:80];
+  assign \b__payload.data[9]  = b__payload[79:72];
+  assign \b__payload.data[8]  = b__payload[71:64];
+  assign \b__payload.data[7]  = b__payload[63:56];
+  assign \b__payload.data[6]  = b__payload[55:48];
+  assign \b__payload.data[5]  = b__payload[47:40];
+  assign \b__payload.data[4]  = b__payload[39:32];
+  assign \b__payload.data[3]  = b__payload[31:24];
+  assign \b__payload.data[2]  = b__payload[23:16];
+  assign \b__payload.data[1]  = b__payload[15:8];
+  assign \b__payload.data[0]  = b__payload[7:0];
+  assign \b__payload.data  = b__payload[95:0];
+  assign \a__payload.last  = a__payload[72];
   assign b__ready = a__ready;
   assign out_ready = c__ready;
   assign out_valid = c__valid;
   assign out_payload = c__payload;
   assign valid = in_valid;
-  assign in_payload = { \last$215 , \result$214 , \result$213 , result };
-  assign in_ready = step;
-  assign \drain_1$209  = { \drain_1$191 [32:22], \drain_1$190 [32:22], \drain_1$189 [32:22], \drain_1$188 [32:22] };
-  assign \drain_0$208  = { \drain_0$186 [47:32], \drain_0$185 [47:32], \drain_0$184 [47:32], \drain_0$183 [47:32] };
-  assign \turn$205  = \turn$204 ;
-  assign \ends$203  = \ends$202 ;
-  assign \en$201  = step;
-  assign \drain_1$200  = { \drain_1$191 [21:11], \drain_1$190 [21:11], \drain_1$189 [21:11], \drain_1$188 [21:11] };
-  assign \drain_0$199  = { \drain_0$186 [31:16], \drain_0$185 [31:16], \drain_0$184 [31:16], \drain_0$183 [31:16] };
-  assign \turn$196  = \turn$195 ;
-  assign \ends$194  = \ends$193 ;
-  assign \en$192  = step;
-  assign drain_1 = { \drain_1$191 [10:0], \drain_1$190 [10:0], \drain_1$189 [10:0], \drain_1$188 [10:0] };
-  assign drain_0 = { \drain_0$186 [15:0], \drain_0$185 [15:0], \drain_0$184 [15:0], \drain_0$183 [15:0] };
-  assign \turn$177  = turn;
-  assign \ends$175  = \ends$174 ;
-  assign \en$173  = step;
-  assign \ends_out$172  = \ends_in$171 ;
-  assign \payload_out$170  = \payload_in$169 ;
-  assign \bank_out$168  = \bank_in$167 ;
-  assign \address_out$166  = \address_in$165 ;
-  assign \data_in$164  = b_held[95:72];
-  assign \slot_in$163  = slot_in;
-  assign \row_in$162  = row_in;
-  assign \en$160  = step;
-  assign \ends_out$159  = \ends_in$158 ;
-  assign \payload_out$157  = \payload_in$156 ;
-  assign \bank_out$155  = \bank_in$154 ;
-  assign \address_out$153  = \address_in$152 ;
-  assign \data_in$151  = b_held[71:48];
-  assign \slot_in$150  = slot_in;
-  assign \row_in$149  = row_in;
-  assign \en$147  = step;
-  assign ends_out = \ends_in$145 ;
-  assign \payload_out$144  = \payload_in$143 ;
-  assign \bank_out$142  = \bank_in$141 ;
-  assign \address_out$140  = \address_in$139 ;
-  assign \data_in$138  = b_held[47:24];
-  assign \slot_in$137  = slot_in;
-  assign \row_in$136  = row_in;
-  assign \en$134  = step;
+  assign in_payload = { \last$217 , \result$216 , \result$215 , result };
+  assign \drain_1$211  = { \drain_1$193 [32:22], \drain_1$192 [32:22], \drain_1$191 [32:22], \drain_1$190 [32:22] };
+  assign \drain_0$210  = { \drain_0$188 [47:32], \drain_0$187 [47:32], \drain_0$186 [47:32], \drain_0$185 [47:32] };
+  assign \turn$207  = \turn$206 ;
+  assign \ends$205  = \ends$204 ;
+  assign \go$203  = go;
+  assign \drain_1$202  = { \drain_1$193 [21:11], \drain_1$192 [21:11], \drain_1$191 [21:11], \drain_1$190 [21:11] };
+  assign \drain_0$201  = { \drain_0$188 [31:16], \drain_0$187 [31:16], \drain_0$186 [31:16], \drain_0$185 [31:16] };
+  assign \turn$198  = \turn$197 ;
+  assign \ends$196  = \ends$195 ;
+  assign \go$194  = go;
+  assign drain_1 = { \drain_1$193 [10:0], \drain_1$192 [10:0], \drain_1$191 [10:0], \drain_1$190 [10:0] };
+  assign drain_0 = { \drain_0$188 [15:0], \drain_0$187 [15:0], \drain_0$186 [15:0], \drain_0$185 [15:0] };
+  assign \turn$179  = turn;
+  assign \ends$177  = \ends$176 ;
+  assign \go$175  = go;
+  assign \row_out$173  = \row_in$172 ;
+  assign \ends_out$171  = \ends_in$170 ;
+  assign \payload_out$169  = \payload_in$168 ;
+  assign \bank_out$167  = \bank_in$166 ;
+  assign \slot_out$165  = \slot_in$164 ;
+  assign \data_in$163  = b_held[95:72];
+  assign \write_slot$162  = slot_in;
+  assign \write_row$161  = row_in;
+  assign \row_out$159  = \row_in$158 ;
+  assign \ends_out$157  = \ends_in$156 ;
+  assign \payload_out$155  = \payload_in$154 ;
+  assign \bank_out$153  = \bank_in$152 ;
+  assign \slot_out$151  = \slot_in$150 ;
+  assign \data_in$149  = b_held[71:48];
+  assign \write_slot$148  = slot_in;
+  assign \write_row$147  = row_in;
+  assign \row_out$145  = \row_in$144 ;
+  assign ends_out = \ends_in$142 ;
+  assign \payload_out$141  = \payload_in$140 ;
+  assign \bank_out$139  = \bank_in$138 ;
+  assign \slot_out$137  = \slot_in$136 ;
+  assign \data_in$135  = b_held[47:24];
+  assign \write_slot$134  = slot_in;
+  assign \write_row$133  = row_in;
+  assign \row_in$127  = { \row_out$131 , \row_out$130 , \row_out$129 , \row_out$128  };
   assign ends = ends_in;
-  assign payload_in = { \payload_out$131 , \payload_out$130 , \payload_out$129 , payload_out };
-  assign \bank_in$122  = { \bank_out$126 , \bank_out$125 , \bank_out$124 , \bank_out$123  };
-  assign address_in = { \address_out$121 , \address_out$120 , \address_out$119 , address_out };
-  assign \data_in$115  = b_held[23:0];
-  assign \slot_in$114  = slot_in;
-  assign \row_in$113  = row_in;
-  assign \en$111  = step;
-  assign \payload$109  = { \payload$85 [11:9], \payload$84 [11:9], \payload$83 [11:9] };
-  assign \place$108  = { \place$81 [15:12], \place$80 [15:12], \place$79 [15:12] };
-  assign \bank$107  = { \bank$77 [7:6], \bank$76 [7:6], \bank$75 [7:6] };
-  assign \asks$106  = { \asks$73 [3], \asks$72 [3], \asks$71 [3] };
-  assign \slot$105  = slot;
-  assign \en$104  = step;
-  assign \payload$102  = { \payload$85 [8:6], \payload$84 [8:6], \payload$83 [8:6] };
-  assign \place$101  = { \place$81 [11:8], \place$80 [11:8], \place$79 [11:8] };
-  assign \bank$100  = { \bank$77 [5:4], \bank$76 [5:4], \bank$75 [5:4] };
-  assign \asks$99  = { \asks$73 [2], \asks$72 [2], \asks$71 [2] };
-  assign \slot$98  = slot;
-  assign \en$97  = step;
-  assign \payload$95  = { \payload$85 [5:3], \payload$84 [5:3], \payload$83 [5:3] };
-  assign \place$94  = { \place$81 [7:4], \place$80 [7:4], \place$79 [7:4] };
-  assign \bank$93  = { \bank$77 [3:2], \bank$76 [3:2], \bank$75 [3:2] };
-  assign \asks$92  = { \asks$73 [1], \asks$72 [1], \asks$71 [1] };
-  assign \slot$91  = slot;
-  assign \en$90  = step;
-  assign \served$89  = { \served$110 [2], \served$103 [2], \served$96 [2], \served$87 [2] };
-  assign \served$88  = { \served$110 [1], \served$103 [1], \served$96 [1], \served$87 [1] };
-  assign served = { \served$110 [0], \served$103 [0], \served$96 [0], \served$87 [0] };
-  assign payload = { \payload$85 [2:0], \payload$84 [2:0], \payload$83 [2:0] };
-  assign place = { \place$81 [3:0], \place$80 [3:0], \place$79 [3:0] };
-  assign bank = { \bank$77 [1:0], \bank$76 [1:0], \bank$75 [1:0] };
-  assign asks = { \asks$73 [0], \asks$72 [0], \asks$71 [0] };
-  assign \slot$69  = slot;
-  assign \en$67  = step;
-  assign \sync$63  = sync;
-  assign \loaded$62  = loaded;
-  assign \filled$61  = filled;
-  assign \last_banks$60  = last_banks;
-  assign \last_rows$59  = last_rows;
-  assign \start$58  = 2'h2;
-  assign \data_in$57  = a_held[71:48];
-  assign \row_in$56  = row_in;
-  assign \bank_in$55  = bank_in;
-  assign \slot_in$54  = slot_in;
-  assign \write$53  = write;
-  assign \en$52  = step;
-  assign \sync$51  = sync;
-  assign \loaded$50  = loaded;
-  assign \filled$49  = filled;
-  assign \last_banks$48  = last_banks;
-  assign \last_rows$47  = last_rows;
-  assign \start$46  = 2'h1;
-  assign \data_in$45  = a_held[47:24];
-  assign \row_in$44  = row_in;
-  assign \bank_in$43  = bank_in;
-  assign \slot_in$42  = slot_in;
-  assign \write$41  = write;
-  assign \en$40  = step;
-  assign \sync$39  = sync;
-  assign \loaded$38  = loaded;
-  assign \filled$36  = filled;
-  assign \last_banks$34  = last_banks;
-  assign \last_rows$32  = last_rows;
-  assign start = 2'h0;
+  assign payload_in = { \payload_out$124 , \payload_out$123 , \payload_out$122 , payload_out };
+  assign bank_in = { \bank_out$119 , \bank_out$118 , \bank_out$117 , bank_out };
+  assign \slot_out$114  = \slot_in$113 ;
+  assign \data_in$111  = b_held[23:0];
+  assign write_slot = slot_in;
+  assign write_row = row_in;
+  assign \payload$106  = { \payload$82 [11:9], \payload$81 [11:9], \payload$80 [11:9] };
+  assign \row$105  = { \row$78 [11:9], \row$77 [11:9], \row$76 [11:9] };
+  assign \bank$104  = { \bank$74 [11:9], \bank$73 [11:9], \bank$72 [11:9] };
+  assign \asks$103  = { \asks$70 [3], \asks$69 [3], \asks$68 [3] };
+  assign \ahead$102  = ahead;
+  assign \slot$101  = slot;
+  assign \payload$99  = { \payload$82 [8:6], \payload$81 [8:6], \payload$80 [8:6] };
+  assign \row$98  = { \row$78 [8:6], \row$77 [8:6], \row$76 [8:6] };
+  assign \bank$97  = { \bank$74 [8:6], \bank$73 [8:6], \bank$72 [8:6] };
+  assign \asks$96  = { \asks$70 [2], \asks$69 [2], \asks$68 [2] };
+  assign \ahead$95  = ahead;
+  assign \slot$94  = slot;
+  assign \payload$92  = { \payload$82 [5:3], \payload$81 [5:3], \payload$80 [5:3] };
+  assign \row$91  = { \row$78 [5:3], \row$77 [5:3], \row$76 [5:3] };
+  assign \bank$90  = { \bank$74 [5:3], \bank$73 [5:3], \bank$72 [5:3] };
+  assign \asks$89  = { \asks$70 [1], \asks$69 [1], \asks$68 [1] };
+  assign \ahead$88  = ahead;
+  assign \slot$87  = slot;
+  assign \served$86  = { \served$107 [2], \served$100 [2], \served$93 [2], \served$84 [2] };
+  assign \served$85  = { \served$107 [1], \served$100 [1], \served$93 [1], \served$84 [1] };
+  assign served = { \served$107 [0], \served$100 [0], \served$93 [0], \served$84 [0] };
+  assign payload = { \payload$82 [2:0], \payload$81 [2:0], \payload$80 [2:0] };
+  assign row = { \row$78 [2:0], \row$77 [2:0], \row$76 [2:0] };
+  assign bank = { \bank$74 [2:0], \bank$73 [2:0], \bank$72 [2:0] };
+  assign asks = { \asks$70 [0], \asks$69 [0], \asks$68 [0] };
+  assign \ahead$66  = ahead;
+  assign \slot$64  = slot;
+  assign \sync$62  = sync;
+  assign \hold$61  = hold;
+  assign \loaded$60  = loaded;
+  assign \filled$59  = filled;
+  assign \last_places$58  = last_places;
+  assign \last_rows$57  = last_rows;
+  assign \start$56  = 1'h0;
+  assign \data_in$55  = a_held[71:48];
+  assign \row_in$54  = row_in;
+  assign \place_in$53  = place_in;
+  assign \slot_in$52  = slot_in;
+  assign \write$51  = write;
+  assign \sync$50  = sync;
+  assign \hold$49  = hold;
+  assign \loaded$48  = loaded;
+  assign \filled$47  = filled;
+  assign \last_places$46  = last_places;
+  assign \last_rows$45  = last_rows;
+  assign \start$44  = 1'h0;
+  assign \data_in$43  = a_held[47:24];
+  assign \row_in$42  = row_in;
+  assign \place_in$41  = place_in;
+  assign \slot_in$40  = slot_in;
+  assign \write$39  = write;
+  assign \sync$38  = sync;
+  assign \hold$37  = hold;
+  assign \loaded$35  = loaded;
+  assign \filled$33  = filled;
+  assign \last_places$31  = last_places;
+  assign \last_rows$29  = last_rows;
+  assign start = 1'h0;
   assign data_in = a_held[23:0];
   assign row_out = row_in;
-  assign bank_out = bank_in;
+  assign place_out = place_in;
   assign slot_out = slot_in;
-  assign \write$21  = write;
-  assign \en$19  = step;
-  assign \sync$18  = sync;
-  assign \take$15  = a__ready;
-  assign en = step;
+  assign \write$18  = write;
+  assign \sync$16  = sync;
+  assign \take$13  = a__ready;
   assign take = a__ready;
 endmodule
 
@@ -1623,206 +1643,734 @@ module bitslice_opt4e_small_accumulation_column(rst, en, read, word, first, stor
   assign \$signature__en  = en;
 endmodule
 
-module bitslice_opt4e_small_arbiter(rst, en, asks, bank, place, payload, slot, served, address_out, bank_out, payload_out, clk);
+module bitslice_opt4e_small_arbiter(rst, asks, bank, row, payload, ahead, slot, served, row_out, slot_out, bank_out, payload_out, clk);
   wire \$1 ;
-  wire [2:0] \$10 ;
-  wire \$11 ;
+  wire \$10 ;
+  wire \$100 ;
+  wire \$101 ;
+  wire \$102 ;
+  wire \$103 ;
+  wire \$104 ;
+  wire \$105 ;
+  wire \$12 ;
+  wire [1:0] \$127 ;
+  wire [1:0] \$129 ;
   wire \$13 ;
+  wire [1:0] \$130 ;
+  wire [1:0] \$131 ;
+  wire [1:0] \$132 ;
+  wire [1:0] \$133 ;
+  wire \$135 ;
+  wire \$136 ;
+  wire \$137 ;
+  wire \$138 ;
+  wire \$139 ;
+  wire \$14 ;
+  wire \$140 ;
+  wire \$141 ;
+  wire \$142 ;
+  wire \$143 ;
+  wire \$144 ;
+  wire \$146 ;
+  wire \$147 ;
+  wire \$148 ;
+  wire \$149 ;
   wire \$15 ;
-  wire [2:0] \$20 ;
+  wire \$150 ;
+  wire \$151 ;
+  wire \$152 ;
+  wire \$153 ;
+  wire \$154 ;
+  wire \$155 ;
+  wire \$157 ;
+  wire \$158 ;
+  wire \$159 ;
+  wire \$16 ;
+  wire \$160 ;
+  wire \$161 ;
+  wire \$162 ;
+  wire \$163 ;
+  wire \$164 ;
+  wire \$165 ;
+  wire \$166 ;
+  wire \$17 ;
+  wire \$18 ;
+  wire [1:0] \$182 ;
+  wire [1:0] \$184 ;
+  wire [1:0] \$185 ;
+  wire [1:0] \$186 ;
+  wire [1:0] \$187 ;
+  wire [1:0] \$188 ;
+  wire \$19 ;
+  wire \$190 ;
+  wire \$191 ;
+  wire \$192 ;
+  wire \$193 ;
+  wire \$194 ;
+  wire \$195 ;
+  wire \$196 ;
+  wire \$197 ;
+  wire \$198 ;
+  wire \$199 ;
+  wire \$2 ;
+  wire \$20 ;
+  wire \$200 ;
+  wire \$201 ;
+  wire \$202 ;
+  wire \$203 ;
+  wire \$204 ;
+  wire \$205 ;
+  wire \$207 ;
+  wire \$208 ;
+  wire \$209 ;
   wire \$21 ;
+  wire \$210 ;
+  wire \$211 ;
+  wire \$212 ;
+  wire \$213 ;
+  wire \$214 ;
+  wire \$215 ;
+  wire \$216 ;
+  wire \$217 ;
+  wire \$218 ;
+  wire \$219 ;
+  wire \$220 ;
+  wire \$221 ;
+  wire \$222 ;
+  wire \$224 ;
+  wire \$225 ;
+  wire \$226 ;
+  wire \$227 ;
+  wire \$228 ;
+  wire \$229 ;
   wire \$23 ;
+  wire \$230 ;
+  wire \$231 ;
+  wire \$232 ;
+  wire \$233 ;
+  wire \$234 ;
+  wire \$235 ;
+  wire \$236 ;
+  wire \$237 ;
+  wire \$238 ;
+  wire \$239 ;
+  wire \$24 ;
   wire \$25 ;
+  wire \$26 ;
+  wire [1:0] \$261 ;
+  wire [1:0] \$263 ;
+  wire [1:0] \$264 ;
+  wire [1:0] \$265 ;
+  wire [1:0] \$266 ;
+  wire [1:0] \$267 ;
+  wire \$269 ;
+  wire \$27 ;
+  wire \$270 ;
+  wire \$271 ;
+  wire \$272 ;
+  wire \$273 ;
+  wire \$274 ;
+  wire \$275 ;
+  wire \$276 ;
+  wire \$277 ;
+  wire \$278 ;
+  wire \$28 ;
+  wire \$280 ;
+  wire \$281 ;
+  wire \$282 ;
+  wire \$283 ;
+  wire \$284 ;
+  wire \$285 ;
+  wire \$286 ;
+  wire \$287 ;
+  wire \$288 ;
+  wire \$289 ;
+  wire \$29 ;
+  wire \$291 ;
+  wire \$292 ;
+  wire \$293 ;
+  wire \$294 ;
+  wire \$295 ;
+  wire \$296 ;
+  wire \$297 ;
+  wire \$298 ;
+  wire \$299 ;
   wire \$3 ;
-  wire [2:0] \$30 ;
-  wire [3:0] \$34 ;
-  wire [3:0] \$35 ;
-  wire [3:0] \$36 ;
-  wire [3:0] \$37 ;
-  wire [3:0] \$38 ;
-  wire [3:0] \$39 ;
-  wire [3:0] \$40 ;
-  wire [3:0] \$41 ;
-  wire [3:0] \$42 ;
-  wire [3:0] \$43 ;
-  wire [3:0] \$44 ;
-  wire [3:0] \$45 ;
-  wire [3:0] \$46 ;
-  wire [3:0] \$47 ;
-  wire [3:0] \$48 ;
-  wire [2:0] \$49 ;
+  wire \$30 ;
+  wire \$300 ;
+  wire \$31 ;
+  wire [1:0] \$316 ;
+  wire [1:0] \$318 ;
+  wire [1:0] \$319 ;
+  wire \$32 ;
+  wire [1:0] \$320 ;
+  wire [1:0] \$321 ;
+  wire [1:0] \$322 ;
+  wire \$324 ;
+  wire \$325 ;
+  wire \$326 ;
+  wire \$327 ;
+  wire \$328 ;
+  wire \$329 ;
+  wire \$330 ;
+  wire \$331 ;
+  wire \$332 ;
+  wire \$333 ;
+  wire \$334 ;
+  wire \$335 ;
+  wire \$336 ;
+  wire \$337 ;
+  wire \$338 ;
+  wire \$339 ;
+  wire \$341 ;
+  wire \$342 ;
+  wire \$343 ;
+  wire \$344 ;
+  wire \$345 ;
+  wire \$346 ;
+  wire \$347 ;
+  wire \$348 ;
+  wire \$349 ;
+  wire \$350 ;
+  wire \$351 ;
+  wire \$352 ;
+  wire \$353 ;
+  wire \$354 ;
+  wire \$355 ;
+  wire \$356 ;
+  wire \$358 ;
+  wire \$359 ;
+  wire \$360 ;
+  wire \$361 ;
+  wire \$362 ;
+  wire \$363 ;
+  wire \$364 ;
+  wire \$365 ;
+  wire \$366 ;
+  wire \$367 ;
+  wire \$368 ;
+  wire \$369 ;
+  wire \$370 ;
+  wire \$371 ;
+  wire \$372 ;
+  wire \$373 ;
+  wire [1:0] \$395 ;
+  wire [1:0] \$397 ;
+  wire [1:0] \$398 ;
+  wire [1:0] \$399 ;
+  wire \$4 ;
+  wire [1:0] \$400 ;
+  wire [1:0] \$401 ;
+  wire [2:0] \$403 ;
+  wire [2:0] \$404 ;
+  wire [2:0] \$405 ;
+  wire [2:0] \$406 ;
+  wire [2:0] \$407 ;
+  wire \$408 ;
+  wire [2:0] \$410 ;
+  wire [2:0] \$411 ;
+  wire [2:0] \$412 ;
+  wire [2:0] \$413 ;
+  wire [2:0] \$414 ;
+  wire \$415 ;
+  wire [2:0] \$417 ;
+  wire [2:0] \$418 ;
+  wire [2:0] \$419 ;
+  wire [2:0] \$420 ;
+  wire [2:0] \$421 ;
+  wire \$422 ;
+  wire [2:0] \$430 ;
+  wire [2:0] \$431 ;
+  wire [2:0] \$432 ;
+  wire [8:0] \$433 ;
+  wire [1:0] \$48 ;
   wire \$5 ;
-  wire [2:0] \$50 ;
-  wire [2:0] \$51 ;
-  wire [14:0] \$52 ;
-  wire [5:0] \$53 ;
-  wire [8:0] \$54 ;
-  wire [8:0] \$procmux$301_Y ;
-  wire [14:0] address;
-  output [14:0] address_out;
-  reg [14:0] address_out = 15'h0000;
+  wire [1:0] \$50 ;
+  wire [1:0] \$51 ;
+  wire [1:0] \$52 ;
+  wire [1:0] \$53 ;
+  wire [1:0] \$54 ;
+  wire \$56 ;
+  wire \$57 ;
+  wire \$58 ;
+  wire \$59 ;
+  wire \$6 ;
+  wire \$60 ;
+  wire \$61 ;
+  wire \$62 ;
+  wire \$63 ;
+  wire \$64 ;
+  wire \$65 ;
+  wire \$66 ;
+  wire \$67 ;
+  wire \$68 ;
+  wire \$69 ;
+  wire \$7 ;
+  wire \$70 ;
+  wire \$71 ;
+  wire \$73 ;
+  wire \$74 ;
+  wire \$75 ;
+  wire \$76 ;
+  wire \$77 ;
+  wire \$78 ;
+  wire \$79 ;
+  wire \$8 ;
+  wire \$80 ;
+  wire \$81 ;
+  wire \$82 ;
+  wire \$83 ;
+  wire \$84 ;
+  wire \$85 ;
+  wire \$86 ;
+  wire \$87 ;
+  wire \$88 ;
+  wire \$9 ;
+  wire \$90 ;
+  wire \$91 ;
+  wire \$92 ;
+  wire \$93 ;
+  wire \$94 ;
+  wire \$95 ;
+  wire \$96 ;
+  wire \$97 ;
+  wire \$98 ;
+  wire \$99 ;
+  input [2:0] ahead;
+  wire [2:0] ahead;
   input [2:0] asks;
   wire [2:0] asks;
-  input [5:0] bank;
-  wire [5:0] bank;
+  input [8:0] bank;
+  wire [8:0] bank;
+  wire [1:0] bank_0_bits_0;
+  wire [1:0] bank_0_bits_2;
+  (* unused_bits = "3" *)
+  wire [3:0] bank_0_some_0;
+  (* unused_bits = "3" *)
+  wire [3:0] bank_0_some_2;
+  wire [1:0] bank_1_bits_0;
+  wire [1:0] bank_1_bits_2;
+  (* unused_bits = "3" *)
+  wire [3:0] bank_1_some_0;
+  (* unused_bits = "3" *)
+  wire [3:0] bank_1_some_2;
+  wire [1:0] bank_2_bits_0;
+  wire [1:0] bank_2_bits_2;
+  (* unused_bits = "3" *)
+  wire [3:0] bank_2_some_0;
+  (* unused_bits = "3" *)
+  wire [3:0] bank_2_some_2;
   wire [5:0] bank_held;
   output [5:0] bank_out;
   reg [5:0] bank_out = 6'h00;
   input clk;
   wire clk;
-  input en;
-  wire en;
-  wire [2:0] gets_0;
-  wire [2:0] gets_1;
-  wire [2:0] gets_2;
   input [8:0] payload;
   wire [8:0] payload;
   wire [8:0] payload_held;
   output [8:0] payload_out;
   reg [8:0] payload_out = 9'h000;
-  input [11:0] place;
-  wire [11:0] place;
+  input [8:0] row;
+  wire [8:0] row;
+  wire [8:0] row_held;
+  output [8:0] row_out;
+  reg [8:0] row_out = 9'h000;
   input rst;
   wire rst;
   output [2:0] served;
   wire [2:0] served;
   input slot;
   wire slot;
-  wire [2:0] taken_0_1;
-  (* unused_bits = "2" *)
-  wire [2:0] taken_0_2;
-  wire [2:0] taken_1_1;
-  (* unused_bits = "2" *)
-  wire [2:0] taken_1_2;
-  wire [2:0] taken_2_1;
-  (* unused_bits = "2" *)
-  wire [2:0] taken_2_2;
-  wire [2:0] wants_0;
-  wire [2:0] wants_1;
-  wire [2:0] wants_2;
-  assign \$37  = place[7:4] & { gets_0[2], gets_0[2], gets_0[2], gets_0[2] };
-  assign \$38  = \$36  | \$37 ;
-  assign \$39  = place[7:4] & { gets_1[0], gets_1[0], gets_1[0], gets_1[0] };
-  assign \$40  = place[3:0] & { gets_1[1], gets_1[1], gets_1[1], gets_1[1] };
-  assign \$41  = \$39  | \$40 ;
-  assign \$42  = place[11:8] & { gets_1[2], gets_1[2], gets_1[2], gets_1[2] };
-  assign \$43  = \$41  | \$42 ;
-  assign \$44  = place[11:8] & { gets_2[0], gets_2[0], gets_2[0], gets_2[0] };
-  assign \$45  = place[7:4] & { gets_2[1], gets_2[1], gets_2[1], gets_2[1] };
-  assign \$46  = \$44  | \$45 ;
-  assign \$47  = place[3:0] & { gets_2[2], gets_2[2], gets_2[2], gets_2[2] };
-  assign \$48  = \$46  | \$47 ;
-  assign \$49  = payload[2:0] & { served[0], served[0], served[0] };
-  assign \$50  = payload[5:3] & { served[1], served[1], served[1] };
-  assign \$51  = payload[8:6] & { served[2], served[2], served[2] };
+  wire slot_held;
+  output slot_out;
+  reg slot_out = 1'h0;
+  assign \$1  = asks[0] & bank[0];
+  assign \$2  = ! { ahead[0], row[2] };
+  assign \$3  = \$1  & \$2 ;
+  assign \$4  = asks[1] & bank[3];
+  assign \$5  = ! { ahead[1], row[5] };
+  assign \$6  = \$4  & \$5 ;
+  assign \$7  = \$3  | \$6 ;
+  assign \$8  = asks[2] & bank[6];
+  assign \$9  = ! { ahead[2], row[8] };
+  assign \$10  = \$8  & \$9 ;
+  assign bank_0_some_2[0] = \$7  | \$10 ;
+  assign \$12  = asks[0] & bank[0];
+  assign \$13  = { ahead[0], row[2] } == 1'h1;
+  assign \$14  = \$12  & \$13 ;
+  assign \$15  = asks[1] & bank[3];
+  assign \$16  = { ahead[1], row[5] } == 1'h1;
+  assign \$17  = \$15  & \$16 ;
+  assign \$18  = \$14  | \$17 ;
+  assign \$19  = asks[2] & bank[6];
+  assign \$20  = { ahead[2], row[8] } == 1'h1;
+  assign \$21  = \$19  & \$20 ;
+  assign bank_0_some_2[1] = \$18  | \$21 ;
+  assign \$23  = asks[0] & bank[0];
+  assign \$24  = { ahead[0], row[2] } == 2'h2;
+  assign \$25  = \$23  & \$24 ;
+  assign \$26  = asks[1] & bank[3];
+  assign \$27  = { ahead[1], row[5] } == 2'h2;
+  assign \$28  = \$26  & \$27 ;
+  assign \$29  = \$25  | \$28 ;
+  assign \$30  = asks[2] & bank[6];
+  assign \$31  = { ahead[2], row[8] } == 2'h2;
+  assign \$32  = \$30  & \$31 ;
+  assign bank_0_some_2[2] = \$29  | \$32 ;
+  assign \$48  = ~ { bank_0_some_2[2], bank_0_some_2[2] };
+  assign \$50  = { bank_0_some_2[2], 1'h0 } | \$48 ;
+  assign \$51  = ~ { bank_0_some_2[1], bank_0_some_2[1] };
+  assign \$52  = \$50  & \$51 ;
+  assign \$53  = { 1'h0, bank_0_some_2[1] } | \$52 ;
+  assign \$54  = ~ { bank_0_some_2[0], bank_0_some_2[0] };
+  assign bank_0_bits_2 = \$53  & \$54 ;
+  assign \$56  = asks[0] & bank[0];
+  assign \$57  = { ahead[0], row[2] } == bank_0_bits_2;
+  assign \$58  = \$56  & \$57 ;
+  assign \$59  = ! row[1:0];
+  assign \$60  = \$58  & \$59 ;
+  assign \$61  = asks[1] & bank[3];
+  assign \$62  = { ahead[1], row[5] } == bank_0_bits_2;
+  assign \$63  = \$61  & \$62 ;
+  assign \$64  = ! row[4:3];
+  assign \$65  = \$63  & \$64 ;
+  assign \$66  = \$60  | \$65 ;
+  assign \$67  = asks[2] & bank[6];
+  assign \$68  = { ahead[2], row[8] } == bank_0_bits_2;
+  assign \$69  = \$67  & \$68 ;
+  assign \$70  = ! row[7:6];
+  assign \$71  = \$69  & \$70 ;
+  assign bank_0_some_0[0] = \$66  | \$71 ;
+  assign \$73  = asks[0] & bank[0];
+  assign \$74  = { ahead[0], row[2] } == bank_0_bits_2;
+  assign \$75  = \$73  & \$74 ;
+  assign \$76  = row[1:0] == 1'h1;
+  assign \$77  = \$75  & \$76 ;
+  assign \$78  = asks[1] & bank[3];
+  assign \$79  = { ahead[1], row[5] } == bank_0_bits_2;
+  assign \$80  = \$78  & \$79 ;
+  assign \$81  = row[4:3] == 1'h1;
+  assign \$82  = \$80  & \$81 ;
+  assign \$83  = \$77  | \$82 ;
+  assign \$84  = asks[2] & bank[6];
+  assign \$85  = { ahead[2], row[8] } == bank_0_bits_2;
+  assign \$86  = \$84  & \$85 ;
+  assign \$87  = row[7:6] == 1'h1;
+  assign \$88  = \$86  & \$87 ;
+  assign bank_0_some_0[1] = \$83  | \$88 ;
+  assign \$90  = asks[0] & bank[0];
+  assign \$91  = { ahead[0], row[2] } == bank_0_bits_2;
+  assign \$92  = \$90  & \$91 ;
+  assign \$93  = row[1:0] == 2'h2;
+  assign \$94  = \$92  & \$93 ;
+  assign \$95  = asks[1] & bank[3];
+  assign \$96  = { ahead[1], row[5] } == bank_0_bits_2;
+  assign \$97  = \$95  & \$96 ;
+  assign \$98  = row[4:3] == 2'h2;
+  assign \$99  = \$97  & \$98 ;
+  assign \$100  = \$94  | \$99 ;
+  assign \$101  = asks[2] & bank[6];
+  assign \$102  = { ahead[2], row[8] } == bank_0_bits_2;
+  assign \$103  = \$101  & \$102 ;
+  assign \$104  = row[7:6] == 2'h2;
+  assign \$105  = \$103  & \$104 ;
+  assign bank_0_some_0[2] = \$100  | \$105 ;
+  assign \$127  = ~ { bank_0_some_0[2], bank_0_some_0[2] };
+  assign \$129  = { bank_0_some_0[2], 1'h0 } | \$127 ;
+  assign \$130  = ~ { bank_0_some_0[1], bank_0_some_0[1] };
+  assign \$131  = \$129  & \$130 ;
+  assign \$132  = { 1'h0, bank_0_some_0[1] } | \$131 ;
+  assign \$133  = ~ { bank_0_some_0[0], bank_0_some_0[0] };
+  assign bank_0_bits_0 = \$132  & \$133 ;
+  assign \$135  = asks[0] & bank[1];
+  assign \$136  = ! { ahead[0], row[2] };
+  assign \$137  = \$135  & \$136 ;
+  assign \$138  = asks[1] & bank[4];
+  assign \$139  = ! { ahead[1], row[5] };
+  assign \$140  = \$138  & \$139 ;
+  assign \$141  = \$137  | \$140 ;
+  assign \$142  = asks[2] & bank[7];
+  assign \$143  = ! { ahead[2], row[8] };
+  assign \$144  = \$142  & \$143 ;
+  assign bank_1_some_2[0] = \$141  | \$144 ;
+  assign \$146  = asks[0] & bank[1];
+  assign \$147  = { ahead[0], row[2] } == 1'h1;
+  assign \$148  = \$146  & \$147 ;
+  assign \$149  = asks[1] & bank[4];
+  assign \$150  = { ahead[1], row[5] } == 1'h1;
+  assign \$151  = \$149  & \$150 ;
+  assign \$152  = \$148  | \$151 ;
+  assign \$153  = asks[2] & bank[7];
+  assign \$154  = { ahead[2], row[8] } == 1'h1;
+  assign \$155  = \$153  & \$154 ;
+  assign bank_1_some_2[1] = \$152  | \$155 ;
+  assign \$157  = asks[0] & bank[1];
+  assign \$158  = { ahead[0], row[2] } == 2'h2;
+  assign \$159  = \$157  & \$158 ;
+  assign \$160  = asks[1] & bank[4];
+  assign \$161  = { ahead[1], row[5] } == 2'h2;
+  assign \$162  = \$160  & \$161 ;
+  assign \$163  = \$159  | \$162 ;
+  assign \$164  = asks[2] & bank[7];
+  assign \$165  = { ahead[2], row[8] } == 2'h2;
+  assign \$166  = \$164  & \$165 ;
+  assign bank_1_some_2[2] = \$163  | \$166 ;
+  assign \$182  = ~ { bank_1_some_2[2], bank_1_some_2[2] };
+  assign \$184  = { bank_1_some_2[2], 1'h0 } | \$182 ;
+  assign \$185  = ~ { bank_1_some_2[1], bank_1_some_2[1] };
+  assign \$186  = \$184  & \$185 ;
+  assign \$187  = { 1'h0, bank_1_some_2[1] } | \$186 ;
+  assign \$188  = ~ { bank_1_some_2[0], bank_1_some_2[0] };
+  assign bank_1_bits_2 = \$187  & \$188 ;
+  assign \$190  = asks[0] & bank[1];
+  assign \$191  = { ahead[0], row[2] } == bank_1_bits_2;
+  assign \$192  = \$190  & \$191 ;
+  assign \$193  = ! row[1:0];
+  assign \$194  = \$192  & \$193 ;
+  assign \$195  = asks[1] & bank[4];
+  assign \$196  = { ahead[1], row[5] } == bank_1_bits_2;
+  assign \$197  = \$195  & \$196 ;
+  assign \$198  = ! row[4:3];
+  assign \$199  = \$197  & \$198 ;
+  assign \$200  = \$194  | \$199 ;
+  assign \$201  = asks[2] & bank[7];
+  assign \$202  = { ahead[2], row[8] } == bank_1_bits_2;
+  assign \$203  = \$201  & \$202 ;
+  assign \$204  = ! row[7:6];
+  assign \$205  = \$203  & \$204 ;
+  assign bank_1_some_0[0] = \$200  | \$205 ;
+  assign \$207  = asks[0] & bank[1];
+  assign \$208  = { ahead[0], row[2] } == bank_1_bits_2;
+  assign \$209  = \$207  & \$208 ;
+  assign \$210  = row[1:0] == 1'h1;
+  assign \$211  = \$209  & \$210 ;
+  assign \$212  = asks[1] & bank[4];
+  assign \$213  = { ahead[1], row[5] } == bank_1_bits_2;
+  assign \$214  = \$212  & \$213 ;
+  assign \$215  = row[4:3] == 1'h1;
+  assign \$216  = \$214  & \$215 ;
+  assign \$217  = \$211  | \$216 ;
+  assign \$218  = asks[2] & bank[7];
+  assign \$219  = { ahead[2], row[8] } == bank_1_bits_2;
+  assign \$220  = \$218  & \$219 ;
+  assign \$221  = row[7:6] == 1'h1;
+  assign \$222  = \$220  & \$221 ;
+  assign bank_1_some_0[1] = \$217  | \$222 ;
+  assign \$224  = asks[0] & bank[1];
+  assign \$225  = { ahead[0], row[2] } == bank_1_bits_2;
+  assign \$226  = \$224  & \$225 ;
+  assign \$227  = row[1:0] == 2'h2;
+  assign \$228  = \$226  & \$227 ;
+  assign \$229  = asks[1] & bank[4];
+  assign \$230  = { ahead[1], row[5] } == bank_1_bits_2;
+  assign \$231  = \$229  & \$230 ;
+  assign \$232  = row[4:3] == 2'h2;
+  assign \$233  = \$231  & \$232 ;
+  assign \$234  = \$228  | \$233 ;
+  assign \$235  = asks[2] & bank[7];
+  assign \$236  = { ahead[2], row[8] } == bank_1_bits_2;
+  assign \$237  = \$235  & \$236 ;
+  assign \$238  = row[7:6] == 2'h2;
+  assign \$239  = \$237  & \$238 ;
+  assign bank_1_some_0[2] = \$234  | \$239 ;
+  assign \$261  = ~ { bank_1_some_0[2], bank_1_some_0[2] };
+  assign \$263  = { bank_1_some_0[2], 1'h0 } | \$261 ;
+  assign \$264  = ~ { bank_1_some_0[1], bank_1_some_0[1] };
+  assign \$265  = \$263  & \$264 ;
+  assign \$266  = { 1'h0, bank_1_some_0[1] } | \$265 ;
+  assign \$267  = ~ { bank_1_some_0[0], bank_1_some_0[0] };
+  assign bank_1_bits_0 = \$266  & \$267 ;
+  assign \$269  = asks[0] & bank[2];
+  assign \$270  = ! { ahead[0], row[2] };
+  assign \$271  = \$269  & \$270 ;
+  assign \$272  = asks[1] & bank[5];
+  assign \$273  = ! { ahead[1], row[5] };
+  assign \$274  = \$272  & \$273 ;
+  assign \$275  = \$271  | \$274 ;
+  assign \$276  = asks[2] & bank[8];
+  assign \$277  = ! { ahead[2], row[8] };
+  assign \$278  = \$276  & \$277 ;
+  assign bank_2_some_2[0] = \$275  | \$278 ;
+  assign \$280  = asks[0] & bank[2];
+  assign \$281  = { ahead[0], row[2] } == 1'h1;
+  assign \$282  = \$280  & \$281 ;
+  assign \$283  = asks[1] & bank[5];
+  assign \$284  = { ahead[1], row[5] } == 1'h1;
+  assign \$285  = \$283  & \$284 ;
+  assign \$286  = \$282  | \$285 ;
+  assign \$287  = asks[2] & bank[8];
+  assign \$288  = { ahead[2], row[8] } == 1'h1;
+  assign \$289  = \$287  & \$288 ;
+  assign bank_2_some_2[1] = \$286  | \$289 ;
+  assign \$291  = asks[0] & bank[2];
+  assign \$292  = { ahead[0], row[2] } == 2'h2;
+  assign \$293  = \$291  & \$292 ;
+  assign \$294  = asks[1] & bank[5];
+  assign \$295  = { ahead[1], row[5] } == 2'h2;
+  assign \$296  = \$294  & \$295 ;
+  assign \$297  = \$293  | \$296 ;
+  assign \$298  = asks[2] & bank[8];
+  assign \$299  = { ahead[2], row[8] } == 2'h2;
+  assign \$300  = \$298  & \$299 ;
+  assign bank_2_some_2[2] = \$297  | \$300 ;
+  assign \$316  = ~ { bank_2_some_2[2], bank_2_some_2[2] };
+  assign \$318  = { bank_2_some_2[2], 1'h0 } | \$316 ;
+  assign \$319  = ~ { bank_2_some_2[1], bank_2_some_2[1] };
+  assign \$320  = \$318  & \$319 ;
+  assign \$321  = { 1'h0, bank_2_some_2[1] } | \$320 ;
+  assign \$322  = ~ { bank_2_some_2[0], bank_2_some_2[0] };
+  assign bank_2_bits_2 = \$321  & \$322 ;
+  assign \$324  = asks[0] & bank[2];
+  assign \$325  = { ahead[0], row[2] } == bank_2_bits_2;
+  assign \$326  = \$324  & \$325 ;
+  assign \$327  = ! row[1:0];
+  assign \$328  = \$326  & \$327 ;
+  assign \$329  = asks[1] & bank[5];
+  assign \$330  = { ahead[1], row[5] } == bank_2_bits_2;
+  assign \$331  = \$329  & \$330 ;
+  assign \$332  = ! row[4:3];
+  assign \$333  = \$331  & \$332 ;
+  assign \$334  = \$328  | \$333 ;
+  assign \$335  = asks[2] & bank[8];
+  assign \$336  = { ahead[2], row[8] } == bank_2_bits_2;
+  assign \$337  = \$335  & \$336 ;
+  assign \$338  = ! row[7:6];
+  assign \$339  = \$337  & \$338 ;
+  assign bank_2_some_0[0] = \$334  | \$339 ;
+  assign \$341  = asks[0] & bank[2];
+  assign \$342  = { ahead[0], row[2] } == bank_2_bits_2;
+  assign \$343  = \$341  & \$342 ;
+  assign \$344  = row[1:0] == 1'h1;
+  assign \$345  = \$343  & \$344 ;
+  assign \$346  = asks[1] & bank[5];
+  assign \$347  = { ahead[1], row[5] } == bank_2_bits_2;
+  assign \$348  = \$346  & \$347 ;
+  assign \$349  = row[4:3] == 1'h1;
+  assign \$350  = \$348  & \$349 ;
+  assign \$351  = \$345  | \$350 ;
+  assign \$352  = asks[2] & bank[8];
+  assign \$353  = { ahead[2], row[8] } == bank_2_bits_2;
+  assign \$354  = \$352  & \$353 ;
+  assign \$355  = row[7:6] == 1'h1;
+  assign \$356  = \$354  & \$355 ;
+  assign bank_2_some_0[1] = \$351  | \$356 ;
+  assign \$358  = asks[0] & bank[2];
+  assign \$359  = { ahead[0], row[2] } == bank_2_bits_2;
+  assign \$360  = \$358  & \$359 ;
+  assign \$361  = row[1:0] == 2'h2;
+  assign \$362  = \$360  & \$361 ;
+  assign \$363  = asks[1] & bank[5];
+  assign \$364  = { ahead[1], row[5] } == bank_2_bits_2;
+  assign \$365  = \$363  & \$364 ;
+  assign \$366  = row[4:3] == 2'h2;
+  assign \$367  = \$365  & \$366 ;
+  assign \$368  = \$362  | \$367 ;
+  assign \$369  = asks[2] & bank[8];
+  assign \$370  = { ahead[2], row[8] } == bank_2_bits_2;
+  assign \$371  = \$369  & \$370 ;
+  assign \$372  = row[7:6] == 2'h2;
+  assign \$373  = \$371  & \$372 ;
+  assign bank_2_some_0[2] = \$368  | \$373 ;
+  assign \$395  = ~ { bank_2_some_0[2], bank_2_some_0[2] };
+  assign \$397  = { bank_2_some_0[2], 1'h0 } | \$395 ;
+  assign \$398  = ~ { bank_2_some_0[1], bank_2_some_0[1] };
+  assign \$399  = \$397  & \$398 ;
+  assign \$400  = { 1'h0, bank_2_some_0[1] } | \$399 ;
+  assign \$401  = ~ { bank_2_some_0[0], bank_2_some_0[0] };
+  assign bank_2_bits_0 = \$400  & \$401 ;
+  assign \$403  = { bank_0_bits_2[0], bank_0_bits_0 } & { bank[0], bank[0], bank[0] };
+  assign \$404  = { bank_1_bits_2[0], bank_1_bits_0 } & { bank[1], bank[1], bank[1] };
+  assign \$405  = \$403  | \$404 ;
+  assign \$406  = { bank_2_bits_2[0], bank_2_bits_0 } & { bank[2], bank[2], bank[2] };
+  assign \$407  = \$405  | \$406 ;
+  assign \$408  = \$407  == row[2:0];
+  assign served[0] = asks[0] & \$408 ;
+  assign \$410  = { bank_0_bits_2[0], bank_0_bits_0 } & { bank[3], bank[3], bank[3] };
+  assign \$411  = { bank_1_bits_2[0], bank_1_bits_0 } & { bank[4], bank[4], bank[4] };
+  assign \$412  = \$410  | \$411 ;
+  assign \$413  = { bank_2_bits_2[0], bank_2_bits_0 } & { bank[5], bank[5], bank[5] };
+  assign \$414  = \$412  | \$413 ;
+  assign \$415  = \$414  == row[5:3];
+  assign served[1] = asks[1] & \$415 ;
+  assign \$417  = { bank_0_bits_2[0], bank_0_bits_0 } & { bank[6], bank[6], bank[6] };
+  assign \$418  = { bank_1_bits_2[0], bank_1_bits_0 } & { bank[7], bank[7], bank[7] };
+  assign \$419  = \$417  | \$418 ;
+  assign \$420  = { bank_2_bits_2[0], bank_2_bits_0 } & { bank[8], bank[8], bank[8] };
+  assign \$421  = \$419  | \$420 ;
+  assign \$422  = \$421  == row[8:6];
+  assign served[2] = asks[2] & \$422 ;
+  assign \$430  = payload[2:0] & { served[0], served[0], served[0] };
+  assign \$431  = payload[5:3] & { served[1], served[1], served[1] };
+  assign \$432  = payload[8:6] & { served[2], served[2], served[2] };
   always @(posedge clk)
-    address_out <= \$52 ;
+    row_out <= { bank_2_bits_2[0], bank_2_bits_0, bank_1_bits_2[0], bank_1_bits_0, bank_0_bits_2[0], bank_0_bits_0 };
   always @(posedge clk)
-    bank_out <= \$53 ;
+    slot_out <= slot;
   always @(posedge clk)
-    payload_out <= \$54 ;
-  assign \$1  = ! bank[1:0];
-  assign wants_0[0] = asks[0] & \$1 ;
-  assign \$3  = ! bank[5:4];
-  assign wants_0[1] = asks[2] & \$3 ;
-  assign \$5  = ! bank[3:2];
-  assign wants_0[2] = asks[1] & \$5 ;
-  assign taken_0_1 = wants_0 | { wants_0[1:0], 1'h0 };
-  assign taken_0_2 = taken_0_1 | { taken_0_1[0], 2'h0 };
-  assign \$10  = ~ { taken_0_2[1:0], 1'h0 };
-  assign gets_0 = wants_0 & \$10 ;
-  assign \$11  = bank[3:2] == 1'h1;
-  assign wants_1[0] = asks[1] & \$11 ;
-  assign \$13  = bank[1:0] == 1'h1;
-  assign wants_1[1] = asks[0] & \$13 ;
-  assign \$15  = bank[5:4] == 1'h1;
-  assign wants_1[2] = asks[2] & \$15 ;
-  assign taken_1_1 = wants_1 | { wants_1[1:0], 1'h0 };
-  assign taken_1_2 = taken_1_1 | { taken_1_1[0], 2'h0 };
-  assign \$20  = ~ { taken_1_2[1:0], 1'h0 };
-  assign gets_1 = wants_1 & \$20 ;
-  assign \$21  = bank[5:4] == 2'h2;
-  assign wants_2[0] = asks[2] & \$21 ;
-  assign \$23  = bank[3:2] == 2'h2;
-  assign wants_2[1] = asks[1] & \$23 ;
-  assign \$25  = bank[1:0] == 2'h2;
-  assign wants_2[2] = asks[0] & \$25 ;
-  assign taken_2_1 = wants_2 | { wants_2[1:0], 1'h0 };
-  assign taken_2_2 = taken_2_1 | { taken_2_1[0], 2'h0 };
-  assign \$30  = ~ { taken_2_2[1:0], 1'h0 };
-  assign gets_2 = wants_2 & \$30 ;
-  assign served[0] = | { gets_2[2], gets_1[1], gets_0[0] };
-  assign served[1] = | { gets_2[1], gets_1[0], gets_0[2] };
-  assign served[2] = | { gets_2[0], gets_1[2], gets_0[1] };
-  assign \$34  = place[3:0] & { gets_0[0], gets_0[0], gets_0[0], gets_0[0] };
-  assign \$35  = place[11:8] & { gets_0[1], gets_0[1], gets_0[1], gets_0[1] };
-  assign \$36  = \$34  | \$35 ;
-  assign \$procmux$301_Y  = en ? { \$51 , \$50 , \$49  } : payload_out;
-  assign \$54  = rst ? 9'h000 : \$procmux$301_Y ;
-  assign \$53  = en ? bank : bank_out;
-  assign \$52  = en ? { slot, \$48 , slot, \$43 , slot, \$38  } : address_out;
+    bank_out <= { bank[8:7], bank[5:4], bank[2:1] };
+  always @(posedge clk)
+    payload_out <= \$433 ;
+  assign \$433  = rst ? 9'h000 : { \$432 , \$431 , \$430  };
   assign payload_held = payload_out;
   assign bank_held = bank_out;
-  assign address = address_out;
+  assign slot_held = slot_out;
+  assign row_held = row_out;
 endmodule
 
-module bitslice_opt4e_small_bank(rst, en, write, row_in, slot_in, data_in, address, data_out, clk);
-  wire [2:0] \$1 ;
-  (* unused_bits = "3" *)
-  wire [3:0] \$10 ;
-  wire [2:0] \$11 ;
-  (* unused_bits = "3" *)
-  wire [3:0] \$12 ;
-  wire [7:0] \$13 ;
-  wire [7:0] \$14 ;
-  (* unused_bits = "3" *)
-  wire [3:0] \$2 ;
-  wire [2:0] \$3 ;
-  wire [5:0] \$30 ;
-  (* unused_bits = "3" *)
-  wire [3:0] \$4 ;
-  wire [2:0] \$5 ;
-  (* unused_bits = "3" *)
-  wire [3:0] \$6 ;
-  wire [2:0] \$7 ;
-  (* unused_bits = "3" *)
-  wire [3:0] \$8 ;
-  wire [2:0] \$9 ;
-  wire [2:0] \$signature__addr ;
-  wire [2:0] \$signature__addr$14 ;
-  wire [2:0] \$signature__addr$18 ;
+module bitslice_opt4e_small_bank(rst, write, row_in, slot_in, data_in, slot, row, data_out, clk);
+  wire [4:0] \$1 ;
+  (* unused_bits = "4 5" *)
+  wire [5:0] \$10 ;
+  wire [4:0] \$11 ;
+  (* unused_bits = "4 5" *)
+  wire [5:0] \$12 ;
+  (* unused_bits = "4 5" *)
+  wire [5:0] \$2 ;
+  wire [4:0] \$3 ;
+  (* unused_bits = "4 5" *)
+  wire [5:0] \$4 ;
+  wire [4:0] \$5 ;
+  (* unused_bits = "4 5" *)
+  wire [5:0] \$6 ;
+  wire [4:0] \$7 ;
+  (* unused_bits = "4 5" *)
+  wire [5:0] \$8 ;
+  wire [4:0] \$9 ;
+  wire [3:0] \$signature__addr ;
+  wire [3:0] \$signature__addr$14 ;
+  wire [3:0] \$signature__addr$18 ;
   wire [7:0] \$signature__data ;
   wire [7:0] \$signature__data$15 ;
   wire [7:0] \$signature__data$19 ;
   wire \$signature__en ;
   wire \$signature__en$13 ;
   wire \$signature__en$17 ;
-  input [4:0] address;
-  wire [4:0] address;
   input clk;
   wire clk;
-  wire [7:0] data;
+  wire [23:0] data;
   input [23:0] data_in;
   wire [23:0] data_in;
-  output [7:0] data_out;
-  reg [7:0] data_out = 8'h00;
-  input en;
-  wire en;
-  input [1:0] row_in;
-  wire [1:0] row_in;
+  output [23:0] data_out;
+  reg [23:0] data_out = 24'h000000;
+  input [8:0] row;
+  wire [8:0] row;
+  input [2:0] row_in;
+  wire [2:0] row_in;
   input rst;
   wire rst;
+  input slot;
+  wire slot;
   input slot_in;
   wire slot_in;
-  wire [2:0] source__addr;
-  wire [2:0] \source__addr$16 ;
-  wire [2:0] \source__addr$20 ;
+  wire [3:0] source__addr;
+  wire [3:0] \source__addr$16 ;
+  wire [3:0] \source__addr$20 ;
   wire [7:0] source__data;
   wire [7:0] \source__data$23 ;
   wire [7:0] \source__data$24 ;
   input write;
   wire write;
-  reg [7:0] position_0 [5:0];
+  reg [7:0] position_0 [15:0];
   initial begin
     position_0[0] = 8'h00;
     position_0[1] = 8'h00;
@@ -1830,13 +2378,23 @@ module bitslice_opt4e_small_bank(rst, en, write, row_in, slot_in, data_in, addre
     position_0[3] = 8'h00;
     position_0[4] = 8'h00;
     position_0[5] = 8'h00;
+    position_0[6] = 8'h00;
+    position_0[7] = 8'h00;
+    position_0[8] = 8'h00;
+    position_0[9] = 8'h00;
+    position_0[10] = 8'h00;
+    position_0[11] = 8'h00;
+    position_0[12] = 8'h00;
+    position_0[13] = 8'h00;
+    position_0[14] = 8'h00;
+    position_0[15] = 8'h00;
   end
   always @(posedge clk) begin
-    if (\$signature__en )
+    if (write)
       position_0[\$signature__addr ] <= data_in[7:0];
   end
   assign source__data = position_0[source__addr];
-  reg [7:0] position_1 [5:0];
+  reg [7:0] position_1 [15:0];
   initial begin
     position_1[0] = 8'h00;
     position_1[1] = 8'h00;
@@ -1844,13 +2402,23 @@ module bitslice_opt4e_small_bank(rst, en, write, row_in, slot_in, data_in, addre
     position_1[3] = 8'h00;
     position_1[4] = 8'h00;
     position_1[5] = 8'h00;
+    position_1[6] = 8'h00;
+    position_1[7] = 8'h00;
+    position_1[8] = 8'h00;
+    position_1[9] = 8'h00;
+    position_1[10] = 8'h00;
+    position_1[11] = 8'h00;
+    position_1[12] = 8'h00;
+    position_1[13] = 8'h00;
+    position_1[14] = 8'h00;
+    position_1[15] = 8'h00;
   end
   always @(posedge clk) begin
-    if (\$signature__en$13 )
+    if (write)
       position_1[\$signature__addr$14 ] <= data_in[15:8];
   end
   assign \source__data$23  = position_1[\source__addr$16 ];
-  reg [7:0] position_2 [5:0];
+  reg [7:0] position_2 [15:0];
   initial begin
     position_2[0] = 8'h00;
     position_2[1] = 8'h00;
@@ -1858,52 +2426,59 @@ module bitslice_opt4e_small_bank(rst, en, write, row_in, slot_in, data_in, addre
     position_2[3] = 8'h00;
     position_2[4] = 8'h00;
     position_2[5] = 8'h00;
+    position_2[6] = 8'h00;
+    position_2[7] = 8'h00;
+    position_2[8] = 8'h00;
+    position_2[9] = 8'h00;
+    position_2[10] = 8'h00;
+    position_2[11] = 8'h00;
+    position_2[12] = 8'h00;
+    position_2[13] = 8'h00;
+    position_2[14] = 8'h00;
+    position_2[15] = 8'h00;
   end
   always @(posedge clk) begin
-    if (\$signature__en$17 )
+    if (write)
       position_2[\$signature__addr$18 ] <= data_in[23:16];
   end
   assign \source__data$24  = position_2[\source__addr$20 ];
-  assign \$signature__en  = en & write;
-  assign \$1  = slot_in * 2'h3;
-  assign { \$2 [3], \$signature__addr  } = \$1  + row_in;
-  assign \$3  = address[4] * 2'h3;
-  assign { \$4 [3], source__addr } = \$3  + address[3:2];
-  assign \$signature__en$13  = en & write;
-  assign \$5  = slot_in * 2'h3;
-  assign { \$6 [3], \$signature__addr$14  } = \$5  + row_in;
-  assign \$7  = address[4] * 2'h3;
-  assign { \$8 [3], \source__addr$16  } = \$7  + address[3:2];
-  assign \$signature__en$17  = en & write;
-  assign \$9  = slot_in * 2'h3;
-  assign { \$10 [3], \$signature__addr$18  } = \$9  + row_in;
-  assign \$11  = address[4] * 2'h3;
-  assign { \$12 [3], \source__addr$20  } = \$11  + address[3:2];
-  assign \$30  = address[1:0] * 4'h8;
-  assign \$13  = { \source__data$24 , \source__data$23 , source__data } >> \$30 ;
+  assign \$1  = slot_in * 4'h8;
+  assign { \$2 [5:4], \$signature__addr  } = \$1  + row_in;
+  assign \$3  = slot * 4'h8;
+  assign { \$4 [5:4], source__addr } = \$3  + row[2:0];
+  assign \$5  = slot_in * 4'h8;
+  assign { \$6 [5:4], \$signature__addr$14  } = \$5  + row_in;
+  assign \$7  = slot * 4'h8;
+  assign { \$8 [5:4], \source__addr$16  } = \$7  + row[5:3];
+  assign \$9  = slot_in * 4'h8;
+  assign { \$10 [5:4], \$signature__addr$18  } = \$9  + row_in;
+  assign \$11  = slot * 4'h8;
+  assign { \$12 [5:4], \source__addr$20  } = \$11  + row[8:6];
   always @(posedge clk)
-    data_out <= \$14 ;
-  assign \$14  = en ? \$13  : data_out;
-  assign \$12 [2:0] = \source__addr$20 ;
-  assign \$10 [2:0] = \$signature__addr$18 ;
-  assign \$8 [2:0] = \source__addr$16 ;
-  assign \$6 [2:0] = \$signature__addr$14 ;
-  assign \$4 [2:0] = source__addr;
-  assign \$2 [2:0] = \$signature__addr ;
+    data_out <= { \source__data$24 , \source__data$23 , source__data };
+  assign \$12 [3:0] = \source__addr$20 ;
+  assign \$10 [3:0] = \$signature__addr$18 ;
+  assign \$8 [3:0] = \source__addr$16 ;
+  assign \$6 [3:0] = \$signature__addr$14 ;
+  assign \$4 [3:0] = source__addr;
+  assign \$2 [3:0] = \$signature__addr ;
   assign data = data_out;
   assign \$signature__data$19  = data_in[23:16];
+  assign \$signature__en$17  = write;
   assign \$signature__data$15  = data_in[15:8];
+  assign \$signature__en$13  = write;
   assign \$signature__data  = data_in[7:0];
+  assign \$signature__en  = write;
 endmodule
 
 module bitslice_opt4e_small_buffer(rst, write, address_in, data_in, read, address, data_out, clk);
-  wire [4:0] \$signature__addr ;
+  wire [3:0] \$signature__addr ;
   wire [23:0] \$signature__data ;
   wire \$signature__en ;
-  input [4:0] address;
-  wire [4:0] address;
-  input [4:0] address_in;
-  wire [4:0] address_in;
+  input [3:0] address;
+  wire [3:0] address;
+  input [3:0] address_in;
+  wire [3:0] address_in;
   input clk;
   wire clk;
   input [23:0] data_in;
@@ -1914,12 +2489,12 @@ module bitslice_opt4e_small_buffer(rst, write, address_in, data_in, read, addres
   wire read;
   input rst;
   wire rst;
-  wire [4:0] source__addr;
+  wire [3:0] source__addr;
   wire [23:0] source__data;
   wire source__en;
   input write;
   wire write;
-  reg [23:0] words [17:0];
+  reg [23:0] words [15:0];
   initial begin
     words[0] = 24'h000000;
     words[1] = 24'h000000;
@@ -1937,8 +2512,6 @@ module bitslice_opt4e_small_buffer(rst, write, address_in, data_in, read, addres
     words[13] = 24'h000000;
     words[14] = 24'h000000;
     words[15] = 24'h000000;
-    words[16] = 24'h000000;
-    words[17] = 24'h000000;
   end
   always @(posedge clk) begin
     if (write)
@@ -1959,186 +2532,185 @@ module bitslice_opt4e_small_buffer(rst, write, address_in, data_in, read, addres
   assign \$signature__en  = write;
 endmodule
 
-module bitslice_opt4e_small_digits(rst, en, write, slot_in, bank_in, row_in, data_in, start, last_rows, last_banks, filled, loaded, served, sync, asks, bank, place, payload, waits, ends, turn
+module bitslice_opt4e_small_digits(rst, write, slot_in, place_in, row_in, data_in, start, last_rows, last_places, filled, loaded, served, hold, sync, asks, bank, row, payload, waits, ends, turn
 , clk);
   wire \$1 ;
+  (* unused_bits = "3" *)
+  wire [3:0] \$10 ;
+  wire \$11 ;
+  wire [3:0] \$12 ;
+  wire [2:0] \$13 ;
   wire \$2 ;
   wire \$3 ;
   wire \$4 ;
   wire \$5 ;
-  (* unused_bits = "3" *)
-  wire [3:0] \$6 ;
-  wire [3:0] \$7 ;
-  wire [2:0] \$8 ;
-  wire [2:0] \$procmux$309_Y ;
-  wire [2:0] \$procmux$311_Y ;
-  wire [2:0] \$procmux$313_Y ;
-  wire [3:0] \$procmux$317_Y ;
-  wire [3:0] \$procmux$319_Y ;
+  wire \$6 ;
+  wire \$7 ;
+  wire \$8 ;
+  wire \$9 ;
+  wire [2:0] \$procmux$209_Y ;
+  wire [2:0] \$procmux$211_Y ;
+  wire [3:0] \$procmux$215_Y ;
+  reg apart = 1'h1;
   output [3:0] asks;
   wire [3:0] asks;
-  wire \asks$86 ;
-  wire \asks$87 ;
-  wire \asks$88 ;
-  wire \asks$89 ;
-  output [7:0] bank;
-  wire [7:0] bank;
-  wire [1:0] \bank$90 ;
-  wire [1:0] \bank$91 ;
-  wire [1:0] \bank$92 ;
-  wire [1:0] \bank$93 ;
-  input [1:0] bank_in;
-  wire [1:0] bank_in;
-  wire [1:0] \bank_in$24 ;
-  wire [1:0] \bank_in$39 ;
-  wire [1:0] \bank_in$53 ;
-  wire [1:0] \bank_in$67 ;
+  wire \asks$82 ;
+  wire \asks$83 ;
+  wire \asks$84 ;
+  wire \asks$85 ;
+  output [11:0] bank;
+  wire [11:0] bank;
+  wire [2:0] \bank$86 ;
+  wire [2:0] \bank$87 ;
+  wire [2:0] \bank$88 ;
+  wire [2:0] \bank$89 ;
   input clk;
   wire clk;
   input [23:0] data_in;
   wire [23:0] data_in;
-  wire [23:0] \data_in$26 ;
-  wire [23:0] \data_in$41 ;
-  wire [23:0] \data_in$55 ;
-  wire [23:0] \data_in$69 ;
+  wire [23:0] \data_in$25 ;
+  wire [23:0] \data_in$39 ;
+  wire [23:0] \data_in$52 ;
+  wire [23:0] \data_in$65 ;
   wire [2:0] digit_out;
-  wire [2:0] \digit_out$103 ;
-  wire [2:0] \digit_out$104 ;
-  wire [2:0] \digit_out$105 ;
-  input en;
-  wire en;
-  wire \en$22 ;
-  wire \en$37 ;
-  wire \en$51 ;
-  wire \en$65 ;
+  wire [2:0] \digit_out$95 ;
+  wire [2:0] \digit_out$96 ;
+  wire [2:0] \digit_out$97 ;
   output ends;
   wire ends;
+  wire \ends$31 ;
   wire \ends$32 ;
-  wire \ends$33 ;
-  wire \ends$47 ;
-  wire \ends$61 ;
-  wire \ends$75 ;
+  wire \ends$45 ;
+  wire \ends$58 ;
+  wire \ends$71 ;
   input [7:0] filled;
   wire [7:0] filled;
-  wire [1:0] \filled$34 ;
-  wire [1:0] \filled$48 ;
-  wire [1:0] \filled$62 ;
-  wire [1:0] \filled$76 ;
+  wire [1:0] \filled$33 ;
+  wire [1:0] \filled$46 ;
+  wire [1:0] \filled$59 ;
+  wire [1:0] \filled$72 ;
   wire finished;
-  wire \finished$81 ;
-  wire \finished$82 ;
-  wire \finished$83 ;
+  wire \finished$77 ;
+  wire \finished$78 ;
+  wire \finished$79 ;
   reg [2:0] gap = 3'h0;
-  input [15:0] last_banks;
-  wire [15:0] last_banks;
-  wire [3:0] \last_banks$36 ;
-  wire [3:0] \last_banks$50 ;
-  wire [3:0] \last_banks$64 ;
-  wire [3:0] \last_banks$78 ;
-  input [15:0] last_rows;
-  wire [15:0] last_rows;
-  wire [3:0] \last_rows$35 ;
-  wire [3:0] \last_rows$49 ;
-  wire [3:0] \last_rows$63 ;
-  wire [3:0] \last_rows$77 ;
+  input hold;
+  wire hold;
+  input [7:0] last_places;
+  wire [7:0] last_places;
+  wire [1:0] \last_places$35 ;
+  wire [1:0] \last_places$48 ;
+  wire [1:0] \last_places$61 ;
+  wire [1:0] \last_places$74 ;
+  input [23:0] last_rows;
+  wire [23:0] last_rows;
+  wire [5:0] \last_rows$34 ;
+  wire [5:0] \last_rows$47 ;
+  wire [5:0] \last_rows$60 ;
+  wire [5:0] \last_rows$73 ;
   input [1:0] loaded;
   wire [1:0] loaded;
-  wire [1:0] \loaded$28 ;
-  wire [1:0] \loaded$43 ;
-  wire [1:0] \loaded$57 ;
-  wire [1:0] \loaded$71 ;
+  wire [1:0] \loaded$27 ;
+  wire [1:0] \loaded$41 ;
+  wire [1:0] \loaded$54 ;
+  wire [1:0] \loaded$67 ;
   output [11:0] payload;
   wire [11:0] payload;
-  output [15:0] place;
-  wire [15:0] place;
-  wire [1:0] position;
-  wire [1:0] \position$100 ;
-  wire [1:0] \position$96 ;
-  wire [1:0] \position$98 ;
+  input place_in;
+  wire place_in;
+  wire \place_in$23 ;
+  wire \place_in$37 ;
+  wire \place_in$50 ;
+  wire \place_in$63 ;
   wire ready;
-  wire [1:0] row;
-  wire [1:0] \row$101 ;
-  wire [1:0] \row$97 ;
-  wire [1:0] \row$99 ;
-  input [1:0] row_in;
-  wire [1:0] row_in;
-  wire [1:0] \row_in$25 ;
-  wire [1:0] \row_in$40 ;
-  wire [1:0] \row_in$54 ;
-  wire [1:0] \row_in$68 ;
+  output [11:0] row;
+  wire [11:0] row;
+  wire [2:0] \row$90 ;
+  wire [2:0] \row$91 ;
+  wire [2:0] \row$92 ;
+  wire [2:0] \row$93 ;
+  input [2:0] row_in;
+  wire [2:0] row_in;
+  wire [2:0] \row_in$24 ;
+  wire [2:0] \row_in$38 ;
+  wire [2:0] \row_in$51 ;
+  wire [2:0] \row_in$64 ;
   input rst;
   wire rst;
   input [3:0] served;
   wire [3:0] served;
-  wire \served$31 ;
-  wire \served$46 ;
-  wire \served$60 ;
-  wire \served$74 ;
+  wire \served$30 ;
+  wire \served$44 ;
+  wire \served$57 ;
+  wire \served$70 ;
   input slot_in;
   wire slot_in;
-  wire \slot_in$23 ;
-  wire \slot_in$38 ;
-  wire \slot_in$52 ;
-  wire \slot_in$66 ;
-  input [1:0] start;
-  wire [1:0] start;
-  wire [1:0] \start$27 ;
-  wire [1:0] \start$42 ;
-  wire [1:0] \start$56 ;
-  wire [1:0] \start$70 ;
+  wire \slot_in$22 ;
+  wire \slot_in$36 ;
+  wire \slot_in$49 ;
+  wire \slot_in$62 ;
+  input start;
+  wire start;
+  wire \start$26 ;
+  wire \start$40 ;
+  wire \start$53 ;
+  wire \start$66 ;
   input sync;
   wire sync;
-  wire \sync$29 ;
-  wire \sync$44 ;
-  wire \sync$58 ;
-  wire \sync$72 ;
+  wire \sync$28 ;
+  wire \sync$42 ;
+  wire \sync$55 ;
+  wire \sync$68 ;
   output [3:0] turn;
   reg [3:0] turn = 4'h1;
-  wire [3:0] \turn$85 ;
+  wire [3:0] \turn$81 ;
   output waits;
   wire waits;
   input [3:0] write;
   wire [3:0] write;
-  wire \write$30 ;
-  wire \write$45 ;
-  wire \write$59 ;
-  wire \write$73 ;
-  assign \$2  = ! gap;
-  assign ready = \$1  & \$2 ;
-  assign \$3  = ~ turn[3];
-  assign \$4  = \$3  | sync;
-  assign ends = ready & \$4 ;
+  wire \write$29 ;
+  wire \write$43 ;
+  wire \write$56 ;
+  wire \write$69 ;
+  assign \$1  = & { \finished$79 , \finished$78 , \finished$77 , finished };
+  assign \$2  = \$1  & apart;
+  assign \$3  = ~ hold;
+  assign ready = \$2  & \$3 ;
+  assign \$4  = ~ turn[3];
+  assign \$5  = \$4  | sync;
+  assign ends = ready & \$5 ;
   assign waits = ready & turn[3];
-  assign \$5  = | gap;
-  assign \$6  = gap - 1'h1;
+  assign \$6  = ~ ends;
+  assign \$7  = gap <= 1'h1;
+  assign \$8  = \$6  & \$7 ;
+  assign \$9  = | gap;
+  assign \$10  = gap - 1'h1;
   always @(posedge clk)
-    turn <= \$7 ;
+    apart <= \$11 ;
   always @(posedge clk)
-    gap <= \$8 ;
-  assign \$1  = & { \finished$83 , \finished$82 , \finished$81 , finished };
-  assign \$procmux$309_Y  = \$5  ? \$6 [2:0] : gap;
-  assign \$procmux$311_Y  = ends ? 3'h4 : \$procmux$309_Y ;
-  assign \$procmux$313_Y  = en ? \$procmux$311_Y  : gap;
-  assign \$8  = rst ? 3'h0 : \$procmux$313_Y ;
-  assign \$procmux$317_Y  = ends ? { turn[2:0], turn[3] } : turn;
-  assign \$procmux$319_Y  = en ? \$procmux$317_Y  : turn;
-  assign \$7  = rst ? 4'h1 : \$procmux$319_Y ;
+    turn <= \$12 ;
+  always @(posedge clk)
+    gap <= \$13 ;
+  assign \$procmux$209_Y  = \$9  ? \$10 [2:0] : gap;
+  assign \$procmux$211_Y  = ends ? 3'h4 : \$procmux$209_Y ;
+  assign \$13  = rst ? 3'h0 : \$procmux$211_Y ;
+  assign \$procmux$215_Y  = ends ? { turn[2:0], turn[3] } : turn;
+  assign \$12  = rst ? 4'h1 : \$procmux$215_Y ;
+  assign \$11  = rst ? 1'h1 : \$8 ;
   bitslice_opt4e_small_feeder feeder_0 (
-    .asks(\asks$86 ),
-    .bank(\bank$90 ),
-    .bank_in(bank_in),
+    .asks(\asks$82 ),
+    .bank(\bank$86 ),
     .clk(clk),
     .data_in(data_in),
     .digit_out(digit_out),
-    .en(en),
     .ends(ends),
     .filled(filled[1:0]),
     .finished(finished),
-    .last_banks(last_banks[3:0]),
-    .last_rows(last_rows[3:0]),
+    .last_places(last_places[1:0]),
+    .last_rows(last_rows[5:0]),
     .loaded(loaded),
-    .position(position),
-    .row(row),
+    .place_in(place_in),
+    .row(\row$90 ),
     .row_in(row_in),
     .rst(rst),
     .served(served[0]),
@@ -2148,21 +2720,19 @@ module bitslice_opt4e_small_digits(rst, en, write, slot_in, bank_in, row_in, dat
     .write(write[0])
   );
   bitslice_opt4e_small_feeder feeder_1 (
-    .asks(\asks$87 ),
-    .bank(\bank$91 ),
-    .bank_in(bank_in),
+    .asks(\asks$83 ),
+    .bank(\bank$87 ),
     .clk(clk),
     .data_in(data_in),
-    .digit_out(\digit_out$103 ),
-    .en(en),
+    .digit_out(\digit_out$95 ),
     .ends(ends),
     .filled(filled[3:2]),
-    .finished(\finished$81 ),
-    .last_banks(last_banks[7:4]),
-    .last_rows(last_rows[7:4]),
+    .finished(\finished$77 ),
+    .last_places(last_places[3:2]),
+    .last_rows(last_rows[11:6]),
     .loaded(loaded),
-    .position(\position$96 ),
-    .row(\row$97 ),
+    .place_in(place_in),
+    .row(\row$91 ),
     .row_in(row_in),
     .rst(rst),
     .served(served[1]),
@@ -2172,21 +2742,19 @@ module bitslice_opt4e_small_digits(rst, en, write, slot_in, bank_in, row_in, dat
     .write(write[1])
   );
   bitslice_opt4e_small_feeder feeder_2 (
-    .asks(\asks$88 ),
-    .bank(\bank$92 ),
-    .bank_in(bank_in),
+    .asks(\asks$84 ),
+    .bank(\bank$88 ),
     .clk(clk),
     .data_in(data_in),
-    .digit_out(\digit_out$104 ),
-    .en(en),
+    .digit_out(\digit_out$96 ),
     .ends(ends),
     .filled(filled[5:4]),
-    .finished(\finished$82 ),
-    .last_banks(last_banks[11:8]),
-    .last_rows(last_rows[11:8]),
+    .finished(\finished$78 ),
+    .last_places(last_places[5:4]),
+    .last_rows(last_rows[17:12]),
     .loaded(loaded),
-    .position(\position$98 ),
-    .row(\row$99 ),
+    .place_in(place_in),
+    .row(\row$92 ),
     .row_in(row_in),
     .rst(rst),
     .served(served[2]),
@@ -2196,21 +2764,19 @@ module bitslice_opt4e_small_digits(rst, en, write, slot_in, bank_in, row_in, dat
     .write(write[2])
   );
   bitslice_opt4e_small_feeder feeder_3 (
-    .asks(\asks$89 ),
-    .bank(\bank$93 ),
-    .bank_in(bank_in),
+    .asks(\asks$85 ),
+    .bank(\bank$89 ),
     .clk(clk),
     .data_in(data_in),
-    .digit_out(\digit_out$105 ),
-    .en(en),
+    .digit_out(\digit_out$97 ),
     .ends(ends),
     .filled(filled[7:6]),
-    .finished(\finished$83 ),
-    .last_banks(last_banks[15:12]),
-    .last_rows(last_rows[15:12]),
+    .finished(\finished$79 ),
+    .last_places(last_places[7:6]),
+    .last_rows(last_rows[23:18]),
     .loaded(loaded),
-    .position(\position$100 ),
-    .row(\row$101 ),
+    .place_in(place_in),
+    .row(\row$93 ),
     .row_in(row_in),
     .rst(rst),
     .served(served[3]),
@@ -2219,353 +2785,336 @@ module bitslice_opt4e_small_digits(rst, en, write, slot_in, bank_in, row_in, dat
     .sync(sync),
     .write(write[3])
   );
-  assign payload = { \digit_out$105 , \digit_out$104 , \digit_out$103 , digit_out };
-  assign place = { \row$101 , \position$100 , \row$99 , \position$98 , \row$97 , \position$96 , row, position };
-  assign bank = { \bank$93 , \bank$92 , \bank$91 , \bank$90  };
-  assign asks = { \asks$89 , \asks$88 , \asks$87 , \asks$86  };
-  assign \turn$85  = turn;
-  assign \last_banks$78  = last_banks[15:12];
-  assign \last_rows$77  = last_rows[15:12];
-  assign \filled$76  = filled[7:6];
-  assign \ends$75  = ends;
-  assign \served$74  = served[3];
-  assign \write$73  = write[3];
-  assign \sync$72  = sync;
-  assign \loaded$71  = loaded;
-  assign \start$70  = start;
-  assign \data_in$69  = data_in;
-  assign \row_in$68  = row_in;
-  assign \bank_in$67  = bank_in;
-  assign \slot_in$66  = slot_in;
-  assign \en$65  = en;
-  assign \last_banks$64  = last_banks[11:8];
-  assign \last_rows$63  = last_rows[11:8];
-  assign \filled$62  = filled[5:4];
-  assign \ends$61  = ends;
-  assign \served$60  = served[2];
-  assign \write$59  = write[2];
-  assign \sync$58  = sync;
-  assign \loaded$57  = loaded;
-  assign \start$56  = start;
-  assign \data_in$55  = data_in;
-  assign \row_in$54  = row_in;
-  assign \bank_in$53  = bank_in;
-  assign \slot_in$52  = slot_in;
-  assign \en$51  = en;
-  assign \last_banks$50  = last_banks[7:4];
-  assign \last_rows$49  = last_rows[7:4];
-  assign \filled$48  = filled[3:2];
-  assign \ends$47  = ends;
-  assign \served$46  = served[1];
-  assign \write$45  = write[1];
-  assign \sync$44  = sync;
-  assign \loaded$43  = loaded;
-  assign \start$42  = start;
-  assign \data_in$41  = data_in;
-  assign \row_in$40  = row_in;
-  assign \bank_in$39  = bank_in;
-  assign \slot_in$38  = slot_in;
-  assign \en$37  = en;
-  assign \last_banks$36  = last_banks[3:0];
-  assign \last_rows$35  = last_rows[3:0];
-  assign \filled$34  = filled[1:0];
-  assign \ends$33  = ends;
+  assign payload = { \digit_out$97 , \digit_out$96 , \digit_out$95 , digit_out };
+  assign row = { \row$93 , \row$92 , \row$91 , \row$90  };
+  assign bank = { \bank$89 , \bank$88 , \bank$87 , \bank$86  };
+  assign asks = { \asks$85 , \asks$84 , \asks$83 , \asks$82  };
+  assign \turn$81  = turn;
+  assign \last_places$74  = last_places[7:6];
+  assign \last_rows$73  = last_rows[23:18];
+  assign \filled$72  = filled[7:6];
+  assign \ends$71  = ends;
+  assign \served$70  = served[3];
+  assign \write$69  = write[3];
+  assign \sync$68  = sync;
+  assign \loaded$67  = loaded;
+  assign \start$66  = start;
+  assign \data_in$65  = data_in;
+  assign \row_in$64  = row_in;
+  assign \place_in$63  = place_in;
+  assign \slot_in$62  = slot_in;
+  assign \last_places$61  = last_places[5:4];
+  assign \last_rows$60  = last_rows[17:12];
+  assign \filled$59  = filled[5:4];
+  assign \ends$58  = ends;
+  assign \served$57  = served[2];
+  assign \write$56  = write[2];
+  assign \sync$55  = sync;
+  assign \loaded$54  = loaded;
+  assign \start$53  = start;
+  assign \data_in$52  = data_in;
+  assign \row_in$51  = row_in;
+  assign \place_in$50  = place_in;
+  assign \slot_in$49  = slot_in;
+  assign \last_places$48  = last_places[3:2];
+  assign \last_rows$47  = last_rows[11:6];
+  assign \filled$46  = filled[3:2];
+  assign \ends$45  = ends;
+  assign \served$44  = served[1];
+  assign \write$43  = write[1];
+  assign \sync$42  = sync;
+  assign \loaded$41  = loaded;
+  assign \start$40  = start;
+  assign \data_in$39  = data_in;
+  assign \row_in$38  = row_in;
+  assign \place_in$37  = place_in;
+  assign \slot_in$36  = slot_in;
+  assign \last_places$35  = last_places[1:0];
+  assign \last_rows$34  = last_rows[5:0];
+  assign \filled$33  = filled[1:0];
   assign \ends$32  = ends;
-  assign \served$31  = served[0];
-  assign \write$30  = write[0];
-  assign \sync$29  = sync;
-  assign \loaded$28  = loaded;
-  assign \start$27  = start;
-  assign \data_in$26  = data_in;
-  assign \row_in$25  = row_in;
-  assign \bank_in$24  = bank_in;
-  assign \slot_in$23  = slot_in;
-  assign \en$22  = en;
+  assign \ends$31  = ends;
+  assign \served$30  = served[0];
+  assign \write$29  = write[0];
+  assign \sync$28  = sync;
+  assign \loaded$27  = loaded;
+  assign \start$26  = start;
+  assign \data_in$25  = data_in;
+  assign \row_in$24  = row_in;
+  assign \place_in$23  = place_in;
+  assign \slot_in$22  = slot_in;
 endmodule
 
-module bitslice_opt4e_small_feeder(rst, en, write, ends, sync, served, slot_in, bank_in, row_in, data_in, start, last_rows, last_banks, filled, loaded, asks, bank, row, finished, position, digit_out
-, clk);
-  wire \$10 ;
-  wire \$100 ;
-  wire \$101 ;
+module bitslice_opt4e_small_feeder(rst, write, slot_in, place_in, row_in, data_in, start, last_rows, last_places, filled, loaded, ends, sync, served, asks, bank, row, finished, digit_out, clk);
+  wire \$1 ;
+  wire [2:0] \$100 ;
+  wire [2:0] \$101 ;
   wire \$102 ;
   wire \$103 ;
   wire \$104 ;
   wire \$105 ;
-  wire [2:0] \$106 ;
-  wire \$107 ;
-  wire [1:0] \$108 ;
-  wire [3:0] \$109 ;
-  wire \$11 ;
-  wire [5:0] \$110 ;
-  (* unused_bits = "5 6" *)
-  wire [6:0] \$111 ;
-  wire [2:0] \$112 ;
-  wire [3:0] \$113 ;
-  wire [5:0] \$114 ;
-  (* unused_bits = "5 6" *)
-  wire [6:0] \$115 ;
+  wire \$106 ;
+  wire [2:0] \$107 ;
+  wire \$110 ;
+  wire \$111 ;
+  wire \$112 ;
+  wire [2:0] \$113 ;
+  wire \$114 ;
+  wire \$115 ;
   wire \$116 ;
   wire \$117 ;
   wire \$118 ;
-  wire \$119 ;
-  wire [2:0] \$12 ;
-  wire \$120 ;
+  wire [2:0] \$119 ;
+  wire [2:0] \$120 ;
   wire \$121 ;
   wire \$122 ;
   wire \$123 ;
   wire \$124 ;
   wire \$125 ;
-  wire \$126 ;
-  wire \$127 ;
+  wire [2:0] \$126 ;
+  wire [2:0] \$127 ;
   wire \$128 ;
+  wire \$129 ;
   wire [2:0] \$13 ;
-  wire [2:0] \$131 ;
-  (* unused_bits = "0 2" *)
-  wire [2:0] \$132 ;
-  wire [2:0] \$136 ;
-  (* unused_bits = "0 1" *)
-  wire [2:0] \$137 ;
-  wire \$14 ;
-  wire [2:0] \$141 ;
+  wire \$130 ;
+  wire \$131 ;
+  wire \$132 ;
+  wire [2:0] \$133 ;
+  wire \$136 ;
+  wire \$137 ;
+  wire \$138 ;
+  wire [2:0] \$139 ;
   (* unused_bits = "1 2" *)
-  wire [2:0] \$142 ;
+  wire [2:0] \$14 ;
+  wire \$140 ;
+  wire \$141 ;
+  wire \$142 ;
+  wire \$143 ;
+  wire \$144 ;
   wire [2:0] \$145 ;
-  (* unused_bits = "1 2" *)
   wire [2:0] \$146 ;
-  wire [2:0] \$149 ;
-  wire \$15 ;
-  (* unused_bits = "1 2" *)
-  wire [2:0] \$150 ;
-  wire [2:0] \$151 ;
-  wire [2:0] \$154 ;
-  (* unused_bits = "0 2" *)
-  wire [2:0] \$155 ;
-  wire [2:0] \$158 ;
-  (* unused_bits = "0 2" *)
+  wire \$147 ;
+  wire \$148 ;
+  wire \$149 ;
+  wire \$150 ;
+  wire \$151 ;
+  wire [2:0] \$152 ;
+  wire [2:0] \$153 ;
+  wire \$154 ;
+  wire \$155 ;
+  wire \$156 ;
+  wire \$157 ;
+  wire \$158 ;
   wire [2:0] \$159 ;
-  wire \$16 ;
-  wire [2:0] \$162 ;
-  (* unused_bits = "0 2" *)
-  wire [2:0] \$163 ;
-  wire [2:0] \$164 ;
-  wire [2:0] \$165 ;
-  wire [2:0] \$168 ;
-  (* unused_bits = "0 1" *)
-  wire [2:0] \$169 ;
-  wire \$17 ;
-  wire [2:0] \$172 ;
-  (* unused_bits = "0 1" *)
-  wire [2:0] \$173 ;
-  wire [2:0] \$176 ;
-  (* unused_bits = "0 1" *)
-  wire [2:0] \$177 ;
-  wire [2:0] \$178 ;
+  wire \$160 ;
+  wire \$162 ;
+  wire \$164 ;
+  wire \$167 ;
+  wire \$168 ;
+  wire \$169 ;
+  wire [2:0] \$17 ;
+  wire \$170 ;
+  wire \$171 ;
+  wire \$172 ;
+  wire \$173 ;
+  wire \$174 ;
+  wire \$175 ;
+  wire \$176 ;
+  wire \$177 ;
+  wire \$178 ;
   wire \$179 ;
-  wire \$18 ;
-  wire [1:0] \$180 ;
-  wire \$181 ;
+  (* unused_bits = "1 2" *)
+  wire [2:0] \$18 ;
+  wire \$180 ;
+  wire [9:0] \$181 ;
   wire \$182 ;
-  wire [1:0] \$183 ;
+  wire \$183 ;
   wire \$184 ;
   wire \$185 ;
   wire \$186 ;
-  wire [2:0] \$187 ;
-  (* unused_bits = "2" *)
-  wire [2:0] \$188 ;
-  wire \$189 ;
-  wire [2:0] \$19 ;
-  wire [1:0] \$190 ;
+  wire [2:0] \$189 ;
+  wire \$190 ;
   wire \$191 ;
   wire \$192 ;
-  wire [1:0] \$193 ;
-  wire [2:0] \$194 ;
-  (* unused_bits = "2" *)
-  wire [2:0] \$195 ;
-  wire \$196 ;
-  wire [2:0] \$197 ;
-  (* unused_bits = "2" *)
-  wire [2:0] \$198 ;
-  wire [2:0] \$20 ;
-  wire [1:0] \$200 ;
+  wire \$193 ;
+  wire [3:0] \$196 ;
+  (* unused_bits = "3" *)
+  wire [3:0] \$197 ;
+  wire [1:0] \$199 ;
   (* unused_bits = "1" *)
-  wire [1:0] \$201 ;
-  wire [2:0] \$202 ;
+  wire [1:0] \$200 ;
+  wire [2:0] \$201 ;
   (* unused_bits = "2 3" *)
-  wire [3:0] \$203 ;
-  wire [2:0] \$204 ;
+  wire [3:0] \$202 ;
+  wire [2:0] \$203 ;
   (* unused_bits = "2 3" *)
-  wire [3:0] \$205 ;
+  wire [3:0] \$204 ;
+  wire \$205 ;
   wire \$206 ;
   wire \$207 ;
   wire \$208 ;
   wire \$209 ;
-  wire \$21 ;
+  wire [2:0] \$21 ;
   wire \$210 ;
   wire \$211 ;
   wire \$212 ;
-  wire [2:0] \$213 ;
-  (* unused_bits = "2 3" *)
-  wire [3:0] \$214 ;
+  wire \$213 ;
+  wire \$214 ;
   wire \$215 ;
   wire \$216 ;
-  wire [16:0] \$217 ;
+  wire \$217 ;
   wire \$218 ;
-  wire \$22 ;
+  wire \$219 ;
+  (* unused_bits = "1 2" *)
+  wire [2:0] \$22 ;
+  wire \$220 ;
   wire \$221 ;
-  wire [2:0] \$224 ;
-  wire [1:0] \$225 ;
-  wire [1:0] \$226 ;
+  wire \$222 ;
+  wire \$223 ;
+  wire \$224 ;
+  wire \$225 ;
+  wire \$226 ;
   wire \$227 ;
-  wire [3:0] \$228 ;
-  wire [1:0] \$229 ;
-  wire \$23 ;
-  wire [1:0] \$230 ;
-  wire [1:0] \$231 ;
-  wire [3:0] \$232 ;
-  wire \$233 ;
-  wire [1:0] \$234 ;
-  wire [1:0] \$235 ;
-  wire \$236 ;
+  wire \$228 ;
+  wire \$229 ;
+  wire [2:0] \$23 ;
+  wire \$230 ;
+  wire \$231 ;
+  wire \$232 ;
+  wire [9:0] \$233 ;
+  wire \$234 ;
+  wire \$235 ;
+  wire [9:0] \$236 ;
   wire \$237 ;
-  wire [1:0] \$238 ;
-  wire [16:0] \$239 ;
-  wire \$24 ;
-  wire [16:0] \$240 ;
+  wire [16:0] \$238 ;
+  wire \$239 ;
+  wire [2:0] \$240 ;
   wire \$241 ;
-  wire [16:0] \$242 ;
-  wire [2:0] \$244 ;
-  wire [2:0] \$247 ;
-  wire \$25 ;
+  wire [3:0] \$242 ;
+  wire [2:0] \$243 ;
+  wire [3:0] \$244 ;
+  wire \$245 ;
+  wire [1:0] \$246 ;
+  wire [1:0] \$247 ;
+  wire \$248 ;
+  wire \$249 ;
+  wire \$250 ;
+  wire \$251 ;
+  wire [16:0] \$252 ;
   wire [2:0] \$26 ;
-  wire \$29 ;
-  wire \$3 ;
-  wire \$30 ;
-  wire \$31 ;
-  wire [2:0] \$32 ;
-  wire \$33 ;
-  wire \$34 ;
-  wire \$35 ;
-  wire \$36 ;
-  wire \$37 ;
-  wire [2:0] \$38 ;
-  wire [2:0] \$39 ;
-  wire \$4 ;
-  wire \$40 ;
-  wire \$41 ;
-  wire \$42 ;
-  wire \$43 ;
-  wire \$44 ;
+  (* unused_bits = "0 2" *)
+  wire [2:0] \$27 ;
+  wire [2:0] \$30 ;
+  (* unused_bits = "0 2" *)
+  wire [2:0] \$31 ;
+  wire [2:0] \$329 ;
+  wire [2:0] \$34 ;
+  (* unused_bits = "0 2" *)
+  wire [2:0] \$35 ;
+  wire [2:0] \$36 ;
+  wire [2:0] \$37 ;
+  wire [2:0] \$40 ;
+  (* unused_bits = "0 1" *)
+  wire [2:0] \$41 ;
+  wire [2:0] \$44 ;
+  (* unused_bits = "0 1" *)
   wire [2:0] \$45 ;
-  wire [2:0] \$46 ;
-  wire \$47 ;
-  wire \$48 ;
-  wire \$49 ;
+  wire [2:0] \$48 ;
+  (* unused_bits = "0 1" *)
+  wire [2:0] \$49 ;
   wire \$5 ;
-  wire \$50 ;
-  wire \$51 ;
-  wire [2:0] \$52 ;
+  wire [2:0] \$50 ;
+  wire \$52 ;
+  wire \$53 ;
+  wire \$54 ;
   wire \$55 ;
   wire \$56 ;
   wire \$57 ;
-  wire [2:0] \$58 ;
+  wire [1:0] \$58 ;
   wire \$59 ;
-  wire [2:0] \$6 ;
-  wire \$60 ;
-  wire \$61 ;
-  wire \$62 ;
-  wire \$63 ;
-  wire [2:0] \$64 ;
-  wire [2:0] \$65 ;
+  wire [1:0] \$60 ;
+  wire [2:0] \$61 ;
+  wire [1:0] \$62 ;
+  (* unused_bits = "1 2" *)
+  wire [2:0] \$63 ;
+  wire [1:0] \$64 ;
+  wire \$65 ;
   wire \$66 ;
-  wire \$67 ;
+  (* unused_bits = "1 2" *)
+  wire [2:0] \$67 ;
   wire \$68 ;
   wire \$69 ;
-  wire \$7 ;
   wire \$70 ;
-  wire [2:0] \$71 ;
-  wire [2:0] \$72 ;
-  wire \$73 ;
-  wire \$74 ;
-  wire \$75 ;
-  wire \$76 ;
-  wire \$77 ;
-  wire [2:0] \$78 ;
-  wire \$79 ;
-  wire \$8 ;
-  wire \$81 ;
-  wire \$83 ;
+  wire \$71 ;
+  wire \$72 ;
+  wire [4:0] \$74 ;
+  (* unused_bits = "4 5" *)
+  wire [5:0] \$75 ;
+  wire [4:0] \$76 ;
+  (* unused_bits = "4 5" *)
+  wire [5:0] \$77 ;
+  wire [4:0] \$78 ;
+  (* unused_bits = "4 5" *)
+  wire [5:0] \$79 ;
+  wire [2:0] \$8 ;
+  wire [4:0] \$80 ;
+  (* unused_bits = "4 5" *)
+  wire [5:0] \$81 ;
+  wire \$84 ;
+  wire \$85 ;
+  wire \$86 ;
+  wire [2:0] \$87 ;
   wire \$88 ;
   wire \$89 ;
-  wire \$9 ;
+  wire [2:0] \$9 ;
   wire \$90 ;
   wire \$91 ;
   wire \$92 ;
-  wire \$93 ;
-  wire \$94 ;
+  wire [2:0] \$93 ;
+  wire [2:0] \$94 ;
   wire \$95 ;
+  wire \$96 ;
   wire \$97 ;
   wire \$98 ;
   wire \$99 ;
-  wire [1:0] \$procmux$102_Y ;
-  wire \$procmux$106_Y ;
-  wire \$procmux$110_Y ;
-  wire [1:0] \$procmux$114_Y ;
-  wire [1:0] \$procmux$118_Y ;
-  wire \$procmux$122_Y ;
-  wire \$procmux$124_Y ;
-  wire [3:0] \$procmux$128_Y ;
-  wire [3:0] \$procmux$130_Y ;
-  wire [1:0] \$procmux$134_Y ;
-  wire [1:0] \$procmux$136_Y ;
-  wire [1:0] \$procmux$138_Y ;
-  wire [1:0] \$procmux$142_Y ;
-  wire [1:0] \$procmux$144_Y ;
-  wire [1:0] \$procmux$146_Y ;
-  wire [1:0] \$procmux$150_Y ;
-  wire [1:0] \$procmux$152_Y ;
-  wire [3:0] \$procmux$156_Y ;
-  wire [3:0] \$procmux$158_Y ;
-  wire \$procmux$162_Y ;
-  wire \$procmux$164_Y ;
-  wire [1:0] \$procmux$168_Y ;
-  wire [1:0] \$procmux$170_Y ;
-  wire [1:0] \$procmux$174_Y ;
-  wire [1:0] \$procmux$176_Y ;
-  wire \$procmux$49_Y ;
-  wire \$procmux$51_Y ;
-  wire [12:0] \$procmux$56_Y ;
-  wire [2:0] \$procmux$60_Y ;
-  wire [2:0] \$procmux$63_Y ;
-  wire \$procmux$68_Y ;
-  wire \$procmux$70_Y ;
-  wire \$procmux$74_Y ;
-  wire \$procmux$76_Y ;
+  wire \$procmux$102_Y ;
+  wire \$procmux$104_Y ;
+  wire \$procmux$108_Y ;
+  wire \$procmux$114_Y ;
+  wire \$procmux$28_Y ;
+  wire \$procmux$47_Y ;
+  wire [3:0] \$procmux$51_Y ;
+  wire [2:0] \$procmux$57_Y ;
+  wire [3:0] \$procmux$61_Y ;
+  wire \$procmux$65_Y ;
+  wire [2:0] \$procmux$69_Y ;
+  wire \$procmux$73_Y ;
   wire \$procmux$78_Y ;
-  wire [15:0] \$procmux$82_Y ;
-  wire [15:0] \$procmux$84_Y ;
-  wire \$procmux$88_Y ;
-  wire \$procmux$90_Y ;
-  wire \$procmux$92_Y ;
-  wire [15:0] \$procmux$96_Y ;
-  wire [15:0] \$procmux$98_Y ;
-  wire [4:0] address;
-  wire [4:0] address_in;
+  wire [2:0] \$procmux$85_Y ;
+  wire \$procmux$96_Y ;
+  reg \$signal  = 1'h0;
+  reg \$signal$39  = 1'h0;
+  wire [3:0] address;
+  wire [3:0] address_in;
   reg [1:0] ahead = 2'h0;
   wire asking;
   output asks;
-  wire asks;
+  reg asks = 1'h0;
   wire at_last;
-  output [1:0] bank;
-  wire [1:0] bank;
-  reg [1:0] \bank$59  = 2'h0;
-  input [1:0] bank_in;
-  wire [1:0] bank_in;
+  output [2:0] bank;
+  wire [2:0] bank;
   input clk;
   wire clk;
+  reg [16:0] coded = 17'h00000;
+  wire [8:0] \coded.digits ;
+  wire \coded.following ;
+  wire [2:0] \coded.left ;
+  wire \coded.place ;
+  wire [2:0] \coded.row ;
+  reg coded_valid = 1'h0;
   input [23:0] data_in;
   wire [23:0] data_in;
-  wire [23:0] \data_in$62 ;
+  wire [23:0] \data_in$60 ;
   wire [23:0] data_out;
   wire [2:0] digit_0;
   wire [2:0] digit_1;
@@ -2573,65 +3122,55 @@ module bitslice_opt4e_small_feeder(rst, en, write, ends, sync, served, slot_in, 
   output [2:0] digit_out;
   wire [2:0] digit_out;
   wire done;
-  wire empty;
-  input en;
-  wire en;
   input ends;
   wire ends;
   input [1:0] filled;
   wire [1:0] filled;
-  wire \filled$25 ;
+  wire \filled$46 ;
   output finished;
-  wire finished;
-  wire free;
-  wire gone;
-  wire [1:0] last_bank;
-  input [3:0] last_banks;
-  wire [3:0] last_banks;
-  wire [1:0] last_row;
-  input [3:0] last_rows;
-  wire [3:0] last_rows;
+  reg finished = 1'h0;
+  wire \finished$61 ;
+  reg following = 1'h0;
+  reg [9:0] head = 10'h000;
+  wire [2:0] \head.bank ;
+  wire [2:0] \head.digits ;
+  wire \head.following ;
+  wire [2:0] \head.row ;
+  wire head_free;
+  wire head_pops;
+  reg head_valid = 1'h0;
+  wire here;
+  wire last_place;
+  input [1:0] last_places;
+  wire [1:0] last_places;
+  wire [2:0] last_row;
+  input [5:0] last_rows;
+  wire [5:0] last_rows;
   reg [1:0] lead = 2'h0;
+  wire leaves;
   input [1:0] loaded;
   wire [1:0] loaded;
-  wire [16:0] made;
-  wire [1:0] \made.bank ;
-  wire [8:0] \made.digits ;
+  wire [9:0] made;
+  wire [2:0] \made.bank ;
+  wire [2:0] \made.digits ;
   wire \made.following ;
-  wire [2:0] \made.left ;
-  wire [1:0] \made.row ;
-  reg [1:0] next_bank = 2'h0;
-  reg next_following = 1'h0;
+  wire [2:0] \made.row ;
+  wire moves;
   reg next_inside = 1'h0;
-  reg [1:0] next_row = 2'h0;
+  reg next_place = 1'h0;
+  reg [2:0] next_row = 3'h0;
   reg [3:0] next_turn = 4'h0;
-  reg next_valid = 1'h0;
   wire over;
-  reg [1:0] passed = 2'h0;
-  wire passed_on;
-  wire pop;
-  output [1:0] position;
-  wire [1:0] position;
-  wire push;
-  reg [16:0] queue_0 = 17'h00000;
-  wire [1:0] \queue_0.bank ;
-  wire [8:0] \queue_0.digits ;
-  wire \queue_0.following ;
-  wire [2:0] \queue_0.left ;
-  wire [1:0] \queue_0.row ;
-  reg [16:0] queue_1 = 17'h00000;
-  wire [1:0] \queue_1.bank ;
-  wire [8:0] \queue_1.digits ;
-  wire \queue_1.following ;
-  wire [2:0] \queue_1.left ;
-  wire [1:0] \queue_1.row ;
+  input place_in;
+  wire place_in;
   wire read;
   wire \read$56 ;
-  output [1:0] row;
-  wire [1:0] row;
-  reg [1:0] \row$27  = 2'h0;
-  input [1:0] row_in;
-  wire [1:0] row_in;
+  wire room;
+  output [2:0] row;
+  wire [2:0] row;
+  reg [2:0] \row$48  = 3'h0;
+  input [2:0] row_in;
+  wire [2:0] row_in;
   input rst;
   wire rst;
   input served;
@@ -2641,378 +3180,397 @@ module bitslice_opt4e_small_feeder(rst, en, write, ends, sync, served, slot_in, 
   reg slot = 1'h0;
   input slot_in;
   wire slot_in;
+  wire some;
   wire some_0_2;
   wire some_0_3;
-  input [1:0] start;
-  wire [1:0] start;
+  reg [9:0] spare = 10'h000;
+  wire [2:0] \spare.bank ;
+  wire [2:0] \spare.digits ;
+  wire \spare.following ;
+  wire [2:0] \spare.row ;
+  reg spare_valid = 1'h0;
+  input start;
+  wire start;
   input sync;
   wire sync;
+  wire taken;
   reg [3:0] turn = 4'h1;
-  reg valid = 1'h0;
-  reg [1:0] waiting = 2'h0;
+  wire turned;
+  wire valid;
   reg [16:0] word = 17'h00000;
-  wire [1:0] \word.bank ;
   wire [8:0] \word.digits ;
   wire \word.following ;
   wire [2:0] \word.left ;
-  wire [1:0] \word.row ;
+  wire \word.place ;
+  wire [2:0] \word.row ;
+  wire word_free;
+  wire [16:0] words;
+  wire [8:0] \words.digits ;
+  wire \words.following ;
+  wire [2:0] \words.left ;
+  wire \words.place ;
+  wire [2:0] \words.row ;
   input write;
   wire write;
-  wire \write$60 ;
-  assign \$244  = slot * 2'h2;
-  assign last_row = last_rows >> \$244 ;
-  assign \$247  = slot * 2'h2;
-  assign last_bank = last_banks >> \$247 ;
-  assign \filled$25  = filled >> slot;
-  assign at_last = \row$27  == last_row;
-  assign \$3  = ~ data_out[0];
-  assign \$4  = data_out[1] ^ data_out[0];
-  assign \$5  = \$3  & \$4 ;
-  assign \$6  = { \$5 , data_out[0], data_out[1] } & { next_turn[0], next_turn[0], next_turn[0] };
-  assign \$7  = data_out[1] ^ data_out[2];
-  assign \$8  = data_out[1] ^ data_out[2];
-  assign \$9  = ~ \$8 ;
-  assign \$10  = data_out[3] ^ data_out[2];
-  assign \$11  = \$9  & \$10 ;
-  assign \$12  = { \$11 , \$7 , data_out[3] } & { next_turn[1], next_turn[1], next_turn[1] };
-  assign \$13  = \$6  | \$12 ;
-  assign \$14  = data_out[3] ^ data_out[4];
-  assign \$15  = data_out[3] ^ data_out[4];
-  assign \$16  = ~ \$15 ;
-  assign \$17  = data_out[5] ^ data_out[4];
-  assign \$18  = \$16  & \$17 ;
-  assign \$19  = { \$18 , \$14 , data_out[5] } & { next_turn[2], next_turn[2], next_turn[2] };
-  assign \$20  = \$13  | \$19 ;
-  assign \$21  = data_out[5] ^ data_out[6];
-  assign \$22  = data_out[5] ^ data_out[6];
-  assign \$23  = ~ \$22 ;
-  assign \$24  = data_out[7] ^ data_out[6];
-  assign \$25  = \$23  & \$24 ;
-  assign \$26  = { \$25 , \$21 , data_out[7] } & { next_turn[3], next_turn[3], next_turn[3] };
-  assign digit_0 = \$20  | \$26 ;
-  assign \$29  = ~ data_out[8];
-  assign \$30  = data_out[9] ^ data_out[8];
-  assign \$31  = \$29  & \$30 ;
-  assign \$32  = { \$31 , data_out[8], data_out[9] } & { next_turn[0], next_turn[0], next_turn[0] };
-  assign \$33  = data_out[9] ^ data_out[10];
-  assign \$34  = data_out[9] ^ data_out[10];
-  assign \$35  = ~ \$34 ;
-  assign \$36  = data_out[11] ^ data_out[10];
-  assign \$37  = \$35  & \$36 ;
-  assign \$38  = { \$37 , \$33 , data_out[11] } & { next_turn[1], next_turn[1], next_turn[1] };
-  assign \$39  = \$32  | \$38 ;
-  assign \$40  = data_out[11] ^ data_out[12];
-  assign \$41  = data_out[11] ^ data_out[12];
-  assign \$42  = ~ \$41 ;
-  assign \$43  = data_out[13] ^ data_out[12];
-  assign \$44  = \$42  & \$43 ;
-  assign \$45  = { \$44 , \$40 , data_out[13] } & { next_turn[2], next_turn[2], next_turn[2] };
-  assign \$46  = \$39  | \$45 ;
-  assign \$47  = data_out[13] ^ data_out[14];
-  assign \$48  = data_out[13] ^ data_out[14];
-  assign \$49  = ~ \$48 ;
-  assign \$50  = data_out[15] ^ data_out[14];
-  assign \$51  = \$49  & \$50 ;
-  assign \$52  = { \$51 , \$47 , data_out[15] } & { next_turn[3], next_turn[3], next_turn[3] };
-  assign digit_1 = \$46  | \$52 ;
-  assign \$55  = ~ data_out[16];
-  assign \$56  = data_out[17] ^ data_out[16];
-  assign \$57  = \$55  & \$56 ;
-  assign \$58  = { \$57 , data_out[16], data_out[17] } & { next_turn[0], next_turn[0], next_turn[0] };
-  assign \$59  = data_out[17] ^ data_out[18];
-  assign \$60  = data_out[17] ^ data_out[18];
-  assign \$61  = ~ \$60 ;
-  assign \$62  = data_out[19] ^ data_out[18];
-  assign \$63  = \$61  & \$62 ;
-  assign \$64  = { \$63 , \$59 , data_out[19] } & { next_turn[1], next_turn[1], next_turn[1] };
-  assign \$65  = \$58  | \$64 ;
-  assign \$66  = data_out[19] ^ data_out[20];
-  assign \$67  = data_out[19] ^ data_out[20];
-  assign \$68  = ~ \$67 ;
-  assign \$69  = data_out[21] ^ data_out[20];
-  assign \$70  = \$68  & \$69 ;
-  assign \$71  = { \$70 , \$66 , data_out[21] } & { next_turn[2], next_turn[2], next_turn[2] };
-  assign \$72  = \$65  | \$71 ;
-  assign \$73  = data_out[21] ^ data_out[22];
-  assign \$74  = data_out[21] ^ data_out[22];
-  assign \$75  = ~ \$74 ;
-  assign \$76  = data_out[23] ^ data_out[22];
-  assign \$77  = \$75  & \$76 ;
-  assign \$78  = { \$77 , \$73 , data_out[23] } & { next_turn[3], next_turn[3], next_turn[3] };
-  assign digit_2 = \$72  | \$78 ;
-  assign \$79  = | digit_0[2:1];
-  assign made[0] = \$79  & next_inside;
-  assign \$81  = | digit_1[2:1];
-  assign made[1] = \$81  & next_inside;
-  assign \$83  = | digit_2[2:1];
-  assign made[2] = \$83  & next_inside;
-  assign some_0_2 = word[0] | word[1];
-  assign several_0_2 = word[0] & word[1];
-  assign some_0_3 = some_0_2 | word[2];
-  assign \$88  = some_0_2 & word[2];
-  assign several_0_3 = several_0_2 | \$88 ;
-  assign \$89  = ~ word[16];
-  assign asks = valid & \$89 ;
-  assign \$90  = ~ valid;
-  assign \$91  = ~ several_0_3;
-  assign \$92  = some_0_3 & \$91 ;
-  assign \$93  = served & \$92 ;
-  assign free = \$90  | \$93 ;
-  assign \$94  = | waiting;
-  assign pop = free & \$94 ;
-  assign \$95  = | made[2:0];
-  assign empty = ~ \$95 ;
-  assign \$97  = next_valid & \$95 ;
-  assign \$98  = waiting != 2'h2;
-  assign push = \$97  & \$98 ;
-  assign \$99  = waiting != 2'h2;
-  assign \$100  = empty | \$99 ;
-  assign gone = next_valid & \$100 ;
-  assign \$101  = ~ next_valid;
-  assign \$102  = \$101  | gone;
-  assign \$103  = lead < 2'h2;
-  assign \$104  = \$102  & \$103 ;
-  assign \$105  = ahead < loaded;
-  assign read = \$104  & \$105 ;
-  assign \read$56  = en & read;
-  assign \$106  = slot * 2'h3;
-  assign \$107  = | passed;
-  assign \$108  = \$107  ? \bank$59  : start;
-  assign \$109  = \$106  + \$108 ;
-  assign \$110  = \$109  * 2'h3;
-  assign { \$111 [6:5], address } = \$110  + \row$27 ;
-  assign \write$60  = en & write;
-  assign \$112  = slot_in * 2'h3;
-  assign \$113  = \$112  + bank_in;
-  assign \$114  = \$113  * 2'h3;
-  assign { \$115 [6:5], address_in } = \$114  + row_in;
-  assign \$116  = ~ next_following;
-  assign \$117  = next_valid & \$116 ;
-  assign \$118  = waiting > 1'h0;
-  assign \$119  = ~ queue_0[16];
-  assign \$120  = \$118  & \$119 ;
-  assign \$121  = waiting > 1'h1;
-  assign \$122  = ~ queue_1[16];
-  assign \$123  = \$121  & \$122 ;
-  assign \$124  = | { \$123 , \$120 , asks, \$117  };
-  assign \$125  = ~ \$124 ;
-  assign \$126  = | lead;
-  assign finished = \$125  & \$126 ;
-  assign \$127  = read & at_last;
-  assign \$128  = passed == 2'h2;
-  assign done = \$127  & \$128 ;
+  wire \write$58 ;
+  assign room = ~ spare_valid;
+  assign \$1  = ~ head_valid;
+  assign head_free = \$1  | served;
+  assign some_0_2 = word[4] | word[5];
+  assign several_0_2 = word[4] & word[5];
+  assign some_0_3 = some_0_2 | word[6];
+  assign \$5  = some_0_2 & word[6];
+  assign several_0_3 = several_0_2 | \$5 ;
+  assign \$8  = ~ { some_0_2, word[4], 1'h0 };
+  assign \$9  = word[6:4] & \$8 ;
+  assign \made.bank  = \$9  & { word[7], word[7], word[7] };
+  assign \$13  = ~ { some_0_2, word[4], 1'h0 };
+  assign \$14  = word[6:4] & \$13 ;
+  assign \$17  = ~ { some_0_2, word[4], 1'h0 };
+  assign \$18  = word[6:4] & \$17 ;
+  assign \$21  = ~ { some_0_2, word[4], 1'h0 };
+  assign \$22  = word[6:4] & \$21 ;
+  assign \$23  = word[10:8] & { \$22 [0], \$18 [0], \$14 [0] };
+  assign \$26  = ~ { some_0_2, word[4], 1'h0 };
+  assign \$27  = word[6:4] & \$26 ;
+  assign \$30  = ~ { some_0_2, word[4], 1'h0 };
+  assign \$31  = word[6:4] & \$30 ;
+  assign \$34  = ~ { some_0_2, word[4], 1'h0 };
+  assign \$35  = word[6:4] & \$34 ;
+  assign \$36  = word[13:11] & { \$35 [1], \$31 [1], \$27 [1] };
+  assign \$37  = \$23  | \$36 ;
+  assign \$40  = ~ { some_0_2, word[4], 1'h0 };
+  assign \$41  = word[6:4] & \$40 ;
+  assign \$44  = ~ { some_0_2, word[4], 1'h0 };
+  assign \$45  = word[6:4] & \$44 ;
+  assign \$48  = ~ { some_0_2, word[4], 1'h0 };
+  assign \$49  = word[6:4] & \$48 ;
+  assign \$50  = word[16:14] & { \$49 [2], \$45 [2], \$41 [2] };
+  assign \made.digits  = \$37  | \$50 ;
+  assign \$52  = ~ \$signal ;
+  assign \$53  = ~ several_0_3;
+  assign \$54  = some_0_3 & \$53 ;
+  assign \$55  = room & \$54 ;
+  assign word_free = \$52  | \$55 ;
+  assign taken = coded_valid & word_free;
+  assign \$56  = ~ coded_valid;
+  assign \$57  = \$56  | taken;
+  assign moves = \$signal$39  & \$57 ;
+  assign \$58  = 1'h0 + start;
+  assign \$59  = \$58  >= 1'h1;
+  assign \$60  = 1'h0 + start;
+  assign \$61  = \$60  - 1'h1;
+  assign \$62  = 1'h0 + start;
+  assign { \$63 [2:1], here } = \$59  ? \$61  : { 1'h0, \$62  };
+  assign \$64  = place_in - start;
+  assign \$65  = place_in < start;
+  assign \$66  = \$65  ? 1'h1 : 1'h0;
+  assign { \$67 [2:1], turned } = $signed(\$64 ) + $signed({ 1'h0, \$66  });
+  assign \$329  = slot * 2'h3;
+  assign last_row = last_rows >> \$329 ;
+  assign last_place = last_places >> slot;
+  assign \filled$46  = filled >> slot;
+  assign at_last = \row$48  == last_row;
+  assign \$68  = ~ \$signal$39 ;
+  assign \$69  = \$68  | moves;
+  assign \$70  = lead < 2'h2;
+  assign \$71  = \$69  & \$70 ;
+  assign \$72  = ahead < loaded;
+  assign read = \$71  & \$72 ;
+  assign done = read & at_last;
   assign over = done & turn[3];
-  assign \$131  = ~ { some_0_2, word[0], 1'h0 };
-  assign { \$132 [2], position[0], \$132 [0] } = word[2:0] & \$131 ;
-  assign \$136  = ~ { some_0_2, word[0], 1'h0 };
-  assign { position[1], \$137 [1:0] } = word[2:0] & \$136 ;
-  assign \$141  = ~ { some_0_2, word[0], 1'h0 };
-  assign \$142  = word[2:0] & \$141 ;
-  assign \$145  = ~ { some_0_2, word[0], 1'h0 };
-  assign \$146  = word[2:0] & \$145 ;
-  assign \$149  = ~ { some_0_2, word[0], 1'h0 };
-  assign \$150  = word[2:0] & \$149 ;
-  assign \$151  = word[9:7] & { \$150 [0], \$146 [0], \$142 [0] };
-  assign \$154  = ~ { some_0_2, word[0], 1'h0 };
-  assign \$155  = word[2:0] & \$154 ;
-  assign \$158  = ~ { some_0_2, word[0], 1'h0 };
-  assign \$159  = word[2:0] & \$158 ;
-  assign \$162  = ~ { some_0_2, word[0], 1'h0 };
-  assign \$163  = word[2:0] & \$162 ;
-  assign \$164  = word[12:10] & { \$163 [1], \$159 [1], \$155 [1] };
-  assign \$165  = \$151  | \$164 ;
-  assign \$168  = ~ { some_0_2, word[0], 1'h0 };
-  assign \$169  = word[2:0] & \$168 ;
-  assign \$172  = ~ { some_0_2, word[0], 1'h0 };
-  assign \$173  = word[2:0] & \$172 ;
-  assign \$176  = ~ { some_0_2, word[0], 1'h0 };
-  assign \$177  = word[2:0] & \$176 ;
-  assign \$178  = word[15:13] & { \$177 [2], \$173 [2], \$169 [2] };
-  assign digit_out = \$165  | \$178 ;
-  assign \$179  = | passed;
-  assign \$180  = \$179  ? \bank$59  : start;
-  assign \$181  = ~ at_last;
-  assign \$182  = | passed;
-  assign \$183  = \$182  ? \bank$59  : start;
-  assign \$184  = \$183  <= last_bank;
-  assign \$185  = \$181  | \$184 ;
-  assign \$186  = \filled$25  & \$185 ;
-  assign \$187  = \row$27  + 1'h1;
-  assign \$188  = at_last ? 3'h0 : \$187 ;
-  assign \$189  = | passed;
-  assign \$190  = \$189  ? \bank$59  : start;
-  assign \$191  = \$190  == 2'h2;
-  assign \$192  = | passed;
-  assign \$193  = \$192  ? \bank$59  : start;
-  assign \$194  = \$193  + 1'h1;
-  assign \$195  = \$191  ? 3'h0 : \$194 ;
-  assign \$196  = passed == 2'h2;
-  assign \$197  = passed + 1'h1;
-  assign \$198  = \$196  ? 3'h0 : \$197 ;
-  assign \$200  = slot + 1'h1;
-  assign \$201  = slot ? 2'h0 : \$200 ;
-  assign \$202  = lead + done;
-  assign \$203  = \$202  - ends;
-  assign \$204  = ahead + over;
-  assign \$205  = \$204  - sync;
-  assign \$206  = ~ gone;
-  assign \$207  = next_valid & \$206 ;
-  assign \$208  = read | \$207 ;
-  assign \$209  = lead == 1'h1;
-  assign \$210  = read ? \$209  : next_following;
-  assign \$211  = ~ ends;
-  assign \$212  = \$210  & \$211 ;
-  assign \$213  = waiting + push;
-  assign \$214  = \$213  - pop;
-  assign \$215  = waiting <= 1'h0;
-  assign \$216  = waiting > 1'h1;
-  assign \$217  = \$216  ? queue_1 : { next_following, digit_2, digit_1, digit_0, next_row, next_bank, made[2:0] };
-  assign \$218  = waiting <= 1'h1;
-  assign \$221  = ~ free;
-  assign \$224  = word[2:0] & { some_0_2, word[0], 1'h0 };
+  assign \$74  = slot * 4'h8;
+  assign \$75  = \$74  + \row$48 ;
+  assign \$76  = \$75 [3:0] * 1'h1;
+  assign { \$77 [5:4], address } = \$76  + 1'h0;
+  assign \$78  = slot_in * 4'h8;
+  assign \$79  = \$78  + row_in;
+  assign \$80  = \$79 [3:0] * 1'h1;
+  assign { \$81 [5:4], address_in } = \$80  + turned;
+  assign \$84  = ~ data_out[0];
+  assign \$85  = data_out[1] ^ data_out[0];
+  assign \$86  = \$84  & \$85 ;
+  assign \$87  = { \$86 , data_out[0], data_out[1] } & { next_turn[0], next_turn[0], next_turn[0] };
+  assign \$88  = data_out[1] ^ data_out[2];
+  assign \$89  = data_out[1] ^ data_out[2];
+  assign \$90  = ~ \$89 ;
+  assign \$91  = data_out[3] ^ data_out[2];
+  assign \$92  = \$90  & \$91 ;
+  assign \$93  = { \$92 , \$88 , data_out[3] } & { next_turn[1], next_turn[1], next_turn[1] };
+  assign \$94  = \$87  | \$93 ;
+  assign \$95  = data_out[3] ^ data_out[4];
+  assign \$96  = data_out[3] ^ data_out[4];
+  assign \$97  = ~ \$96 ;
+  assign \$98  = data_out[5] ^ data_out[4];
+  assign \$99  = \$97  & \$98 ;
+  assign \$100  = { \$99 , \$95 , data_out[5] } & { next_turn[2], next_turn[2], next_turn[2] };
+  assign \$101  = \$94  | \$100 ;
+  assign \$102  = data_out[5] ^ data_out[6];
+  assign \$103  = data_out[5] ^ data_out[6];
+  assign \$104  = ~ \$103 ;
+  assign \$105  = data_out[7] ^ data_out[6];
+  assign \$106  = \$104  & \$105 ;
+  assign \$107  = { \$106 , \$102 , data_out[7] } & { next_turn[3], next_turn[3], next_turn[3] };
+  assign digit_0 = \$101  | \$107 ;
+  assign \$110  = ~ data_out[8];
+  assign \$111  = data_out[9] ^ data_out[8];
+  assign \$112  = \$110  & \$111 ;
+  assign \$113  = { \$112 , data_out[8], data_out[9] } & { next_turn[0], next_turn[0], next_turn[0] };
+  assign \$114  = data_out[9] ^ data_out[10];
+  assign \$115  = data_out[9] ^ data_out[10];
+  assign \$116  = ~ \$115 ;
+  assign \$117  = data_out[11] ^ data_out[10];
+  assign \$118  = \$116  & \$117 ;
+  assign \$119  = { \$118 , \$114 , data_out[11] } & { next_turn[1], next_turn[1], next_turn[1] };
+  assign \$120  = \$113  | \$119 ;
+  assign \$121  = data_out[11] ^ data_out[12];
+  assign \$122  = data_out[11] ^ data_out[12];
+  assign \$123  = ~ \$122 ;
+  assign \$124  = data_out[13] ^ data_out[12];
+  assign \$125  = \$123  & \$124 ;
+  assign \$126  = { \$125 , \$121 , data_out[13] } & { next_turn[2], next_turn[2], next_turn[2] };
+  assign \$127  = \$120  | \$126 ;
+  assign \$128  = data_out[13] ^ data_out[14];
+  assign \$129  = data_out[13] ^ data_out[14];
+  assign \$130  = ~ \$129 ;
+  assign \$131  = data_out[15] ^ data_out[14];
+  assign \$132  = \$130  & \$131 ;
+  assign \$133  = { \$132 , \$128 , data_out[15] } & { next_turn[3], next_turn[3], next_turn[3] };
+  assign digit_1 = \$127  | \$133 ;
+  assign \$136  = ~ data_out[16];
+  assign \$137  = data_out[17] ^ data_out[16];
+  assign \$138  = \$136  & \$137 ;
+  assign \$139  = { \$138 , data_out[16], data_out[17] } & { next_turn[0], next_turn[0], next_turn[0] };
+  assign \$140  = data_out[17] ^ data_out[18];
+  assign \$141  = data_out[17] ^ data_out[18];
+  assign \$142  = ~ \$141 ;
+  assign \$143  = data_out[19] ^ data_out[18];
+  assign \$144  = \$142  & \$143 ;
+  assign \$145  = { \$144 , \$140 , data_out[19] } & { next_turn[1], next_turn[1], next_turn[1] };
+  assign \$146  = \$139  | \$145 ;
+  assign \$147  = data_out[19] ^ data_out[20];
+  assign \$148  = data_out[19] ^ data_out[20];
+  assign \$149  = ~ \$148 ;
+  assign \$150  = data_out[21] ^ data_out[20];
+  assign \$151  = \$149  & \$150 ;
+  assign \$152  = { \$151 , \$147 , data_out[21] } & { next_turn[2], next_turn[2], next_turn[2] };
+  assign \$153  = \$146  | \$152 ;
+  assign \$154  = data_out[21] ^ data_out[22];
+  assign \$155  = data_out[21] ^ data_out[22];
+  assign \$156  = ~ \$155 ;
+  assign \$157  = data_out[23] ^ data_out[22];
+  assign \$158  = \$156  & \$157 ;
+  assign \$159  = { \$158 , \$154 , data_out[23] } & { next_turn[3], next_turn[3], next_turn[3] };
+  assign digit_2 = \$153  | \$159 ;
+  assign \$160  = | digit_0[2:1];
+  assign words[4] = \$160  & next_inside;
+  assign \$162  = | digit_1[2:1];
+  assign words[5] = \$162  & next_inside;
+  assign \$164  = | digit_2[2:1];
+  assign words[6] = \$164  & next_inside;
+  assign \words.place  = ! next_place;
+  assign some = | words[6:4];
+  assign \$167  = spare_valid | \$signal ;
+  assign \$168  = spare_valid ? spare[3] : word[3];
+  assign \$169  = ~ \$168 ;
+  assign \$170  = \$169  | ends;
+  assign \$171  = \$167  & \$170 ;
+  assign \$172  = ~ head[3];
+  assign \$173  = \$172  | ends;
+  assign \$174  = spare_valid | \$signal ;
+  assign \$175  = spare_valid ? spare[3] : word[3];
+  assign \$176  = ~ \$175 ;
+  assign \$177  = \$176  | ends;
+  assign \$178  = \$174  & \$177 ;
+  assign \$179  = head_valid ? \$173  : \$178 ;
+  assign \$180  = served ? \$171  : \$179 ;
+  assign \$181  = spare_valid ? spare : { \made.digits , \made.bank , word[3:0] };
+  assign \$182  = spare_valid | \$signal ;
+  assign \$183  = \$signal  & room;
+  assign \$184  = ~ word_free;
+  assign \$185  = \$184  | coded_valid;
+  assign \$186  = \$signal  & room;
+  assign \$189  = word[6:4] & { some_0_2, word[4], 1'h0 };
+  assign \$190  = ~ at_last;
+  assign \$191  = here <= last_place;
+  assign \$192  = \$190  | \$191 ;
+  assign \$193  = \filled$46  & \$192 ;
+  assign \$196  = \row$48  + 1'h1;
+  assign \$197  = at_last ? 4'h0 : \$196 ;
+  assign \$199  = slot + 1'h1;
+  assign \$200  = slot ? 2'h0 : \$199 ;
+  assign \$201  = lead + done;
+  assign \$202  = \$201  - ends;
+  assign \$203  = ahead + over;
+  assign \$204  = \$203  - sync;
+  assign \$205  = ~ moves;
+  assign \$206  = \$signal$39  & \$205 ;
+  assign \$207  = read | \$206 ;
+  assign \$208  = lead == 1'h1;
+  assign \$209  = read ? \$208  : following;
+  assign \$210  = ~ ends;
+  assign \$211  = \$209  & \$210 ;
+  assign \$212  = ~ asks;
+  assign \$213  = \$212  | served;
+  assign \$214  = ~ spare_valid;
+  assign \$215  = \$214  | spare[3];
+  assign \$216  = ~ \$signal ;
+  assign \$217  = \$216  | word[3];
+  assign \$218  = ~ coded_valid;
+  assign \$219  = \$218  | coded[3];
+  assign \$220  = ~ \$signal$39 ;
+  assign \$221  = \$220  | following;
+  assign \$222  = & { \$221 , \$219 , \$217 , \$215 , \$213  };
+  assign \$223  = | lead;
+  assign \$224  = \$222  & \$223 ;
+  assign \$225  = ~ ends;
+  assign \$226  = \$224  & \$225 ;
+  assign \$227  = ~ taken;
+  assign \$228  = coded_valid & \$227 ;
+  assign \$229  = moves ? some : \$228 ;
+  assign \$230  = ~ ends;
+  assign \$231  = following & \$230 ;
   always @(posedge clk)
-    next_bank <= \$225 ;
+    asks <= \$232 ;
   always @(posedge clk)
-    next_row <= \$226 ;
+    head <= \$233 ;
   always @(posedge clk)
-    next_inside <= \$227 ;
+    head_valid <= \$234 ;
   always @(posedge clk)
-    next_turn <= \$228 ;
+    spare_valid <= \$235 ;
   always @(posedge clk)
-    \row$27  <= \$229 ;
+    spare <= \$236 ;
   always @(posedge clk)
-    \bank$59  <= \$230 ;
+    \$signal  <= \$237 ;
   always @(posedge clk)
-    passed <= \$231 ;
+    word <= \$238 ;
   always @(posedge clk)
-    turn <= \$232 ;
+    next_place <= \$239 ;
   always @(posedge clk)
-    slot <= \$233 ;
+    next_row <= \$240 ;
   always @(posedge clk)
-    lead <= \$234 ;
+    next_inside <= \$241 ;
   always @(posedge clk)
-    ahead <= \$235 ;
+    next_turn <= \$242 ;
   always @(posedge clk)
-    next_valid <= \$236 ;
+    \row$48  <= \$243 ;
   always @(posedge clk)
-    next_following <= \$237 ;
+    turn <= \$244 ;
   always @(posedge clk)
-    waiting <= \$238 ;
+    slot <= \$245 ;
   always @(posedge clk)
-    queue_0 <= \$239 ;
+    lead <= \$246 ;
   always @(posedge clk)
-    queue_1 <= \$240 ;
+    ahead <= \$247 ;
   always @(posedge clk)
-    valid <= \$241 ;
+    \$signal$39  <= \$248 ;
   always @(posedge clk)
-    word <= \$242 ;
-  assign \$239 [15:0] = en ? \$procmux$98_Y  : queue_0[15:0];
-  assign \$procmux$102_Y  = en ? \$214 [1:0] : waiting;
-  assign \$238  = rst ? 2'h0 : \$procmux$102_Y ;
-  assign \$procmux$106_Y  = en ? \$212  : next_following;
-  assign \$237  = rst ? 1'h0 : \$procmux$106_Y ;
-  assign \$procmux$110_Y  = en ? \$208  : next_valid;
-  assign \$236  = rst ? 1'h0 : \$procmux$110_Y ;
-  assign \$procmux$114_Y  = en ? \$205 [1:0] : ahead;
-  assign \$235  = rst ? 2'h0 : \$procmux$114_Y ;
-  assign \$procmux$118_Y  = en ? \$203 [1:0] : lead;
-  assign \$234  = rst ? 2'h0 : \$procmux$118_Y ;
-  assign \$procmux$122_Y  = over ? \$201 [0] : slot;
-  assign \$procmux$124_Y  = en ? \$procmux$122_Y  : slot;
-  assign \$233  = rst ? 1'h0 : \$procmux$124_Y ;
-  assign \$procmux$128_Y  = done ? { turn[2:0], turn[3] } : turn;
-  assign \$procmux$130_Y  = en ? \$procmux$128_Y  : turn;
-  assign \$232  = rst ? 4'h1 : \$procmux$130_Y ;
-  assign \$procmux$134_Y  = at_last ? \$198 [1:0] : passed;
-  assign \$procmux$136_Y  = read ? \$procmux$134_Y  : passed;
-  assign \$procmux$138_Y  = en ? \$procmux$136_Y  : passed;
-  assign \$231  = rst ? 2'h0 : \$procmux$138_Y ;
-  assign \$procmux$142_Y  = at_last ? \$195 [1:0] : \bank$59 ;
-  assign \$procmux$144_Y  = read ? \$procmux$142_Y  : \bank$59 ;
-  assign \$procmux$146_Y  = en ? \$procmux$144_Y  : \bank$59 ;
-  assign \$230  = rst ? 2'h0 : \$procmux$146_Y ;
-  assign \$procmux$150_Y  = read ? \$188 [1:0] : \row$27 ;
-  assign \$procmux$152_Y  = en ? \$procmux$150_Y  : \row$27 ;
-  assign \$229  = rst ? 2'h0 : \$procmux$152_Y ;
-  assign \$procmux$156_Y  = read ? turn : next_turn;
-  assign \$procmux$158_Y  = en ? \$procmux$156_Y  : next_turn;
-  assign \$228  = rst ? 4'h0 : \$procmux$158_Y ;
-  assign \$procmux$162_Y  = read ? \$186  : next_inside;
-  assign \$procmux$164_Y  = en ? \$procmux$162_Y  : next_inside;
-  assign \$227  = rst ? 1'h0 : \$procmux$164_Y ;
-  assign \$procmux$168_Y  = read ? \row$27  : next_row;
-  assign \$procmux$170_Y  = en ? \$procmux$168_Y  : next_row;
-  assign \$226  = rst ? 2'h0 : \$procmux$170_Y ;
-  assign \$procmux$174_Y  = read ? \$180  : next_bank;
-  assign \$procmux$176_Y  = en ? \$procmux$174_Y  : next_bank;
-  assign \$225  = rst ? 2'h0 : \$procmux$176_Y ;
-  assign \$procmux$49_Y  = pop ? (* full_case = 32'd1 *) queue_0[16] : word[16];
-  assign \$procmux$51_Y  = ends ? 1'h0 : \$procmux$49_Y ;
-  assign \$242 [16] = en ? \$procmux$51_Y  : word[16];
-  assign \$procmux$56_Y  = pop ? (* full_case = 32'd1 *) queue_0[15:3] : word[15:3];
-  assign \$242 [15:3] = en ? \$procmux$56_Y  : word[15:3];
-  assign \$procmux$60_Y  = served ? \$224  : word[2:0];
-  assign \$procmux$63_Y  = pop ? (* full_case = 32'd1 *) queue_0[2:0] : \$procmux$60_Y ;
-  assign \$242 [2:0] = en ? \$procmux$63_Y  : word[2:0];
-  assign \$procmux$68_Y  = pop ? (* full_case = 32'd1 *) 1'h1 : \$221 ;
-  assign \$procmux$70_Y  = en ? \$procmux$68_Y  : valid;
-  assign \$241  = rst ? 1'h0 : \$procmux$70_Y ;
-  assign \$procmux$74_Y  = \$218  ? next_following : queue_1[16];
-  assign \$procmux$76_Y  = pop ? next_following : \$procmux$74_Y ;
-  assign \$procmux$78_Y  = ends ? 1'h0 : \$procmux$76_Y ;
-  assign \$240 [16] = en ? \$procmux$78_Y  : queue_1[16];
-  assign \$procmux$82_Y  = \$218  ? { digit_2, digit_1, digit_0, next_row, next_bank, made[2:0] } : queue_1[15:0];
-  assign \$procmux$84_Y  = pop ? { digit_2, digit_1, digit_0, next_row, next_bank, made[2:0] } : \$procmux$82_Y ;
-  assign \$240 [15:0] = en ? \$procmux$84_Y  : queue_1[15:0];
-  assign \$procmux$88_Y  = \$215  ? next_following : queue_0[16];
-  assign \$procmux$90_Y  = pop ? \$217 [16] : \$procmux$88_Y ;
-  assign \$procmux$92_Y  = ends ? 1'h0 : \$procmux$90_Y ;
-  assign \$239 [16] = en ? \$procmux$92_Y  : queue_0[16];
-  assign \$procmux$96_Y  = \$215  ? { digit_2, digit_1, digit_0, next_row, next_bank, made[2:0] } : queue_0[15:0];
-  assign \$procmux$98_Y  = pop ? \$217 [15:0] : \$procmux$96_Y ;
+    following <= \$249 ;
+  always @(posedge clk)
+    finished <= \$250 ;
+  always @(posedge clk)
+    coded_valid <= \$251 ;
+  always @(posedge clk)
+    coded <= \$252 ;
+  assign \$236 [2:0] = \$183  ? word[2:0] : spare[2:0];
+  assign \$procmux$102_Y  = \$signal  ? 1'h1 : spare_valid;
+  assign \$procmux$104_Y  = head_free ? 1'h0 : \$procmux$102_Y ;
+  assign \$235  = rst ? 1'h0 : \$procmux$104_Y ;
+  assign \$procmux$108_Y  = head_free ? \$182  : head_valid;
+  assign \$234  = rst ? 1'h0 : \$procmux$108_Y ;
+  assign \$233 [9:4] = head_free ? \$181 [9:4] : head[9:4];
+  assign \$procmux$114_Y  = head_free ? \$181 [3] : head[3];
+  assign \$233 [3] = ends ? 1'h0 : \$procmux$114_Y ;
+  assign \$233 [2:0] = head_free ? \$181 [2:0] : head[2:0];
+  assign \$232  = rst ? 1'h0 : \$180 ;
+  assign \$252 [16:4] = moves ? { digit_2, digit_1, digit_0, \words.place , words[6:4] } : coded[16:4];
+  assign \$procmux$28_Y  = ends ? 1'h0 : coded[3];
+  assign \$252 [3] = moves ? \$231  : \$procmux$28_Y ;
+  assign \$252 [2:0] = moves ? next_row : coded[2:0];
+  assign \$251  = rst ? 1'h0 : \$229 ;
+  assign \$250  = rst ? 1'h0 : \$226 ;
+  assign \$249  = rst ? 1'h0 : \$211 ;
+  assign \$248  = rst ? 1'h0 : \$207 ;
+  assign \$247  = rst ? 2'h0 : \$204 [1:0];
+  assign \$246  = rst ? 2'h0 : \$202 [1:0];
+  assign \$procmux$47_Y  = over ? \$200 [0] : slot;
+  assign \$245  = rst ? 1'h0 : \$procmux$47_Y ;
+  assign \$procmux$51_Y  = done ? { turn[2:0], turn[3] } : turn;
+  assign \$244  = rst ? 4'h1 : \$procmux$51_Y ;
+  assign \$procmux$57_Y  = read ? \$197 [2:0] : \row$48 ;
+  assign \$243  = rst ? 3'h0 : \$procmux$57_Y ;
+  assign \$procmux$61_Y  = read ? turn : next_turn;
+  assign \$242  = rst ? 4'h0 : \$procmux$61_Y ;
+  assign \$procmux$65_Y  = read ? \$193  : next_inside;
+  assign \$241  = rst ? 1'h0 : \$procmux$65_Y ;
+  assign \$procmux$69_Y  = read ? \row$48  : next_row;
+  assign \$240  = rst ? 3'h0 : \$procmux$69_Y ;
+  assign \$procmux$73_Y  = read ? here : next_place;
+  assign \$239  = rst ? 1'h0 : \$procmux$73_Y ;
+  assign \$procmux$78_Y  = taken ? coded[3] : word[3];
+  assign \$238 [3] = ends ? 1'h0 : \$procmux$78_Y ;
+  assign \$238 [2:0] = taken ? coded[2:0] : word[2:0];
+  assign \$procmux$85_Y  = \$186  ? \$189  : word[6:4];
+  assign \$238 [6:4] = taken ? coded[6:4] : \$procmux$85_Y ;
+  assign \$238 [16:7] = taken ? coded[16:7] : word[16:7];
+  assign \$237  = rst ? 1'h0 : \$185 ;
+  assign \$236 [9:4] = \$183  ? { \made.digits , \made.bank  } : spare[9:4];
+  assign \$procmux$96_Y  = \$183  ? word[3] : spare[3];
+  assign \$236 [3] = ends ? 1'h0 : \$procmux$96_Y ;
   bitslice_opt4e_small_buffer buffer (
     .address(address),
     .address_in(address_in),
     .clk(clk),
     .data_in(data_in),
     .data_out(data_out),
-    .read(\read$56 ),
+    .read(read),
     .rst(rst),
-    .write(\write$60 )
+    .write(write)
   );
-  assign \queue_1.following  = queue_1[16];
-  assign \queue_1.digits  = queue_1[15:7];
-  assign \queue_1.row  = queue_1[6:5];
-  assign \queue_1.bank  = queue_1[4:3];
-  assign \queue_1.left  = queue_1[2:0];
-  assign \queue_0.following  = queue_0[16];
-  assign \queue_0.digits  = queue_0[15:7];
-  assign \queue_0.row  = queue_0[6:5];
-  assign \queue_0.bank  = queue_0[4:3];
-  assign \queue_0.left  = queue_0[2:0];
-  assign \word.following  = word[16];
-  assign \word.digits  = word[15:7];
-  assign \word.row  = word[6:5];
-  assign \word.bank  = word[4:3];
-  assign \word.left  = word[2:0];
-  assign \made.following  = next_following;
-  assign \made.digits  = { digit_2, digit_1, digit_0 };
-  assign \made.row  = next_row;
-  assign \made.bank  = next_bank;
-  assign \made.left  = made[2:0];
-  assign \$137 [2] = position[1];
-  assign \$132 [1] = position[0];
-  assign \$115 [4:0] = address_in;
-  assign \$111 [4:0] = address;
-  assign row = word[6:5];
-  assign bank = word[4:3];
-  assign \data_in$62  = data_in;
-  assign passed_on = served;
+  assign \head.row  = head[2:0];
+  assign \coded.digits  = coded[16:8];
+  assign \coded.place  = coded[7];
+  assign \coded.left  = coded[6:4];
+  assign \coded.following  = coded[3];
+  assign \$81 [3:0] = address_in;
+  assign \$77 [3:0] = address;
+  assign \coded.row  = coded[2:0];
+  assign \$67 [0] = turned;
+  assign \$63 [0] = here;
+  assign \spare.digits  = spare[9:7];
+  assign \spare.bank  = spare[6:4];
+  assign \spare.following  = spare[3];
+  assign \spare.row  = spare[2:0];
+  assign \words.digits  = { digit_2, digit_1, digit_0 };
+  assign \words.left  = words[6:4];
+  assign \words.following  = following;
+  assign \words.row  = next_row;
+  assign \made.following  = word[3];
+  assign \made.row  = word[2:0];
+  assign \word.digits  = word[16:8];
+  assign \word.place  = word[7];
+  assign \word.left  = word[6:4];
+  assign \word.following  = word[3];
+  assign \word.row  = word[2:0];
+  assign \head.digits  = head[9:7];
+  assign \head.bank  = head[6:4];
+  assign digit_out = head[9:7];
+  assign row = head[2:0];
+  assign bank = head[6:4];
+  assign { words[16:7], words[3:0] } = { digit_2, digit_1, digit_0, \words.place , following, next_row };
+  assign \finished$61  = finished;
+  assign \data_in$60  = data_in;
+  assign \write$58  = write;
+  assign \read$56  = read;
+  assign leaves = 1'h1;
+  assign \head.following  = head[3];
+  assign valid = \$signal ;
+  assign made = { \made.digits , \made.bank , word[3:0] };
   assign asking = asks;
-  assign made[16:3] = { next_following, digit_2, digit_1, digit_0, next_row, next_bank };
+  assign head_pops = served;
 endmodule
 
-module bitslice_opt4e_small_loader(rst, en, take, last, sync, room, write, slot_out, bank_out, row_out, last_rows, last_banks, filled, loaded, slot, first, complete, clk);
+module bitslice_opt4e_small_loader(rst, take, last, sync, room, write, slot_out, place_out, row_out, last_rows, last_places, filled, loaded, slot, first, complete, clk);
   wire \$1 ;
   wire \$10 ;
   wire [5:0] \$11 ;
@@ -3021,238 +3579,217 @@ module bitslice_opt4e_small_loader(rst, en, take, last, sync, room, write, slot_
   wire \$13 ;
   (* unused_bits = "3" *)
   wire [3:0] \$14 ;
-  wire \$15 ;
-  (* unused_bits = "2" *)
-  wire [2:0] \$16 ;
-  wire \$17 ;
-  (* unused_bits = "2" *)
-  wire [2:0] \$18 ;
-  wire \$2 ;
-  wire [1:0] \$20 ;
   (* unused_bits = "1" *)
-  wire [1:0] \$21 ;
+  wire [1:0] \$15 ;
+  (* unused_bits = "3" *)
+  wire [3:0] \$17 ;
+  wire [1:0] \$19 ;
+  wire \$2 ;
+  (* unused_bits = "1" *)
+  wire [1:0] \$20 ;
+  wire \$21 ;
   wire \$22 ;
-  wire \$23 ;
   wire \$24 ;
   wire \$25 ;
-  wire \$27 ;
+  wire \$26 ;
   wire \$28 ;
   wire \$29 ;
   wire \$3 ;
   wire \$30 ;
-  wire \$31 ;
+  wire \$32 ;
   wire \$33 ;
   wire \$34 ;
-  wire \$35 ;
   wire \$36 ;
   wire \$37 ;
-  wire \$39 ;
-  wire \$4 ;
-  wire \$40 ;
-  wire \$41 ;
-  wire \$42 ;
-  wire \$43 ;
-  wire \$45 ;
-  wire \$46 ;
-  wire [2:0] \$47 ;
+  wire [2:0] \$38 ;
   (* unused_bits = "2 3" *)
-  wire [3:0] \$48 ;
-  wire \$5 ;
-  wire [1:0] \$50 ;
+  wire [3:0] \$39 ;
+  wire \$4 ;
+  wire [1:0] \$41 ;
   (* unused_bits = "1" *)
-  wire [1:0] \$51 ;
-  wire \$52 ;
+  wire [1:0] \$42 ;
+  wire \$43 ;
+  wire \$44 ;
+  wire \$45 ;
+  wire [1:0] \$46 ;
+  wire [4:0] \$47 ;
+  wire [2:0] \$48 ;
+  wire [3:0] \$49 ;
+  wire \$5 ;
+  wire \$50 ;
+  wire \$51 ;
+  wire [2:0] \$52 ;
   wire \$53 ;
-  wire \$54 ;
-  wire [1:0] \$55 ;
-  wire [4:0] \$56 ;
-  wire [2:0] \$57 ;
-  wire [3:0] \$58 ;
+  wire [1:0] \$54 ;
+  wire [2:0] \$55 ;
+  wire \$56 ;
+  wire [7:0] \$57 ;
+  wire [2:0] \$58 ;
   wire \$59 ;
   wire [2:0] \$6 ;
-  wire [1:0] \$60 ;
-  wire [1:0] \$61 ;
-  wire \$62 ;
-  wire [1:0] \$63 ;
-  wire [1:0] \$64 ;
-  wire [1:0] \$65 ;
-  wire [7:0] \$66 ;
-  wire [1:0] \$67 ;
-  wire [1:0] \$68 ;
-  wire [1:0] \$69 ;
+  wire [2:0] \$60 ;
+  wire \$61 ;
+  wire [2:0] \$62 ;
+  wire \$63 ;
+  wire [2:0] \$64 ;
+  wire \$65 ;
+  wire [2:0] \$66 ;
+  wire \$67 ;
+  wire [2:0] \$68 ;
+  wire \$69 ;
   wire \$7 ;
-  wire [1:0] \$70 ;
-  wire [1:0] \$71 ;
+  wire [2:0] \$70 ;
+  wire \$71 ;
   wire [1:0] \$72 ;
-  wire [1:0] \$73 ;
-  wire [1:0] \$74 ;
-  wire [1:0] \$75 ;
-  wire [1:0] \$76 ;
-  wire [1:0] \$77 ;
-  wire [1:0] \$78 ;
-  wire [1:0] \$79 ;
+  wire \$73 ;
+  wire \$74 ;
   (* unused_bits = "2 3" *)
   wire [3:0] \$8 ;
-  wire [1:0] \$80 ;
-  wire [1:0] \$81 ;
-  wire \$82 ;
-  wire \$83 ;
   wire \$9 ;
-  wire \$procmux$323_Y ;
-  wire \$procmux$325_Y ;
+  wire \$procmux$221_Y ;
+  wire \$procmux$225_Y ;
+  wire \$procmux$231_Y ;
+  wire \$procmux$233_Y ;
+  wire [2:0] \$procmux$237_Y ;
+  wire [2:0] \$procmux$239_Y ;
+  wire [2:0] \$procmux$241_Y ;
+  wire \$procmux$245_Y ;
+  wire \$procmux$247_Y ;
+  wire [2:0] \$procmux$251_Y ;
+  wire [2:0] \$procmux$253_Y ;
+  wire [2:0] \$procmux$255_Y ;
+  wire \$procmux$259_Y ;
+  wire \$procmux$261_Y ;
+  wire [2:0] \$procmux$265_Y ;
+  wire [2:0] \$procmux$267_Y ;
+  wire [2:0] \$procmux$269_Y ;
+  wire \$procmux$273_Y ;
+  wire \$procmux$275_Y ;
+  wire [2:0] \$procmux$279_Y ;
+  wire [2:0] \$procmux$281_Y ;
+  wire [2:0] \$procmux$283_Y ;
+  wire \$procmux$287_Y ;
+  wire \$procmux$289_Y ;
+  wire [2:0] \$procmux$293_Y ;
+  wire [2:0] \$procmux$295_Y ;
+  wire [2:0] \$procmux$297_Y ;
+  wire \$procmux$301_Y ;
+  wire \$procmux$303_Y ;
+  wire [2:0] \$procmux$307_Y ;
+  wire [2:0] \$procmux$309_Y ;
+  wire [2:0] \$procmux$311_Y ;
+  wire \$procmux$315_Y ;
+  wire \$procmux$317_Y ;
+  wire [2:0] \$procmux$321_Y ;
+  wire [2:0] \$procmux$323_Y ;
+  wire [2:0] \$procmux$325_Y ;
   wire \$procmux$329_Y ;
   wire \$procmux$331_Y ;
-  wire [1:0] \$procmux$335_Y ;
-  wire [1:0] \$procmux$339_Y ;
-  wire [1:0] \$procmux$341_Y ;
-  wire [1:0] \$procmux$345_Y ;
-  wire [1:0] \$procmux$347_Y ;
-  wire [1:0] \$procmux$349_Y ;
-  wire [1:0] \$procmux$353_Y ;
-  wire [1:0] \$procmux$355_Y ;
-  wire [1:0] \$procmux$359_Y ;
-  wire [1:0] \$procmux$361_Y ;
-  wire [1:0] \$procmux$363_Y ;
-  wire [1:0] \$procmux$367_Y ;
-  wire [1:0] \$procmux$369_Y ;
-  wire [1:0] \$procmux$373_Y ;
-  wire [1:0] \$procmux$375_Y ;
-  wire [1:0] \$procmux$377_Y ;
-  wire [1:0] \$procmux$381_Y ;
-  wire [1:0] \$procmux$383_Y ;
-  wire [1:0] \$procmux$387_Y ;
-  wire [1:0] \$procmux$389_Y ;
-  wire [1:0] \$procmux$391_Y ;
-  wire [1:0] \$procmux$395_Y ;
-  wire [1:0] \$procmux$397_Y ;
-  wire [1:0] \$procmux$401_Y ;
-  wire [1:0] \$procmux$403_Y ;
-  wire [1:0] \$procmux$405_Y ;
-  wire [1:0] \$procmux$409_Y ;
-  wire [1:0] \$procmux$411_Y ;
-  wire [1:0] \$procmux$415_Y ;
-  wire [1:0] \$procmux$417_Y ;
-  wire [1:0] \$procmux$419_Y ;
-  wire [1:0] \$procmux$423_Y ;
-  wire [1:0] \$procmux$425_Y ;
-  wire [1:0] \$procmux$429_Y ;
-  wire [1:0] \$procmux$431_Y ;
-  wire [1:0] \$procmux$433_Y ;
-  wire \$procmux$437_Y ;
-  wire \$procmux$439_Y ;
-  wire \$procmux$441_Y ;
-  wire \$procmux$445_Y ;
-  wire \$procmux$447_Y ;
-  wire \$procmux$449_Y ;
-  wire \$procmux$453_Y ;
-  wire \$procmux$455_Y ;
-  wire \$procmux$457_Y ;
-  wire \$procmux$461_Y ;
-  wire \$procmux$463_Y ;
-  wire \$procmux$465_Y ;
-  wire \$procmux$469_Y ;
-  wire \$procmux$471_Y ;
-  wire \$procmux$473_Y ;
-  wire \$procmux$477_Y ;
-  wire \$procmux$479_Y ;
-  wire \$procmux$481_Y ;
-  wire \$procmux$485_Y ;
-  wire \$procmux$487_Y ;
-  wire \$procmux$489_Y ;
-  wire \$procmux$493_Y ;
-  wire \$procmux$495_Y ;
-  wire \$procmux$497_Y ;
-  wire [1:0] \$procmux$501_Y ;
-  wire [1:0] \$procmux$503_Y ;
-  wire [1:0] \$procmux$507_Y ;
-  wire [1:0] \$procmux$509_Y ;
-  wire [1:0] \$procmux$511_Y ;
-  wire \$procmux$515_Y ;
-  wire \$procmux$517_Y ;
-  wire \$procmux$519_Y ;
-  wire \$procmux$524_Y ;
-  wire \$procmux$526_Y ;
-  wire \$procmux$528_Y ;
-  wire \$procmux$532_Y ;
-  wire \$procmux$534_Y ;
-  wire [1:0] \$procmux$538_Y ;
-  wire [1:0] \$procmux$540_Y ;
-  wire [1:0] \$procmux$542_Y ;
-  wire [1:0] \$procmux$544_Y ;
-  wire [1:0] \$procmux$548_Y ;
-  wire [1:0] \$procmux$550_Y ;
-  wire [1:0] \$procmux$552_Y ;
-  wire [1:0] \$procmux$554_Y ;
-  wire \$procmux$558_Y ;
-  wire [3:0] \$procmux$562_Y ;
-  wire [3:0] \$procmux$564_Y ;
-  wire [2:0] \$procmux$568_Y ;
-  wire [2:0] \$procmux$570_Y ;
-  wire [2:0] \$procmux$572_Y ;
-  wire [4:0] \$procmux$576_Y ;
-  wire [4:0] \$procmux$578_Y ;
-  wire [1:0] \$procmux$582_Y ;
-  wire \$procmux$586_Y ;
-  wire \$procmux$590_Y ;
-  wire \$procmux$594_Y ;
-  wire [1:0] bank;
-  output [1:0] bank_out;
-  reg [1:0] bank_out = 2'h0;
+  wire \$procmux$333_Y ;
+  wire \$procmux$337_Y ;
+  wire \$procmux$339_Y ;
+  wire \$procmux$341_Y ;
+  wire \$procmux$345_Y ;
+  wire \$procmux$347_Y ;
+  wire \$procmux$349_Y ;
+  wire \$procmux$353_Y ;
+  wire \$procmux$355_Y ;
+  wire \$procmux$357_Y ;
+  wire \$procmux$361_Y ;
+  wire \$procmux$363_Y ;
+  wire \$procmux$365_Y ;
+  wire \$procmux$369_Y ;
+  wire \$procmux$371_Y ;
+  wire \$procmux$373_Y ;
+  wire \$procmux$377_Y ;
+  wire \$procmux$379_Y ;
+  wire \$procmux$381_Y ;
+  wire \$procmux$385_Y ;
+  wire \$procmux$387_Y ;
+  wire \$procmux$389_Y ;
+  wire \$procmux$393_Y ;
+  wire \$procmux$395_Y ;
+  wire [2:0] \$procmux$399_Y ;
+  wire [2:0] \$procmux$401_Y ;
+  wire [2:0] \$procmux$403_Y ;
+  wire \$procmux$407_Y ;
+  wire \$procmux$409_Y ;
+  wire \$procmux$411_Y ;
+  wire \$procmux$416_Y ;
+  wire \$procmux$418_Y ;
+  wire \$procmux$420_Y ;
+  wire \$procmux$424_Y ;
+  wire \$procmux$426_Y ;
+  wire [2:0] \$procmux$430_Y ;
+  wire [2:0] \$procmux$432_Y ;
+  wire [2:0] \$procmux$434_Y ;
+  wire [2:0] \$procmux$436_Y ;
+  wire \$procmux$440_Y ;
+  wire \$procmux$442_Y ;
+  wire \$procmux$444_Y ;
+  wire \$procmux$446_Y ;
+  wire \$procmux$450_Y ;
+  wire [3:0] \$procmux$454_Y ;
+  wire [3:0] \$procmux$456_Y ;
+  wire [2:0] \$procmux$460_Y ;
+  wire [2:0] \$procmux$462_Y ;
+  wire [4:0] \$procmux$466_Y ;
   input clk;
   wire clk;
   output complete;
   wire complete;
-  reg [1:0] \complete$44  = 2'h0;
+  reg [1:0] \complete$43  = 2'h0;
   reg [4:0] count = 5'h00;
-  input en;
-  wire en;
   reg ended = 1'h0;
   output [7:0] filled;
   reg [7:0] filled = 8'h00;
-  wire [7:0] \filled$24 ;
+  wire [7:0] \filled$23 ;
   output first;
   reg first = 1'h1;
-  wire \first$43 ;
+  wire \first$42 ;
   reg [3:0] lane = 4'h1;
   input last;
   wire last;
-  reg [1:0] last_bank_0_0 = 2'h0;
-  reg [1:0] last_bank_0_1 = 2'h0;
-  reg [1:0] last_bank_1_0 = 2'h0;
-  reg [1:0] last_bank_1_1 = 2'h0;
-  reg [1:0] last_bank_2_0 = 2'h0;
-  reg [1:0] last_bank_2_1 = 2'h0;
-  reg [1:0] last_bank_3_0 = 2'h0;
-  reg [1:0] last_bank_3_1 = 2'h0;
-  output [15:0] last_banks;
-  wire [15:0] last_banks;
-  reg [1:0] last_row_0_0 = 2'h0;
-  reg [1:0] last_row_0_1 = 2'h0;
-  reg [1:0] last_row_1_0 = 2'h0;
-  reg [1:0] last_row_1_1 = 2'h0;
-  reg [1:0] last_row_2_0 = 2'h0;
-  reg [1:0] last_row_2_1 = 2'h0;
-  reg [1:0] last_row_3_0 = 2'h0;
-  reg [1:0] last_row_3_1 = 2'h0;
-  output [15:0] last_rows;
-  wire [15:0] last_rows;
+  reg last_place_0_0 = 1'h0;
+  reg last_place_0_1 = 1'h0;
+  reg last_place_1_0 = 1'h0;
+  reg last_place_1_1 = 1'h0;
+  reg last_place_2_0 = 1'h0;
+  reg last_place_2_1 = 1'h0;
+  reg last_place_3_0 = 1'h0;
+  reg last_place_3_1 = 1'h0;
+  output [7:0] last_places;
+  wire [7:0] last_places;
+  reg [2:0] last_row_0_0 = 3'h0;
+  reg [2:0] last_row_0_1 = 3'h0;
+  reg [2:0] last_row_1_0 = 3'h0;
+  reg [2:0] last_row_1_1 = 3'h0;
+  reg [2:0] last_row_2_0 = 3'h0;
+  reg [2:0] last_row_2_1 = 3'h0;
+  reg [2:0] last_row_3_0 = 3'h0;
+  reg [2:0] last_row_3_1 = 3'h0;
+  output [23:0] last_rows;
+  wire [23:0] last_rows;
   output [1:0] loaded;
   reg [1:0] loaded = 2'h0;
-  wire [1:0] \loaded$41 ;
+  wire [1:0] \loaded$40 ;
   reg [1:0] occupied = 2'h0;
   reg opens = 1'h1;
   reg [2:0] pause = 3'h0;
+  wire place;
+  output place_out;
+  reg place_out = 1'h0;
   wire present;
   output room;
   wire room;
-  wire [1:0] row;
-  output [1:0] row_out;
-  reg [1:0] row_out = 2'h0;
+  wire [2:0] row;
+  output [2:0] row_out;
+  reg [2:0] row_out = 3'h0;
   input rst;
   wire rst;
   output slot;
   reg slot = 1'h0;
-  wire \slot$21 ;
+  wire \slot$20 ;
   output slot_out;
   reg slot_out = 1'h0;
   input sync;
@@ -3263,105 +3800,88 @@ module bitslice_opt4e_small_loader(rst, en, take, last, sync, room, write, slot_
   reg tile = 1'h0;
   output [3:0] write;
   wire [3:0] write;
-  assign \$14  = pause - 1'h1;
-  assign \$15  = en & taken;
-  assign \$16  = bank_out + 1'h1;
-  assign \$17  = bank_out == 2'h2;
-  assign \$18  = row_out + 1'h1;
-  assign \$20  = slot_out + 1'h1;
-  assign \$21  = slot_out ? 2'h0 : \$20 ;
-  assign \$22  = en & taken;
-  assign \$23  = ! slot_out;
-  assign \$24  = \$22  & \$23 ;
-  assign \$25  = en & taken;
-  assign \$27  = \$25  & slot_out;
-  assign \$28  = en & taken;
+  assign \$24  = taken & slot_out;
+  assign \$25  = ! slot_out;
+  assign \$26  = taken & \$25 ;
+  assign \$28  = taken & slot_out;
   assign \$29  = ! slot_out;
-  assign \$30  = \$28  & \$29 ;
-  assign \$31  = en & taken;
-  assign \$33  = \$31  & slot_out;
-  assign \$34  = en & taken;
-  assign \$35  = ! slot_out;
-  assign \$36  = \$34  & \$35 ;
-  assign \$37  = en & taken;
-  assign \$39  = \$37  & slot_out;
-  assign \$40  = en & taken;
-  assign \$41  = ! slot_out;
-  assign \$42  = \$40  & \$41 ;
-  assign \$43  = en & taken;
-  assign \$45  = \$43  & slot_out;
-  assign \$46  = taken & ended;
-  assign \$47  = loaded + \$46 ;
-  assign \$48  = \$47  - sync;
-  assign \$50  = slot + 1'h1;
-  assign \$51  = slot ? 2'h0 : \$50 ;
+  assign \$30  = taken & \$29 ;
+  assign \$32  = taken & slot_out;
+  assign \$33  = ! slot_out;
+  assign \$34  = taken & \$33 ;
+  assign \$36  = taken & slot_out;
+  assign \$37  = taken & ended;
+  assign \$38  = loaded + \$37 ;
+  assign \$39  = \$38  - sync;
+  assign \$41  = slot + 1'h1;
+  assign \$42  = slot ? 2'h0 : \$41 ;
   always @(posedge clk)
-    taken <= \$52 ;
+    taken <= \$43 ;
   always @(posedge clk)
-    ended <= \$53 ;
+    ended <= \$44 ;
   always @(posedge clk)
-    tile <= \$54 ;
+    tile <= \$45 ;
   always @(posedge clk)
-    occupied <= \$55 ;
+    occupied <= \$46 ;
   always @(posedge clk)
-    count <= \$56 ;
+    count <= \$47 ;
   always @(posedge clk)
-    pause <= \$57 ;
+    pause <= \$48 ;
   always @(posedge clk)
-    lane <= \$58 ;
+    lane <= \$49 ;
   always @(posedge clk)
-    opens <= \$59 ;
+    opens <= \$50 ;
   always @(posedge clk)
-    bank_out <= \$60 ;
+    place_out <= \$51 ;
   always @(posedge clk)
-    row_out <= \$61 ;
+    row_out <= \$52 ;
   always @(posedge clk)
-    slot_out <= \$62 ;
+    slot_out <= \$53 ;
   always @(posedge clk)
-    \complete$44  <= \$63 ;
+    \complete$43  <= \$54 ;
   always @(posedge clk)
-    last_row_0_0 <= \$64 ;
+    last_row_0_0 <= \$55 ;
   always @(posedge clk)
-    last_bank_0_0 <= \$65 ;
+    last_place_0_0 <= \$56 ;
   always @(posedge clk)
-    filled <= \$66 ;
+    filled <= \$57 ;
   always @(posedge clk)
-    last_row_0_1 <= \$67 ;
+    last_row_0_1 <= \$58 ;
   always @(posedge clk)
-    last_bank_0_1 <= \$68 ;
+    last_place_0_1 <= \$59 ;
   always @(posedge clk)
-    last_row_1_0 <= \$69 ;
+    last_row_1_0 <= \$60 ;
   always @(posedge clk)
-    last_bank_1_0 <= \$70 ;
+    last_place_1_0 <= \$61 ;
   always @(posedge clk)
-    last_row_1_1 <= \$71 ;
+    last_row_1_1 <= \$62 ;
   always @(posedge clk)
-    last_bank_1_1 <= \$72 ;
+    last_place_1_1 <= \$63 ;
   always @(posedge clk)
-    last_row_2_0 <= \$73 ;
+    last_row_2_0 <= \$64 ;
   always @(posedge clk)
-    last_bank_2_0 <= \$74 ;
+    last_place_2_0 <= \$65 ;
   always @(posedge clk)
-    last_row_2_1 <= \$75 ;
+    last_row_2_1 <= \$66 ;
   always @(posedge clk)
-    last_bank_2_1 <= \$76 ;
+    last_place_2_1 <= \$67 ;
   always @(posedge clk)
-    last_row_3_0 <= \$77 ;
+    last_row_3_0 <= \$68 ;
   always @(posedge clk)
-    last_bank_3_0 <= \$78 ;
+    last_place_3_0 <= \$69 ;
   always @(posedge clk)
-    last_row_3_1 <= \$79 ;
+    last_row_3_1 <= \$70 ;
   always @(posedge clk)
-    last_bank_3_1 <= \$80 ;
+    last_place_3_1 <= \$71 ;
   always @(posedge clk)
-    loaded <= \$81 ;
+    loaded <= \$72 ;
   always @(posedge clk)
-    slot <= \$82 ;
+    slot <= \$73 ;
   always @(posedge clk)
-    first <= \$83 ;
+    first <= \$74 ;
   assign room = occupied != 2'h2;
   assign write = lane & { taken, taken, taken, taken };
-  assign complete = \complete$44  >> slot;
+  assign complete = \complete$43  >> slot;
   assign \$1  = count == 5'h1f;
   assign \$2  = last | \$1 ;
   assign \$3  = count == 5'h1f;
@@ -3375,188 +3895,186 @@ module bitslice_opt4e_small_loader(rst, en, take, last, sync, room, write, slot_
   assign \$11  = count + 1'h1;
   assign \$12  = \$10  ? 6'h00 : \$11 ;
   assign \$13  = | pause;
-  assign \$procmux$323_Y  = sync ? complete : first;
-  assign \$procmux$325_Y  = en ? \$procmux$323_Y  : first;
-  assign \$83  = rst ? 1'h1 : \$procmux$325_Y ;
-  assign \$procmux$329_Y  = sync ? \$51 [0] : slot;
-  assign \$procmux$331_Y  = en ? \$procmux$329_Y  : slot;
-  assign \$82  = rst ? 1'h0 : \$procmux$331_Y ;
-  assign \$procmux$335_Y  = en ? \$48 [1:0] : loaded;
-  assign \$81  = rst ? 2'h0 : \$procmux$335_Y ;
-  assign \$procmux$339_Y  = lane[3] ? bank_out : last_bank_3_1;
-  assign \$procmux$341_Y  = \$45  ? \$procmux$339_Y  : last_bank_3_1;
-  assign \$80  = rst ? 2'h0 : \$procmux$341_Y ;
-  assign \$procmux$345_Y  = opens ? 2'h0 : last_row_3_1;
-  assign \$procmux$347_Y  = lane[3] ? row_out : \$procmux$345_Y ;
-  assign \$procmux$349_Y  = \$45  ? \$procmux$347_Y  : last_row_3_1;
-  assign \$79  = rst ? 2'h0 : \$procmux$349_Y ;
-  assign \$procmux$353_Y  = lane[3] ? bank_out : last_bank_3_0;
-  assign \$procmux$355_Y  = \$42  ? \$procmux$353_Y  : last_bank_3_0;
-  assign \$78  = rst ? 2'h0 : \$procmux$355_Y ;
-  assign \$procmux$359_Y  = opens ? 2'h0 : last_row_3_0;
-  assign \$procmux$361_Y  = lane[3] ? row_out : \$procmux$359_Y ;
-  assign \$procmux$363_Y  = \$42  ? \$procmux$361_Y  : last_row_3_0;
-  assign \$77  = rst ? 2'h0 : \$procmux$363_Y ;
-  assign \$procmux$367_Y  = lane[2] ? bank_out : last_bank_2_1;
-  assign \$procmux$369_Y  = \$39  ? \$procmux$367_Y  : last_bank_2_1;
-  assign \$76  = rst ? 2'h0 : \$procmux$369_Y ;
-  assign \$procmux$373_Y  = opens ? 2'h0 : last_row_2_1;
-  assign \$procmux$375_Y  = lane[2] ? row_out : \$procmux$373_Y ;
-  assign \$procmux$377_Y  = \$39  ? \$procmux$375_Y  : last_row_2_1;
-  assign \$75  = rst ? 2'h0 : \$procmux$377_Y ;
-  assign \$procmux$381_Y  = lane[2] ? bank_out : last_bank_2_0;
-  assign \$procmux$383_Y  = \$36  ? \$procmux$381_Y  : last_bank_2_0;
-  assign \$74  = rst ? 2'h0 : \$procmux$383_Y ;
-  assign \$procmux$387_Y  = opens ? 2'h0 : last_row_2_0;
-  assign \$procmux$389_Y  = lane[2] ? row_out : \$procmux$387_Y ;
-  assign \$procmux$391_Y  = \$36  ? \$procmux$389_Y  : last_row_2_0;
-  assign \$73  = rst ? 2'h0 : \$procmux$391_Y ;
-  assign \$procmux$395_Y  = lane[1] ? bank_out : last_bank_1_1;
-  assign \$procmux$397_Y  = \$33  ? \$procmux$395_Y  : last_bank_1_1;
-  assign \$72  = rst ? 2'h0 : \$procmux$397_Y ;
-  assign \$procmux$401_Y  = opens ? 2'h0 : last_row_1_1;
-  assign \$procmux$403_Y  = lane[1] ? row_out : \$procmux$401_Y ;
-  assign \$procmux$405_Y  = \$33  ? \$procmux$403_Y  : last_row_1_1;
-  assign \$71  = rst ? 2'h0 : \$procmux$405_Y ;
-  assign \$procmux$409_Y  = lane[1] ? bank_out : last_bank_1_0;
-  assign \$procmux$411_Y  = \$30  ? \$procmux$409_Y  : last_bank_1_0;
-  assign \$70  = rst ? 2'h0 : \$procmux$411_Y ;
-  assign \$procmux$415_Y  = opens ? 2'h0 : last_row_1_0;
-  assign \$procmux$417_Y  = lane[1] ? row_out : \$procmux$415_Y ;
-  assign \$procmux$419_Y  = \$30  ? \$procmux$417_Y  : last_row_1_0;
-  assign \$69  = rst ? 2'h0 : \$procmux$419_Y ;
-  assign \$procmux$423_Y  = lane[0] ? bank_out : last_bank_0_1;
-  assign \$procmux$425_Y  = \$27  ? \$procmux$423_Y  : last_bank_0_1;
-  assign \$68  = rst ? 2'h0 : \$procmux$425_Y ;
-  assign \$procmux$429_Y  = opens ? 2'h0 : last_row_0_1;
-  assign \$procmux$431_Y  = lane[0] ? row_out : \$procmux$429_Y ;
-  assign \$procmux$433_Y  = \$27  ? \$procmux$431_Y  : last_row_0_1;
-  assign \$67  = rst ? 2'h0 : \$procmux$433_Y ;
-  assign \$procmux$437_Y  = opens ? 1'h0 : filled[7];
-  assign \$procmux$439_Y  = lane[3] ? 1'h1 : \$procmux$437_Y ;
-  assign \$procmux$441_Y  = \$45  ? \$procmux$439_Y  : filled[7];
-  assign \$66 [7] = rst ? 1'h0 : \$procmux$441_Y ;
-  assign \$procmux$445_Y  = opens ? 1'h0 : filled[5];
-  assign \$procmux$447_Y  = lane[2] ? 1'h1 : \$procmux$445_Y ;
-  assign \$procmux$449_Y  = \$39  ? \$procmux$447_Y  : filled[5];
-  assign \$66 [5] = rst ? 1'h0 : \$procmux$449_Y ;
-  assign \$procmux$453_Y  = opens ? 1'h0 : filled[4];
-  assign \$procmux$455_Y  = lane[2] ? 1'h1 : \$procmux$453_Y ;
-  assign \$procmux$457_Y  = \$36  ? \$procmux$455_Y  : filled[4];
-  assign \$66 [4] = rst ? 1'h0 : \$procmux$457_Y ;
-  assign \$procmux$461_Y  = opens ? 1'h0 : filled[3];
-  assign \$procmux$463_Y  = lane[1] ? 1'h1 : \$procmux$461_Y ;
-  assign \$procmux$465_Y  = \$33  ? \$procmux$463_Y  : filled[3];
-  assign \$66 [3] = rst ? 1'h0 : \$procmux$465_Y ;
-  assign \$procmux$469_Y  = opens ? 1'h0 : filled[2];
-  assign \$procmux$471_Y  = lane[1] ? 1'h1 : \$procmux$469_Y ;
-  assign \$procmux$473_Y  = \$30  ? \$procmux$471_Y  : filled[2];
-  assign \$66 [2] = rst ? 1'h0 : \$procmux$473_Y ;
-  assign \$procmux$477_Y  = opens ? 1'h0 : filled[1];
-  assign \$procmux$479_Y  = lane[0] ? 1'h1 : \$procmux$477_Y ;
-  assign \$procmux$481_Y  = \$27  ? \$procmux$479_Y  : filled[1];
-  assign \$66 [1] = rst ? 1'h0 : \$procmux$481_Y ;
-  assign \$procmux$485_Y  = opens ? 1'h0 : filled[0];
-  assign \$procmux$487_Y  = lane[0] ? 1'h1 : \$procmux$485_Y ;
-  assign \$procmux$489_Y  = \$24  ? \$procmux$487_Y  : filled[0];
-  assign \$66 [0] = rst ? 1'h0 : \$procmux$489_Y ;
-  assign \$procmux$493_Y  = opens ? 1'h0 : filled[6];
-  assign \$procmux$495_Y  = lane[3] ? 1'h1 : \$procmux$493_Y ;
-  assign \$procmux$497_Y  = \$42  ? \$procmux$495_Y  : filled[6];
-  assign \$66 [6] = rst ? 1'h0 : \$procmux$497_Y ;
-  assign \$procmux$501_Y  = lane[0] ? bank_out : last_bank_0_0;
-  assign \$procmux$503_Y  = \$24  ? \$procmux$501_Y  : last_bank_0_0;
-  assign \$65  = rst ? 2'h0 : \$procmux$503_Y ;
-  assign \$procmux$507_Y  = opens ? 2'h0 : last_row_0_0;
-  assign \$procmux$509_Y  = lane[0] ? row_out : \$procmux$507_Y ;
-  assign \$procmux$511_Y  = \$24  ? \$procmux$509_Y  : last_row_0_0;
-  assign \$64  = rst ? 2'h0 : \$procmux$511_Y ;
-  assign \$procmux$515_Y  = slot_out ? (* full_case = 32'd1 *) tile : \complete$44 [1];
-  assign \$procmux$517_Y  = ended ? \$procmux$515_Y  : \complete$44 [1];
-  assign \$procmux$519_Y  = \$15  ? \$procmux$517_Y  : \complete$44 [1];
-  assign \$63 [1] = rst ? 1'h0 : \$procmux$519_Y ;
-  assign \$procmux$524_Y  = slot_out ? (* full_case = 32'd1 *) \complete$44 [0] : tile;
-  assign \$procmux$526_Y  = ended ? \$procmux$524_Y  : \complete$44 [0];
-  assign \$procmux$528_Y  = \$15  ? \$procmux$526_Y  : \complete$44 [0];
-  assign \$63 [0] = rst ? 1'h0 : \$procmux$528_Y ;
-  assign \$procmux$532_Y  = ended ? \$21 [0] : slot_out;
-  assign \$procmux$534_Y  = \$15  ? \$procmux$532_Y  : slot_out;
-  assign \$62  = rst ? 1'h0 : \$procmux$534_Y ;
-  assign \$procmux$538_Y  = \$17  ? \$18 [1:0] : row_out;
-  assign \$procmux$540_Y  = lane[3] ? \$procmux$538_Y  : row_out;
-  assign \$procmux$542_Y  = ended ? 2'h0 : \$procmux$540_Y ;
-  assign \$procmux$544_Y  = \$15  ? \$procmux$542_Y  : row_out;
-  assign \$61  = rst ? 2'h0 : \$procmux$544_Y ;
-  assign \$procmux$548_Y  = \$17  ? 2'h0 : \$16 [1:0];
-  assign \$procmux$550_Y  = lane[3] ? \$procmux$548_Y  : bank_out;
-  assign \$procmux$552_Y  = ended ? 2'h0 : \$procmux$550_Y ;
-  assign \$procmux$554_Y  = \$15  ? \$procmux$552_Y  : bank_out;
-  assign \$60  = rst ? 2'h0 : \$procmux$554_Y ;
-  assign \$procmux$558_Y  = \$15  ? ended : opens;
-  assign \$59  = rst ? 1'h1 : \$procmux$558_Y ;
-  assign \$procmux$562_Y  = ended ? 4'h1 : { lane[2:0], lane[3] };
-  assign \$procmux$564_Y  = \$15  ? \$procmux$562_Y  : lane;
-  assign \$58  = rst ? 4'h1 : \$procmux$564_Y ;
-  assign \$procmux$568_Y  = \$13  ? \$14 [2:0] : pause;
-  assign \$procmux$570_Y  = sync ? 3'h4 : \$procmux$568_Y ;
-  assign \$procmux$572_Y  = en ? \$procmux$570_Y  : pause;
-  assign \$57  = rst ? 3'h0 : \$procmux$572_Y ;
-  assign \$procmux$576_Y  = take ? \$12 [4:0] : count;
-  assign \$procmux$578_Y  = en ? \$procmux$576_Y  : count;
-  assign \$56  = rst ? 5'h00 : \$procmux$578_Y ;
-  assign \$procmux$582_Y  = en ? \$8 [1:0] : occupied;
-  assign \$55  = rst ? 2'h0 : \$procmux$582_Y ;
-  assign \$procmux$586_Y  = en ? last : tile;
-  assign \$54  = rst ? 1'h0 : \$procmux$586_Y ;
-  assign \$procmux$590_Y  = en ? \$2  : ended;
-  assign \$53  = rst ? 1'h0 : \$procmux$590_Y ;
-  assign \$procmux$594_Y  = en ? take : taken;
-  assign \$52  = rst ? 1'h0 : \$procmux$594_Y ;
-  assign last_banks = { last_bank_3_1, last_bank_3_0, last_bank_2_1, last_bank_2_0, last_bank_1_1, last_bank_1_0, last_bank_0_1, last_bank_0_0 };
+  assign \$14  = pause - 1'h1;
+  assign \$15  = place_out + 1'h1;
+  assign \$17  = row_out + 1'h1;
+  assign \$19  = slot_out + 1'h1;
+  assign \$20  = slot_out ? 2'h0 : \$19 ;
+  assign \$21  = ! slot_out;
+  assign \$22  = taken & \$21 ;
+  assign \$procmux$221_Y  = sync ? complete : first;
+  assign \$74  = rst ? 1'h1 : \$procmux$221_Y ;
+  assign \$procmux$225_Y  = sync ? \$42 [0] : slot;
+  assign \$73  = rst ? 1'h0 : \$procmux$225_Y ;
+  assign \$72  = rst ? 2'h0 : \$39 [1:0];
+  assign \$procmux$231_Y  = lane[3] ? place_out : last_place_3_1;
+  assign \$procmux$233_Y  = \$36  ? \$procmux$231_Y  : last_place_3_1;
+  assign \$71  = rst ? 1'h0 : \$procmux$233_Y ;
+  assign \$procmux$237_Y  = opens ? 3'h0 : last_row_3_1;
+  assign \$procmux$239_Y  = lane[3] ? row_out : \$procmux$237_Y ;
+  assign \$procmux$241_Y  = \$36  ? \$procmux$239_Y  : last_row_3_1;
+  assign \$70  = rst ? 3'h0 : \$procmux$241_Y ;
+  assign \$procmux$245_Y  = lane[3] ? place_out : last_place_3_0;
+  assign \$procmux$247_Y  = \$34  ? \$procmux$245_Y  : last_place_3_0;
+  assign \$69  = rst ? 1'h0 : \$procmux$247_Y ;
+  assign \$procmux$251_Y  = opens ? 3'h0 : last_row_3_0;
+  assign \$procmux$253_Y  = lane[3] ? row_out : \$procmux$251_Y ;
+  assign \$procmux$255_Y  = \$34  ? \$procmux$253_Y  : last_row_3_0;
+  assign \$68  = rst ? 3'h0 : \$procmux$255_Y ;
+  assign \$procmux$259_Y  = lane[2] ? place_out : last_place_2_1;
+  assign \$procmux$261_Y  = \$32  ? \$procmux$259_Y  : last_place_2_1;
+  assign \$67  = rst ? 1'h0 : \$procmux$261_Y ;
+  assign \$procmux$265_Y  = opens ? 3'h0 : last_row_2_1;
+  assign \$procmux$267_Y  = lane[2] ? row_out : \$procmux$265_Y ;
+  assign \$procmux$269_Y  = \$32  ? \$procmux$267_Y  : last_row_2_1;
+  assign \$66  = rst ? 3'h0 : \$procmux$269_Y ;
+  assign \$procmux$273_Y  = lane[2] ? place_out : last_place_2_0;
+  assign \$procmux$275_Y  = \$30  ? \$procmux$273_Y  : last_place_2_0;
+  assign \$65  = rst ? 1'h0 : \$procmux$275_Y ;
+  assign \$procmux$279_Y  = opens ? 3'h0 : last_row_2_0;
+  assign \$procmux$281_Y  = lane[2] ? row_out : \$procmux$279_Y ;
+  assign \$procmux$283_Y  = \$30  ? \$procmux$281_Y  : last_row_2_0;
+  assign \$64  = rst ? 3'h0 : \$procmux$283_Y ;
+  assign \$procmux$287_Y  = lane[1] ? place_out : last_place_1_1;
+  assign \$procmux$289_Y  = \$28  ? \$procmux$287_Y  : last_place_1_1;
+  assign \$63  = rst ? 1'h0 : \$procmux$289_Y ;
+  assign \$procmux$293_Y  = opens ? 3'h0 : last_row_1_1;
+  assign \$procmux$295_Y  = lane[1] ? row_out : \$procmux$293_Y ;
+  assign \$procmux$297_Y  = \$28  ? \$procmux$295_Y  : last_row_1_1;
+  assign \$62  = rst ? 3'h0 : \$procmux$297_Y ;
+  assign \$procmux$301_Y  = lane[1] ? place_out : last_place_1_0;
+  assign \$procmux$303_Y  = \$26  ? \$procmux$301_Y  : last_place_1_0;
+  assign \$61  = rst ? 1'h0 : \$procmux$303_Y ;
+  assign \$procmux$307_Y  = opens ? 3'h0 : last_row_1_0;
+  assign \$procmux$309_Y  = lane[1] ? row_out : \$procmux$307_Y ;
+  assign \$procmux$311_Y  = \$26  ? \$procmux$309_Y  : last_row_1_0;
+  assign \$60  = rst ? 3'h0 : \$procmux$311_Y ;
+  assign \$procmux$315_Y  = lane[0] ? place_out : last_place_0_1;
+  assign \$procmux$317_Y  = \$24  ? \$procmux$315_Y  : last_place_0_1;
+  assign \$59  = rst ? 1'h0 : \$procmux$317_Y ;
+  assign \$procmux$321_Y  = opens ? 3'h0 : last_row_0_1;
+  assign \$procmux$323_Y  = lane[0] ? row_out : \$procmux$321_Y ;
+  assign \$procmux$325_Y  = \$24  ? \$procmux$323_Y  : last_row_0_1;
+  assign \$58  = rst ? 3'h0 : \$procmux$325_Y ;
+  assign \$procmux$329_Y  = opens ? 1'h0 : filled[7];
+  assign \$procmux$331_Y  = lane[3] ? 1'h1 : \$procmux$329_Y ;
+  assign \$procmux$333_Y  = \$36  ? \$procmux$331_Y  : filled[7];
+  assign \$57 [7] = rst ? 1'h0 : \$procmux$333_Y ;
+  assign \$procmux$337_Y  = opens ? 1'h0 : filled[5];
+  assign \$procmux$339_Y  = lane[2] ? 1'h1 : \$procmux$337_Y ;
+  assign \$procmux$341_Y  = \$32  ? \$procmux$339_Y  : filled[5];
+  assign \$57 [5] = rst ? 1'h0 : \$procmux$341_Y ;
+  assign \$procmux$345_Y  = opens ? 1'h0 : filled[4];
+  assign \$procmux$347_Y  = lane[2] ? 1'h1 : \$procmux$345_Y ;
+  assign \$procmux$349_Y  = \$30  ? \$procmux$347_Y  : filled[4];
+  assign \$57 [4] = rst ? 1'h0 : \$procmux$349_Y ;
+  assign \$procmux$353_Y  = opens ? 1'h0 : filled[3];
+  assign \$procmux$355_Y  = lane[1] ? 1'h1 : \$procmux$353_Y ;
+  assign \$procmux$357_Y  = \$28  ? \$procmux$355_Y  : filled[3];
+  assign \$57 [3] = rst ? 1'h0 : \$procmux$357_Y ;
+  assign \$procmux$361_Y  = opens ? 1'h0 : filled[2];
+  assign \$procmux$363_Y  = lane[1] ? 1'h1 : \$procmux$361_Y ;
+  assign \$procmux$365_Y  = \$26  ? \$procmux$363_Y  : filled[2];
+  assign \$57 [2] = rst ? 1'h0 : \$procmux$365_Y ;
+  assign \$procmux$369_Y  = opens ? 1'h0 : filled[1];
+  assign \$procmux$371_Y  = lane[0] ? 1'h1 : \$procmux$369_Y ;
+  assign \$procmux$373_Y  = \$24  ? \$procmux$371_Y  : filled[1];
+  assign \$57 [1] = rst ? 1'h0 : \$procmux$373_Y ;
+  assign \$procmux$377_Y  = opens ? 1'h0 : filled[0];
+  assign \$procmux$379_Y  = lane[0] ? 1'h1 : \$procmux$377_Y ;
+  assign \$procmux$381_Y  = \$22  ? \$procmux$379_Y  : filled[0];
+  assign \$57 [0] = rst ? 1'h0 : \$procmux$381_Y ;
+  assign \$procmux$385_Y  = opens ? 1'h0 : filled[6];
+  assign \$procmux$387_Y  = lane[3] ? 1'h1 : \$procmux$385_Y ;
+  assign \$procmux$389_Y  = \$34  ? \$procmux$387_Y  : filled[6];
+  assign \$57 [6] = rst ? 1'h0 : \$procmux$389_Y ;
+  assign \$procmux$393_Y  = lane[0] ? place_out : last_place_0_0;
+  assign \$procmux$395_Y  = \$22  ? \$procmux$393_Y  : last_place_0_0;
+  assign \$56  = rst ? 1'h0 : \$procmux$395_Y ;
+  assign \$procmux$399_Y  = opens ? 3'h0 : last_row_0_0;
+  assign \$procmux$401_Y  = lane[0] ? row_out : \$procmux$399_Y ;
+  assign \$procmux$403_Y  = \$22  ? \$procmux$401_Y  : last_row_0_0;
+  assign \$55  = rst ? 3'h0 : \$procmux$403_Y ;
+  assign \$procmux$407_Y  = slot_out ? (* full_case = 32'd1 *) tile : \complete$43 [1];
+  assign \$procmux$409_Y  = ended ? \$procmux$407_Y  : \complete$43 [1];
+  assign \$procmux$411_Y  = taken ? \$procmux$409_Y  : \complete$43 [1];
+  assign \$54 [1] = rst ? 1'h0 : \$procmux$411_Y ;
+  assign \$procmux$416_Y  = slot_out ? (* full_case = 32'd1 *) \complete$43 [0] : tile;
+  assign \$procmux$418_Y  = ended ? \$procmux$416_Y  : \complete$43 [0];
+  assign \$procmux$420_Y  = taken ? \$procmux$418_Y  : \complete$43 [0];
+  assign \$54 [0] = rst ? 1'h0 : \$procmux$420_Y ;
+  assign \$procmux$424_Y  = ended ? \$20 [0] : slot_out;
+  assign \$procmux$426_Y  = taken ? \$procmux$424_Y  : slot_out;
+  assign \$53  = rst ? 1'h0 : \$procmux$426_Y ;
+  assign \$procmux$430_Y  = place_out ? row_out : \$17 [2:0];
+  assign \$procmux$432_Y  = lane[3] ? \$procmux$430_Y  : row_out;
+  assign \$procmux$434_Y  = ended ? 3'h0 : \$procmux$432_Y ;
+  assign \$procmux$436_Y  = taken ? \$procmux$434_Y  : row_out;
+  assign \$52  = rst ? 3'h0 : \$procmux$436_Y ;
+  assign \$procmux$440_Y  = place_out ? \$15 [0] : 1'h0;
+  assign \$procmux$442_Y  = lane[3] ? \$procmux$440_Y  : place_out;
+  assign \$procmux$444_Y  = ended ? 1'h0 : \$procmux$442_Y ;
+  assign \$procmux$446_Y  = taken ? \$procmux$444_Y  : place_out;
+  assign \$51  = rst ? 1'h0 : \$procmux$446_Y ;
+  assign \$procmux$450_Y  = taken ? ended : opens;
+  assign \$50  = rst ? 1'h1 : \$procmux$450_Y ;
+  assign \$procmux$454_Y  = ended ? 4'h1 : { lane[2:0], lane[3] };
+  assign \$procmux$456_Y  = taken ? \$procmux$454_Y  : lane;
+  assign \$49  = rst ? 4'h1 : \$procmux$456_Y ;
+  assign \$procmux$460_Y  = \$13  ? \$14 [2:0] : pause;
+  assign \$procmux$462_Y  = sync ? 3'h4 : \$procmux$460_Y ;
+  assign \$48  = rst ? 3'h0 : \$procmux$462_Y ;
+  assign \$procmux$466_Y  = take ? \$12 [4:0] : count;
+  assign \$47  = rst ? 5'h00 : \$procmux$466_Y ;
+  assign \$46  = rst ? 2'h0 : \$8 [1:0];
+  assign \$45  = rst ? 1'h0 : last;
+  assign \$44  = rst ? 1'h0 : \$2 ;
+  assign \$43  = rst ? 1'h0 : take;
+  assign last_places = { last_place_3_1, last_place_3_0, last_place_2_1, last_place_2_0, last_place_1_1, last_place_1_0, last_place_0_1, last_place_0_0 };
   assign last_rows = { last_row_3_1, last_row_3_0, last_row_2_1, last_row_2_0, last_row_1_1, last_row_1_0, last_row_0_1, last_row_0_0 };
-  assign \first$43  = first;
+  assign \first$42  = first;
   assign present = slot;
-  assign \loaded$41  = loaded;
-  assign \filled$24  = filled;
+  assign \loaded$40  = loaded;
+  assign \filled$23  = filled;
   assign row = row_out;
-  assign bank = bank_out;
-  assign \slot$21  = slot_out;
+  assign place = place_out;
+  assign \slot$20  = slot_out;
 endmodule
 
-module bitslice_opt4e_small_merge(rst, en, ends, turn, first, complete, drain_0, drain_1, result, valid, last, clk);
+module bitslice_opt4e_small_merge(rst, go, ends, turn, first, complete, drain_0, drain_1, leaves, result, valid, last, clk);
   wire \$1 ;
+  wire [10:0] \$10 ;
   wire \$100 ;
   wire \$101 ;
   wire \$102 ;
   wire \$103 ;
   wire \$104 ;
   wire \$105 ;
+  wire \$106 ;
   wire \$107 ;
   wire \$108 ;
   wire \$109 ;
-  wire \$11 ;
+  wire [10:0] \$11 ;
   wire \$110 ;
+  wire \$111 ;
   wire \$112 ;
-  wire \$113 ;
   wire \$114 ;
+  wire \$115 ;
   wire \$116 ;
+  wire \$117 ;
   wire \$119 ;
-  wire \$12 ;
   wire \$120 ;
   wire \$121 ;
-  wire \$122 ;
   wire \$123 ;
-  wire \$124 ;
-  wire \$125 ;
   wire \$126 ;
   wire \$127 ;
   wire \$128 ;
   wire \$129 ;
-  wire \$13 ;
   wire \$130 ;
   wire \$131 ;
   wire \$132 ;
   wire \$133 ;
+  wire \$134 ;
   wire \$135 ;
   wire \$136 ;
   wire \$137 ;
@@ -3564,136 +4082,131 @@ module bitslice_opt4e_small_merge(rst, en, ends, turn, first, complete, drain_0,
   wire \$139 ;
   wire \$14 ;
   wire \$140 ;
-  wire \$141 ;
   wire \$142 ;
+  wire \$143 ;
   wire \$144 ;
   wire \$145 ;
-  wire [21:0] \$146 ;
-  wire [21:0] \$147 ;
-  wire [21:0] \$148 ;
-  wire [21:0] \$149 ;
-  wire [21:0] \$150 ;
-  wire [21:0] \$151 ;
+  wire \$146 ;
+  wire \$147 ;
+  wire \$148 ;
+  wire \$149 ;
+  wire \$15 ;
+  wire \$151 ;
   wire \$152 ;
-  wire \$153 ;
-  wire [5:0] \$154 ;
-  wire \$155 ;
-  wire [5:0] \$156 ;
-  wire \$157 ;
-  wire [5:0] \$158 ;
+  wire [21:0] \$153 ;
+  wire [21:0] \$154 ;
+  wire [21:0] \$155 ;
+  wire [21:0] \$156 ;
+  wire [21:0] \$157 ;
+  wire [21:0] \$158 ;
   wire \$159 ;
-  wire [5:0] \$160 ;
+  wire \$16 ;
+  wire \$160 ;
   wire \$161 ;
-  wire [5:0] \$162 ;
+  wire \$162 ;
   wire \$163 ;
-  wire [5:0] \$164 ;
-  wire [1:0] \$165 ;
+  wire \$164 ;
+  wire \$165 ;
   wire \$166 ;
-  wire [5:0] \$167 ;
-  wire [15:0] \$168 ;
-  wire [10:0] \$169 ;
+  wire \$167 ;
+  wire [2:0] \$168 ;
+  wire \$169 ;
+  wire \$17 ;
+  wire \$170 ;
+  wire [5:0] \$171 ;
+  wire [4:0] \$172 ;
+  wire \$173 ;
+  wire [9:0] \$176 ;
+  wire \$177 ;
+  wire \$180 ;
+  wire [9:0] \$181 ;
+  wire \$182 ;
+  wire [9:0] \$183 ;
+  wire \$184 ;
+  wire [9:0] \$185 ;
+  wire \$186 ;
+  wire [9:0] \$187 ;
+  wire \$2 ;
   (* unused_bits = "0 6" *)
-  wire [6:0] \$17 ;
-  wire [4:0] \$170 ;
-  wire \$171 ;
-  wire [10:0] \$172 ;
-  wire [10:0] \$173 ;
-  wire [9:0] \$174 ;
-  wire \$175 ;
-  wire [5:0] \$176 ;
-  wire [5:0] \$177 ;
-  wire [15:0] \$178 ;
-  wire \$179 ;
-  wire [9:0] \$180 ;
-  wire \$181 ;
-  wire [9:0] \$182 ;
-  wire \$183 ;
-  wire [9:0] \$184 ;
-  wire \$185 ;
-  wire [9:0] \$186 ;
-  (* unused_bits = "2" *)
-  wire [2:0] \$2 ;
-  wire \$20 ;
-  wire \$21 ;
-  wire \$22 ;
+  wire [6:0] \$20 ;
   wire \$23 ;
+  wire \$24 ;
+  wire \$25 ;
+  wire \$26 ;
   (* unused_bits = "0 1 2 3 4 5" *)
-  wire [6:0] \$26 ;
-  wire \$27 ;
-  wire \$28 ;
-  wire \$29 ;
-  wire [15:0] \$3 ;
+  wire [6:0] \$29 ;
+  wire \$3 ;
   wire \$30 ;
   wire \$31 ;
   wire \$32 ;
+  wire \$33 ;
+  wire \$34 ;
+  wire \$35 ;
   (* unused_bits = "0 6" *)
-  wire [6:0] \$35 ;
-  wire \$36 ;
-  wire \$37 ;
-  wire \$38 ;
+  wire [6:0] \$38 ;
   wire \$39 ;
-  wire [15:0] \$4 ;
+  wire \$4 ;
   wire \$40 ;
   wire \$41 ;
+  wire \$42 ;
+  wire \$43 ;
+  wire \$44 ;
   (* unused_bits = "0 1 2 3 4 5" *)
-  wire [6:0] \$44 ;
-  wire \$45 ;
-  wire \$46 ;
-  wire \$47 ;
+  wire [6:0] \$47 ;
   wire \$48 ;
   wire \$49 ;
-  wire [15:0] \$5 ;
+  (* unused_bits = "3" *)
+  wire [3:0] \$5 ;
   wire \$50 ;
   wire \$51 ;
+  wire \$52 ;
+  wire \$53 ;
+  wire \$54 ;
   (* unused_bits = "0 7" *)
-  wire [7:0] \$54 ;
-  wire \$56 ;
-  wire [10:0] \$6 ;
+  wire [7:0] \$57 ;
+  wire \$58 ;
+  wire \$59 ;
+  wire [15:0] \$6 ;
+  wire \$61 ;
+  wire \$62 ;
   wire \$63 ;
-  wire \$64 ;
-  wire \$65 ;
-  wire \$66 ;
-  wire \$69 ;
-  wire [10:0] \$7 ;
+  wire [15:0] \$7 ;
   wire \$70 ;
   wire \$71 ;
   wire \$72 ;
   wire \$73 ;
-  wire \$74 ;
-  wire [10:0] \$8 ;
+  wire \$76 ;
+  wire \$77 ;
+  wire \$78 ;
+  wire \$79 ;
+  wire [15:0] \$8 ;
   wire \$80 ;
   wire \$81 ;
-  wire \$82 ;
-  wire \$84 ;
-  wire \$85 ;
-  wire \$86 ;
+  wire \$87 ;
   wire \$88 ;
+  wire \$89 ;
+  wire [10:0] \$9 ;
   wire \$91 ;
   wire \$92 ;
   wire \$93 ;
-  wire \$94 ;
   wire \$95 ;
-  wire \$96 ;
-  wire \$97 ;
   wire \$98 ;
   wire \$99 ;
-  wire \$procmux$188_Y ;
-  wire \$procmux$194_Y ;
-  wire \$procmux$200_Y ;
-  wire \$procmux$206_Y ;
-  wire [5:0] \$procmux$232_Y ;
-  wire \$procmux$236_Y ;
-  wire \$procmux$238_Y ;
-  wire \$procmux$240_Y ;
-  wire [1:0] \$procmux$245_Y ;
-  wire [1:0] \$procmux$247_Y ;
-  wire [1:0] \$procmux$249_Y ;
-  wire \$procmux$255_Y ;
-  wire \$procmux$261_Y ;
-  wire \$procmux$267_Y ;
-  wire \$procmux$273_Y ;
-  wire \$procmux$279_Y ;
-  wire \$procmux$285_Y ;
+  wire \$procmux$130_Y ;
+  wire \$procmux$136_Y ;
+  wire \$procmux$142_Y ;
+  wire \$procmux$148_Y ;
+  wire \$procmux$155_Y ;
+  wire \$procmux$157_Y ;
+  wire \$procmux$164_Y ;
+  wire \$procmux$166_Y ;
+  wire \$procmux$168_Y ;
+  wire \$procmux$172_Y ;
+  wire \$procmux$174_Y ;
+  wire \$procmux$176_Y ;
+  wire [2:0] \$procmux$181_Y ;
+  wire [2:0] \$procmux$183_Y ;
+  wire [2:0] \$procmux$185_Y ;
   input clk;
   wire clk;
   input complete;
@@ -3702,9 +4215,8 @@ module bitslice_opt4e_small_merge(rst, en, ends, turn, first, complete, drain_0,
   wire [63:0] drain_0;
   input [43:0] drain_1;
   wire [43:0] drain_1;
-  input en;
-  wire en;
-  wire \en$93 ;
+  reg en = 1'h1;
+  wire \en$96 ;
   input ends;
   wire ends;
   reg ends_0 = 1'h0;
@@ -3715,46 +4227,51 @@ module bitslice_opt4e_small_merge(rst, en, ends, turn, first, complete, drain_0,
   reg ends_5 = 1'h0;
   input first;
   wire first;
-  wire \first$96 ;
+  wire \first$99 ;
   reg [9:0] flags_0 = 10'h000;
   reg [9:0] flags_1 = 10'h000;
   reg [9:0] flags_2 = 10'h000;
   reg [9:0] flags_3 = 10'h000;
   wire generate_0_1;
-  wire \generate_0_1$39 ;
-  wire \generate_0_1$48 ;
+  wire \generate_0_1$42 ;
+  wire \generate_0_1$51 ;
   wire generate_0_3;
-  wire \generate_0_3$72 ;
-  wire \generate_0_3$81 ;
+  wire \generate_0_3$75 ;
+  wire \generate_0_3$84 ;
   wire generate_0_5;
-  wire \generate_0_5$74 ;
-  wire \generate_0_5$83 ;
+  wire \generate_0_5$77 ;
+  wire \generate_0_5$86 ;
   wire generate_1_2;
-  wire \generate_1_2$40 ;
-  wire \generate_1_2$49 ;
+  wire \generate_1_2$43 ;
+  wire \generate_1_2$52 ;
   wire generate_1_3;
-  wire \generate_1_3$41 ;
-  wire \generate_1_3$50 ;
+  wire \generate_1_3$44 ;
+  wire \generate_1_3$53 ;
   wire generate_1_6;
   wire generate_2_4;
-  wire \generate_2_4$42 ;
-  wire \generate_2_4$51 ;
+  wire \generate_2_4$45 ;
+  wire \generate_2_4$54 ;
   wire generate_2_5;
-  wire \generate_2_5$43 ;
-  wire \generate_2_5$52 ;
+  wire \generate_2_5$46 ;
+  wire \generate_2_5$55 ;
   wire generate_2_6;
+  input go;
+  wire go;
   output last;
   wire last;
-  reg [1:0] number = 2'h0;
+  output leaves;
+  wire leaves;
+  reg leaving = 1'h0;
+  reg [2:0] number = 3'h0;
   reg [15:0] pair_0 = 16'h0000;
   reg [10:0] pair_1 = 11'h000;
   reg [5:0] present = 6'h00;
   wire propagate_0_1;
-  wire \propagate_0_3$73 ;
-  wire \propagate_0_3$82 ;
+  wire \propagate_0_3$76 ;
+  wire \propagate_0_3$85 ;
   wire propagate_0_5;
-  wire \propagate_0_5$75 ;
-  wire \propagate_0_5$84 ;
+  wire \propagate_0_5$78 ;
+  wire \propagate_0_5$87 ;
   wire propagate_1_2;
   wire propagate_1_3;
   wire propagate_1_6;
@@ -3764,7 +4281,7 @@ module bitslice_opt4e_small_merge(rst, en, ends, turn, first, complete, drain_0,
   reg [15:0] resolved = 16'h0000;
   output [31:0] result;
   wire [31:0] result;
-  wire [31:0] \result$99 ;
+  wire [31:0] \result$102 ;
   wire [1:0] row;
   input rst;
   wire rst;
@@ -3793,287 +4310,290 @@ module bitslice_opt4e_small_merge(rst, en, ends, turn, first, complete, drain_0,
   reg valid_2 = 1'h0;
   reg valid_3 = 1'h0;
   wire [21:0] word;
-  wire [21:0] \word$95 ;
-  assign \$1  = number == 2'h3;
-  assign \$2  = number + 1'h1;
-  assign \$3  = drain_0[15:0] | drain_0[31:16];
-  assign \$4  = \$3  | drain_0[47:32];
-  assign \$5  = \$4  | drain_0[63:48];
-  assign \$6  = drain_1[10:0] | drain_1[21:11];
-  assign \$7  = \$6  | drain_1[32:22];
-  assign \$8  = \$7  | drain_1[43:33];
-  assign \$11  = pair_0[1] ^ pair_1[0];
-  assign \$12  = pair_0[2] ^ pair_1[1];
-  assign \$13  = pair_0[3] ^ pair_1[2];
-  assign \$14  = pair_0[4] ^ pair_1[3];
-  assign \$17  = { 1'h0, \$14 , \$13 , \$12 , \$11 , pair_0[0], 1'h0 } ^ { generate_2_5, generate_2_4, generate_0_3, generate_1_2, 3'h0 };
-  assign \$20  = pair_0[1] ^ pair_1[0];
-  assign \$21  = pair_0[2] ^ pair_1[1];
-  assign \$22  = pair_0[3] ^ pair_1[2];
-  assign \$23  = pair_0[4] ^ pair_1[3];
-  assign \$26  = { 1'h0, \$23 , \$22 , \$21 , \$20 , pair_0[0], 1'h0 } ^ { generate_2_5, generate_2_4, generate_0_3, generate_1_2, 3'h0 };
-  assign \$27  = stage_0_carry ^ stage_0_carry;
-  assign \$28  = stage_0_x[0] ^ stage_0_y[0];
-  assign \$29  = stage_0_x[1] ^ stage_0_y[1];
-  assign \$30  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$31  = stage_0_x[3] ^ stage_0_y[3];
-  assign \$32  = stage_0_x[4] ^ stage_0_y[4];
-  assign \$35  = { 1'h0, \$32 , \$31 , \$30 , \$29 , \$28 , \$27  } ^ { \generate_2_5$43 , \generate_2_4$42 , \generate_1_3$41 , \generate_1_2$40 , \generate_0_1$39 , stage_0_carry, 1'h0 };
-  assign \$36  = stage_0_carry ^ stage_0_carry;
-  assign \$37  = stage_0_x[0] ^ stage_0_y[0];
-  assign \$38  = stage_0_x[1] ^ stage_0_y[1];
-  assign \$39  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$40  = stage_0_x[3] ^ stage_0_y[3];
-  assign \$41  = stage_0_x[4] ^ stage_0_y[4];
-  assign \$44  = { 1'h0, \$41 , \$40 , \$39 , \$38 , \$37 , \$36  } ^ { \generate_2_5$43 , \generate_2_4$42 , \generate_1_3$41 , \generate_1_2$40 , \generate_0_1$39 , stage_0_carry, 1'h0 };
-  assign \$45  = stage_1_carry ^ stage_1_carry;
-  assign \$46  = stage_1_x[0] ^ stage_1_y[0];
-  assign \$47  = stage_1_x[1] ^ stage_1_y[1];
-  assign \$48  = stage_1_x[2] ^ stage_1_y[2];
-  assign \$49  = stage_1_x[3] ^ stage_1_y[3];
-  assign \$50  = stage_1_x[4] ^ stage_1_y[4];
-  assign \$51  = stage_1_x[5] ^ stage_1_y[5];
-  assign \$54  = { 1'h0, \$51 , \$50 , \$49 , \$48 , \$47 , \$46 , \$45  } ^ { generate_2_6, \generate_2_5$52 , \generate_2_4$51 , \generate_1_3$50 , \generate_1_2$49 , \generate_0_1$48 , stage_1_carry, 1'h0 };
-  assign \$56  = number == 2'h3;
-  assign \$63  = pair_0[2] & pair_1[1];
-  assign \$64  = pair_0[2] ^ pair_1[1];
-  assign \$65  = pair_0[1] & pair_1[0];
-  assign \$66  = \$64  & \$65 ;
-  assign generate_0_3 = \$63  | \$66 ;
-  assign \$69  = pair_0[4] & pair_1[3];
-  assign \$70  = pair_0[4] ^ pair_1[3];
-  assign \$71  = pair_0[3] & pair_1[2];
-  assign \$72  = \$70  & \$71 ;
-  assign generate_0_5 = \$69  | \$72 ;
-  assign \$73  = pair_0[4] ^ pair_1[3];
-  assign \$74  = pair_0[3] ^ pair_1[2];
-  assign propagate_0_5 = \$73  & \$74 ;
-  assign generate_1_2 = pair_0[1] & pair_1[0];
-  assign \$80  = pair_0[3] & pair_1[2];
+  wire [21:0] \word$98 ;
+  assign \$1  = en & running;
+  assign \$2  = number == 3'h4;
+  assign \$3  = ~ leaving;
+  assign \$4  = present[5] & \$3 ;
+  assign \$5  = number + 1'h1;
+  assign \$6  = drain_0[15:0] | drain_0[31:16];
+  assign \$7  = \$6  | drain_0[47:32];
+  assign \$8  = \$7  | drain_0[63:48];
+  assign \$9  = drain_1[10:0] | drain_1[21:11];
+  assign \$10  = \$9  | drain_1[32:22];
+  assign \$11  = \$10  | drain_1[43:33];
+  assign \$14  = pair_0[1] ^ pair_1[0];
+  assign \$15  = pair_0[2] ^ pair_1[1];
+  assign \$16  = pair_0[3] ^ pair_1[2];
+  assign \$17  = pair_0[4] ^ pair_1[3];
+  assign { \$20 [6], \$172 , \$20 [0] } = { 1'h0, \$17 , \$16 , \$15 , \$14 , pair_0[0], 1'h0 } ^ { generate_2_5, generate_2_4, generate_0_3, generate_1_2, 3'h0 };
+  assign \$23  = pair_0[1] ^ pair_1[0];
+  assign \$24  = pair_0[2] ^ pair_1[1];
+  assign \$25  = pair_0[3] ^ pair_1[2];
+  assign \$26  = pair_0[4] ^ pair_1[3];
+  assign { \$173 , \$29 [5:0] } = { 1'h0, \$26 , \$25 , \$24 , \$23 , pair_0[0], 1'h0 } ^ { generate_2_5, generate_2_4, generate_0_3, generate_1_2, 3'h0 };
+  assign \$30  = stage_0_carry ^ stage_0_carry;
+  assign \$31  = stage_0_x[0] ^ stage_0_y[0];
+  assign \$32  = stage_0_x[1] ^ stage_0_y[1];
+  assign \$33  = stage_0_x[2] ^ stage_0_y[2];
+  assign \$34  = stage_0_x[3] ^ stage_0_y[3];
+  assign \$35  = stage_0_x[4] ^ stage_0_y[4];
+  assign { \$38 [6], \$176 [9:5], \$38 [0] } = { 1'h0, \$35 , \$34 , \$33 , \$32 , \$31 , \$30  } ^ { \generate_2_5$46 , \generate_2_4$45 , \generate_1_3$44 , \generate_1_2$43 , \generate_0_1$42 , stage_0_carry, 1'h0 };
+  assign \$39  = stage_0_carry ^ stage_0_carry;
+  assign \$40  = stage_0_x[0] ^ stage_0_y[0];
+  assign \$41  = stage_0_x[1] ^ stage_0_y[1];
+  assign \$42  = stage_0_x[2] ^ stage_0_y[2];
+  assign \$43  = stage_0_x[3] ^ stage_0_y[3];
+  assign \$44  = stage_0_x[4] ^ stage_0_y[4];
+  assign { \$177 , \$47 [5:0] } = { 1'h0, \$44 , \$43 , \$42 , \$41 , \$40 , \$39  } ^ { \generate_2_5$46 , \generate_2_4$45 , \generate_1_3$44 , \generate_1_2$43 , \generate_0_1$42 , stage_0_carry, 1'h0 };
+  assign \$48  = stage_1_carry ^ stage_1_carry;
+  assign \$49  = stage_1_x[0] ^ stage_1_y[0];
+  assign \$50  = stage_1_x[1] ^ stage_1_y[1];
+  assign \$51  = stage_1_x[2] ^ stage_1_y[2];
+  assign \$52  = stage_1_x[3] ^ stage_1_y[3];
+  assign \$53  = stage_1_x[4] ^ stage_1_y[4];
+  assign \$54  = stage_1_x[5] ^ stage_1_y[5];
+  assign \$57  = { 1'h0, \$54 , \$53 , \$52 , \$51 , \$50 , \$49 , \$48  } ^ { generate_2_6, \generate_2_5$55 , \generate_2_4$54 , \generate_1_3$53 , \generate_1_2$52 , \generate_0_1$51 , stage_1_carry, 1'h0 };
+  assign \$58  = number < 3'h4;
+  assign \$59  = running & \$58 ;
+  assign \$61  = number < 3'h4;
+  assign \$62  = running & \$61 ;
+  assign \$63  = number == 2'h3;
+  assign \$70  = pair_0[2] & pair_1[1];
+  assign \$71  = pair_0[2] ^ pair_1[1];
+  assign \$72  = pair_0[1] & pair_1[0];
+  assign \$73  = \$71  & \$72 ;
+  assign generate_0_3 = \$70  | \$73 ;
+  assign \$76  = pair_0[4] & pair_1[3];
+  assign \$77  = pair_0[4] ^ pair_1[3];
+  assign \$78  = pair_0[3] & pair_1[2];
+  assign \$79  = \$77  & \$78 ;
+  assign generate_0_5 = \$76  | \$79 ;
+  assign \$80  = pair_0[4] ^ pair_1[3];
   assign \$81  = pair_0[3] ^ pair_1[2];
-  assign \$82  = \$81  & generate_0_3;
-  assign generate_2_4 = \$80  | \$82 ;
-  assign \$84  = propagate_0_5 & generate_0_3;
-  assign generate_2_5 = generate_0_5 | \$84 ;
-  assign \$85  = stage_0_x[0] & stage_0_y[0];
-  assign \$86  = stage_0_x[0] ^ stage_0_y[0];
-  assign \$88  = \$86  & stage_0_carry;
-  assign \generate_0_1$39  = \$85  | \$88 ;
-  assign \$91  = stage_0_x[2] & stage_0_y[2];
-  assign \$92  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$93  = stage_0_x[1] & stage_0_y[1];
-  assign \$94  = \$92  & \$93 ;
-  assign \generate_0_3$72  = \$91  | \$94 ;
-  assign \$95  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$96  = stage_0_x[1] ^ stage_0_y[1];
-  assign \propagate_0_3$73  = \$95  & \$96 ;
-  assign \$97  = stage_0_x[4] & stage_0_y[4];
-  assign \$98  = stage_0_x[4] ^ stage_0_y[4];
-  assign \$99  = stage_0_x[3] & stage_0_y[3];
-  assign \$100  = \$98  & \$99 ;
-  assign \generate_0_5$74  = \$97  | \$100 ;
-  assign \$101  = stage_0_x[4] ^ stage_0_y[4];
-  assign \$102  = stage_0_x[3] ^ stage_0_y[3];
-  assign \propagate_0_5$75  = \$101  & \$102 ;
-  assign \$103  = stage_0_x[1] & stage_0_y[1];
-  assign \$104  = stage_0_x[1] ^ stage_0_y[1];
-  assign \$105  = \$104  & \generate_0_1$39 ;
-  assign \generate_1_2$40  = \$103  | \$105 ;
-  assign \$107  = \propagate_0_3$73  & \generate_0_1$39 ;
-  assign \generate_1_3$41  = \generate_0_3$72  | \$107 ;
-  assign \$108  = stage_0_x[3] & stage_0_y[3];
+  assign propagate_0_5 = \$80  & \$81 ;
+  assign generate_1_2 = pair_0[1] & pair_1[0];
+  assign \$87  = pair_0[3] & pair_1[2];
+  assign \$88  = pair_0[3] ^ pair_1[2];
+  assign \$89  = \$88  & generate_0_3;
+  assign generate_2_4 = \$87  | \$89 ;
+  assign \$91  = propagate_0_5 & generate_0_3;
+  assign generate_2_5 = generate_0_5 | \$91 ;
+  assign \$92  = stage_0_x[0] & stage_0_y[0];
+  assign \$93  = stage_0_x[0] ^ stage_0_y[0];
+  assign \$95  = \$93  & stage_0_carry;
+  assign \generate_0_1$42  = \$92  | \$95 ;
+  assign \$98  = stage_0_x[2] & stage_0_y[2];
+  assign \$99  = stage_0_x[2] ^ stage_0_y[2];
+  assign \$100  = stage_0_x[1] & stage_0_y[1];
+  assign \$101  = \$99  & \$100 ;
+  assign \generate_0_3$75  = \$98  | \$101 ;
+  assign \$102  = stage_0_x[2] ^ stage_0_y[2];
+  assign \$103  = stage_0_x[1] ^ stage_0_y[1];
+  assign \propagate_0_3$76  = \$102  & \$103 ;
+  assign \$104  = stage_0_x[4] & stage_0_y[4];
+  assign \$105  = stage_0_x[4] ^ stage_0_y[4];
+  assign \$106  = stage_0_x[3] & stage_0_y[3];
+  assign \$107  = \$105  & \$106 ;
+  assign \generate_0_5$77  = \$104  | \$107 ;
+  assign \$108  = stage_0_x[4] ^ stage_0_y[4];
   assign \$109  = stage_0_x[3] ^ stage_0_y[3];
-  assign \$110  = \$109  & \generate_1_3$41 ;
-  assign \generate_2_4$42  = \$108  | \$110 ;
-  assign \$112  = \propagate_0_5$75  & \generate_1_3$41 ;
-  assign \generate_2_5$43  = \generate_0_5$74  | \$112 ;
-  assign \$113  = stage_1_x[0] & stage_1_y[0];
-  assign \$114  = stage_1_x[0] ^ stage_1_y[0];
-  assign \$116  = \$114  & stage_1_carry;
-  assign \generate_0_1$48  = \$113  | \$116 ;
-  assign \$119  = stage_1_x[2] & stage_1_y[2];
-  assign \$120  = stage_1_x[2] ^ stage_1_y[2];
-  assign \$121  = stage_1_x[1] & stage_1_y[1];
-  assign \$122  = \$120  & \$121 ;
-  assign \generate_0_3$81  = \$119  | \$122 ;
-  assign \$123  = stage_1_x[2] ^ stage_1_y[2];
-  assign \$124  = stage_1_x[1] ^ stage_1_y[1];
-  assign \propagate_0_3$82  = \$123  & \$124 ;
-  assign \$125  = stage_1_x[4] & stage_1_y[4];
-  assign \$126  = stage_1_x[4] ^ stage_1_y[4];
-  assign \$127  = stage_1_x[3] & stage_1_y[3];
-  assign \$128  = \$126  & \$127 ;
-  assign \generate_0_5$83  = \$125  | \$128 ;
-  assign \$129  = stage_1_x[4] ^ stage_1_y[4];
-  assign \$130  = stage_1_x[3] ^ stage_1_y[3];
-  assign \propagate_0_5$84  = \$129  & \$130 ;
-  assign \$131  = stage_1_x[1] & stage_1_y[1];
-  assign \$132  = stage_1_x[1] ^ stage_1_y[1];
-  assign \$133  = \$132  & \generate_0_1$48 ;
-  assign \generate_1_2$49  = \$131  | \$133 ;
-  assign \$135  = \propagate_0_3$82  & \generate_0_1$48 ;
-  assign \generate_1_3$50  = \generate_0_3$81  | \$135 ;
-  assign \$136  = stage_1_x[5] & stage_1_y[5];
-  assign \$137  = stage_1_x[5] ^ stage_1_y[5];
-  assign \$138  = \$137  & \generate_0_5$83 ;
-  assign generate_1_6 = \$136  | \$138 ;
-  assign \$139  = stage_1_x[5] ^ stage_1_y[5];
-  assign propagate_1_6 = \$139  & \propagate_0_5$84 ;
-  assign \$140  = stage_1_x[3] & stage_1_y[3];
-  assign \$141  = stage_1_x[3] ^ stage_1_y[3];
-  assign \$142  = \$141  & \generate_1_3$50 ;
-  assign \generate_2_4$51  = \$140  | \$142 ;
-  assign \$144  = \propagate_0_5$84  & \generate_1_3$50 ;
-  assign \generate_2_5$52  = \generate_0_5$83  | \$144 ;
-  assign \$145  = propagate_1_6 & \generate_1_3$50 ;
-  assign generate_2_6 = generate_1_6 | \$145 ;
-  assign \$146  = { resolved[15], resolved[15], resolved[15], resolved[15], resolved[15], resolved[15], resolved } & { flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1] };
-  assign \$147  = { resolved[15], resolved[15], resolved[15], resolved[15], resolved, 2'h0 } & { flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2] };
-  assign \$148  = \$146  | \$147 ;
-  assign \$149  = { resolved[15], resolved[15], resolved, 4'h0 } & { flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3] };
-  assign \$150  = \$148  | \$149 ;
-  assign \$151  = { resolved, 6'h00 } & { flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4] };
-  assign word = \$150  | \$151 ;
-  assign \$152  = ~ flags_3[6];
-  assign store = valid_3 & \$152 ;
+  assign \propagate_0_5$78  = \$108  & \$109 ;
+  assign \$110  = stage_0_x[1] & stage_0_y[1];
+  assign \$111  = stage_0_x[1] ^ stage_0_y[1];
+  assign \$112  = \$111  & \generate_0_1$42 ;
+  assign \generate_1_2$43  = \$110  | \$112 ;
+  assign \$114  = \propagate_0_3$76  & \generate_0_1$42 ;
+  assign \generate_1_3$44  = \generate_0_3$75  | \$114 ;
+  assign \$115  = stage_0_x[3] & stage_0_y[3];
+  assign \$116  = stage_0_x[3] ^ stage_0_y[3];
+  assign \$117  = \$116  & \generate_1_3$44 ;
+  assign \generate_2_4$45  = \$115  | \$117 ;
+  assign \$119  = \propagate_0_5$78  & \generate_1_3$44 ;
+  assign \generate_2_5$46  = \generate_0_5$77  | \$119 ;
+  assign \$120  = stage_1_x[0] & stage_1_y[0];
+  assign \$121  = stage_1_x[0] ^ stage_1_y[0];
+  assign \$123  = \$121  & stage_1_carry;
+  assign \generate_0_1$51  = \$120  | \$123 ;
+  assign \$126  = stage_1_x[2] & stage_1_y[2];
+  assign \$127  = stage_1_x[2] ^ stage_1_y[2];
+  assign \$128  = stage_1_x[1] & stage_1_y[1];
+  assign \$129  = \$127  & \$128 ;
+  assign \generate_0_3$84  = \$126  | \$129 ;
+  assign \$130  = stage_1_x[2] ^ stage_1_y[2];
+  assign \$131  = stage_1_x[1] ^ stage_1_y[1];
+  assign \propagate_0_3$85  = \$130  & \$131 ;
+  assign \$132  = stage_1_x[4] & stage_1_y[4];
+  assign \$133  = stage_1_x[4] ^ stage_1_y[4];
+  assign \$134  = stage_1_x[3] & stage_1_y[3];
+  assign \$135  = \$133  & \$134 ;
+  assign \generate_0_5$86  = \$132  | \$135 ;
+  assign \$136  = stage_1_x[4] ^ stage_1_y[4];
+  assign \$137  = stage_1_x[3] ^ stage_1_y[3];
+  assign \propagate_0_5$87  = \$136  & \$137 ;
+  assign \$138  = stage_1_x[1] & stage_1_y[1];
+  assign \$139  = stage_1_x[1] ^ stage_1_y[1];
+  assign \$140  = \$139  & \generate_0_1$51 ;
+  assign \generate_1_2$52  = \$138  | \$140 ;
+  assign \$142  = \propagate_0_3$85  & \generate_0_1$51 ;
+  assign \generate_1_3$53  = \generate_0_3$84  | \$142 ;
+  assign \$143  = stage_1_x[5] & stage_1_y[5];
+  assign \$144  = stage_1_x[5] ^ stage_1_y[5];
+  assign \$145  = \$144  & \generate_0_5$86 ;
+  assign generate_1_6 = \$143  | \$145 ;
+  assign \$146  = stage_1_x[5] ^ stage_1_y[5];
+  assign propagate_1_6 = \$146  & \propagate_0_5$87 ;
+  assign \$147  = stage_1_x[3] & stage_1_y[3];
+  assign \$148  = stage_1_x[3] ^ stage_1_y[3];
+  assign \$149  = \$148  & \generate_1_3$53 ;
+  assign \generate_2_4$54  = \$147  | \$149 ;
+  assign \$151  = \propagate_0_5$87  & \generate_1_3$53 ;
+  assign \generate_2_5$55  = \generate_0_5$86  | \$151 ;
+  assign \$152  = propagate_1_6 & \generate_1_3$53 ;
+  assign generate_2_6 = generate_1_6 | \$152 ;
+  assign \$153  = { resolved[15], resolved[15], resolved[15], resolved[15], resolved[15], resolved[15], resolved } & { flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1] };
+  assign \$154  = { resolved[15], resolved[15], resolved[15], resolved[15], resolved, 2'h0 } & { flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2] };
+  assign \$155  = \$153  | \$154 ;
+  assign \$156  = { resolved[15], resolved[15], resolved, 4'h0 } & { flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3] };
+  assign \$157  = \$155  | \$156 ;
+  assign \$158  = { resolved, 6'h00 } & { flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4] };
+  assign word = \$157  | \$158 ;
+  assign \$159  = ~ flags_3[6];
+  assign store = valid_3 & \$159 ;
+  assign \$160  = valid_2 & flags_2[6];
+  assign leaves = \$160  | valid;
   assign valid = valid_3 & flags_3[6];
   always @(posedge clk)
-    ends_0 <= \$153 ;
+    en <= \$161 ;
   always @(posedge clk)
-    tag_0 <= \$154 ;
+    ends_0 <= \$162 ;
   always @(posedge clk)
-    ends_1 <= \$155 ;
+    tag_0 <= { complete, first, turn };
   always @(posedge clk)
-    tag_1 <= \$156 ;
+    ends_1 <= \$163 ;
   always @(posedge clk)
-    ends_2 <= \$157 ;
+    tag_1 <= tag_0;
   always @(posedge clk)
-    tag_2 <= \$158 ;
+    ends_2 <= \$164 ;
   always @(posedge clk)
-    ends_3 <= \$159 ;
+    tag_2 <= tag_1;
   always @(posedge clk)
-    tag_3 <= \$160 ;
+    ends_3 <= \$165 ;
   always @(posedge clk)
-    ends_4 <= \$161 ;
+    tag_3 <= tag_2;
   always @(posedge clk)
-    tag_4 <= \$162 ;
+    ends_4 <= \$166 ;
   always @(posedge clk)
-    ends_5 <= \$163 ;
+    tag_4 <= tag_3;
   always @(posedge clk)
-    tag_5 <= \$164 ;
+    ends_5 <= \$167 ;
   always @(posedge clk)
-    number <= \$165 ;
+    tag_5 <= tag_4;
   always @(posedge clk)
-    running <= \$166 ;
+    number <= \$168 ;
   always @(posedge clk)
-    present <= \$167 ;
+    running <= \$169 ;
   always @(posedge clk)
-    pair_0 <= \$168 ;
+    leaving <= \$170 ;
   always @(posedge clk)
-    pair_1 <= \$169 ;
+    present <= \$171 ;
   always @(posedge clk)
-    stage_0_sum <= \$170 ;
+    pair_0 <= \$8 ;
   always @(posedge clk)
-    stage_0_carry <= \$171 ;
+    pair_1 <= \$11 ;
   always @(posedge clk)
-    stage_0_x <= \$172 ;
+    stage_0_sum <= \$172 ;
   always @(posedge clk)
-    stage_0_y <= \$173 ;
+    stage_0_carry <= \$173 ;
   always @(posedge clk)
-    stage_1_sum <= \$174 ;
+    stage_0_x <= pair_0[15:5];
   always @(posedge clk)
-    stage_1_carry <= \$175 ;
+    stage_0_y <= { 2'h0, pair_1[10], 1'h0, pair_1[9], 1'h0, pair_1[8:4] };
   always @(posedge clk)
-    stage_1_x <= \$176 ;
+    stage_1_sum <= { \$176 [9:5], stage_0_sum };
   always @(posedge clk)
-    stage_1_y <= \$177 ;
+    stage_1_carry <= \$177 ;
   always @(posedge clk)
-    resolved <= \$178 ;
+    stage_1_x <= stage_0_x[10:5];
   always @(posedge clk)
-    valid_0 <= \$179 ;
+    stage_1_y <= stage_0_y[10:5];
   always @(posedge clk)
-    flags_0 <= \$180 ;
+    resolved <= { \$57 [6:1], stage_1_sum };
   always @(posedge clk)
-    valid_1 <= \$181 ;
+    valid_0 <= \$180 ;
   always @(posedge clk)
-    flags_1 <= \$182 ;
+    flags_0 <= \$181 ;
   always @(posedge clk)
-    valid_2 <= \$183 ;
+    valid_1 <= \$182 ;
   always @(posedge clk)
-    flags_2 <= \$184 ;
+    flags_1 <= \$183 ;
   always @(posedge clk)
-    valid_3 <= \$185 ;
+    valid_2 <= \$184 ;
   always @(posedge clk)
-    flags_3 <= \$186 ;
-  assign \$186  = en ? { flags_2[9:1], valid_2 } : flags_3;
-  assign \$procmux$188_Y  = en ? valid_2 : valid_3;
-  assign \$185  = rst ? 1'h0 : \$procmux$188_Y ;
-  assign \$184  = en ? { flags_1[9:1], valid_1 } : flags_2;
-  assign \$procmux$194_Y  = en ? valid_1 : valid_2;
-  assign \$183  = rst ? 1'h0 : \$procmux$194_Y ;
-  assign \$182  = en ? { flags_0[9:1], valid_0 } : flags_1;
-  assign \$procmux$200_Y  = en ? valid_0 : valid_1;
-  assign \$181  = rst ? 1'h0 : \$procmux$200_Y ;
-  assign \$180  = en ? { \$56 , number, present, running } : flags_0;
-  assign \$procmux$206_Y  = en ? running : valid_0;
-  assign \$179  = rst ? 1'h0 : \$procmux$206_Y ;
-  assign \$178  = en ? { \$54 [6:1], stage_1_sum } : resolved;
-  assign \$177  = en ? stage_0_y[10:5] : stage_1_y;
-  assign \$176  = en ? stage_0_x[10:5] : stage_1_x;
-  assign \$175  = en ? \$44 [6] : stage_1_carry;
-  assign \$174  = en ? { \$35 [5:1], stage_0_sum } : stage_1_sum;
-  assign \$173  = en ? { 2'h0, pair_1[10], 1'h0, pair_1[9], 1'h0, pair_1[8:4] } : stage_0_y;
-  assign \$172  = en ? pair_0[15:5] : stage_0_x;
-  assign \$171  = en ? \$26 [6] : stage_0_carry;
-  assign \$170  = en ? \$17 [5:1] : stage_0_sum;
-  assign \$169  = en ? \$8  : pair_1;
-  assign \$168  = en ? \$5  : pair_0;
-  assign \$procmux$232_Y  = ends_5 ? tag_5 : present;
-  assign \$167  = en ? \$procmux$232_Y  : present;
-  assign \$procmux$236_Y  = \$1  ? 1'h0 : running;
-  assign \$procmux$238_Y  = ends_5 ? 1'h1 : \$procmux$236_Y ;
-  assign \$procmux$240_Y  = en ? \$procmux$238_Y  : running;
-  assign \$166  = rst ? 1'h0 : \$procmux$240_Y ;
-  assign \$procmux$245_Y  = \$1  ? (* full_case = 32'd1 *) number : \$2 [1:0];
-  assign \$procmux$247_Y  = ends_5 ? (* full_case = 32'd1 *) 2'h0 : \$procmux$245_Y ;
-  assign \$procmux$249_Y  = en ? \$procmux$247_Y  : number;
-  assign \$165  = rst ? 2'h0 : \$procmux$249_Y ;
-  assign \$164  = en ? tag_4 : tag_5;
-  assign \$procmux$255_Y  = en ? ends_4 : ends_5;
-  assign \$163  = rst ? 1'h0 : \$procmux$255_Y ;
-  assign \$162  = en ? tag_3 : tag_4;
-  assign \$procmux$261_Y  = en ? ends_3 : ends_4;
-  assign \$161  = rst ? 1'h0 : \$procmux$261_Y ;
-  assign \$160  = en ? tag_2 : tag_3;
-  assign \$procmux$267_Y  = en ? ends_2 : ends_3;
-  assign \$159  = rst ? 1'h0 : \$procmux$267_Y ;
-  assign \$158  = en ? tag_1 : tag_2;
-  assign \$procmux$273_Y  = en ? ends_1 : ends_2;
-  assign \$157  = rst ? 1'h0 : \$procmux$273_Y ;
-  assign \$156  = en ? tag_0 : tag_1;
-  assign \$procmux$279_Y  = en ? ends_0 : ends_1;
-  assign \$155  = rst ? 1'h0 : \$procmux$279_Y ;
-  assign \$154  = en ? { complete, first, turn } : tag_0;
-  assign \$procmux$285_Y  = en ? ends : ends_0;
-  assign \$153  = rst ? 1'h0 : \$procmux$285_Y ;
+    flags_2 <= \$185 ;
+  always @(posedge clk)
+    valid_3 <= \$186 ;
+  always @(posedge clk)
+    flags_3 <= \$187 ;
+  assign \$187  = en ? { flags_2[9:1], valid_2 } : flags_3;
+  assign \$procmux$130_Y  = en ? valid_2 : valid_3;
+  assign \$186  = rst ? 1'h0 : \$procmux$130_Y ;
+  assign \$185  = en ? { flags_1[9:1], valid_1 } : flags_2;
+  assign \$procmux$136_Y  = en ? valid_1 : valid_2;
+  assign \$184  = rst ? 1'h0 : \$procmux$136_Y ;
+  assign \$183  = en ? { flags_0[9:1], valid_0 } : flags_1;
+  assign \$procmux$142_Y  = en ? valid_0 : valid_1;
+  assign \$182  = rst ? 1'h0 : \$procmux$142_Y ;
+  assign \$181  = en ? { \$63 , number[1:0], leaving, present[4:0], \$62  } : flags_0;
+  assign \$procmux$148_Y  = en ? \$59  : valid_0;
+  assign \$180  = rst ? 1'h0 : \$procmux$148_Y ;
+  assign \$171 [5] = ends_5 ? tag_5[5] : present[5];
+  assign \$procmux$155_Y  = \$2  ? 1'h0 : present[4];
+  assign \$procmux$157_Y  = \$1  ? \$procmux$155_Y  : present[4];
+  assign \$171 [4] = ends_5 ? tag_5[4] : \$procmux$157_Y ;
+  assign \$171 [3:0] = ends_5 ? tag_5[3:0] : present[3:0];
+  assign \$procmux$164_Y  = \$2  ? 1'h1 : leaving;
+  assign \$procmux$166_Y  = \$1  ? \$procmux$164_Y  : leaving;
+  assign \$procmux$168_Y  = ends_5 ? 1'h0 : \$procmux$166_Y ;
+  assign \$170  = rst ? 1'h0 : \$procmux$168_Y ;
+  assign \$procmux$172_Y  = \$2  ? \$4  : running;
+  assign \$procmux$174_Y  = \$1  ? \$procmux$172_Y  : running;
+  assign \$procmux$176_Y  = ends_5 ? 1'h1 : \$procmux$174_Y ;
+  assign \$169  = rst ? 1'h0 : \$procmux$176_Y ;
+  assign \$procmux$181_Y  = \$2  ? (* full_case = 32'd1 *) 3'h0 : \$5 [2:0];
+  assign \$procmux$183_Y  = \$1  ? \$procmux$181_Y  : number;
+  assign \$procmux$185_Y  = ends_5 ? 3'h0 : \$procmux$183_Y ;
+  assign \$168  = rst ? 3'h0 : \$procmux$185_Y ;
+  assign \$167  = rst ? 1'h0 : ends_4;
+  assign \$166  = rst ? 1'h0 : ends_3;
+  assign \$165  = rst ? 1'h0 : ends_2;
+  assign \$164  = rst ? 1'h0 : ends_1;
+  assign \$163  = rst ? 1'h0 : ends_0;
+  assign \$162  = rst ? 1'h0 : ends;
+  assign \$161  = rst ? 1'h1 : go;
   bitslice_opt4e_small_accumulation_column total (
     .clk(clk),
     .en(en),
     .first(flags_0[5]),
-    .read(number),
+    .read(number[1:0]),
     .result(result),
     .row(flags_3[8:7]),
     .rst(rst),
     .store(store),
     .word(word)
   );
+  assign \$176 [4:0] = stage_0_sum;
+  assign \$47 [6] = \$177 ;
+  assign \$38 [5:1] = \$176 [9:5];
+  assign \$29 [6] = \$173 ;
+  assign \$20 [5:1] = \$172 ;
   assign last = flags_3[9];
-  assign \result$99  = result;
+  assign \result$102  = result;
   assign row = flags_3[8:7];
-  assign \first$96  = flags_0[5];
-  assign \word$95  = word;
-  assign read = number;
-  assign \en$93  = en;
+  assign \first$99  = flags_0[5];
+  assign \word$98  = word;
+  assign read = number[1:0];
+  assign \en$96  = en;
   assign propagate_2_5 = 1'h0;
   assign propagate_2_4 = 1'h0;
   assign propagate_1_3 = 1'h0;
@@ -4083,7 +4603,7 @@ module bitslice_opt4e_small_merge(rst, en, ends, turn, first, complete, drain_0,
   assign generate_0_1 = 1'h0;
 endmodule
 
-module bitslice_opt4e_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out, drain_0, drain_1, clk);
+module bitslice_opt4e_small_pe(rst, a_in, b_in, last_in, a_out, b_out, last_out, drain_0, drain_1, clk);
   wire \$1 ;
   wire \$100 ;
   wire \$101 ;
@@ -4451,12 +4971,9 @@ module bitslice_opt4e_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_
   wire [15:0] \$423 ;
   wire \$425 ;
   wire [11:0] \$427 ;
-  wire [31:0] \$428 ;
   wire \$429 ;
   wire \$43 ;
   wire \$430 ;
-  wire [15:0] \$431 ;
-  wire [10:0] \$432 ;
   wire \$45 ;
   wire \$46 ;
   wire \$47 ;
@@ -4502,9 +5019,6 @@ module bitslice_opt4e_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_
   wire \$96 ;
   wire \$97 ;
   wire \$99 ;
-  wire \$procmux$23_Y ;
-  wire \$procmux$27_Y ;
-  wire [11:0] \$procmux$33_Y ;
   wire [11:0] a;
   input [11:0] a_in;
   wire [11:0] a_in;
@@ -4571,8 +5085,6 @@ module bitslice_opt4e_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_
   wire [15:0] drain_0;
   output [10:0] drain_1;
   wire [10:0] drain_1;
-  input en;
-  wire en;
   wire last;
   input last_in;
   wire last_in;
@@ -5114,86 +5626,95 @@ module bitslice_opt4e_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_
   always @(posedge clk)
     a_out <= \$427 ;
   always @(posedge clk)
-    b_out <= \$428 ;
+    b_out <= b_in;
   always @(posedge clk)
     last_out <= \$429 ;
   always @(posedge clk)
     done <= \$430 ;
   always @(posedge clk)
-    total <= \$431 ;
+    total <= { sum_49, sum_47, carry_43, sum_43, carry_39, sum_39, carry_35, sum_35, sum_31, sum_27, sum_23, sum_19, sum_15, sum_11, sum_7, sum_3 };
   always @(posedge clk)
-    carry <= \$432 ;
-  assign \$432  = en ? { sum_45, sum_41, sum_37, carry_31, carry_27, carry_23, carry_19, carry_15, carry_11, carry_7, sum_6 } : carry;
-  assign \$431  = en ? { sum_49, sum_47, carry_43, sum_43, carry_39, sum_39, carry_35, sum_35, sum_31, sum_27, sum_23, sum_19, sum_15, sum_11, sum_7, sum_3 } : total;
-  assign \$procmux$23_Y  = en ? last_out : done;
-  assign \$430  = rst ? 1'h1 : \$procmux$23_Y ;
-  assign \$procmux$27_Y  = en ? last_in : last_out;
-  assign \$429  = rst ? 1'h0 : \$procmux$27_Y ;
-  assign \$428  = en ? b_in : b_out;
-  assign \$procmux$33_Y  = en ? a_in : a_out;
-  assign \$427  = rst ? 12'h000 : \$procmux$33_Y ;
+    carry <= { sum_45, sum_41, sum_37, carry_31, carry_27, carry_23, carry_19, carry_15, carry_11, carry_7, sum_6 };
+  assign \$430  = rst ? 1'h1 : last_out;
+  assign \$429  = rst ? 1'h0 : last_in;
+  assign \$427  = rst ? 12'h000 : a_in;
   assign last = last_out;
   assign b = b_out;
   assign a = a_out;
 endmodule
 
-module bitslice_opt4e_small_plane(rst, en, write, row_in, slot_in, data_in, address_in, bank_in, payload_in, ends_in, address_out, bank_out, payload_out, ends_out, drain_0, drain_1, clk);
+module bitslice_opt4e_small_plane(rst, write, write_row, write_slot, data_in, slot_in, row_in, bank_in, payload_in, ends_in, slot_out, row_out, bank_out, payload_out, ends_out, drain_0, drain_1, clk);
+  wire [7:0] \$11 ;
+  wire [7:0] \$12 ;
+  wire [7:0] \$13 ;
+  wire [7:0] \$14 ;
+  wire [7:0] \$18 ;
+  wire [7:0] \$19 ;
+  wire [7:0] \$20 ;
+  wire [7:0] \$21 ;
+  wire [7:0] \$25 ;
+  wire [7:0] \$26 ;
+  wire [7:0] \$27 ;
+  wire [7:0] \$28 ;
+  wire [7:0] \$32 ;
+  wire [7:0] \$33 ;
+  wire [7:0] \$34 ;
+  wire [7:0] \$35 ;
+  wire [7:0] \$39 ;
+  wire [7:0] \$4 ;
+  wire [7:0] \$40 ;
+  wire [7:0] \$41 ;
+  wire [7:0] \$42 ;
+  wire [7:0] \$46 ;
+  wire [7:0] \$47 ;
+  wire [7:0] \$48 ;
+  wire [7:0] \$49 ;
+  wire [7:0] \$5 ;
+  wire [7:0] \$53 ;
+  wire [7:0] \$54 ;
+  wire [7:0] \$55 ;
+  wire [7:0] \$56 ;
+  wire [7:0] \$6 ;
+  wire [7:0] \$60 ;
+  wire [7:0] \$61 ;
+  wire [7:0] \$62 ;
+  wire [7:0] \$63 ;
+  wire [7:0] \$67 ;
+  wire [7:0] \$68 ;
+  wire [7:0] \$69 ;
+  wire [7:0] \$7 ;
+  wire [7:0] \$70 ;
+  wire [7:0] \$74 ;
+  wire [7:0] \$75 ;
+  wire [7:0] \$76 ;
+  wire [7:0] \$77 ;
+  wire [7:0] \$81 ;
+  wire [7:0] \$82 ;
+  wire [7:0] \$83 ;
+  wire [7:0] \$84 ;
   (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11" *)
-  wire [11:0] \$1 ;
-  wire [59:0] \$10 ;
-  wire [23:0] \$11 ;
-  wire [35:0] \$12 ;
-  wire [2:0] \$13 ;
-  wire [5:0] \$14 ;
-  wire [5:0] \$17 ;
+  wire [11:0] \$85 ;
   (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
-  wire [31:0] \$2 ;
-  wire [5:0] \$20 ;
-  wire [5:0] \$23 ;
-  wire [5:0] \$26 ;
-  wire [5:0] \$29 ;
+  wire [31:0] \$86 ;
   (* unused_bits = "0" *)
-  wire \$3 ;
-  wire [5:0] \$32 ;
-  wire [5:0] \$35 ;
-  wire [5:0] \$38 ;
+  wire \$87 ;
   (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11" *)
-  wire [11:0] \$4 ;
-  wire [5:0] \$41 ;
-  wire [5:0] \$44 ;
-  wire [5:0] \$47 ;
+  wire [11:0] \$88 ;
   (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
-  wire [31:0] \$5 ;
+  wire [31:0] \$89 ;
   (* unused_bits = "0" *)
-  wire \$6 ;
+  wire \$90 ;
   (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11" *)
-  wire [11:0] \$7 ;
+  wire [11:0] \$91 ;
   (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
-  wire [31:0] \$8 ;
+  wire [31:0] \$92 ;
   (* unused_bits = "0" *)
-  wire \$9 ;
-  wire [2:0] \$procmux$289_Y ;
-  wire [35:0] \$procmux$293_Y ;
+  wire \$93 ;
+  wire [35:0] \$94 ;
+  wire [2:0] \$95 ;
   wire [11:0] a_in;
-  wire [11:0] \a_in$120 ;
-  wire [11:0] \a_in$128 ;
-  wire [59:0] address;
-  wire [4:0] \address$26 ;
-  wire [4:0] \address$32 ;
-  wire [4:0] \address$38 ;
-  wire [4:0] \address$44 ;
-  wire [4:0] \address$50 ;
-  wire [4:0] \address$56 ;
-  wire [4:0] \address$62 ;
-  wire [4:0] \address$68 ;
-  wire [4:0] \address$74 ;
-  wire [4:0] \address$80 ;
-  wire [4:0] \address$86 ;
-  wire [4:0] \address$92 ;
-  input [59:0] address_in;
-  wire [59:0] address_in;
-  output [59:0] address_out;
-  reg [59:0] address_out = 60'h000000000000000;
+  wire [11:0] \a_in$72 ;
+  wire [11:0] \a_in$83 ;
   wire [7:0] b_0_0;
   wire [7:0] b_0_1;
   wire [7:0] b_0_2;
@@ -5207,9 +5728,21 @@ module bitslice_opt4e_small_plane(rst, en, write, row_in, slot_in, data_in, addr
   wire [7:0] b_2_2;
   wire [7:0] b_2_3;
   wire [31:0] b_in;
-  wire [31:0] \b_in$118 ;
-  wire [31:0] \b_in$126 ;
+  wire [31:0] \b_in$70 ;
+  wire [31:0] \b_in$81 ;
   wire [23:0] bank;
+  wire [2:0] bank_0_0;
+  wire [2:0] bank_0_1;
+  wire [2:0] bank_0_2;
+  wire [2:0] bank_0_3;
+  wire [2:0] bank_1_0;
+  wire [2:0] bank_1_1;
+  wire [2:0] bank_1_2;
+  wire [2:0] bank_1_3;
+  wire [2:0] bank_2_0;
+  wire [2:0] bank_2_1;
+  wire [2:0] bank_2_2;
+  wire [2:0] bank_2_3;
   input [23:0] bank_in;
   wire [23:0] bank_in;
   output [23:0] bank_out;
@@ -5218,413 +5751,303 @@ module bitslice_opt4e_small_plane(rst, en, write, row_in, slot_in, data_in, addr
   wire clk;
   input [23:0] data_in;
   wire [23:0] data_in;
-  wire [23:0] \data_in$25 ;
-  wire [23:0] \data_in$31 ;
-  wire [23:0] \data_in$37 ;
-  wire [23:0] \data_in$43 ;
-  wire [23:0] \data_in$49 ;
-  wire [23:0] \data_in$55 ;
-  wire [23:0] \data_in$61 ;
-  wire [23:0] \data_in$67 ;
-  wire [23:0] \data_in$73 ;
-  wire [23:0] \data_in$79 ;
-  wire [23:0] \data_in$85 ;
-  wire [23:0] \data_in$91 ;
-  wire [7:0] data_out;
-  wire [7:0] \data_out$100 ;
-  wire [7:0] \data_out$102 ;
-  wire [7:0] \data_out$103 ;
-  wire [7:0] \data_out$104 ;
-  wire [7:0] \data_out$106 ;
-  wire [7:0] \data_out$107 ;
-  wire [7:0] \data_out$108 ;
-  wire [7:0] \data_out$95 ;
-  wire [7:0] \data_out$96 ;
-  wire [7:0] \data_out$98 ;
-  wire [7:0] \data_out$99 ;
+  wire [23:0] \data_in$26 ;
+  wire [23:0] \data_in$32 ;
+  wire [23:0] \data_in$38 ;
+  wire [23:0] \data_in$44 ;
+  wire [23:0] data_out;
+  wire [23:0] \data_out$52 ;
+  wire [23:0] \data_out$55 ;
+  wire [23:0] \data_out$58 ;
   output [47:0] drain_0;
   wire [47:0] drain_0;
-  wire [15:0] \drain_0$129 ;
-  wire [15:0] \drain_0$130 ;
-  wire [15:0] \drain_0$131 ;
+  wire [15:0] \drain_0$84 ;
+  wire [15:0] \drain_0$85 ;
+  wire [15:0] \drain_0$86 ;
   output [32:0] drain_1;
   wire [32:0] drain_1;
-  wire [10:0] \drain_1$132 ;
-  wire [10:0] \drain_1$133 ;
-  wire [10:0] \drain_1$134 ;
-  input en;
-  wire en;
-  wire \en$109 ;
-  wire \en$117 ;
-  wire \en$125 ;
-  wire \en$21 ;
-  wire \en$27 ;
-  wire \en$33 ;
-  wire \en$39 ;
-  wire \en$45 ;
-  wire \en$51 ;
-  wire \en$57 ;
-  wire \en$63 ;
-  wire \en$69 ;
-  wire \en$75 ;
-  wire \en$81 ;
-  wire \en$87 ;
+  wire [10:0] \drain_1$87 ;
+  wire [10:0] \drain_1$88 ;
+  wire [10:0] \drain_1$89 ;
   wire [2:0] ends;
   input [2:0] ends_in;
   wire [2:0] ends_in;
   output [2:0] ends_out;
   reg [2:0] ends_out = 3'h0;
   wire last_in;
-  wire \last_in$119 ;
-  wire \last_in$127 ;
+  wire \last_in$71 ;
+  wire \last_in$82 ;
   wire [35:0] payload;
   input [35:0] payload_in;
   wire [35:0] payload_in;
   output [35:0] payload_out;
   reg [35:0] payload_out = 36'h000000000;
-  input [1:0] row_in;
-  wire [1:0] row_in;
-  wire [1:0] \row_in$23 ;
-  wire [1:0] \row_in$29 ;
-  wire [1:0] \row_in$35 ;
-  wire [1:0] \row_in$41 ;
-  wire [1:0] \row_in$47 ;
-  wire [1:0] \row_in$53 ;
-  wire [1:0] \row_in$59 ;
-  wire [1:0] \row_in$65 ;
-  wire [1:0] \row_in$71 ;
-  wire [1:0] \row_in$77 ;
-  wire [1:0] \row_in$83 ;
-  wire [1:0] \row_in$89 ;
+  wire [35:0] row;
+  wire [8:0] \row$28 ;
+  wire [8:0] \row$34 ;
+  wire [8:0] \row$40 ;
+  wire [8:0] \row$46 ;
+  input [35:0] row_in;
+  wire [35:0] row_in;
+  wire [2:0] \row_in$24 ;
+  wire [2:0] \row_in$30 ;
+  wire [2:0] \row_in$36 ;
+  wire [2:0] \row_in$42 ;
+  output [35:0] row_out;
+  reg [35:0] row_out = 36'h000000000;
   input rst;
   wire rst;
+  wire slot;
+  wire \slot$27 ;
+  wire \slot$33 ;
+  wire \slot$39 ;
+  wire \slot$45 ;
   input slot_in;
   wire slot_in;
-  wire \slot_in$24 ;
-  wire \slot_in$30 ;
-  wire \slot_in$36 ;
-  wire \slot_in$42 ;
-  wire \slot_in$48 ;
-  wire \slot_in$54 ;
-  wire \slot_in$60 ;
-  wire \slot_in$66 ;
-  wire \slot_in$72 ;
-  wire \slot_in$78 ;
-  wire \slot_in$84 ;
-  wire \slot_in$90 ;
-  input [11:0] write;
-  wire [11:0] write;
-  wire \write$22 ;
-  wire \write$28 ;
-  wire \write$34 ;
-  wire \write$40 ;
-  wire \write$46 ;
-  wire \write$52 ;
-  wire \write$58 ;
-  wire \write$64 ;
-  wire \write$70 ;
-  wire \write$76 ;
-  wire \write$82 ;
-  wire \write$88 ;
-  assign \$14  = bank_out[1:0] * 4'h8;
-  assign b_0_0 = { \data_out$96 , \data_out$95 , data_out } >> \$14 ;
-  assign \$17  = bank_out[7:6] * 4'h8;
-  assign b_0_1 = { \data_out$100 , \data_out$99 , \data_out$98  } >> \$17 ;
-  assign \$20  = bank_out[13:12] * 4'h8;
-  assign b_0_2 = { \data_out$104 , \data_out$103 , \data_out$102  } >> \$20 ;
-  assign \$23  = bank_out[19:18] * 4'h8;
-  assign b_0_3 = { \data_out$108 , \data_out$107 , \data_out$106  } >> \$23 ;
-  assign \$26  = bank_out[3:2] * 4'h8;
-  assign b_1_0 = { \data_out$96 , \data_out$95 , data_out } >> \$26 ;
-  assign \$29  = bank_out[9:8] * 4'h8;
-  assign b_1_1 = { \data_out$100 , \data_out$99 , \data_out$98  } >> \$29 ;
-  assign \$32  = bank_out[15:14] * 4'h8;
-  assign b_1_2 = { \data_out$104 , \data_out$103 , \data_out$102  } >> \$32 ;
-  assign \$35  = bank_out[21:20] * 4'h8;
-  assign b_1_3 = { \data_out$108 , \data_out$107 , \data_out$106  } >> \$35 ;
-  assign \$38  = bank_out[5:4] * 4'h8;
-  assign b_2_0 = { \data_out$96 , \data_out$95 , data_out } >> \$38 ;
-  assign \$41  = bank_out[11:10] * 4'h8;
-  assign b_2_1 = { \data_out$100 , \data_out$99 , \data_out$98  } >> \$41 ;
-  assign \$44  = bank_out[17:16] * 4'h8;
-  assign b_2_2 = { \data_out$104 , \data_out$103 , \data_out$102  } >> \$44 ;
-  assign \$47  = bank_out[23:22] * 4'h8;
-  assign b_2_3 = { \data_out$108 , \data_out$107 , \data_out$106  } >> \$47 ;
+  wire \slot_in$25 ;
+  wire \slot_in$31 ;
+  wire \slot_in$37 ;
+  wire \slot_in$43 ;
+  output slot_out;
+  reg slot_out = 1'h0;
+  input [3:0] write;
+  wire [3:0] write;
+  wire \write$23 ;
+  wire \write$29 ;
+  wire \write$35 ;
+  wire \write$41 ;
+  input [2:0] write_row;
+  wire [2:0] write_row;
+  input write_slot;
+  wire write_slot;
+  assign \$5  = data_out[15:8] & { bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1] };
+  assign \$6  = \$4  | \$5 ;
+  assign \$7  = data_out[23:16] & { bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2] };
+  assign b_0_0 = \$6  | \$7 ;
+  assign bank_0_1[0] = ! bank_out[7:6];
+  assign bank_0_1[1] = bank_out[7:6] == 1'h1;
+  assign bank_0_1[2] = bank_out[7:6] == 2'h2;
+  assign \$11  = \data_out$52 [7:0] & { bank_0_1[0], bank_0_1[0], bank_0_1[0], bank_0_1[0], bank_0_1[0], bank_0_1[0], bank_0_1[0], bank_0_1[0] };
+  assign \$12  = \data_out$52 [15:8] & { bank_0_1[1], bank_0_1[1], bank_0_1[1], bank_0_1[1], bank_0_1[1], bank_0_1[1], bank_0_1[1], bank_0_1[1] };
+  assign \$13  = \$11  | \$12 ;
+  assign \$14  = \data_out$52 [23:16] & { bank_0_1[2], bank_0_1[2], bank_0_1[2], bank_0_1[2], bank_0_1[2], bank_0_1[2], bank_0_1[2], bank_0_1[2] };
+  assign b_0_1 = \$13  | \$14 ;
+  assign bank_0_2[0] = ! bank_out[13:12];
+  assign bank_0_2[1] = bank_out[13:12] == 1'h1;
+  assign bank_0_2[2] = bank_out[13:12] == 2'h2;
+  assign \$18  = \data_out$55 [7:0] & { bank_0_2[0], bank_0_2[0], bank_0_2[0], bank_0_2[0], bank_0_2[0], bank_0_2[0], bank_0_2[0], bank_0_2[0] };
+  assign \$19  = \data_out$55 [15:8] & { bank_0_2[1], bank_0_2[1], bank_0_2[1], bank_0_2[1], bank_0_2[1], bank_0_2[1], bank_0_2[1], bank_0_2[1] };
+  assign \$20  = \$18  | \$19 ;
+  assign \$21  = \data_out$55 [23:16] & { bank_0_2[2], bank_0_2[2], bank_0_2[2], bank_0_2[2], bank_0_2[2], bank_0_2[2], bank_0_2[2], bank_0_2[2] };
+  assign b_0_2 = \$20  | \$21 ;
+  assign bank_0_3[0] = ! bank_out[19:18];
+  assign bank_0_3[1] = bank_out[19:18] == 1'h1;
+  assign bank_0_3[2] = bank_out[19:18] == 2'h2;
+  assign \$25  = \data_out$58 [7:0] & { bank_0_3[0], bank_0_3[0], bank_0_3[0], bank_0_3[0], bank_0_3[0], bank_0_3[0], bank_0_3[0], bank_0_3[0] };
+  assign \$26  = \data_out$58 [15:8] & { bank_0_3[1], bank_0_3[1], bank_0_3[1], bank_0_3[1], bank_0_3[1], bank_0_3[1], bank_0_3[1], bank_0_3[1] };
+  assign \$27  = \$25  | \$26 ;
+  assign \$28  = \data_out$58 [23:16] & { bank_0_3[2], bank_0_3[2], bank_0_3[2], bank_0_3[2], bank_0_3[2], bank_0_3[2], bank_0_3[2], bank_0_3[2] };
+  assign b_0_3 = \$27  | \$28 ;
+  assign bank_1_0[0] = ! bank_out[3:2];
+  assign bank_1_0[1] = bank_out[3:2] == 1'h1;
+  assign bank_1_0[2] = bank_out[3:2] == 2'h2;
+  assign \$32  = data_out[7:0] & { bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0] };
+  assign \$33  = data_out[15:8] & { bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1] };
+  assign \$34  = \$32  | \$33 ;
+  assign \$35  = data_out[23:16] & { bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2] };
+  assign b_1_0 = \$34  | \$35 ;
+  assign bank_1_1[0] = ! bank_out[9:8];
+  assign bank_1_1[1] = bank_out[9:8] == 1'h1;
+  assign bank_1_1[2] = bank_out[9:8] == 2'h2;
+  assign \$39  = \data_out$52 [7:0] & { bank_1_1[0], bank_1_1[0], bank_1_1[0], bank_1_1[0], bank_1_1[0], bank_1_1[0], bank_1_1[0], bank_1_1[0] };
+  assign \$40  = \data_out$52 [15:8] & { bank_1_1[1], bank_1_1[1], bank_1_1[1], bank_1_1[1], bank_1_1[1], bank_1_1[1], bank_1_1[1], bank_1_1[1] };
+  assign \$41  = \$39  | \$40 ;
+  assign \$42  = \data_out$52 [23:16] & { bank_1_1[2], bank_1_1[2], bank_1_1[2], bank_1_1[2], bank_1_1[2], bank_1_1[2], bank_1_1[2], bank_1_1[2] };
+  assign b_1_1 = \$41  | \$42 ;
+  assign bank_1_2[0] = ! bank_out[15:14];
+  assign bank_1_2[1] = bank_out[15:14] == 1'h1;
+  assign bank_1_2[2] = bank_out[15:14] == 2'h2;
+  assign \$46  = \data_out$55 [7:0] & { bank_1_2[0], bank_1_2[0], bank_1_2[0], bank_1_2[0], bank_1_2[0], bank_1_2[0], bank_1_2[0], bank_1_2[0] };
+  assign \$47  = \data_out$55 [15:8] & { bank_1_2[1], bank_1_2[1], bank_1_2[1], bank_1_2[1], bank_1_2[1], bank_1_2[1], bank_1_2[1], bank_1_2[1] };
+  assign \$48  = \$46  | \$47 ;
+  assign \$49  = \data_out$55 [23:16] & { bank_1_2[2], bank_1_2[2], bank_1_2[2], bank_1_2[2], bank_1_2[2], bank_1_2[2], bank_1_2[2], bank_1_2[2] };
+  assign b_1_2 = \$48  | \$49 ;
+  assign bank_1_3[0] = ! bank_out[21:20];
+  assign bank_1_3[1] = bank_out[21:20] == 1'h1;
+  assign bank_1_3[2] = bank_out[21:20] == 2'h2;
+  assign \$53  = \data_out$58 [7:0] & { bank_1_3[0], bank_1_3[0], bank_1_3[0], bank_1_3[0], bank_1_3[0], bank_1_3[0], bank_1_3[0], bank_1_3[0] };
+  assign \$54  = \data_out$58 [15:8] & { bank_1_3[1], bank_1_3[1], bank_1_3[1], bank_1_3[1], bank_1_3[1], bank_1_3[1], bank_1_3[1], bank_1_3[1] };
+  assign \$55  = \$53  | \$54 ;
+  assign \$56  = \data_out$58 [23:16] & { bank_1_3[2], bank_1_3[2], bank_1_3[2], bank_1_3[2], bank_1_3[2], bank_1_3[2], bank_1_3[2], bank_1_3[2] };
+  assign b_1_3 = \$55  | \$56 ;
+  assign bank_2_0[0] = ! bank_out[5:4];
+  assign bank_2_0[1] = bank_out[5:4] == 1'h1;
+  assign bank_2_0[2] = bank_out[5:4] == 2'h2;
+  assign \$60  = data_out[7:0] & { bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0] };
+  assign \$61  = data_out[15:8] & { bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1] };
+  assign \$62  = \$60  | \$61 ;
+  assign \$63  = data_out[23:16] & { bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2] };
+  assign b_2_0 = \$62  | \$63 ;
+  assign bank_2_1[0] = ! bank_out[11:10];
+  assign bank_2_1[1] = bank_out[11:10] == 1'h1;
+  assign bank_2_1[2] = bank_out[11:10] == 2'h2;
+  assign \$67  = \data_out$52 [7:0] & { bank_2_1[0], bank_2_1[0], bank_2_1[0], bank_2_1[0], bank_2_1[0], bank_2_1[0], bank_2_1[0], bank_2_1[0] };
+  assign \$68  = \data_out$52 [15:8] & { bank_2_1[1], bank_2_1[1], bank_2_1[1], bank_2_1[1], bank_2_1[1], bank_2_1[1], bank_2_1[1], bank_2_1[1] };
+  assign \$69  = \$67  | \$68 ;
+  assign \$70  = \data_out$52 [23:16] & { bank_2_1[2], bank_2_1[2], bank_2_1[2], bank_2_1[2], bank_2_1[2], bank_2_1[2], bank_2_1[2], bank_2_1[2] };
+  assign b_2_1 = \$69  | \$70 ;
+  assign bank_2_2[0] = ! bank_out[17:16];
+  assign bank_2_2[1] = bank_out[17:16] == 1'h1;
+  assign bank_2_2[2] = bank_out[17:16] == 2'h2;
+  assign \$74  = \data_out$55 [7:0] & { bank_2_2[0], bank_2_2[0], bank_2_2[0], bank_2_2[0], bank_2_2[0], bank_2_2[0], bank_2_2[0], bank_2_2[0] };
+  assign \$75  = \data_out$55 [15:8] & { bank_2_2[1], bank_2_2[1], bank_2_2[1], bank_2_2[1], bank_2_2[1], bank_2_2[1], bank_2_2[1], bank_2_2[1] };
+  assign \$76  = \$74  | \$75 ;
+  assign \$77  = \data_out$55 [23:16] & { bank_2_2[2], bank_2_2[2], bank_2_2[2], bank_2_2[2], bank_2_2[2], bank_2_2[2], bank_2_2[2], bank_2_2[2] };
+  assign b_2_2 = \$76  | \$77 ;
+  assign bank_2_3[0] = ! bank_out[23:22];
+  assign bank_2_3[1] = bank_out[23:22] == 1'h1;
+  assign bank_2_3[2] = bank_out[23:22] == 2'h2;
+  assign \$81  = \data_out$58 [7:0] & { bank_2_3[0], bank_2_3[0], bank_2_3[0], bank_2_3[0], bank_2_3[0], bank_2_3[0], bank_2_3[0], bank_2_3[0] };
+  assign \$82  = \data_out$58 [15:8] & { bank_2_3[1], bank_2_3[1], bank_2_3[1], bank_2_3[1], bank_2_3[1], bank_2_3[1], bank_2_3[1], bank_2_3[1] };
+  assign \$83  = \$81  | \$82 ;
+  assign \$84  = \data_out$58 [23:16] & { bank_2_3[2], bank_2_3[2], bank_2_3[2], bank_2_3[2], bank_2_3[2], bank_2_3[2], bank_2_3[2], bank_2_3[2] };
+  assign b_2_3 = \$83  | \$84 ;
   always @(posedge clk)
-    address_out <= \$10 ;
+    slot_out <= slot_in;
   always @(posedge clk)
-    bank_out <= \$11 ;
+    row_out <= row_in;
   always @(posedge clk)
-    payload_out <= \$12 ;
+    bank_out <= bank_in;
   always @(posedge clk)
-    ends_out <= \$13 ;
-  assign \$procmux$289_Y  = en ? ends_in : ends_out;
-  assign \$13  = rst ? 3'h0 : \$procmux$289_Y ;
-  assign \$procmux$293_Y  = en ? payload_in : payload_out;
-  assign \$12  = rst ? 36'h000000000 : \$procmux$293_Y ;
-  assign \$11  = en ? bank_in : bank_out;
-  assign \$10  = en ? address_in : address_out;
+    payload_out <= \$94 ;
+  always @(posedge clk)
+    ends_out <= \$95 ;
+  assign bank_0_0[0] = ! bank_out[1:0];
+  assign bank_0_0[1] = bank_out[1:0] == 1'h1;
+  assign bank_0_0[2] = bank_out[1:0] == 2'h2;
+  assign \$4  = data_out[7:0] & { bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0] };
+  assign \$95  = rst ? 3'h0 : ends_in;
+  assign \$94  = rst ? 36'h000000000 : payload_in;
   bitslice_opt4e_small_bank bank_0 (
-    .address(address_in[4:0]),
     .clk(clk),
     .data_in(data_in),
     .data_out(data_out),
-    .en(en),
-    .row_in(row_in),
+    .row(row_in[8:0]),
+    .row_in(write_row),
     .rst(rst),
-    .slot_in(slot_in),
+    .slot(slot_in),
+    .slot_in(write_slot),
     .write(write[0])
   );
   bitslice_opt4e_small_bank bank_1 (
-    .address(address_in[9:5]),
     .clk(clk),
     .data_in(data_in),
-    .data_out(\data_out$95 ),
-    .en(en),
-    .row_in(row_in),
+    .data_out(\data_out$52 ),
+    .row(row_in[17:9]),
+    .row_in(write_row),
     .rst(rst),
-    .slot_in(slot_in),
+    .slot(slot_in),
+    .slot_in(write_slot),
     .write(write[1])
   );
-  bitslice_opt4e_small_bank bank_10 (
-    .address(address_in[54:50]),
-    .clk(clk),
-    .data_in(data_in),
-    .data_out(\data_out$107 ),
-    .en(en),
-    .row_in(row_in),
-    .rst(rst),
-    .slot_in(slot_in),
-    .write(write[10])
-  );
-  bitslice_opt4e_small_bank bank_11 (
-    .address(address_in[59:55]),
-    .clk(clk),
-    .data_in(data_in),
-    .data_out(\data_out$108 ),
-    .en(en),
-    .row_in(row_in),
-    .rst(rst),
-    .slot_in(slot_in),
-    .write(write[11])
-  );
   bitslice_opt4e_small_bank bank_2 (
-    .address(address_in[14:10]),
     .clk(clk),
     .data_in(data_in),
-    .data_out(\data_out$96 ),
-    .en(en),
-    .row_in(row_in),
+    .data_out(\data_out$55 ),
+    .row(row_in[26:18]),
+    .row_in(write_row),
     .rst(rst),
-    .slot_in(slot_in),
+    .slot(slot_in),
+    .slot_in(write_slot),
     .write(write[2])
   );
   bitslice_opt4e_small_bank bank_3 (
-    .address(address_in[19:15]),
     .clk(clk),
     .data_in(data_in),
-    .data_out(\data_out$98 ),
-    .en(en),
-    .row_in(row_in),
+    .data_out(\data_out$58 ),
+    .row(row_in[35:27]),
+    .row_in(write_row),
     .rst(rst),
-    .slot_in(slot_in),
+    .slot(slot_in),
+    .slot_in(write_slot),
     .write(write[3])
-  );
-  bitslice_opt4e_small_bank bank_4 (
-    .address(address_in[24:20]),
-    .clk(clk),
-    .data_in(data_in),
-    .data_out(\data_out$99 ),
-    .en(en),
-    .row_in(row_in),
-    .rst(rst),
-    .slot_in(slot_in),
-    .write(write[4])
-  );
-  bitslice_opt4e_small_bank bank_5 (
-    .address(address_in[29:25]),
-    .clk(clk),
-    .data_in(data_in),
-    .data_out(\data_out$100 ),
-    .en(en),
-    .row_in(row_in),
-    .rst(rst),
-    .slot_in(slot_in),
-    .write(write[5])
-  );
-  bitslice_opt4e_small_bank bank_6 (
-    .address(address_in[34:30]),
-    .clk(clk),
-    .data_in(data_in),
-    .data_out(\data_out$102 ),
-    .en(en),
-    .row_in(row_in),
-    .rst(rst),
-    .slot_in(slot_in),
-    .write(write[6])
-  );
-  bitslice_opt4e_small_bank bank_7 (
-    .address(address_in[39:35]),
-    .clk(clk),
-    .data_in(data_in),
-    .data_out(\data_out$103 ),
-    .en(en),
-    .row_in(row_in),
-    .rst(rst),
-    .slot_in(slot_in),
-    .write(write[7])
-  );
-  bitslice_opt4e_small_bank bank_8 (
-    .address(address_in[44:40]),
-    .clk(clk),
-    .data_in(data_in),
-    .data_out(\data_out$104 ),
-    .en(en),
-    .row_in(row_in),
-    .rst(rst),
-    .slot_in(slot_in),
-    .write(write[8])
-  );
-  bitslice_opt4e_small_bank bank_9 (
-    .address(address_in[49:45]),
-    .clk(clk),
-    .data_in(data_in),
-    .data_out(\data_out$106 ),
-    .en(en),
-    .row_in(row_in),
-    .rst(rst),
-    .slot_in(slot_in),
-    .write(write[9])
   );
   bitslice_opt4e_small_pe pe_0 (
     .a_in({ payload_out[29:27], payload_out[20:18], payload_out[11:9], payload_out[2:0] }),
-    .a_out(\$1 ),
+    .a_out(\$85 ),
     .b_in({ b_0_3, b_0_2, b_0_1, b_0_0 }),
-    .b_out(\$2 ),
+    .b_out(\$86 ),
     .clk(clk),
-    .drain_0(\drain_0$129 ),
-    .drain_1(\drain_1$132 ),
-    .en(en),
+    .drain_0(\drain_0$84 ),
+    .drain_1(\drain_1$87 ),
     .last_in(ends_out[0]),
-    .last_out(\$3 ),
+    .last_out(\$87 ),
     .rst(rst)
   );
   bitslice_opt4e_small_pe pe_1 (
     .a_in({ payload_out[32:30], payload_out[23:21], payload_out[14:12], payload_out[5:3] }),
-    .a_out(\$4 ),
+    .a_out(\$88 ),
     .b_in({ b_1_3, b_1_2, b_1_1, b_1_0 }),
-    .b_out(\$5 ),
+    .b_out(\$89 ),
     .clk(clk),
-    .drain_0(\drain_0$130 ),
-    .drain_1(\drain_1$133 ),
-    .en(en),
+    .drain_0(\drain_0$85 ),
+    .drain_1(\drain_1$88 ),
     .last_in(ends_out[1]),
-    .last_out(\$6 ),
+    .last_out(\$90 ),
     .rst(rst)
   );
   bitslice_opt4e_small_pe pe_2 (
     .a_in({ payload_out[35:33], payload_out[26:24], payload_out[17:15], payload_out[8:6] }),
-    .a_out(\$7 ),
+    .a_out(\$91 ),
     .b_in({ b_2_3, b_2_2, b_2_1, b_2_0 }),
-    .b_out(\$8 ),
+    .b_out(\$92 ),
     .clk(clk),
-    .drain_0(\drain_0$131 ),
-    .drain_1(\drain_1$134 ),
-    .en(en),
+    .drain_0(\drain_0$86 ),
+    .drain_1(\drain_1$89 ),
     .last_in(ends_out[2]),
-    .last_out(\$9 ),
+    .last_out(\$93 ),
     .rst(rst)
   );
-  assign drain_1 = { \drain_1$134 , \drain_1$133 , \drain_1$132  };
-  assign drain_0 = { \drain_0$131 , \drain_0$130 , \drain_0$129  };
-  assign \a_in$128  = { payload_out[35:33], payload_out[26:24], payload_out[17:15], payload_out[8:6] };
-  assign \last_in$127  = ends_out[2];
-  assign \b_in$126  = { b_2_3, b_2_2, b_2_1, b_2_0 };
-  assign \en$125  = en;
-  assign \a_in$120  = { payload_out[32:30], payload_out[23:21], payload_out[14:12], payload_out[5:3] };
-  assign \last_in$119  = ends_out[1];
-  assign \b_in$118  = { b_1_3, b_1_2, b_1_1, b_1_0 };
-  assign \en$117  = en;
+  assign drain_1 = { \drain_1$89 , \drain_1$88 , \drain_1$87  };
+  assign drain_0 = { \drain_0$86 , \drain_0$85 , \drain_0$84  };
+  assign \a_in$83  = { payload_out[35:33], payload_out[26:24], payload_out[17:15], payload_out[8:6] };
+  assign \last_in$82  = ends_out[2];
+  assign \b_in$81  = { b_2_3, b_2_2, b_2_1, b_2_0 };
+  assign \a_in$72  = { payload_out[32:30], payload_out[23:21], payload_out[14:12], payload_out[5:3] };
+  assign \last_in$71  = ends_out[1];
+  assign \b_in$70  = { b_1_3, b_1_2, b_1_1, b_1_0 };
   assign a_in = { payload_out[29:27], payload_out[20:18], payload_out[11:9], payload_out[2:0] };
   assign last_in = ends_out[0];
   assign b_in = { b_0_3, b_0_2, b_0_1, b_0_0 };
-  assign \en$109  = en;
-  assign \address$92  = address_in[59:55];
-  assign \data_in$91  = data_in;
-  assign \slot_in$90  = slot_in;
-  assign \row_in$89  = row_in;
-  assign \write$88  = write[11];
-  assign \en$87  = en;
-  assign \address$86  = address_in[54:50];
-  assign \data_in$85  = data_in;
-  assign \slot_in$84  = slot_in;
-  assign \row_in$83  = row_in;
-  assign \write$82  = write[10];
-  assign \en$81  = en;
-  assign \address$80  = address_in[49:45];
-  assign \data_in$79  = data_in;
-  assign \slot_in$78  = slot_in;
-  assign \row_in$77  = row_in;
-  assign \write$76  = write[9];
-  assign \en$75  = en;
-  assign \address$74  = address_in[44:40];
-  assign \data_in$73  = data_in;
-  assign \slot_in$72  = slot_in;
-  assign \row_in$71  = row_in;
-  assign \write$70  = write[8];
-  assign \en$69  = en;
-  assign \address$68  = address_in[39:35];
-  assign \data_in$67  = data_in;
-  assign \slot_in$66  = slot_in;
-  assign \row_in$65  = row_in;
-  assign \write$64  = write[7];
-  assign \en$63  = en;
-  assign \address$62  = address_in[34:30];
-  assign \data_in$61  = data_in;
-  assign \slot_in$60  = slot_in;
-  assign \row_in$59  = row_in;
-  assign \write$58  = write[6];
-  assign \en$57  = en;
-  assign \address$56  = address_in[29:25];
-  assign \data_in$55  = data_in;
-  assign \slot_in$54  = slot_in;
-  assign \row_in$53  = row_in;
-  assign \write$52  = write[5];
-  assign \en$51  = en;
-  assign \address$50  = address_in[24:20];
-  assign \data_in$49  = data_in;
-  assign \slot_in$48  = slot_in;
-  assign \row_in$47  = row_in;
-  assign \write$46  = write[4];
-  assign \en$45  = en;
-  assign \address$44  = address_in[19:15];
-  assign \data_in$43  = data_in;
-  assign \slot_in$42  = slot_in;
-  assign \row_in$41  = row_in;
-  assign \write$40  = write[3];
-  assign \en$39  = en;
-  assign \address$38  = address_in[14:10];
-  assign \data_in$37  = data_in;
-  assign \slot_in$36  = slot_in;
-  assign \row_in$35  = row_in;
-  assign \write$34  = write[2];
-  assign \en$33  = en;
-  assign \address$32  = address_in[9:5];
-  assign \data_in$31  = data_in;
-  assign \slot_in$30  = slot_in;
-  assign \row_in$29  = row_in;
-  assign \write$28  = write[1];
-  assign \en$27  = en;
-  assign \address$26  = address_in[4:0];
-  assign \data_in$25  = data_in;
-  assign \slot_in$24  = slot_in;
-  assign \row_in$23  = row_in;
-  assign \write$22  = write[0];
-  assign \en$21  = en;
+  assign \row$46  = row_in[35:27];
+  assign \slot$45  = slot_in;
+  assign \data_in$44  = data_in;
+  assign \slot_in$43  = write_slot;
+  assign \row_in$42  = write_row;
+  assign \write$41  = write[3];
+  assign \row$40  = row_in[26:18];
+  assign \slot$39  = slot_in;
+  assign \data_in$38  = data_in;
+  assign \slot_in$37  = write_slot;
+  assign \row_in$36  = write_row;
+  assign \write$35  = write[2];
+  assign \row$34  = row_in[17:9];
+  assign \slot$33  = slot_in;
+  assign \data_in$32  = data_in;
+  assign \slot_in$31  = write_slot;
+  assign \row_in$30  = write_row;
+  assign \write$29  = write[1];
+  assign \row$28  = row_in[8:0];
+  assign \slot$27  = slot_in;
+  assign \data_in$26  = data_in;
+  assign \slot_in$25  = write_slot;
+  assign \row_in$24  = write_row;
+  assign \write$23  = write[0];
   assign ends = ends_out;
   assign payload = payload_out;
   assign bank = bank_out;
-  assign address = address_out;
+  assign row = row_out;
+  assign slot = slot_out;
 endmodule
 
 module bitslice_opt4e_small_skid_buffer(rst, in_payload, in_valid, out_ready, in_ready, out_payload, out_valid, clk);

@@ -30,24 +30,41 @@ module column_opt3(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a_
   wire \$32 ;
   wire \$33 ;
   wire \$34 ;
-  (* unused_bits = "0 1 2 3 4 5" *)
-  wire [5:0] \$35 ;
-  (* unused_bits = "0" *)
+  wire \$35 ;
   wire \$36 ;
-  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35" *)
-  wire [35:0] \$37 ;
-  (* unused_bits = "0" *)
   wire \$38 ;
-  wire [31:0] \$39 ;
+  wire \$39 ;
   wire \$4 ;
-  wire [1023:0] \$40 ;
-  wire \$41 ;
+  wire \$45 ;
+  wire \$49 ;
   wire \$5 ;
+  wire [3:0] \$50 ;
+  wire \$51 ;
+  wire \$52 ;
+  wire \$53 ;
+  wire \$54 ;
+  (* unused_bits = "0" *)
+  wire \$55 ;
+  (* unused_bits = "0 1 2 3 4" *)
+  wire [4:0] \$56 ;
+  (* unused_bits = "0" *)
+  wire \$57 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35" *)
+  wire [35:0] \$58 ;
+  (* unused_bits = "0" *)
+  wire \$59 ;
   wire \$6 ;
+  wire [31:0] \$60 ;
+  wire [1023:0] \$61 ;
+  wire \$62 ;
+  wire \$63 ;
+  wire \$64 ;
+  wire \$65 ;
   wire \$7 ;
   wire \$8 ;
   wire \$9 ;
-  wire \$procmux$495_Y ;
+  wire \$procmux$358_Y ;
+  wire \$procmux$360_Y ;
   input [32:0] a__payload;
   wire [32:0] a__payload;
   wire [31:0] \a__payload.data ;
@@ -61,72 +78,10 @@ module column_opt3(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a_
   input a__valid;
   wire a__valid;
   wire [31:0] a_held;
-  wire [5:0] address_in;
-  wire [5:0] \address_in$112 ;
-  wire [5:0] \address_in$125 ;
-  wire [5:0] \address_in$138 ;
-  wire [5:0] \address_in$151 ;
-  wire [5:0] \address_in$164 ;
-  wire [5:0] \address_in$177 ;
-  wire [5:0] \address_in$190 ;
-  wire [5:0] \address_in$203 ;
-  wire [5:0] \address_in$216 ;
-  wire [5:0] \address_in$229 ;
-  wire [5:0] \address_in$242 ;
-  wire [5:0] \address_in$255 ;
-  wire [5:0] \address_in$268 ;
-  wire [5:0] \address_in$281 ;
-  wire [5:0] \address_in$294 ;
-  wire [5:0] \address_in$307 ;
-  wire [5:0] \address_in$320 ;
-  wire [5:0] \address_in$333 ;
-  wire [5:0] \address_in$346 ;
-  wire [5:0] \address_in$359 ;
-  wire [5:0] \address_in$372 ;
-  wire [5:0] \address_in$385 ;
-  wire [5:0] \address_in$398 ;
-  wire [5:0] \address_in$411 ;
-  wire [5:0] \address_in$424 ;
-  wire [5:0] \address_in$437 ;
-  wire [5:0] \address_in$450 ;
-  wire [5:0] \address_in$463 ;
-  wire [5:0] \address_in$73 ;
-  wire [5:0] \address_in$86 ;
-  wire [5:0] \address_in$99 ;
-  wire [5:0] address_out;
-  wire [5:0] \address_out$100 ;
-  wire [5:0] \address_out$113 ;
-  wire [5:0] \address_out$126 ;
-  wire [5:0] \address_out$139 ;
-  wire [5:0] \address_out$152 ;
-  wire [5:0] \address_out$165 ;
-  wire [5:0] \address_out$178 ;
-  wire [5:0] \address_out$191 ;
-  wire [5:0] \address_out$204 ;
-  wire [5:0] \address_out$217 ;
-  wire [5:0] \address_out$230 ;
-  wire [5:0] \address_out$243 ;
-  wire [5:0] \address_out$256 ;
-  wire [5:0] \address_out$269 ;
-  wire [5:0] \address_out$282 ;
-  wire [5:0] \address_out$295 ;
-  wire [5:0] \address_out$308 ;
-  wire [5:0] \address_out$321 ;
-  wire [5:0] \address_out$334 ;
-  wire [5:0] \address_out$347 ;
-  wire [5:0] \address_out$360 ;
-  wire [5:0] \address_out$373 ;
-  wire [5:0] \address_out$386 ;
-  wire [5:0] \address_out$399 ;
-  wire [5:0] \address_out$412 ;
-  wire [5:0] \address_out$425 ;
-  wire [5:0] \address_out$438 ;
-  wire [5:0] \address_out$451 ;
-  wire [5:0] \address_out$464 ;
-  wire [5:0] \address_out$74 ;
-  wire [5:0] \address_out$87 ;
+  reg ahead = 1'h0;
+  wire \ahead$42 ;
   wire asks;
-  wire \asks$45 ;
+  wire \asks$44 ;
   input [1024:0] b__payload;
   wire [1024:0] b__payload;
   wire [1023:0] \b__payload.data ;
@@ -265,72 +220,70 @@ module column_opt3(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a_
   wire b__valid;
   reg [1023:0] b_held = 1024'h0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000;
   wire bank;
-  wire \bank$47 ;
+  wire \bank$46 ;
   wire bank_in;
-  wire \bank_in$101 ;
-  wire \bank_in$114 ;
-  wire \bank_in$127 ;
-  wire \bank_in$140 ;
-  wire \bank_in$153 ;
-  wire \bank_in$166 ;
-  wire \bank_in$179 ;
-  wire \bank_in$192 ;
-  wire \bank_in$205 ;
-  wire \bank_in$218 ;
-  wire \bank_in$231 ;
-  wire \bank_in$244 ;
-  wire \bank_in$257 ;
+  wire \bank_in$102 ;
+  wire \bank_in$116 ;
+  wire \bank_in$130 ;
+  wire \bank_in$144 ;
+  wire \bank_in$158 ;
+  wire \bank_in$172 ;
+  wire \bank_in$186 ;
+  wire \bank_in$200 ;
+  wire \bank_in$214 ;
+  wire \bank_in$228 ;
+  wire \bank_in$242 ;
+  wire \bank_in$256 ;
   wire \bank_in$270 ;
-  wire \bank_in$283 ;
-  wire \bank_in$296 ;
-  wire \bank_in$309 ;
-  wire \bank_in$322 ;
-  wire \bank_in$335 ;
-  wire \bank_in$348 ;
-  wire \bank_in$361 ;
-  wire \bank_in$374 ;
-  wire \bank_in$387 ;
-  wire \bank_in$400 ;
-  wire \bank_in$413 ;
-  wire \bank_in$426 ;
-  wire \bank_in$439 ;
+  wire \bank_in$284 ;
+  wire \bank_in$298 ;
+  wire \bank_in$312 ;
+  wire \bank_in$326 ;
+  wire \bank_in$340 ;
+  wire \bank_in$354 ;
+  wire \bank_in$368 ;
+  wire \bank_in$382 ;
+  wire \bank_in$396 ;
+  wire \bank_in$410 ;
+  wire \bank_in$424 ;
+  wire \bank_in$438 ;
   wire \bank_in$452 ;
-  wire \bank_in$465 ;
-  wire \bank_in$62 ;
-  wire \bank_in$75 ;
+  wire \bank_in$466 ;
+  wire \bank_in$480 ;
+  wire \bank_in$494 ;
+  wire \bank_in$74 ;
   wire \bank_in$88 ;
   wire bank_out;
-  wire \bank_out$102 ;
-  wire \bank_out$115 ;
-  wire \bank_out$128 ;
-  wire \bank_out$141 ;
-  wire \bank_out$154 ;
-  wire \bank_out$167 ;
-  wire \bank_out$180 ;
-  wire \bank_out$193 ;
-  wire \bank_out$206 ;
-  wire \bank_out$219 ;
-  wire \bank_out$232 ;
-  wire \bank_out$245 ;
-  wire \bank_out$258 ;
+  wire \bank_out$103 ;
+  wire \bank_out$117 ;
+  wire \bank_out$131 ;
+  wire \bank_out$145 ;
+  wire \bank_out$159 ;
+  wire \bank_out$173 ;
+  wire \bank_out$187 ;
+  wire \bank_out$201 ;
+  wire \bank_out$215 ;
+  wire \bank_out$229 ;
+  wire \bank_out$243 ;
+  wire \bank_out$257 ;
   wire \bank_out$271 ;
-  wire \bank_out$284 ;
-  wire \bank_out$297 ;
-  wire \bank_out$310 ;
-  wire \bank_out$323 ;
-  wire \bank_out$336 ;
-  wire \bank_out$349 ;
-  wire \bank_out$362 ;
-  wire \bank_out$375 ;
-  wire \bank_out$388 ;
-  wire \bank_out$401 ;
-  wire \bank_out$414 ;
-  wire \bank_out$427 ;
-  wire \bank_out$440 ;
+  wire \bank_out$285 ;
+  wire \bank_out$299 ;
+  wire \bank_out$313 ;
+  wire \bank_out$327 ;
+  wire \bank_out$341 ;
+  wire \bank_out$355 ;
+  wire \bank_out$369 ;
+  wire \bank_out$383 ;
+  wire \bank_out$397 ;
+  wire \bank_out$411 ;
+  wire \bank_out$425 ;
+  wire \bank_out$439 ;
   wire \bank_out$453 ;
-  wire \bank_out$466 ;
-  wire \bank_out$63 ;
-  wire \bank_out$76 ;
+  wire \bank_out$467 ;
+  wire \bank_out$481 ;
+  wire \bank_out$495 ;
+  wire \bank_out$75 ;
   wire \bank_out$89 ;
   output [32:0] c__payload;
   wire [32:0] c__payload;
@@ -344,523 +297,644 @@ module column_opt3(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a_
   input clk;
   wire clk;
   wire complete;
-  wire \complete$479 ;
+  wire \complete$511 ;
   reg [31:0] data_in = 32'd0;
-  wire [31:0] \data_in$111 ;
-  wire [31:0] \data_in$124 ;
-  wire [31:0] \data_in$137 ;
-  wire [31:0] \data_in$150 ;
-  wire [31:0] \data_in$163 ;
-  wire [31:0] \data_in$176 ;
-  wire [31:0] \data_in$189 ;
-  wire [31:0] \data_in$202 ;
-  wire [31:0] \data_in$215 ;
-  wire [31:0] \data_in$228 ;
-  wire [31:0] \data_in$241 ;
-  wire [31:0] \data_in$254 ;
+  wire [31:0] \data_in$113 ;
+  wire [31:0] \data_in$127 ;
+  wire [31:0] \data_in$141 ;
+  wire [31:0] \data_in$155 ;
+  wire [31:0] \data_in$169 ;
+  wire [31:0] \data_in$183 ;
+  wire [31:0] \data_in$197 ;
+  wire [31:0] \data_in$211 ;
+  wire [31:0] \data_in$225 ;
+  wire [31:0] \data_in$239 ;
+  wire [31:0] \data_in$253 ;
   wire [31:0] \data_in$267 ;
-  wire [31:0] \data_in$280 ;
-  wire [31:0] \data_in$293 ;
-  wire [31:0] \data_in$306 ;
-  wire [31:0] \data_in$319 ;
-  wire [31:0] \data_in$332 ;
-  wire [31:0] \data_in$345 ;
-  wire [31:0] \data_in$358 ;
-  wire [31:0] \data_in$371 ;
-  wire [31:0] \data_in$384 ;
-  wire [31:0] \data_in$397 ;
-  wire [31:0] \data_in$410 ;
-  wire [31:0] \data_in$423 ;
-  wire [31:0] \data_in$436 ;
+  wire [31:0] \data_in$281 ;
+  wire [31:0] \data_in$295 ;
+  wire [31:0] \data_in$309 ;
+  wire [31:0] \data_in$323 ;
+  wire [31:0] \data_in$337 ;
+  wire [31:0] \data_in$351 ;
+  wire [31:0] \data_in$365 ;
+  wire [31:0] \data_in$379 ;
+  wire [31:0] \data_in$393 ;
+  wire [31:0] \data_in$407 ;
+  wire [31:0] \data_in$421 ;
+  wire [31:0] \data_in$435 ;
   wire [31:0] \data_in$449 ;
-  wire [31:0] \data_in$462 ;
-  wire [31:0] \data_in$58 ;
-  wire [31:0] \data_in$72 ;
+  wire [31:0] \data_in$463 ;
+  wire [31:0] \data_in$477 ;
+  wire [31:0] \data_in$491 ;
+  wire [31:0] \data_in$56 ;
+  wire [31:0] \data_in$71 ;
   wire [31:0] \data_in$85 ;
-  wire [31:0] \data_in$98 ;
+  wire [31:0] \data_in$99 ;
   wire [543:0] drain_0;
-  wire [16:0] \drain_0$481 ;
-  wire [16:0] \drain_0$482 ;
-  wire [16:0] \drain_0$483 ;
-  wire [16:0] \drain_0$484 ;
-  wire [16:0] \drain_0$485 ;
-  wire [16:0] \drain_0$486 ;
-  wire [16:0] \drain_0$487 ;
-  wire [16:0] \drain_0$488 ;
-  wire [16:0] \drain_0$489 ;
-  wire [16:0] \drain_0$490 ;
-  wire [16:0] \drain_0$491 ;
-  wire [16:0] \drain_0$492 ;
-  wire [16:0] \drain_0$493 ;
-  wire [16:0] \drain_0$494 ;
-  wire [16:0] \drain_0$495 ;
-  wire [16:0] \drain_0$496 ;
-  wire [16:0] \drain_0$497 ;
-  wire [16:0] \drain_0$498 ;
-  wire [16:0] \drain_0$499 ;
-  wire [16:0] \drain_0$500 ;
-  wire [16:0] \drain_0$501 ;
-  wire [16:0] \drain_0$502 ;
-  wire [16:0] \drain_0$503 ;
-  wire [16:0] \drain_0$504 ;
-  wire [16:0] \drain_0$505 ;
-  wire [16:0] \drain_0$506 ;
-  wire [16:0] \drain_0$507 ;
-  wire [16:0] \drain_0$508 ;
-  wire [16:0] \drain_0$509 ;
-  wire [16:0] \drain_0$510 ;
-  wire [16:0] \drain_0$511 ;
-  wire [16:0] \drain_0$512 ;
+  wire [16:0] \drain_0$513 ;
+  wire [16:0] \drain_0$514 ;
+  wire [16:0] \drain_0$515 ;
+  wire [16:0] \drain_0$516 ;
+  wire [16:0] \drain_0$517 ;
+  wire [16:0] \drain_0$518 ;
+  wire [16:0] \drain_0$519 ;
+  wire [16:0] \drain_0$520 ;
+  wire [16:0] \drain_0$521 ;
+  wire [16:0] \drain_0$522 ;
+  wire [16:0] \drain_0$523 ;
+  wire [16:0] \drain_0$524 ;
+  wire [16:0] \drain_0$525 ;
+  wire [16:0] \drain_0$526 ;
+  wire [16:0] \drain_0$527 ;
+  wire [16:0] \drain_0$528 ;
+  wire [16:0] \drain_0$529 ;
+  wire [16:0] \drain_0$530 ;
+  wire [16:0] \drain_0$531 ;
+  wire [16:0] \drain_0$532 ;
+  wire [16:0] \drain_0$533 ;
+  wire [16:0] \drain_0$534 ;
+  wire [16:0] \drain_0$535 ;
+  wire [16:0] \drain_0$536 ;
+  wire [16:0] \drain_0$537 ;
+  wire [16:0] \drain_0$538 ;
+  wire [16:0] \drain_0$539 ;
+  wire [16:0] \drain_0$540 ;
+  wire [16:0] \drain_0$541 ;
+  wire [16:0] \drain_0$542 ;
+  wire [16:0] \drain_0$543 ;
+  wire [16:0] \drain_0$544 ;
   wire [511:0] drain_1;
-  wire [15:0] \drain_1$514 ;
-  wire [15:0] \drain_1$515 ;
-  wire [15:0] \drain_1$516 ;
-  wire [15:0] \drain_1$517 ;
-  wire [15:0] \drain_1$518 ;
-  wire [15:0] \drain_1$519 ;
-  wire [15:0] \drain_1$520 ;
-  wire [15:0] \drain_1$521 ;
-  wire [15:0] \drain_1$522 ;
-  wire [15:0] \drain_1$523 ;
-  wire [15:0] \drain_1$524 ;
-  wire [15:0] \drain_1$525 ;
-  wire [15:0] \drain_1$526 ;
-  wire [15:0] \drain_1$527 ;
-  wire [15:0] \drain_1$528 ;
-  wire [15:0] \drain_1$529 ;
-  wire [15:0] \drain_1$530 ;
-  wire [15:0] \drain_1$531 ;
-  wire [15:0] \drain_1$532 ;
-  wire [15:0] \drain_1$533 ;
-  wire [15:0] \drain_1$534 ;
-  wire [15:0] \drain_1$535 ;
-  wire [15:0] \drain_1$536 ;
-  wire [15:0] \drain_1$537 ;
-  wire [15:0] \drain_1$538 ;
-  wire [15:0] \drain_1$539 ;
-  wire [15:0] \drain_1$540 ;
-  wire [15:0] \drain_1$541 ;
-  wire [15:0] \drain_1$542 ;
-  wire [15:0] \drain_1$543 ;
-  wire [15:0] \drain_1$544 ;
-  wire [15:0] \drain_1$545 ;
-  wire en;
-  wire \en$107 ;
-  wire \en$120 ;
-  wire \en$133 ;
-  wire \en$146 ;
-  wire \en$159 ;
-  wire \en$172 ;
-  wire \en$185 ;
-  wire \en$19 ;
-  wire \en$198 ;
-  wire \en$211 ;
-  wire \en$224 ;
-  wire \en$237 ;
-  wire \en$250 ;
-  wire \en$263 ;
-  wire \en$276 ;
-  wire \en$289 ;
-  wire \en$302 ;
-  wire \en$315 ;
-  wire \en$328 ;
-  wire \en$341 ;
-  wire \en$354 ;
-  wire \en$367 ;
-  wire \en$380 ;
-  wire \en$393 ;
-  wire \en$406 ;
-  wire \en$41 ;
-  wire \en$419 ;
-  wire \en$432 ;
-  wire \en$445 ;
-  wire \en$458 ;
-  wire \en$471 ;
-  wire \en$54 ;
-  wire \en$68 ;
-  wire \en$81 ;
-  wire \en$94 ;
+  wire [15:0] \drain_1$546 ;
+  wire [15:0] \drain_1$547 ;
+  wire [15:0] \drain_1$548 ;
+  wire [15:0] \drain_1$549 ;
+  wire [15:0] \drain_1$550 ;
+  wire [15:0] \drain_1$551 ;
+  wire [15:0] \drain_1$552 ;
+  wire [15:0] \drain_1$553 ;
+  wire [15:0] \drain_1$554 ;
+  wire [15:0] \drain_1$555 ;
+  wire [15:0] \drain_1$556 ;
+  wire [15:0] \drain_1$557 ;
+  wire [15:0] \drain_1$558 ;
+  wire [15:0] \drain_1$559 ;
+  wire [15:0] \drain_1$560 ;
+  wire [15:0] \drain_1$561 ;
+  wire [15:0] \drain_1$562 ;
+  wire [15:0] \drain_1$563 ;
+  wire [15:0] \drain_1$564 ;
+  wire [15:0] \drain_1$565 ;
+  wire [15:0] \drain_1$566 ;
+  wire [15:0] \drain_1$567 ;
+  wire [15:0] \drain_1$568 ;
+  wire [15:0] \drain_1$569 ;
+  wire [15:0] \drain_1$570 ;
+  wire [15:0] \drain_1$571 ;
+  wire [15:0] \drain_1$572 ;
+  wire [15:0] \drain_1$573 ;
+  wire [15:0] \drain_1$574 ;
+  wire [15:0] \drain_1$575 ;
+  wire [15:0] \drain_1$576 ;
+  wire [15:0] \drain_1$577 ;
   wire ends;
-  wire \ends$472 ;
-  wire \ends$473 ;
+  wire \ends$504 ;
+  wire \ends$505 ;
   reg ends_in = 1'h0;
-  wire \ends_in$105 ;
-  wire \ends_in$118 ;
-  wire \ends_in$131 ;
-  wire \ends_in$144 ;
-  wire \ends_in$157 ;
-  wire \ends_in$170 ;
-  wire \ends_in$183 ;
-  wire \ends_in$196 ;
-  wire \ends_in$209 ;
-  wire \ends_in$222 ;
-  wire \ends_in$235 ;
-  wire \ends_in$248 ;
-  wire \ends_in$261 ;
+  wire \ends_in$106 ;
+  wire \ends_in$120 ;
+  wire \ends_in$134 ;
+  wire \ends_in$148 ;
+  wire \ends_in$162 ;
+  wire \ends_in$176 ;
+  wire \ends_in$190 ;
+  wire \ends_in$204 ;
+  wire \ends_in$218 ;
+  wire \ends_in$232 ;
+  wire \ends_in$246 ;
+  wire \ends_in$260 ;
   wire \ends_in$274 ;
-  wire \ends_in$287 ;
-  wire \ends_in$300 ;
-  wire \ends_in$313 ;
-  wire \ends_in$326 ;
-  wire \ends_in$339 ;
-  wire \ends_in$352 ;
-  wire \ends_in$365 ;
-  wire \ends_in$378 ;
-  wire \ends_in$391 ;
-  wire \ends_in$404 ;
-  wire \ends_in$417 ;
-  wire \ends_in$430 ;
-  wire \ends_in$443 ;
+  wire \ends_in$288 ;
+  wire \ends_in$302 ;
+  wire \ends_in$316 ;
+  wire \ends_in$330 ;
+  wire \ends_in$344 ;
+  wire \ends_in$358 ;
+  wire \ends_in$372 ;
+  wire \ends_in$386 ;
+  wire \ends_in$400 ;
+  wire \ends_in$414 ;
+  wire \ends_in$428 ;
+  wire \ends_in$442 ;
   wire \ends_in$456 ;
-  wire \ends_in$469 ;
-  wire \ends_in$79 ;
+  wire \ends_in$470 ;
+  wire \ends_in$484 ;
+  wire \ends_in$498 ;
+  wire \ends_in$78 ;
   wire \ends_in$92 ;
   wire ends_out;
-  wire \ends_out$106 ;
-  wire \ends_out$119 ;
-  wire \ends_out$132 ;
-  wire \ends_out$145 ;
-  wire \ends_out$158 ;
-  wire \ends_out$171 ;
-  wire \ends_out$184 ;
-  wire \ends_out$197 ;
-  wire \ends_out$210 ;
-  wire \ends_out$223 ;
-  wire \ends_out$236 ;
-  wire \ends_out$249 ;
-  wire \ends_out$262 ;
+  wire \ends_out$107 ;
+  wire \ends_out$121 ;
+  wire \ends_out$135 ;
+  wire \ends_out$149 ;
+  wire \ends_out$163 ;
+  wire \ends_out$177 ;
+  wire \ends_out$191 ;
+  wire \ends_out$205 ;
+  wire \ends_out$219 ;
+  wire \ends_out$233 ;
+  wire \ends_out$247 ;
+  wire \ends_out$261 ;
   wire \ends_out$275 ;
-  wire \ends_out$288 ;
-  wire \ends_out$301 ;
-  wire \ends_out$314 ;
-  wire \ends_out$327 ;
-  wire \ends_out$340 ;
-  wire \ends_out$353 ;
-  wire \ends_out$366 ;
-  wire \ends_out$379 ;
-  wire \ends_out$392 ;
-  wire \ends_out$405 ;
-  wire \ends_out$418 ;
-  wire \ends_out$431 ;
-  wire \ends_out$444 ;
+  wire \ends_out$289 ;
+  wire \ends_out$303 ;
+  wire \ends_out$317 ;
+  wire \ends_out$331 ;
+  wire \ends_out$345 ;
+  wire \ends_out$359 ;
+  wire \ends_out$373 ;
+  wire \ends_out$387 ;
+  wire \ends_out$401 ;
+  wire \ends_out$415 ;
+  wire \ends_out$429 ;
+  wire \ends_out$443 ;
   wire \ends_out$457 ;
-  wire \ends_out$470 ;
+  wire \ends_out$471 ;
+  wire \ends_out$485 ;
+  wire \ends_out$499 ;
   wire \ends_out$93 ;
   wire [1:0] filled;
-  wire [1:0] \filled$36 ;
+  wire [1:0] \filled$33 ;
   wire first;
-  wire \first$477 ;
+  wire \first$509 ;
+  wire go;
+  wire \go$503 ;
+  reg hold = 1'h0;
+  wire \hold$37 ;
   wire [32:0] in_payload;
   wire in_ready;
   wire in_valid;
   wire last;
-  wire \last$549 ;
-  wire [1:0] last_banks;
-  wire [1:0] \last_banks$34 ;
+  wire \last$581 ;
+  wire [1:0] last_places;
+  wire [1:0] \last_places$31 ;
   wire [9:0] last_rows;
-  wire [9:0] \last_rows$32 ;
+  wire [9:0] \last_rows$29 ;
+  wire leaves;
   wire [1:0] loaded;
-  wire [1:0] \loaded$38 ;
+  wire [1:0] \loaded$35 ;
   wire [32:0] out_payload;
   wire out_ready;
   wire out_valid;
   wire [35:0] payload;
-  wire [35:0] \payload$51 ;
+  wire [35:0] \payload$50 ;
   wire [35:0] payload_in;
-  wire [35:0] \payload_in$103 ;
-  wire [35:0] \payload_in$116 ;
-  wire [35:0] \payload_in$129 ;
-  wire [35:0] \payload_in$142 ;
-  wire [35:0] \payload_in$155 ;
-  wire [35:0] \payload_in$168 ;
-  wire [35:0] \payload_in$181 ;
-  wire [35:0] \payload_in$194 ;
-  wire [35:0] \payload_in$207 ;
-  wire [35:0] \payload_in$220 ;
-  wire [35:0] \payload_in$233 ;
-  wire [35:0] \payload_in$246 ;
-  wire [35:0] \payload_in$259 ;
+  wire [35:0] \payload_in$104 ;
+  wire [35:0] \payload_in$118 ;
+  wire [35:0] \payload_in$132 ;
+  wire [35:0] \payload_in$146 ;
+  wire [35:0] \payload_in$160 ;
+  wire [35:0] \payload_in$174 ;
+  wire [35:0] \payload_in$188 ;
+  wire [35:0] \payload_in$202 ;
+  wire [35:0] \payload_in$216 ;
+  wire [35:0] \payload_in$230 ;
+  wire [35:0] \payload_in$244 ;
+  wire [35:0] \payload_in$258 ;
   wire [35:0] \payload_in$272 ;
-  wire [35:0] \payload_in$285 ;
-  wire [35:0] \payload_in$298 ;
-  wire [35:0] \payload_in$311 ;
-  wire [35:0] \payload_in$324 ;
-  wire [35:0] \payload_in$337 ;
-  wire [35:0] \payload_in$350 ;
-  wire [35:0] \payload_in$363 ;
-  wire [35:0] \payload_in$376 ;
-  wire [35:0] \payload_in$389 ;
-  wire [35:0] \payload_in$402 ;
-  wire [35:0] \payload_in$415 ;
-  wire [35:0] \payload_in$428 ;
-  wire [35:0] \payload_in$441 ;
+  wire [35:0] \payload_in$286 ;
+  wire [35:0] \payload_in$300 ;
+  wire [35:0] \payload_in$314 ;
+  wire [35:0] \payload_in$328 ;
+  wire [35:0] \payload_in$342 ;
+  wire [35:0] \payload_in$356 ;
+  wire [35:0] \payload_in$370 ;
+  wire [35:0] \payload_in$384 ;
+  wire [35:0] \payload_in$398 ;
+  wire [35:0] \payload_in$412 ;
+  wire [35:0] \payload_in$426 ;
+  wire [35:0] \payload_in$440 ;
   wire [35:0] \payload_in$454 ;
-  wire [35:0] \payload_in$467 ;
-  wire [35:0] \payload_in$77 ;
+  wire [35:0] \payload_in$468 ;
+  wire [35:0] \payload_in$482 ;
+  wire [35:0] \payload_in$496 ;
+  wire [35:0] \payload_in$76 ;
   wire [35:0] \payload_in$90 ;
   wire [35:0] payload_out;
-  wire [35:0] \payload_out$104 ;
-  wire [35:0] \payload_out$117 ;
-  wire [35:0] \payload_out$130 ;
-  wire [35:0] \payload_out$143 ;
-  wire [35:0] \payload_out$156 ;
-  wire [35:0] \payload_out$169 ;
-  wire [35:0] \payload_out$182 ;
-  wire [35:0] \payload_out$195 ;
-  wire [35:0] \payload_out$208 ;
-  wire [35:0] \payload_out$221 ;
-  wire [35:0] \payload_out$234 ;
-  wire [35:0] \payload_out$247 ;
-  wire [35:0] \payload_out$260 ;
+  wire [35:0] \payload_out$105 ;
+  wire [35:0] \payload_out$119 ;
+  wire [35:0] \payload_out$133 ;
+  wire [35:0] \payload_out$147 ;
+  wire [35:0] \payload_out$161 ;
+  wire [35:0] \payload_out$175 ;
+  wire [35:0] \payload_out$189 ;
+  wire [35:0] \payload_out$203 ;
+  wire [35:0] \payload_out$217 ;
+  wire [35:0] \payload_out$231 ;
+  wire [35:0] \payload_out$245 ;
+  wire [35:0] \payload_out$259 ;
   wire [35:0] \payload_out$273 ;
-  wire [35:0] \payload_out$286 ;
-  wire [35:0] \payload_out$299 ;
-  wire [35:0] \payload_out$312 ;
-  wire [35:0] \payload_out$325 ;
-  wire [35:0] \payload_out$338 ;
-  wire [35:0] \payload_out$351 ;
-  wire [35:0] \payload_out$364 ;
-  wire [35:0] \payload_out$377 ;
-  wire [35:0] \payload_out$390 ;
-  wire [35:0] \payload_out$403 ;
-  wire [35:0] \payload_out$416 ;
-  wire [35:0] \payload_out$429 ;
-  wire [35:0] \payload_out$442 ;
+  wire [35:0] \payload_out$287 ;
+  wire [35:0] \payload_out$301 ;
+  wire [35:0] \payload_out$315 ;
+  wire [35:0] \payload_out$329 ;
+  wire [35:0] \payload_out$343 ;
+  wire [35:0] \payload_out$357 ;
+  wire [35:0] \payload_out$371 ;
+  wire [35:0] \payload_out$385 ;
+  wire [35:0] \payload_out$399 ;
+  wire [35:0] \payload_out$413 ;
+  wire [35:0] \payload_out$427 ;
+  wire [35:0] \payload_out$441 ;
   wire [35:0] \payload_out$455 ;
-  wire [35:0] \payload_out$468 ;
-  wire [35:0] \payload_out$78 ;
+  wire [35:0] \payload_out$469 ;
+  wire [35:0] \payload_out$483 ;
+  wire [35:0] \payload_out$497 ;
+  wire [35:0] \payload_out$77 ;
   wire [35:0] \payload_out$91 ;
-  wire [4:0] place;
-  wire [4:0] \place$49 ;
+  wire place_in;
+  wire place_out;
   wire [31:0] result;
   wire room;
+  wire [4:0] row;
+  wire [4:0] \row$48 ;
   wire [4:0] row_in;
-  wire [4:0] \row_in$109 ;
+  wire [4:0] \row_in$108 ;
   wire [4:0] \row_in$122 ;
-  wire [4:0] \row_in$135 ;
-  wire [4:0] \row_in$148 ;
-  wire [4:0] \row_in$161 ;
-  wire [4:0] \row_in$174 ;
-  wire [4:0] \row_in$187 ;
-  wire [4:0] \row_in$200 ;
-  wire [4:0] \row_in$213 ;
-  wire [4:0] \row_in$226 ;
-  wire [4:0] \row_in$239 ;
-  wire [4:0] \row_in$252 ;
-  wire [4:0] \row_in$265 ;
-  wire [4:0] \row_in$278 ;
-  wire [4:0] \row_in$291 ;
+  wire [4:0] \row_in$136 ;
+  wire [4:0] \row_in$150 ;
+  wire [4:0] \row_in$164 ;
+  wire [4:0] \row_in$178 ;
+  wire [4:0] \row_in$192 ;
+  wire [4:0] \row_in$206 ;
+  wire [4:0] \row_in$220 ;
+  wire [4:0] \row_in$234 ;
+  wire [4:0] \row_in$248 ;
+  wire [4:0] \row_in$262 ;
+  wire [4:0] \row_in$276 ;
+  wire [4:0] \row_in$290 ;
   wire [4:0] \row_in$304 ;
-  wire [4:0] \row_in$317 ;
-  wire [4:0] \row_in$330 ;
-  wire [4:0] \row_in$343 ;
-  wire [4:0] \row_in$356 ;
-  wire [4:0] \row_in$369 ;
-  wire [4:0] \row_in$382 ;
-  wire [4:0] \row_in$395 ;
-  wire [4:0] \row_in$408 ;
-  wire [4:0] \row_in$421 ;
-  wire [4:0] \row_in$434 ;
-  wire [4:0] \row_in$447 ;
-  wire [4:0] \row_in$460 ;
-  wire [4:0] \row_in$56 ;
-  wire [4:0] \row_in$70 ;
-  wire [4:0] \row_in$83 ;
-  wire [4:0] \row_in$96 ;
+  wire [4:0] \row_in$318 ;
+  wire [4:0] \row_in$332 ;
+  wire [4:0] \row_in$346 ;
+  wire [4:0] \row_in$360 ;
+  wire [4:0] \row_in$374 ;
+  wire [4:0] \row_in$388 ;
+  wire [4:0] \row_in$402 ;
+  wire [4:0] \row_in$416 ;
+  wire [4:0] \row_in$430 ;
+  wire [4:0] \row_in$444 ;
+  wire [4:0] \row_in$458 ;
+  wire [4:0] \row_in$472 ;
+  wire [4:0] \row_in$486 ;
+  wire [4:0] \row_in$500 ;
+  wire [4:0] \row_in$66 ;
+  wire [4:0] \row_in$80 ;
+  wire [4:0] \row_in$94 ;
   wire [4:0] row_out;
+  wire [4:0] \row_out$109 ;
+  wire [4:0] \row_out$123 ;
+  wire [4:0] \row_out$137 ;
+  wire [4:0] \row_out$151 ;
+  wire [4:0] \row_out$165 ;
+  wire [4:0] \row_out$179 ;
+  wire [4:0] \row_out$193 ;
+  wire [4:0] \row_out$207 ;
+  wire [4:0] \row_out$221 ;
+  wire [4:0] \row_out$235 ;
+  wire [4:0] \row_out$249 ;
+  wire [4:0] \row_out$263 ;
+  wire [4:0] \row_out$277 ;
+  wire [4:0] \row_out$291 ;
+  wire [4:0] \row_out$305 ;
+  wire [4:0] \row_out$319 ;
+  wire [4:0] \row_out$333 ;
+  wire [4:0] \row_out$347 ;
+  wire [4:0] \row_out$361 ;
+  wire [4:0] \row_out$375 ;
+  wire [4:0] \row_out$389 ;
+  wire [4:0] \row_out$403 ;
+  wire [4:0] \row_out$417 ;
+  wire [4:0] \row_out$431 ;
+  wire [4:0] \row_out$445 ;
+  wire [4:0] \row_out$459 ;
+  wire [4:0] \row_out$473 ;
+  wire [4:0] \row_out$487 ;
+  wire [4:0] \row_out$501 ;
+  wire [4:0] \row_out$67 ;
+  wire [4:0] \row_out$81 ;
+  wire [4:0] \row_out$95 ;
   input rst;
   wire rst;
   wire served;
-  wire \served$53 ;
+  wire \served$52 ;
   wire slot;
-  wire \slot$43 ;
+  wire \slot$40 ;
   wire slot_in;
-  wire \slot_in$110 ;
-  wire \slot_in$123 ;
-  wire \slot_in$136 ;
-  wire \slot_in$149 ;
-  wire \slot_in$162 ;
-  wire \slot_in$175 ;
-  wire \slot_in$188 ;
-  wire \slot_in$201 ;
-  wire \slot_in$214 ;
-  wire \slot_in$227 ;
+  wire \slot_in$100 ;
+  wire \slot_in$114 ;
+  wire \slot_in$128 ;
+  wire \slot_in$142 ;
+  wire \slot_in$156 ;
+  wire \slot_in$170 ;
+  wire \slot_in$184 ;
+  wire \slot_in$198 ;
+  wire \slot_in$212 ;
+  wire \slot_in$226 ;
   wire \slot_in$240 ;
-  wire \slot_in$253 ;
-  wire \slot_in$266 ;
-  wire \slot_in$279 ;
-  wire \slot_in$292 ;
-  wire \slot_in$305 ;
-  wire \slot_in$318 ;
-  wire \slot_in$331 ;
-  wire \slot_in$344 ;
-  wire \slot_in$357 ;
-  wire \slot_in$370 ;
-  wire \slot_in$383 ;
-  wire \slot_in$396 ;
-  wire \slot_in$409 ;
+  wire \slot_in$254 ;
+  wire \slot_in$268 ;
+  wire \slot_in$282 ;
+  wire \slot_in$296 ;
+  wire \slot_in$310 ;
+  wire \slot_in$324 ;
+  wire \slot_in$338 ;
+  wire \slot_in$352 ;
+  wire \slot_in$366 ;
+  wire \slot_in$380 ;
+  wire \slot_in$394 ;
+  wire \slot_in$408 ;
   wire \slot_in$422 ;
-  wire \slot_in$435 ;
-  wire \slot_in$448 ;
-  wire \slot_in$461 ;
-  wire \slot_in$57 ;
-  wire \slot_in$71 ;
-  wire \slot_in$84 ;
-  wire \slot_in$97 ;
+  wire \slot_in$436 ;
+  wire \slot_in$450 ;
+  wire \slot_in$464 ;
+  wire \slot_in$478 ;
+  wire \slot_in$492 ;
+  wire \slot_in$58 ;
+  wire \slot_in$72 ;
+  wire \slot_in$86 ;
   wire slot_out;
+  wire \slot_out$101 ;
+  wire \slot_out$115 ;
+  wire \slot_out$129 ;
+  wire \slot_out$143 ;
+  wire \slot_out$157 ;
+  wire \slot_out$171 ;
+  wire \slot_out$185 ;
+  wire \slot_out$199 ;
+  wire \slot_out$213 ;
+  wire \slot_out$227 ;
+  wire \slot_out$241 ;
+  wire \slot_out$255 ;
+  wire \slot_out$269 ;
+  wire \slot_out$283 ;
+  wire \slot_out$297 ;
+  wire \slot_out$311 ;
+  wire \slot_out$325 ;
+  wire \slot_out$339 ;
+  wire \slot_out$353 ;
+  wire \slot_out$367 ;
+  wire \slot_out$381 ;
+  wire \slot_out$395 ;
+  wire \slot_out$409 ;
+  wire \slot_out$423 ;
+  wire \slot_out$437 ;
+  wire \slot_out$451 ;
+  wire \slot_out$465 ;
+  wire \slot_out$479 ;
+  wire \slot_out$493 ;
+  wire \slot_out$59 ;
+  wire \slot_out$73 ;
+  wire \slot_out$87 ;
   wire start;
-  wire step;
-  wire sync;
-  wire \sync$18 ;
-  wire \sync$39 ;
+  reg sync = 1'h0;
+  wire \sync$16 ;
+  wire \sync$38 ;
   wire take;
-  wire \take$15 ;
+  wire \take$13 ;
   wire [3:0] turn;
-  wire [3:0] \turn$475 ;
+  wire [3:0] \turn$507 ;
   wire valid;
   wire waits;
   wire write;
-  wire \write$108 ;
-  wire \write$121 ;
-  wire \write$134 ;
-  wire \write$147 ;
-  wire \write$160 ;
-  wire \write$173 ;
-  wire \write$186 ;
-  wire \write$199 ;
-  wire \write$21 ;
-  wire \write$212 ;
-  wire \write$225 ;
-  wire \write$238 ;
-  wire \write$251 ;
+  wire \write$110 ;
+  wire \write$124 ;
+  wire \write$138 ;
+  wire \write$152 ;
+  wire \write$166 ;
+  wire \write$18 ;
+  wire \write$180 ;
+  wire \write$194 ;
+  wire \write$208 ;
+  wire \write$222 ;
+  wire \write$236 ;
+  wire \write$250 ;
   wire \write$264 ;
-  wire \write$277 ;
-  wire \write$290 ;
-  wire \write$303 ;
-  wire \write$316 ;
-  wire \write$329 ;
-  wire \write$342 ;
-  wire \write$355 ;
-  wire \write$368 ;
-  wire \write$381 ;
-  wire \write$394 ;
-  wire \write$407 ;
-  wire \write$420 ;
-  wire \write$433 ;
+  wire \write$278 ;
+  wire \write$292 ;
+  wire \write$306 ;
+  wire \write$320 ;
+  wire \write$334 ;
+  wire \write$348 ;
+  wire \write$362 ;
+  wire \write$376 ;
+  wire \write$390 ;
+  wire \write$404 ;
+  wire \write$418 ;
+  wire \write$432 ;
   wire \write$446 ;
-  wire \write$459 ;
-  wire \write$55 ;
-  wire \write$69 ;
+  wire \write$460 ;
+  wire \write$474 ;
+  wire \write$488 ;
+  wire \write$53 ;
+  wire \write$68 ;
   wire \write$82 ;
-  wire \write$95 ;
-  assign \write$394  = write & \$29 ;
-  assign \$30  = ! bank_in;
-  assign \write$407  = write & \$30 ;
-  assign \$31  = ! bank_in;
-  assign \write$420  = write & \$31 ;
-  assign \$32  = ! bank_in;
-  assign \write$433  = write & \$32 ;
-  assign \$33  = ! bank_in;
-  assign \write$446  = write & \$33 ;
-  assign \$34  = ! bank_in;
-  assign \write$459  = write & \$34 ;
-  assign first = \first$477  & turn[0];
-  assign complete = \complete$479  & turn[3];
+  wire \write$96 ;
+  wire [4:0] write_row;
+  wire [4:0] \write_row$111 ;
+  wire [4:0] \write_row$125 ;
+  wire [4:0] \write_row$139 ;
+  wire [4:0] \write_row$153 ;
+  wire [4:0] \write_row$167 ;
+  wire [4:0] \write_row$181 ;
+  wire [4:0] \write_row$195 ;
+  wire [4:0] \write_row$209 ;
+  wire [4:0] \write_row$223 ;
+  wire [4:0] \write_row$237 ;
+  wire [4:0] \write_row$251 ;
+  wire [4:0] \write_row$265 ;
+  wire [4:0] \write_row$279 ;
+  wire [4:0] \write_row$293 ;
+  wire [4:0] \write_row$307 ;
+  wire [4:0] \write_row$321 ;
+  wire [4:0] \write_row$335 ;
+  wire [4:0] \write_row$349 ;
+  wire [4:0] \write_row$363 ;
+  wire [4:0] \write_row$377 ;
+  wire [4:0] \write_row$391 ;
+  wire [4:0] \write_row$405 ;
+  wire [4:0] \write_row$419 ;
+  wire [4:0] \write_row$433 ;
+  wire [4:0] \write_row$447 ;
+  wire [4:0] \write_row$461 ;
+  wire [4:0] \write_row$475 ;
+  wire [4:0] \write_row$489 ;
+  wire [4:0] \write_row$69 ;
+  wire [4:0] \write_row$83 ;
+  wire [4:0] \write_row$97 ;
+  wire write_slot;
+  wire \write_slot$112 ;
+  wire \write_slot$126 ;
+  wire \write_slot$140 ;
+  wire \write_slot$154 ;
+  wire \write_slot$168 ;
+  wire \write_slot$182 ;
+  wire \write_slot$196 ;
+  wire \write_slot$210 ;
+  wire \write_slot$224 ;
+  wire \write_slot$238 ;
+  wire \write_slot$252 ;
+  wire \write_slot$266 ;
+  wire \write_slot$280 ;
+  wire \write_slot$294 ;
+  wire \write_slot$308 ;
+  wire \write_slot$322 ;
+  wire \write_slot$336 ;
+  wire \write_slot$350 ;
+  wire \write_slot$364 ;
+  wire \write_slot$378 ;
+  wire \write_slot$392 ;
+  wire \write_slot$406 ;
+  wire \write_slot$420 ;
+  wire \write_slot$434 ;
+  wire \write_slot$448 ;
+  wire \write_slot$462 ;
+  wire \write_slot$476 ;
+  wire \write_slot$490 ;
+  wire \write_slot$70 ;
+  wire \write_slot$84 ;
+  wire \write_slot$98 ;
+  assign \write$264  = write & \$17 ;
+  assign \$18  = ! place_in;
+  assign \write$278  = write & \$18 ;
+  assign \$19  = ! place_in;
+  assign \write$292  = write & \$19 ;
+  assign \$20  = ! place_in;
+  assign \write$306  = write & \$20 ;
+  assign \$21  = ! place_in;
+  assign \write$320  = write & \$21 ;
+  assign \$22  = ! place_in;
+  assign \write$334  = write & \$22 ;
+  assign \$23  = ! place_in;
+  assign \write$348  = write & \$23 ;
+  assign \$24  = ! place_in;
+  assign \write$362  = write & \$24 ;
+  assign \$25  = ! place_in;
+  assign \write$376  = write & \$25 ;
+  assign \$26  = ! place_in;
+  assign \write$390  = write & \$26 ;
+  assign \$27  = ! place_in;
+  assign \write$404  = write & \$27 ;
+  assign \$28  = ! place_in;
+  assign \write$418  = write & \$28 ;
+  assign \$29  = ! place_in;
+  assign \write$432  = write & \$29 ;
+  assign \$30  = ! place_in;
+  assign \write$446  = write & \$30 ;
+  assign \$31  = ! place_in;
+  assign \write$460  = write & \$31 ;
+  assign \$32  = ! place_in;
+  assign \write$474  = write & \$32 ;
+  assign \$33  = ! place_in;
+  assign \write$488  = write & \$33 ;
+  assign first = \first$509  & turn[0];
+  assign complete = \complete$511  & turn[3];
+  assign \$34  = ~ leaves;
+  assign \$35  = ~ c__valid;
+  assign \$36  = \$34  | \$35 ;
+  assign go = \$36  | c__ready;
+  assign \$38  = ~ sync;
+  assign \$39  = waits & \$38 ;
+  assign \$45  = | turn[1:0];
+  assign \$49  = | turn[2:0];
+  assign \$50  = turn & { \$49 , \$45 , turn[0], 1'h0 };
+  assign \$51  = | \$50 ;
+  assign \$52  = sync & \complete$511 ;
+  assign \$53  = in_valid & \last$581 ;
+  assign \$54  = \$53  & in_ready;
   always @(posedge clk)
-    data_in <= \$39 ;
+    data_in <= \$60 ;
   always @(posedge clk)
-    b_held <= \$40 ;
+    b_held <= \$61 ;
   always @(posedge clk)
-    ends_in <= \$41 ;
+    sync <= \$62 ;
+  always @(posedge clk)
+    ends_in <= \$63 ;
+  always @(posedge clk)
+    ahead <= \$64 ;
+  always @(posedge clk)
+    hold <= \$65 ;
   assign \$1  = a__valid & b__valid;
-  assign \$2  = \$1  & step;
-  assign a__ready = \$2  & room;
+  assign a__ready = \$1  & room;
   assign last = a__payload[32] | b__payload[1024];
-  assign \$3  = ! bank_in;
-  assign \write$55  = write & \$3 ;
-  assign \$4  = ! bank_in;
-  assign \write$69  = write & \$4 ;
-  assign \$5  = ! bank_in;
-  assign \write$82  = write & \$5 ;
-  assign \$6  = ! bank_in;
-  assign \write$95  = write & \$6 ;
-  assign \$7  = ! bank_in;
-  assign \write$108  = write & \$7 ;
-  assign \$8  = ! bank_in;
-  assign \write$121  = write & \$8 ;
-  assign \$9  = ! bank_in;
-  assign \write$134  = write & \$9 ;
-  assign \$10  = ! bank_in;
-  assign \write$147  = write & \$10 ;
-  assign \$11  = ! bank_in;
-  assign \write$160  = write & \$11 ;
-  assign \$12  = ! bank_in;
-  assign \write$173  = write & \$12 ;
-  assign \$13  = ! bank_in;
-  assign \write$186  = write & \$13 ;
-  assign \$14  = ! bank_in;
-  assign \write$199  = write & \$14 ;
-  assign \$15  = ! bank_in;
-  assign \write$212  = write & \$15 ;
-  assign \$16  = ! bank_in;
-  assign \write$225  = write & \$16 ;
-  assign \$17  = ! bank_in;
-  assign \write$238  = write & \$17 ;
-  assign \$18  = ! bank_in;
-  assign \write$251  = write & \$18 ;
-  assign \$19  = ! bank_in;
-  assign \write$264  = write & \$19 ;
-  assign \$20  = ! bank_in;
-  assign \write$277  = write & \$20 ;
-  assign \$21  = ! bank_in;
-  assign \write$290  = write & \$21 ;
-  assign \$22  = ! bank_in;
-  assign \write$303  = write & \$22 ;
-  assign \$23  = ! bank_in;
-  assign \write$316  = write & \$23 ;
-  assign \$24  = ! bank_in;
-  assign \write$329  = write & \$24 ;
-  assign \$25  = ! bank_in;
-  assign \write$342  = write & \$25 ;
-  assign \$26  = ! bank_in;
-  assign \write$355  = write & \$26 ;
-  assign \$27  = ! bank_in;
-  assign \write$368  = write & \$27 ;
-  assign \$28  = ! bank_in;
-  assign \write$381  = write & \$28 ;
-  assign \$29  = ! bank_in;
-  assign \$procmux$495_Y  = step ? \ends$472  : ends_in;
-  assign \$41  = rst ? 1'h0 : \$procmux$495_Y ;
-  assign \$40  = a__ready ? b__payload[1023:0] : b_held;
-  assign \$39  = a__ready ? a__payload[31:0] : data_in;
+  assign \$2  = ! place_in;
+  assign \write$53  = write & \$2 ;
+  assign \$3  = ! place_in;
+  assign \write$68  = write & \$3 ;
+  assign \$4  = ! place_in;
+  assign \write$82  = write & \$4 ;
+  assign \$5  = ! place_in;
+  assign \write$96  = write & \$5 ;
+  assign \$6  = ! place_in;
+  assign \write$110  = write & \$6 ;
+  assign \$7  = ! place_in;
+  assign \write$124  = write & \$7 ;
+  assign \$8  = ! place_in;
+  assign \write$138  = write & \$8 ;
+  assign \$9  = ! place_in;
+  assign \write$152  = write & \$9 ;
+  assign \$10  = ! place_in;
+  assign \write$166  = write & \$10 ;
+  assign \$11  = ! place_in;
+  assign \write$180  = write & \$11 ;
+  assign \$12  = ! place_in;
+  assign \write$194  = write & \$12 ;
+  assign \$13  = ! place_in;
+  assign \write$208  = write & \$13 ;
+  assign \$14  = ! place_in;
+  assign \write$222  = write & \$14 ;
+  assign \$15  = ! place_in;
+  assign \write$236  = write & \$15 ;
+  assign \$16  = ! place_in;
+  assign \write$250  = write & \$16 ;
+  assign \$17  = ! place_in;
+  assign \$procmux$358_Y  = \$54  ? 1'h0 : hold;
+  assign \$procmux$360_Y  = \$52  ? 1'h1 : \$procmux$358_Y ;
+  assign \$65  = rst ? 1'h0 : \$procmux$360_Y ;
+  assign \$64  = rst ? 1'h0 : \$51 ;
+  assign \$63  = rst ? 1'h0 : \ends$504 ;
+  assign \$62  = rst ? 1'h0 : \$39 ;
+  assign \$61  = a__ready ? b__payload[1023:0] : b_held;
+  assign \$60  = a__ready ? a__payload[31:0] : data_in;
   column_opt3_arbiter arbiter_0 (
-    .address_out(address_in),
+    .ahead(ahead),
     .asks(asks),
     .bank(bank),
-    .bank_out(\bank_in$62 ),
+    .bank_out(bank_in),
     .clk(clk),
-    .en(step),
     .payload(payload),
     .payload_out(payload_in),
-    .place(place),
+    .row(row),
+    .row_out(\row_in$66 ),
     .rst(rst),
     .served(served),
-    .slot(slot)
+    .slot(slot),
+    .slot_out(\slot_in$58 )
   );
   column_opt3_digits digits_0 (
     .asks(asks),
     .bank(bank),
-    .bank_in(bank_in),
     .clk(clk),
     .data_in(data_in),
-    .en(step),
-    .ends(\ends$472 ),
+    .ends(\ends$504 ),
     .filled(filled),
-    .last_banks(last_banks),
+    .hold(hold),
+    .last_places(last_places),
     .last_rows(last_rows),
     .loaded(loaded),
     .payload(payload),
-    .place(place),
+    .place_in(place_in),
+    .row(row),
     .row_in(row_in),
     .rst(rst),
     .served(served),
@@ -868,20 +942,19 @@ module column_opt3(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a_
     .start(1'h0),
     .sync(sync),
     .turn(turn),
-    .waits(sync),
+    .waits(waits),
     .write(write)
   );
   column_opt3_loader loader (
-    .bank_out(bank_in),
     .clk(clk),
-    .complete(\complete$479 ),
-    .en(step),
+    .complete(\complete$511 ),
     .filled(filled),
-    .first(\first$477 ),
+    .first(\first$509 ),
     .last(last),
-    .last_banks(last_banks),
+    .last_places(last_places),
     .last_rows(last_rows),
     .loaded(loaded),
+    .place_out(place_in),
     .room(room),
     .row_out(row_in),
     .rst(rst),
@@ -894,642 +967,668 @@ module column_opt3(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a_
   column_opt3_merge merge_0 (
     .clk(clk),
     .complete(complete),
-    .drain_0({ \drain_0$512 , \drain_0$511 , \drain_0$510 , \drain_0$509 , \drain_0$508 , \drain_0$507 , \drain_0$506 , \drain_0$505 , \drain_0$504 , \drain_0$503 , \drain_0$502 , \drain_0$501 , \drain_0$500 , \drain_0$499 , \drain_0$498 , \drain_0$497 , \drain_0$496 , \drain_0$495 , \drain_0$494 , \drain_0$493 , \drain_0$492 , \drain_0$491 , \drain_0$490 , \drain_0$489 , \drain_0$488 , \drain_0$487 , \drain_0$486 , \drain_0$485 , \drain_0$484 , \drain_0$483 , \drain_0$482 , \drain_0$481  }),
-    .drain_1({ \drain_1$545 , \drain_1$544 , \drain_1$543 , \drain_1$542 , \drain_1$541 , \drain_1$540 , \drain_1$539 , \drain_1$538 , \drain_1$537 , \drain_1$536 , \drain_1$535 , \drain_1$534 , \drain_1$533 , \drain_1$532 , \drain_1$531 , \drain_1$530 , \drain_1$529 , \drain_1$528 , \drain_1$527 , \drain_1$526 , \drain_1$525 , \drain_1$524 , \drain_1$523 , \drain_1$522 , \drain_1$521 , \drain_1$520 , \drain_1$519 , \drain_1$518 , \drain_1$517 , \drain_1$516 , \drain_1$515 , \drain_1$514  }),
-    .en(step),
-    .ends(\ends$472 ),
+    .drain_0({ \drain_0$544 , \drain_0$543 , \drain_0$542 , \drain_0$541 , \drain_0$540 , \drain_0$539 , \drain_0$538 , \drain_0$537 , \drain_0$536 , \drain_0$535 , \drain_0$534 , \drain_0$533 , \drain_0$532 , \drain_0$531 , \drain_0$530 , \drain_0$529 , \drain_0$528 , \drain_0$527 , \drain_0$526 , \drain_0$525 , \drain_0$524 , \drain_0$523 , \drain_0$522 , \drain_0$521 , \drain_0$520 , \drain_0$519 , \drain_0$518 , \drain_0$517 , \drain_0$516 , \drain_0$515 , \drain_0$514 , \drain_0$513  }),
+    .drain_1({ \drain_1$577 , \drain_1$576 , \drain_1$575 , \drain_1$574 , \drain_1$573 , \drain_1$572 , \drain_1$571 , \drain_1$570 , \drain_1$569 , \drain_1$568 , \drain_1$567 , \drain_1$566 , \drain_1$565 , \drain_1$564 , \drain_1$563 , \drain_1$562 , \drain_1$561 , \drain_1$560 , \drain_1$559 , \drain_1$558 , \drain_1$557 , \drain_1$556 , \drain_1$555 , \drain_1$554 , \drain_1$553 , \drain_1$552 , \drain_1$551 , \drain_1$550 , \drain_1$549 , \drain_1$548 , \drain_1$547 , \drain_1$546  }),
+    .ends(\ends$504 ),
     .first(first),
-    .last(\last$549 ),
+    .go(go),
+    .last(\last$581 ),
+    .leaves(leaves),
     .result(result),
     .rst(rst),
     .turn(turn),
     .valid(in_valid)
   );
   column_opt3_plane plane_0 (
-    .address_in(address_in),
-    .address_out(\address_in$73 ),
-    .bank_in(\bank_in$62 ),
-    .bank_out(\bank_in$75 ),
+    .bank_in(bank_in),
+    .bank_out(\bank_in$74 ),
     .clk(clk),
     .data_in(b_held[31:0]),
-    .drain_0(\drain_0$481 ),
-    .drain_1(\drain_1$514 ),
-    .en(step),
+    .drain_0(\drain_0$513 ),
+    .drain_1(\drain_1$546 ),
     .ends_in(ends_in),
-    .ends_out(\ends_in$79 ),
+    .ends_out(\ends_in$78 ),
     .payload_in(payload_in),
-    .payload_out(\payload_in$77 ),
-    .row_in(row_in),
+    .payload_out(\payload_in$76 ),
+    .row_in(\row_in$66 ),
+    .row_out(\row_in$80 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$55 )
+    .slot_in(\slot_in$58 ),
+    .slot_out(\slot_in$72 ),
+    .write(\write$53 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt3_plane plane_1 (
-    .address_in(\address_in$73 ),
-    .address_out(\address_in$86 ),
-    .bank_in(\bank_in$75 ),
+    .bank_in(\bank_in$74 ),
     .bank_out(\bank_in$88 ),
     .clk(clk),
     .data_in(b_held[63:32]),
-    .drain_0(\drain_0$482 ),
-    .drain_1(\drain_1$515 ),
-    .en(step),
-    .ends_in(\ends_in$79 ),
+    .drain_0(\drain_0$514 ),
+    .drain_1(\drain_1$547 ),
+    .ends_in(\ends_in$78 ),
     .ends_out(\ends_in$92 ),
-    .payload_in(\payload_in$77 ),
+    .payload_in(\payload_in$76 ),
     .payload_out(\payload_in$90 ),
-    .row_in(row_in),
+    .row_in(\row_in$80 ),
+    .row_out(\row_in$94 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$69 )
+    .slot_in(\slot_in$72 ),
+    .slot_out(\slot_in$86 ),
+    .write(\write$68 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt3_plane plane_10 (
-    .address_in(\address_in$190 ),
-    .address_out(\address_in$203 ),
-    .bank_in(\bank_in$192 ),
-    .bank_out(\bank_in$205 ),
+    .bank_in(\bank_in$200 ),
+    .bank_out(\bank_in$214 ),
     .clk(clk),
     .data_in(b_held[351:320]),
-    .drain_0(\drain_0$491 ),
-    .drain_1(\drain_1$524 ),
-    .en(step),
-    .ends_in(\ends_in$196 ),
-    .ends_out(\ends_in$209 ),
-    .payload_in(\payload_in$194 ),
-    .payload_out(\payload_in$207 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$523 ),
+    .drain_1(\drain_1$556 ),
+    .ends_in(\ends_in$204 ),
+    .ends_out(\ends_in$218 ),
+    .payload_in(\payload_in$202 ),
+    .payload_out(\payload_in$216 ),
+    .row_in(\row_in$206 ),
+    .row_out(\row_in$220 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$186 )
+    .slot_in(\slot_in$198 ),
+    .slot_out(\slot_in$212 ),
+    .write(\write$194 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt3_plane plane_11 (
-    .address_in(\address_in$203 ),
-    .address_out(\address_in$216 ),
-    .bank_in(\bank_in$205 ),
-    .bank_out(\bank_in$218 ),
+    .bank_in(\bank_in$214 ),
+    .bank_out(\bank_in$228 ),
     .clk(clk),
     .data_in(b_held[383:352]),
-    .drain_0(\drain_0$492 ),
-    .drain_1(\drain_1$525 ),
-    .en(step),
-    .ends_in(\ends_in$209 ),
-    .ends_out(\ends_in$222 ),
-    .payload_in(\payload_in$207 ),
-    .payload_out(\payload_in$220 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$524 ),
+    .drain_1(\drain_1$557 ),
+    .ends_in(\ends_in$218 ),
+    .ends_out(\ends_in$232 ),
+    .payload_in(\payload_in$216 ),
+    .payload_out(\payload_in$230 ),
+    .row_in(\row_in$220 ),
+    .row_out(\row_in$234 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$199 )
+    .slot_in(\slot_in$212 ),
+    .slot_out(\slot_in$226 ),
+    .write(\write$208 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt3_plane plane_12 (
-    .address_in(\address_in$216 ),
-    .address_out(\address_in$229 ),
-    .bank_in(\bank_in$218 ),
-    .bank_out(\bank_in$231 ),
+    .bank_in(\bank_in$228 ),
+    .bank_out(\bank_in$242 ),
     .clk(clk),
     .data_in(b_held[415:384]),
-    .drain_0(\drain_0$493 ),
-    .drain_1(\drain_1$526 ),
-    .en(step),
-    .ends_in(\ends_in$222 ),
-    .ends_out(\ends_in$235 ),
-    .payload_in(\payload_in$220 ),
-    .payload_out(\payload_in$233 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$525 ),
+    .drain_1(\drain_1$558 ),
+    .ends_in(\ends_in$232 ),
+    .ends_out(\ends_in$246 ),
+    .payload_in(\payload_in$230 ),
+    .payload_out(\payload_in$244 ),
+    .row_in(\row_in$234 ),
+    .row_out(\row_in$248 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$212 )
+    .slot_in(\slot_in$226 ),
+    .slot_out(\slot_in$240 ),
+    .write(\write$222 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt3_plane plane_13 (
-    .address_in(\address_in$229 ),
-    .address_out(\address_in$242 ),
-    .bank_in(\bank_in$231 ),
-    .bank_out(\bank_in$244 ),
+    .bank_in(\bank_in$242 ),
+    .bank_out(\bank_in$256 ),
     .clk(clk),
     .data_in(b_held[447:416]),
-    .drain_0(\drain_0$494 ),
-    .drain_1(\drain_1$527 ),
-    .en(step),
-    .ends_in(\ends_in$235 ),
-    .ends_out(\ends_in$248 ),
-    .payload_in(\payload_in$233 ),
-    .payload_out(\payload_in$246 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$526 ),
+    .drain_1(\drain_1$559 ),
+    .ends_in(\ends_in$246 ),
+    .ends_out(\ends_in$260 ),
+    .payload_in(\payload_in$244 ),
+    .payload_out(\payload_in$258 ),
+    .row_in(\row_in$248 ),
+    .row_out(\row_in$262 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$225 )
+    .slot_in(\slot_in$240 ),
+    .slot_out(\slot_in$254 ),
+    .write(\write$236 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt3_plane plane_14 (
-    .address_in(\address_in$242 ),
-    .address_out(\address_in$255 ),
-    .bank_in(\bank_in$244 ),
-    .bank_out(\bank_in$257 ),
-    .clk(clk),
-    .data_in(b_held[479:448]),
-    .drain_0(\drain_0$495 ),
-    .drain_1(\drain_1$528 ),
-    .en(step),
-    .ends_in(\ends_in$248 ),
-    .ends_out(\ends_in$261 ),
-    .payload_in(\payload_in$246 ),
-    .payload_out(\payload_in$259 ),
-    .row_in(row_in),
-    .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$238 )
-  );
-  column_opt3_plane plane_15 (
-    .address_in(\address_in$255 ),
-    .address_out(\address_in$268 ),
-    .bank_in(\bank_in$257 ),
+    .bank_in(\bank_in$256 ),
     .bank_out(\bank_in$270 ),
     .clk(clk),
-    .data_in(b_held[511:480]),
-    .drain_0(\drain_0$496 ),
-    .drain_1(\drain_1$529 ),
-    .en(step),
-    .ends_in(\ends_in$261 ),
+    .data_in(b_held[479:448]),
+    .drain_0(\drain_0$527 ),
+    .drain_1(\drain_1$560 ),
+    .ends_in(\ends_in$260 ),
     .ends_out(\ends_in$274 ),
-    .payload_in(\payload_in$259 ),
+    .payload_in(\payload_in$258 ),
     .payload_out(\payload_in$272 ),
-    .row_in(row_in),
+    .row_in(\row_in$262 ),
+    .row_out(\row_in$276 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$251 )
+    .slot_in(\slot_in$254 ),
+    .slot_out(\slot_in$268 ),
+    .write(\write$250 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
+  );
+  column_opt3_plane plane_15 (
+    .bank_in(\bank_in$270 ),
+    .bank_out(\bank_in$284 ),
+    .clk(clk),
+    .data_in(b_held[511:480]),
+    .drain_0(\drain_0$528 ),
+    .drain_1(\drain_1$561 ),
+    .ends_in(\ends_in$274 ),
+    .ends_out(\ends_in$288 ),
+    .payload_in(\payload_in$272 ),
+    .payload_out(\payload_in$286 ),
+    .row_in(\row_in$276 ),
+    .row_out(\row_in$290 ),
+    .rst(rst),
+    .slot_in(\slot_in$268 ),
+    .slot_out(\slot_in$282 ),
+    .write(\write$264 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt3_plane plane_16 (
-    .address_in(\address_in$268 ),
-    .address_out(\address_in$281 ),
-    .bank_in(\bank_in$270 ),
-    .bank_out(\bank_in$283 ),
+    .bank_in(\bank_in$284 ),
+    .bank_out(\bank_in$298 ),
     .clk(clk),
     .data_in(b_held[543:512]),
-    .drain_0(\drain_0$497 ),
-    .drain_1(\drain_1$530 ),
-    .en(step),
-    .ends_in(\ends_in$274 ),
-    .ends_out(\ends_in$287 ),
-    .payload_in(\payload_in$272 ),
-    .payload_out(\payload_in$285 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$529 ),
+    .drain_1(\drain_1$562 ),
+    .ends_in(\ends_in$288 ),
+    .ends_out(\ends_in$302 ),
+    .payload_in(\payload_in$286 ),
+    .payload_out(\payload_in$300 ),
+    .row_in(\row_in$290 ),
+    .row_out(\row_in$304 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$264 )
+    .slot_in(\slot_in$282 ),
+    .slot_out(\slot_in$296 ),
+    .write(\write$278 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt3_plane plane_17 (
-    .address_in(\address_in$281 ),
-    .address_out(\address_in$294 ),
-    .bank_in(\bank_in$283 ),
-    .bank_out(\bank_in$296 ),
+    .bank_in(\bank_in$298 ),
+    .bank_out(\bank_in$312 ),
     .clk(clk),
     .data_in(b_held[575:544]),
-    .drain_0(\drain_0$498 ),
-    .drain_1(\drain_1$531 ),
-    .en(step),
-    .ends_in(\ends_in$287 ),
-    .ends_out(\ends_in$300 ),
-    .payload_in(\payload_in$285 ),
-    .payload_out(\payload_in$298 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$530 ),
+    .drain_1(\drain_1$563 ),
+    .ends_in(\ends_in$302 ),
+    .ends_out(\ends_in$316 ),
+    .payload_in(\payload_in$300 ),
+    .payload_out(\payload_in$314 ),
+    .row_in(\row_in$304 ),
+    .row_out(\row_in$318 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$277 )
+    .slot_in(\slot_in$296 ),
+    .slot_out(\slot_in$310 ),
+    .write(\write$292 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt3_plane plane_18 (
-    .address_in(\address_in$294 ),
-    .address_out(\address_in$307 ),
-    .bank_in(\bank_in$296 ),
-    .bank_out(\bank_in$309 ),
+    .bank_in(\bank_in$312 ),
+    .bank_out(\bank_in$326 ),
     .clk(clk),
     .data_in(b_held[607:576]),
-    .drain_0(\drain_0$499 ),
-    .drain_1(\drain_1$532 ),
-    .en(step),
-    .ends_in(\ends_in$300 ),
-    .ends_out(\ends_in$313 ),
-    .payload_in(\payload_in$298 ),
-    .payload_out(\payload_in$311 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$531 ),
+    .drain_1(\drain_1$564 ),
+    .ends_in(\ends_in$316 ),
+    .ends_out(\ends_in$330 ),
+    .payload_in(\payload_in$314 ),
+    .payload_out(\payload_in$328 ),
+    .row_in(\row_in$318 ),
+    .row_out(\row_in$332 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$290 )
+    .slot_in(\slot_in$310 ),
+    .slot_out(\slot_in$324 ),
+    .write(\write$306 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt3_plane plane_19 (
-    .address_in(\address_in$307 ),
-    .address_out(\address_in$320 ),
-    .bank_in(\bank_in$309 ),
-    .bank_out(\bank_in$322 ),
+    .bank_in(\bank_in$326 ),
+    .bank_out(\bank_in$340 ),
     .clk(clk),
     .data_in(b_held[639:608]),
-    .drain_0(\drain_0$500 ),
-    .drain_1(\drain_1$533 ),
-    .en(step),
-    .ends_in(\ends_in$313 ),
-    .ends_out(\ends_in$326 ),
-    .payload_in(\payload_in$311 ),
-    .payload_out(\payload_in$324 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$532 ),
+    .drain_1(\drain_1$565 ),
+    .ends_in(\ends_in$330 ),
+    .ends_out(\ends_in$344 ),
+    .payload_in(\payload_in$328 ),
+    .payload_out(\payload_in$342 ),
+    .row_in(\row_in$332 ),
+    .row_out(\row_in$346 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$303 )
+    .slot_in(\slot_in$324 ),
+    .slot_out(\slot_in$338 ),
+    .write(\write$320 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt3_plane plane_2 (
-    .address_in(\address_in$86 ),
-    .address_out(\address_in$99 ),
     .bank_in(\bank_in$88 ),
-    .bank_out(\bank_in$101 ),
+    .bank_out(\bank_in$102 ),
     .clk(clk),
     .data_in(b_held[95:64]),
-    .drain_0(\drain_0$483 ),
-    .drain_1(\drain_1$516 ),
-    .en(step),
+    .drain_0(\drain_0$515 ),
+    .drain_1(\drain_1$548 ),
     .ends_in(\ends_in$92 ),
-    .ends_out(\ends_in$105 ),
+    .ends_out(\ends_in$106 ),
     .payload_in(\payload_in$90 ),
-    .payload_out(\payload_in$103 ),
-    .row_in(row_in),
+    .payload_out(\payload_in$104 ),
+    .row_in(\row_in$94 ),
+    .row_out(\row_in$108 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$82 )
+    .slot_in(\slot_in$86 ),
+    .slot_out(\slot_in$100 ),
+    .write(\write$82 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt3_plane plane_20 (
-    .address_in(\address_in$320 ),
-    .address_out(\address_in$333 ),
-    .bank_in(\bank_in$322 ),
-    .bank_out(\bank_in$335 ),
+    .bank_in(\bank_in$340 ),
+    .bank_out(\bank_in$354 ),
     .clk(clk),
     .data_in(b_held[671:640]),
-    .drain_0(\drain_0$501 ),
-    .drain_1(\drain_1$534 ),
-    .en(step),
-    .ends_in(\ends_in$326 ),
-    .ends_out(\ends_in$339 ),
-    .payload_in(\payload_in$324 ),
-    .payload_out(\payload_in$337 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$533 ),
+    .drain_1(\drain_1$566 ),
+    .ends_in(\ends_in$344 ),
+    .ends_out(\ends_in$358 ),
+    .payload_in(\payload_in$342 ),
+    .payload_out(\payload_in$356 ),
+    .row_in(\row_in$346 ),
+    .row_out(\row_in$360 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$316 )
+    .slot_in(\slot_in$338 ),
+    .slot_out(\slot_in$352 ),
+    .write(\write$334 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt3_plane plane_21 (
-    .address_in(\address_in$333 ),
-    .address_out(\address_in$346 ),
-    .bank_in(\bank_in$335 ),
-    .bank_out(\bank_in$348 ),
+    .bank_in(\bank_in$354 ),
+    .bank_out(\bank_in$368 ),
     .clk(clk),
     .data_in(b_held[703:672]),
-    .drain_0(\drain_0$502 ),
-    .drain_1(\drain_1$535 ),
-    .en(step),
-    .ends_in(\ends_in$339 ),
-    .ends_out(\ends_in$352 ),
-    .payload_in(\payload_in$337 ),
-    .payload_out(\payload_in$350 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$534 ),
+    .drain_1(\drain_1$567 ),
+    .ends_in(\ends_in$358 ),
+    .ends_out(\ends_in$372 ),
+    .payload_in(\payload_in$356 ),
+    .payload_out(\payload_in$370 ),
+    .row_in(\row_in$360 ),
+    .row_out(\row_in$374 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$329 )
+    .slot_in(\slot_in$352 ),
+    .slot_out(\slot_in$366 ),
+    .write(\write$348 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt3_plane plane_22 (
-    .address_in(\address_in$346 ),
-    .address_out(\address_in$359 ),
-    .bank_in(\bank_in$348 ),
-    .bank_out(\bank_in$361 ),
+    .bank_in(\bank_in$368 ),
+    .bank_out(\bank_in$382 ),
     .clk(clk),
     .data_in(b_held[735:704]),
-    .drain_0(\drain_0$503 ),
-    .drain_1(\drain_1$536 ),
-    .en(step),
-    .ends_in(\ends_in$352 ),
-    .ends_out(\ends_in$365 ),
-    .payload_in(\payload_in$350 ),
-    .payload_out(\payload_in$363 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$535 ),
+    .drain_1(\drain_1$568 ),
+    .ends_in(\ends_in$372 ),
+    .ends_out(\ends_in$386 ),
+    .payload_in(\payload_in$370 ),
+    .payload_out(\payload_in$384 ),
+    .row_in(\row_in$374 ),
+    .row_out(\row_in$388 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$342 )
+    .slot_in(\slot_in$366 ),
+    .slot_out(\slot_in$380 ),
+    .write(\write$362 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt3_plane plane_23 (
-    .address_in(\address_in$359 ),
-    .address_out(\address_in$372 ),
-    .bank_in(\bank_in$361 ),
-    .bank_out(\bank_in$374 ),
+    .bank_in(\bank_in$382 ),
+    .bank_out(\bank_in$396 ),
     .clk(clk),
     .data_in(b_held[767:736]),
-    .drain_0(\drain_0$504 ),
-    .drain_1(\drain_1$537 ),
-    .en(step),
-    .ends_in(\ends_in$365 ),
-    .ends_out(\ends_in$378 ),
-    .payload_in(\payload_in$363 ),
-    .payload_out(\payload_in$376 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$536 ),
+    .drain_1(\drain_1$569 ),
+    .ends_in(\ends_in$386 ),
+    .ends_out(\ends_in$400 ),
+    .payload_in(\payload_in$384 ),
+    .payload_out(\payload_in$398 ),
+    .row_in(\row_in$388 ),
+    .row_out(\row_in$402 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$355 )
+    .slot_in(\slot_in$380 ),
+    .slot_out(\slot_in$394 ),
+    .write(\write$376 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt3_plane plane_24 (
-    .address_in(\address_in$372 ),
-    .address_out(\address_in$385 ),
-    .bank_in(\bank_in$374 ),
-    .bank_out(\bank_in$387 ),
+    .bank_in(\bank_in$396 ),
+    .bank_out(\bank_in$410 ),
     .clk(clk),
     .data_in(b_held[799:768]),
-    .drain_0(\drain_0$505 ),
-    .drain_1(\drain_1$538 ),
-    .en(step),
-    .ends_in(\ends_in$378 ),
-    .ends_out(\ends_in$391 ),
-    .payload_in(\payload_in$376 ),
-    .payload_out(\payload_in$389 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$537 ),
+    .drain_1(\drain_1$570 ),
+    .ends_in(\ends_in$400 ),
+    .ends_out(\ends_in$414 ),
+    .payload_in(\payload_in$398 ),
+    .payload_out(\payload_in$412 ),
+    .row_in(\row_in$402 ),
+    .row_out(\row_in$416 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$368 )
+    .slot_in(\slot_in$394 ),
+    .slot_out(\slot_in$408 ),
+    .write(\write$390 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt3_plane plane_25 (
-    .address_in(\address_in$385 ),
-    .address_out(\address_in$398 ),
-    .bank_in(\bank_in$387 ),
-    .bank_out(\bank_in$400 ),
+    .bank_in(\bank_in$410 ),
+    .bank_out(\bank_in$424 ),
     .clk(clk),
     .data_in(b_held[831:800]),
-    .drain_0(\drain_0$506 ),
-    .drain_1(\drain_1$539 ),
-    .en(step),
-    .ends_in(\ends_in$391 ),
-    .ends_out(\ends_in$404 ),
-    .payload_in(\payload_in$389 ),
-    .payload_out(\payload_in$402 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$538 ),
+    .drain_1(\drain_1$571 ),
+    .ends_in(\ends_in$414 ),
+    .ends_out(\ends_in$428 ),
+    .payload_in(\payload_in$412 ),
+    .payload_out(\payload_in$426 ),
+    .row_in(\row_in$416 ),
+    .row_out(\row_in$430 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$381 )
+    .slot_in(\slot_in$408 ),
+    .slot_out(\slot_in$422 ),
+    .write(\write$404 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt3_plane plane_26 (
-    .address_in(\address_in$398 ),
-    .address_out(\address_in$411 ),
-    .bank_in(\bank_in$400 ),
-    .bank_out(\bank_in$413 ),
+    .bank_in(\bank_in$424 ),
+    .bank_out(\bank_in$438 ),
     .clk(clk),
     .data_in(b_held[863:832]),
-    .drain_0(\drain_0$507 ),
-    .drain_1(\drain_1$540 ),
-    .en(step),
-    .ends_in(\ends_in$404 ),
-    .ends_out(\ends_in$417 ),
-    .payload_in(\payload_in$402 ),
-    .payload_out(\payload_in$415 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$539 ),
+    .drain_1(\drain_1$572 ),
+    .ends_in(\ends_in$428 ),
+    .ends_out(\ends_in$442 ),
+    .payload_in(\payload_in$426 ),
+    .payload_out(\payload_in$440 ),
+    .row_in(\row_in$430 ),
+    .row_out(\row_in$444 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$394 )
+    .slot_in(\slot_in$422 ),
+    .slot_out(\slot_in$436 ),
+    .write(\write$418 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt3_plane plane_27 (
-    .address_in(\address_in$411 ),
-    .address_out(\address_in$424 ),
-    .bank_in(\bank_in$413 ),
-    .bank_out(\bank_in$426 ),
-    .clk(clk),
-    .data_in(b_held[895:864]),
-    .drain_0(\drain_0$508 ),
-    .drain_1(\drain_1$541 ),
-    .en(step),
-    .ends_in(\ends_in$417 ),
-    .ends_out(\ends_in$430 ),
-    .payload_in(\payload_in$415 ),
-    .payload_out(\payload_in$428 ),
-    .row_in(row_in),
-    .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$407 )
-  );
-  column_opt3_plane plane_28 (
-    .address_in(\address_in$424 ),
-    .address_out(\address_in$437 ),
-    .bank_in(\bank_in$426 ),
-    .bank_out(\bank_in$439 ),
-    .clk(clk),
-    .data_in(b_held[927:896]),
-    .drain_0(\drain_0$509 ),
-    .drain_1(\drain_1$542 ),
-    .en(step),
-    .ends_in(\ends_in$430 ),
-    .ends_out(\ends_in$443 ),
-    .payload_in(\payload_in$428 ),
-    .payload_out(\payload_in$441 ),
-    .row_in(row_in),
-    .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$420 )
-  );
-  column_opt3_plane plane_29 (
-    .address_in(\address_in$437 ),
-    .address_out(\address_in$450 ),
-    .bank_in(\bank_in$439 ),
+    .bank_in(\bank_in$438 ),
     .bank_out(\bank_in$452 ),
     .clk(clk),
-    .data_in(b_held[959:928]),
-    .drain_0(\drain_0$510 ),
-    .drain_1(\drain_1$543 ),
-    .en(step),
-    .ends_in(\ends_in$443 ),
+    .data_in(b_held[895:864]),
+    .drain_0(\drain_0$540 ),
+    .drain_1(\drain_1$573 ),
+    .ends_in(\ends_in$442 ),
     .ends_out(\ends_in$456 ),
-    .payload_in(\payload_in$441 ),
+    .payload_in(\payload_in$440 ),
     .payload_out(\payload_in$454 ),
-    .row_in(row_in),
+    .row_in(\row_in$444 ),
+    .row_out(\row_in$458 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$433 )
+    .slot_in(\slot_in$436 ),
+    .slot_out(\slot_in$450 ),
+    .write(\write$432 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
+  );
+  column_opt3_plane plane_28 (
+    .bank_in(\bank_in$452 ),
+    .bank_out(\bank_in$466 ),
+    .clk(clk),
+    .data_in(b_held[927:896]),
+    .drain_0(\drain_0$541 ),
+    .drain_1(\drain_1$574 ),
+    .ends_in(\ends_in$456 ),
+    .ends_out(\ends_in$470 ),
+    .payload_in(\payload_in$454 ),
+    .payload_out(\payload_in$468 ),
+    .row_in(\row_in$458 ),
+    .row_out(\row_in$472 ),
+    .rst(rst),
+    .slot_in(\slot_in$450 ),
+    .slot_out(\slot_in$464 ),
+    .write(\write$446 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
+  );
+  column_opt3_plane plane_29 (
+    .bank_in(\bank_in$466 ),
+    .bank_out(\bank_in$480 ),
+    .clk(clk),
+    .data_in(b_held[959:928]),
+    .drain_0(\drain_0$542 ),
+    .drain_1(\drain_1$575 ),
+    .ends_in(\ends_in$470 ),
+    .ends_out(\ends_in$484 ),
+    .payload_in(\payload_in$468 ),
+    .payload_out(\payload_in$482 ),
+    .row_in(\row_in$472 ),
+    .row_out(\row_in$486 ),
+    .rst(rst),
+    .slot_in(\slot_in$464 ),
+    .slot_out(\slot_in$478 ),
+    .write(\write$460 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt3_plane plane_3 (
-    .address_in(\address_in$99 ),
-    .address_out(\address_in$112 ),
-    .bank_in(\bank_in$101 ),
-    .bank_out(\bank_in$114 ),
+    .bank_in(\bank_in$102 ),
+    .bank_out(\bank_in$116 ),
     .clk(clk),
     .data_in(b_held[127:96]),
-    .drain_0(\drain_0$484 ),
-    .drain_1(\drain_1$517 ),
-    .en(step),
-    .ends_in(\ends_in$105 ),
-    .ends_out(\ends_in$118 ),
-    .payload_in(\payload_in$103 ),
-    .payload_out(\payload_in$116 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$516 ),
+    .drain_1(\drain_1$549 ),
+    .ends_in(\ends_in$106 ),
+    .ends_out(\ends_in$120 ),
+    .payload_in(\payload_in$104 ),
+    .payload_out(\payload_in$118 ),
+    .row_in(\row_in$108 ),
+    .row_out(\row_in$122 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$95 )
+    .slot_in(\slot_in$100 ),
+    .slot_out(\slot_in$114 ),
+    .write(\write$96 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt3_plane plane_30 (
-    .address_in(\address_in$450 ),
-    .address_out(\address_in$463 ),
-    .bank_in(\bank_in$452 ),
-    .bank_out(\bank_in$465 ),
+    .bank_in(\bank_in$480 ),
+    .bank_out(\bank_in$494 ),
     .clk(clk),
     .data_in(b_held[991:960]),
-    .drain_0(\drain_0$511 ),
-    .drain_1(\drain_1$544 ),
-    .en(step),
-    .ends_in(\ends_in$456 ),
-    .ends_out(\ends_in$469 ),
-    .payload_in(\payload_in$454 ),
-    .payload_out(\payload_in$467 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$543 ),
+    .drain_1(\drain_1$576 ),
+    .ends_in(\ends_in$484 ),
+    .ends_out(\ends_in$498 ),
+    .payload_in(\payload_in$482 ),
+    .payload_out(\payload_in$496 ),
+    .row_in(\row_in$486 ),
+    .row_out(\row_in$500 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$446 )
+    .slot_in(\slot_in$478 ),
+    .slot_out(\slot_in$492 ),
+    .write(\write$474 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt3_plane plane_31 (
-    .address_in(\address_in$463 ),
-    .address_out(\$35 ),
-    .bank_in(\bank_in$465 ),
-    .bank_out(\$36 ),
+    .bank_in(\bank_in$494 ),
+    .bank_out(\$57 ),
     .clk(clk),
     .data_in(b_held[1023:992]),
-    .drain_0(\drain_0$512 ),
-    .drain_1(\drain_1$545 ),
-    .en(step),
-    .ends_in(\ends_in$469 ),
-    .ends_out(\$38 ),
-    .payload_in(\payload_in$467 ),
-    .payload_out(\$37 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$544 ),
+    .drain_1(\drain_1$577 ),
+    .ends_in(\ends_in$498 ),
+    .ends_out(\$59 ),
+    .payload_in(\payload_in$496 ),
+    .payload_out(\$58 ),
+    .row_in(\row_in$500 ),
+    .row_out(\$56 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$459 )
+    .slot_in(\slot_in$492 ),
+    .slot_out(\$55 ),
+    .write(\write$488 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt3_plane plane_4 (
-    .address_in(\address_in$112 ),
-    .address_out(\address_in$125 ),
-    .bank_in(\bank_in$114 ),
-    .bank_out(\bank_in$127 ),
+    .bank_in(\bank_in$116 ),
+    .bank_out(\bank_in$130 ),
     .clk(clk),
     .data_in(b_held[159:128]),
-    .drain_0(\drain_0$485 ),
-    .drain_1(\drain_1$518 ),
-    .en(step),
-    .ends_in(\ends_in$118 ),
-    .ends_out(\ends_in$131 ),
-    .payload_in(\payload_in$116 ),
-    .payload_out(\payload_in$129 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$517 ),
+    .drain_1(\drain_1$550 ),
+    .ends_in(\ends_in$120 ),
+    .ends_out(\ends_in$134 ),
+    .payload_in(\payload_in$118 ),
+    .payload_out(\payload_in$132 ),
+    .row_in(\row_in$122 ),
+    .row_out(\row_in$136 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$108 )
+    .slot_in(\slot_in$114 ),
+    .slot_out(\slot_in$128 ),
+    .write(\write$110 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt3_plane plane_5 (
-    .address_in(\address_in$125 ),
-    .address_out(\address_in$138 ),
-    .bank_in(\bank_in$127 ),
-    .bank_out(\bank_in$140 ),
+    .bank_in(\bank_in$130 ),
+    .bank_out(\bank_in$144 ),
     .clk(clk),
     .data_in(b_held[191:160]),
-    .drain_0(\drain_0$486 ),
-    .drain_1(\drain_1$519 ),
-    .en(step),
-    .ends_in(\ends_in$131 ),
-    .ends_out(\ends_in$144 ),
-    .payload_in(\payload_in$129 ),
-    .payload_out(\payload_in$142 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$518 ),
+    .drain_1(\drain_1$551 ),
+    .ends_in(\ends_in$134 ),
+    .ends_out(\ends_in$148 ),
+    .payload_in(\payload_in$132 ),
+    .payload_out(\payload_in$146 ),
+    .row_in(\row_in$136 ),
+    .row_out(\row_in$150 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$121 )
+    .slot_in(\slot_in$128 ),
+    .slot_out(\slot_in$142 ),
+    .write(\write$124 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt3_plane plane_6 (
-    .address_in(\address_in$138 ),
-    .address_out(\address_in$151 ),
-    .bank_in(\bank_in$140 ),
-    .bank_out(\bank_in$153 ),
+    .bank_in(\bank_in$144 ),
+    .bank_out(\bank_in$158 ),
     .clk(clk),
     .data_in(b_held[223:192]),
-    .drain_0(\drain_0$487 ),
-    .drain_1(\drain_1$520 ),
-    .en(step),
-    .ends_in(\ends_in$144 ),
-    .ends_out(\ends_in$157 ),
-    .payload_in(\payload_in$142 ),
-    .payload_out(\payload_in$155 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$519 ),
+    .drain_1(\drain_1$552 ),
+    .ends_in(\ends_in$148 ),
+    .ends_out(\ends_in$162 ),
+    .payload_in(\payload_in$146 ),
+    .payload_out(\payload_in$160 ),
+    .row_in(\row_in$150 ),
+    .row_out(\row_in$164 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$134 )
+    .slot_in(\slot_in$142 ),
+    .slot_out(\slot_in$156 ),
+    .write(\write$138 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt3_plane plane_7 (
-    .address_in(\address_in$151 ),
-    .address_out(\address_in$164 ),
-    .bank_in(\bank_in$153 ),
-    .bank_out(\bank_in$166 ),
+    .bank_in(\bank_in$158 ),
+    .bank_out(\bank_in$172 ),
     .clk(clk),
     .data_in(b_held[255:224]),
-    .drain_0(\drain_0$488 ),
-    .drain_1(\drain_1$521 ),
-    .en(step),
-    .ends_in(\ends_in$157 ),
-    .ends_out(\ends_in$170 ),
-    .payload_in(\payload_in$155 ),
-    .payload_out(\payload_in$168 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$520 ),
+    .drain_1(\drain_1$553 ),
+    .ends_in(\ends_in$162 ),
+    .ends_out(\ends_in$176 ),
+    .payload_in(\payload_in$160 ),
+    .payload_out(\payload_in$174 ),
+    .row_in(\row_in$164 ),
+    .row_out(\row_in$178 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$147 )
+    .slot_in(\slot_in$156 ),
+    .slot_out(\slot_in$170 ),
+    .write(\write$152 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt3_plane plane_8 (
-    .address_in(\address_in$164 ),
-    .address_out(\address_in$177 ),
-    .bank_in(\bank_in$166 ),
-    .bank_out(\bank_in$179 ),
+    .bank_in(\bank_in$172 ),
+    .bank_out(\bank_in$186 ),
     .clk(clk),
     .data_in(b_held[287:256]),
-    .drain_0(\drain_0$489 ),
-    .drain_1(\drain_1$522 ),
-    .en(step),
-    .ends_in(\ends_in$170 ),
-    .ends_out(\ends_in$183 ),
-    .payload_in(\payload_in$168 ),
-    .payload_out(\payload_in$181 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$521 ),
+    .drain_1(\drain_1$554 ),
+    .ends_in(\ends_in$176 ),
+    .ends_out(\ends_in$190 ),
+    .payload_in(\payload_in$174 ),
+    .payload_out(\payload_in$188 ),
+    .row_in(\row_in$178 ),
+    .row_out(\row_in$192 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$160 )
+    .slot_in(\slot_in$170 ),
+    .slot_out(\slot_in$184 ),
+    .write(\write$166 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt3_plane plane_9 (
-    .address_in(\address_in$177 ),
-    .address_out(\address_in$190 ),
-    .bank_in(\bank_in$179 ),
-    .bank_out(\bank_in$192 ),
+    .bank_in(\bank_in$186 ),
+    .bank_out(\bank_in$200 ),
     .clk(clk),
     .data_in(b_held[319:288]),
-    .drain_0(\drain_0$490 ),
-    .drain_1(\drain_1$523 ),
-    .en(step),
-    .ends_in(\ends_in$183 ),
-    .ends_out(\ends_in$196 ),
-    .payload_in(\payload_in$181 ),
-    .payload_out(\payload_in$194 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$522 ),
+    .drain_1(\drain_1$555 ),
+    .ends_in(\ends_in$190 ),
+    .ends_out(\ends_in$204 ),
+    .payload_in(\payload_in$188 ),
+    .payload_out(\payload_in$202 ),
+    .row_in(\row_in$192 ),
+    .row_out(\row_in$206 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$173 )
+    .slot_in(\slot_in$184 ),
+    .slot_out(\slot_in$198 ),
+    .write(\write$180 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt3_skid_buffer skid (
     .clk(clk),
-    .in_payload({ \last$549 , result }),
-    .in_ready(step),
+    .in_payload({ \last$581 , result }),
+    .in_ready(in_ready),
     .in_valid(in_valid),
     .out_payload(c__payload),
     .out_ready(c__ready),
     .out_valid(c__valid),
     .rst(rst)
   );
-  assign \c__payload.last  = c__payload[32];
-  assign \c__payload.data[0]  = c__payload[31:0];
-  assign \c__payload.data  = c__payload[31:0];
-  assign \b__payload.last  = b__payload[1024];
-  assign \b__payload.data[127]  = b__payload[1023:1016];
-  assign \b__payload.data[126]  = b__payload[1015:1008];
-  assign \b__payload.data[125]  = b__payload[1007:1000];
   assign \b__payload.data[124]  = b__payload[999:992];
   assign \b__payload.data[123]  = b__payload[991:984];
   assign \b__payload.data[122]  = b__payload[983:976];
@@ -1662,297 +1761,301 @@ module column_opt3(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a_
   assign \a__payload.data[1]  = a__payload[15:8];
   assign \a__payload.data[0]  = a__payload[7:0];
   assign \a__payload.data  = a__payload[31:0];
+  assign \c__payload.last  = c__payload[32];
+  assign \c__payload.data[0]  = c__payload[31:0];
+  assign \c__payload.data  = c__payload[31:0];
+  assign \b__payload.last  = b__payload[1024];
+  assign \b__payload.data[127]  = b__payload[1023:1016];
+  assign \b__payload.data[126]  = b__payload[1015:1008];
+  assign \b__payload.data[125]  = b__payload[1007:1000];
   assign b__ready = a__ready;
   assign out_ready = c__ready;
   assign out_valid = c__valid;
   assign out_payload = c__payload;
   assign valid = in_valid;
-  assign in_payload = { \last$549 , result };
-  assign in_ready = step;
-  assign drain_1 = { \drain_1$545 , \drain_1$544 , \drain_1$543 , \drain_1$542 , \drain_1$541 , \drain_1$540 , \drain_1$539 , \drain_1$538 , \drain_1$537 , \drain_1$536 , \drain_1$535 , \drain_1$534 , \drain_1$533 , \drain_1$532 , \drain_1$531 , \drain_1$530 , \drain_1$529 , \drain_1$528 , \drain_1$527 , \drain_1$526 , \drain_1$525 , \drain_1$524 , \drain_1$523 , \drain_1$522 , \drain_1$521 , \drain_1$520 , \drain_1$519 , \drain_1$518 , \drain_1$517 , \drain_1$516 , \drain_1$515 , \drain_1$514  };
-  assign drain_0 = { \drain_0$512 , \drain_0$511 , \drain_0$510 , \drain_0$509 , \drain_0$508 , \drain_0$507 , \drain_0$506 , \drain_0$505 , \drain_0$504 , \drain_0$503 , \drain_0$502 , \drain_0$501 , \drain_0$500 , \drain_0$499 , \drain_0$498 , \drain_0$497 , \drain_0$496 , \drain_0$495 , \drain_0$494 , \drain_0$493 , \drain_0$492 , \drain_0$491 , \drain_0$490 , \drain_0$489 , \drain_0$488 , \drain_0$487 , \drain_0$486 , \drain_0$485 , \drain_0$484 , \drain_0$483 , \drain_0$482 , \drain_0$481  };
-  assign \turn$475  = turn;
-  assign \ends$473  = \ends$472 ;
-  assign \en$471  = step;
-  assign \ends_out$470  = \ends_in$469 ;
-  assign \payload_out$468  = \payload_in$467 ;
-  assign \bank_out$466  = \bank_in$465 ;
-  assign \address_out$464  = \address_in$463 ;
-  assign \data_in$462  = b_held[1023:992];
-  assign \slot_in$461  = slot_in;
-  assign \row_in$460  = row_in;
-  assign \en$458  = step;
+  assign in_payload = { \last$581 , result };
+  assign drain_1 = { \drain_1$577 , \drain_1$576 , \drain_1$575 , \drain_1$574 , \drain_1$573 , \drain_1$572 , \drain_1$571 , \drain_1$570 , \drain_1$569 , \drain_1$568 , \drain_1$567 , \drain_1$566 , \drain_1$565 , \drain_1$564 , \drain_1$563 , \drain_1$562 , \drain_1$561 , \drain_1$560 , \drain_1$559 , \drain_1$558 , \drain_1$557 , \drain_1$556 , \drain_1$555 , \drain_1$554 , \drain_1$553 , \drain_1$552 , \drain_1$551 , \drain_1$550 , \drain_1$549 , \drain_1$548 , \drain_1$547 , \drain_1$546  };
+  assign drain_0 = { \drain_0$544 , \drain_0$543 , \drain_0$542 , \drain_0$541 , \drain_0$540 , \drain_0$539 , \drain_0$538 , \drain_0$537 , \drain_0$536 , \drain_0$535 , \drain_0$534 , \drain_0$533 , \drain_0$532 , \drain_0$531 , \drain_0$530 , \drain_0$529 , \drain_0$528 , \drain_0$527 , \drain_0$526 , \drain_0$525 , \drain_0$524 , \drain_0$523 , \drain_0$522 , \drain_0$521 , \drain_0$520 , \drain_0$519 , \drain_0$518 , \drain_0$517 , \drain_0$516 , \drain_0$515 , \drain_0$514 , \drain_0$513  };
+  assign \turn$507  = turn;
+  assign \ends$505  = \ends$504 ;
+  assign \go$503  = go;
+  assign \row_out$501  = \row_in$500 ;
+  assign \ends_out$499  = \ends_in$498 ;
+  assign \payload_out$497  = \payload_in$496 ;
+  assign \bank_out$495  = \bank_in$494 ;
+  assign \slot_out$493  = \slot_in$492 ;
+  assign \data_in$491  = b_held[1023:992];
+  assign \write_slot$490  = slot_in;
+  assign \write_row$489  = row_in;
+  assign \row_out$487  = \row_in$486 ;
+  assign \ends_out$485  = \ends_in$484 ;
+  assign \payload_out$483  = \payload_in$482 ;
+  assign \bank_out$481  = \bank_in$480 ;
+  assign \slot_out$479  = \slot_in$478 ;
+  assign \data_in$477  = b_held[991:960];
+  assign \write_slot$476  = slot_in;
+  assign \write_row$475  = row_in;
+  assign \row_out$473  = \row_in$472 ;
+  assign \ends_out$471  = \ends_in$470 ;
+  assign \payload_out$469  = \payload_in$468 ;
+  assign \bank_out$467  = \bank_in$466 ;
+  assign \slot_out$465  = \slot_in$464 ;
+  assign \data_in$463  = b_held[959:928];
+  assign \write_slot$462  = slot_in;
+  assign \write_row$461  = row_in;
+  assign \row_out$459  = \row_in$458 ;
   assign \ends_out$457  = \ends_in$456 ;
   assign \payload_out$455  = \payload_in$454 ;
   assign \bank_out$453  = \bank_in$452 ;
-  assign \address_out$451  = \address_in$450 ;
-  assign \data_in$449  = b_held[991:960];
-  assign \slot_in$448  = slot_in;
-  assign \row_in$447  = row_in;
-  assign \en$445  = step;
-  assign \ends_out$444  = \ends_in$443 ;
-  assign \payload_out$442  = \payload_in$441 ;
-  assign \bank_out$440  = \bank_in$439 ;
-  assign \address_out$438  = \address_in$437 ;
-  assign \data_in$436  = b_held[959:928];
-  assign \slot_in$435  = slot_in;
-  assign \row_in$434  = row_in;
-  assign \en$432  = step;
-  assign \ends_out$431  = \ends_in$430 ;
-  assign \payload_out$429  = \payload_in$428 ;
-  assign \bank_out$427  = \bank_in$426 ;
-  assign \address_out$425  = \address_in$424 ;
-  assign \data_in$423  = b_held[927:896];
-  assign \slot_in$422  = slot_in;
-  assign \row_in$421  = row_in;
-  assign \en$419  = step;
-  assign \ends_out$418  = \ends_in$417 ;
-  assign \payload_out$416  = \payload_in$415 ;
-  assign \bank_out$414  = \bank_in$413 ;
-  assign \address_out$412  = \address_in$411 ;
-  assign \data_in$410  = b_held[895:864];
-  assign \slot_in$409  = slot_in;
-  assign \row_in$408  = row_in;
-  assign \en$406  = step;
-  assign \ends_out$405  = \ends_in$404 ;
-  assign \payload_out$403  = \payload_in$402 ;
-  assign \bank_out$401  = \bank_in$400 ;
-  assign \address_out$399  = \address_in$398 ;
-  assign \data_in$397  = b_held[863:832];
-  assign \slot_in$396  = slot_in;
-  assign \row_in$395  = row_in;
-  assign \en$393  = step;
-  assign \ends_out$392  = \ends_in$391 ;
-  assign \payload_out$390  = \payload_in$389 ;
-  assign \bank_out$388  = \bank_in$387 ;
-  assign \address_out$386  = \address_in$385 ;
-  assign \data_in$384  = b_held[831:800];
-  assign \slot_in$383  = slot_in;
-  assign \row_in$382  = row_in;
-  assign \en$380  = step;
-  assign \ends_out$379  = \ends_in$378 ;
-  assign \payload_out$377  = \payload_in$376 ;
-  assign \bank_out$375  = \bank_in$374 ;
-  assign \address_out$373  = \address_in$372 ;
-  assign \data_in$371  = b_held[799:768];
-  assign \slot_in$370  = slot_in;
-  assign \row_in$369  = row_in;
-  assign \en$367  = step;
-  assign \ends_out$366  = \ends_in$365 ;
-  assign \payload_out$364  = \payload_in$363 ;
-  assign \bank_out$362  = \bank_in$361 ;
-  assign \address_out$360  = \address_in$359 ;
-  assign \data_in$358  = b_held[767:736];
-  assign \slot_in$357  = slot_in;
-  assign \row_in$356  = row_in;
-  assign \en$354  = step;
-  assign \ends_out$353  = \ends_in$352 ;
-  assign \payload_out$351  = \payload_in$350 ;
-  assign \bank_out$349  = \bank_in$348 ;
-  assign \address_out$347  = \address_in$346 ;
-  assign \data_in$345  = b_held[735:704];
-  assign \slot_in$344  = slot_in;
-  assign \row_in$343  = row_in;
-  assign \en$341  = step;
-  assign \ends_out$340  = \ends_in$339 ;
-  assign \payload_out$338  = \payload_in$337 ;
-  assign \bank_out$336  = \bank_in$335 ;
-  assign \address_out$334  = \address_in$333 ;
-  assign \data_in$332  = b_held[703:672];
-  assign \slot_in$331  = slot_in;
-  assign \row_in$330  = row_in;
-  assign \en$328  = step;
-  assign \ends_out$327  = \ends_in$326 ;
-  assign \payload_out$325  = \payload_in$324 ;
-  assign \bank_out$323  = \bank_in$322 ;
-  assign \address_out$321  = \address_in$320 ;
-  assign \data_in$319  = b_held[671:640];
-  assign \slot_in$318  = slot_in;
-  assign \row_in$317  = row_in;
-  assign \en$315  = step;
-  assign \ends_out$314  = \ends_in$313 ;
-  assign \payload_out$312  = \payload_in$311 ;
-  assign \bank_out$310  = \bank_in$309 ;
-  assign \address_out$308  = \address_in$307 ;
-  assign \data_in$306  = b_held[639:608];
-  assign \slot_in$305  = slot_in;
-  assign \row_in$304  = row_in;
-  assign \en$302  = step;
-  assign \ends_out$301  = \ends_in$300 ;
-  assign \payload_out$299  = \payload_in$298 ;
-  assign \bank_out$297  = \bank_in$296 ;
-  assign \address_out$295  = \address_in$294 ;
-  assign \data_in$293  = b_held[607:576];
-  assign \slot_in$292  = slot_in;
-  assign \row_in$291  = row_in;
-  assign \en$289  = step;
-  assign \ends_out$288  = \ends_in$287 ;
-  assign \payload_out$286  = \payload_in$285 ;
-  assign \bank_out$284  = \bank_in$283 ;
-  assign \address_out$282  = \address_in$281 ;
-  assign \data_in$280  = b_held[575:544];
-  assign \slot_in$279  = slot_in;
-  assign \row_in$278  = row_in;
-  assign \en$276  = step;
+  assign \slot_out$451  = \slot_in$450 ;
+  assign \data_in$449  = b_held[927:896];
+  assign \write_slot$448  = slot_in;
+  assign \write_row$447  = row_in;
+  assign \row_out$445  = \row_in$444 ;
+  assign \ends_out$443  = \ends_in$442 ;
+  assign \payload_out$441  = \payload_in$440 ;
+  assign \bank_out$439  = \bank_in$438 ;
+  assign \slot_out$437  = \slot_in$436 ;
+  assign \data_in$435  = b_held[895:864];
+  assign \write_slot$434  = slot_in;
+  assign \write_row$433  = row_in;
+  assign \row_out$431  = \row_in$430 ;
+  assign \ends_out$429  = \ends_in$428 ;
+  assign \payload_out$427  = \payload_in$426 ;
+  assign \bank_out$425  = \bank_in$424 ;
+  assign \slot_out$423  = \slot_in$422 ;
+  assign \data_in$421  = b_held[863:832];
+  assign \write_slot$420  = slot_in;
+  assign \write_row$419  = row_in;
+  assign \row_out$417  = \row_in$416 ;
+  assign \ends_out$415  = \ends_in$414 ;
+  assign \payload_out$413  = \payload_in$412 ;
+  assign \bank_out$411  = \bank_in$410 ;
+  assign \slot_out$409  = \slot_in$408 ;
+  assign \data_in$407  = b_held[831:800];
+  assign \write_slot$406  = slot_in;
+  assign \write_row$405  = row_in;
+  assign \row_out$403  = \row_in$402 ;
+  assign \ends_out$401  = \ends_in$400 ;
+  assign \payload_out$399  = \payload_in$398 ;
+  assign \bank_out$397  = \bank_in$396 ;
+  assign \slot_out$395  = \slot_in$394 ;
+  assign \data_in$393  = b_held[799:768];
+  assign \write_slot$392  = slot_in;
+  assign \write_row$391  = row_in;
+  assign \row_out$389  = \row_in$388 ;
+  assign \ends_out$387  = \ends_in$386 ;
+  assign \payload_out$385  = \payload_in$384 ;
+  assign \bank_out$383  = \bank_in$382 ;
+  assign \slot_out$381  = \slot_in$380 ;
+  assign \data_in$379  = b_held[767:736];
+  assign \write_slot$378  = slot_in;
+  assign \write_row$377  = row_in;
+  assign \row_out$375  = \row_in$374 ;
+  assign \ends_out$373  = \ends_in$372 ;
+  assign \payload_out$371  = \payload_in$370 ;
+  assign \bank_out$369  = \bank_in$368 ;
+  assign \slot_out$367  = \slot_in$366 ;
+  assign \data_in$365  = b_held[735:704];
+  assign \write_slot$364  = slot_in;
+  assign \write_row$363  = row_in;
+  assign \row_out$361  = \row_in$360 ;
+  assign \ends_out$359  = \ends_in$358 ;
+  assign \payload_out$357  = \payload_in$356 ;
+  assign \bank_out$355  = \bank_in$354 ;
+  assign \slot_out$353  = \slot_in$352 ;
+  assign \data_in$351  = b_held[703:672];
+  assign \write_slot$350  = slot_in;
+  assign \write_row$349  = row_in;
+  assign \row_out$347  = \row_in$346 ;
+  assign \ends_out$345  = \ends_in$344 ;
+  assign \payload_out$343  = \payload_in$342 ;
+  assign \bank_out$341  = \bank_in$340 ;
+  assign \slot_out$339  = \slot_in$338 ;
+  assign \data_in$337  = b_held[671:640];
+  assign \write_slot$336  = slot_in;
+  assign \write_row$335  = row_in;
+  assign \row_out$333  = \row_in$332 ;
+  assign \ends_out$331  = \ends_in$330 ;
+  assign \payload_out$329  = \payload_in$328 ;
+  assign \bank_out$327  = \bank_in$326 ;
+  assign \slot_out$325  = \slot_in$324 ;
+  assign \data_in$323  = b_held[639:608];
+  assign \write_slot$322  = slot_in;
+  assign \write_row$321  = row_in;
+  assign \row_out$319  = \row_in$318 ;
+  assign \ends_out$317  = \ends_in$316 ;
+  assign \payload_out$315  = \payload_in$314 ;
+  assign \bank_out$313  = \bank_in$312 ;
+  assign \slot_out$311  = \slot_in$310 ;
+  assign \data_in$309  = b_held[607:576];
+  assign \write_slot$308  = slot_in;
+  assign \write_row$307  = row_in;
+  assign \row_out$305  = \row_in$304 ;
+  assign \ends_out$303  = \ends_in$302 ;
+  assign \payload_out$301  = \payload_in$300 ;
+  assign \bank_out$299  = \bank_in$298 ;
+  assign \slot_out$297  = \slot_in$296 ;
+  assign \data_in$295  = b_held[575:544];
+  assign \write_slot$294  = slot_in;
+  assign \write_row$293  = row_in;
+  assign \row_out$291  = \row_in$290 ;
+  assign \ends_out$289  = \ends_in$288 ;
+  assign \payload_out$287  = \payload_in$286 ;
+  assign \bank_out$285  = \bank_in$284 ;
+  assign \slot_out$283  = \slot_in$282 ;
+  assign \data_in$281  = b_held[543:512];
+  assign \write_slot$280  = slot_in;
+  assign \write_row$279  = row_in;
+  assign \row_out$277  = \row_in$276 ;
   assign \ends_out$275  = \ends_in$274 ;
   assign \payload_out$273  = \payload_in$272 ;
   assign \bank_out$271  = \bank_in$270 ;
-  assign \address_out$269  = \address_in$268 ;
-  assign \data_in$267  = b_held[543:512];
-  assign \slot_in$266  = slot_in;
-  assign \row_in$265  = row_in;
-  assign \en$263  = step;
-  assign \ends_out$262  = \ends_in$261 ;
-  assign \payload_out$260  = \payload_in$259 ;
-  assign \bank_out$258  = \bank_in$257 ;
-  assign \address_out$256  = \address_in$255 ;
-  assign \data_in$254  = b_held[511:480];
-  assign \slot_in$253  = slot_in;
-  assign \row_in$252  = row_in;
-  assign \en$250  = step;
-  assign \ends_out$249  = \ends_in$248 ;
-  assign \payload_out$247  = \payload_in$246 ;
-  assign \bank_out$245  = \bank_in$244 ;
-  assign \address_out$243  = \address_in$242 ;
-  assign \data_in$241  = b_held[479:448];
-  assign \slot_in$240  = slot_in;
-  assign \row_in$239  = row_in;
-  assign \en$237  = step;
-  assign \ends_out$236  = \ends_in$235 ;
-  assign \payload_out$234  = \payload_in$233 ;
-  assign \bank_out$232  = \bank_in$231 ;
-  assign \address_out$230  = \address_in$229 ;
-  assign \data_in$228  = b_held[447:416];
-  assign \slot_in$227  = slot_in;
-  assign \row_in$226  = row_in;
-  assign \en$224  = step;
-  assign \ends_out$223  = \ends_in$222 ;
-  assign \payload_out$221  = \payload_in$220 ;
-  assign \bank_out$219  = \bank_in$218 ;
-  assign \address_out$217  = \address_in$216 ;
-  assign \data_in$215  = b_held[415:384];
-  assign \slot_in$214  = slot_in;
-  assign \row_in$213  = row_in;
-  assign \en$211  = step;
-  assign \ends_out$210  = \ends_in$209 ;
-  assign \payload_out$208  = \payload_in$207 ;
-  assign \bank_out$206  = \bank_in$205 ;
-  assign \address_out$204  = \address_in$203 ;
-  assign \data_in$202  = b_held[383:352];
-  assign \slot_in$201  = slot_in;
-  assign \row_in$200  = row_in;
-  assign \en$198  = step;
-  assign \ends_out$197  = \ends_in$196 ;
-  assign \payload_out$195  = \payload_in$194 ;
-  assign \bank_out$193  = \bank_in$192 ;
-  assign \address_out$191  = \address_in$190 ;
-  assign \data_in$189  = b_held[351:320];
-  assign \slot_in$188  = slot_in;
-  assign \row_in$187  = row_in;
-  assign \en$185  = step;
-  assign \ends_out$184  = \ends_in$183 ;
-  assign \payload_out$182  = \payload_in$181 ;
-  assign \bank_out$180  = \bank_in$179 ;
-  assign \address_out$178  = \address_in$177 ;
-  assign \data_in$176  = b_held[319:288];
-  assign \slot_in$175  = slot_in;
-  assign \row_in$174  = row_in;
-  assign \en$172  = step;
-  assign \ends_out$171  = \ends_in$170 ;
-  assign \payload_out$169  = \payload_in$168 ;
-  assign \bank_out$167  = \bank_in$166 ;
-  assign \address_out$165  = \address_in$164 ;
-  assign \data_in$163  = b_held[287:256];
-  assign \slot_in$162  = slot_in;
-  assign \row_in$161  = row_in;
-  assign \en$159  = step;
-  assign \ends_out$158  = \ends_in$157 ;
-  assign \payload_out$156  = \payload_in$155 ;
-  assign \bank_out$154  = \bank_in$153 ;
-  assign \address_out$152  = \address_in$151 ;
-  assign \data_in$150  = b_held[255:224];
-  assign \slot_in$149  = slot_in;
-  assign \row_in$148  = row_in;
-  assign \en$146  = step;
-  assign \ends_out$145  = \ends_in$144 ;
-  assign \payload_out$143  = \payload_in$142 ;
-  assign \bank_out$141  = \bank_in$140 ;
-  assign \address_out$139  = \address_in$138 ;
-  assign \data_in$137  = b_held[223:192];
-  assign \slot_in$136  = slot_in;
-  assign \row_in$135  = row_in;
-  assign \en$133  = step;
-  assign \ends_out$132  = \ends_in$131 ;
-  assign \payload_out$130  = \payload_in$129 ;
-  assign \bank_out$128  = \bank_in$127 ;
-  assign \address_out$126  = \address_in$125 ;
-  assign \data_in$124  = b_held[191:160];
-  assign \slot_in$123  = slot_in;
-  assign \row_in$122  = row_in;
-  assign \en$120  = step;
-  assign \ends_out$119  = \ends_in$118 ;
-  assign \payload_out$117  = \payload_in$116 ;
-  assign \bank_out$115  = \bank_in$114 ;
-  assign \address_out$113  = \address_in$112 ;
-  assign \data_in$111  = b_held[159:128];
-  assign \slot_in$110  = slot_in;
-  assign \row_in$109  = row_in;
-  assign \en$107  = step;
-  assign \ends_out$106  = \ends_in$105 ;
-  assign \payload_out$104  = \payload_in$103 ;
-  assign \bank_out$102  = \bank_in$101 ;
-  assign \address_out$100  = \address_in$99 ;
-  assign \data_in$98  = b_held[127:96];
-  assign \slot_in$97  = slot_in;
-  assign \row_in$96  = row_in;
-  assign \en$94  = step;
+  assign \slot_out$269  = \slot_in$268 ;
+  assign \data_in$267  = b_held[511:480];
+  assign \write_slot$266  = slot_in;
+  assign \write_row$265  = row_in;
+  assign \row_out$263  = \row_in$262 ;
+  assign \ends_out$261  = \ends_in$260 ;
+  assign \payload_out$259  = \payload_in$258 ;
+  assign \bank_out$257  = \bank_in$256 ;
+  assign \slot_out$255  = \slot_in$254 ;
+  assign \data_in$253  = b_held[479:448];
+  assign \write_slot$252  = slot_in;
+  assign \write_row$251  = row_in;
+  assign \row_out$249  = \row_in$248 ;
+  assign \ends_out$247  = \ends_in$246 ;
+  assign \payload_out$245  = \payload_in$244 ;
+  assign \bank_out$243  = \bank_in$242 ;
+  assign \slot_out$241  = \slot_in$240 ;
+  assign \data_in$239  = b_held[447:416];
+  assign \write_slot$238  = slot_in;
+  assign \write_row$237  = row_in;
+  assign \row_out$235  = \row_in$234 ;
+  assign \ends_out$233  = \ends_in$232 ;
+  assign \payload_out$231  = \payload_in$230 ;
+  assign \bank_out$229  = \bank_in$228 ;
+  assign \slot_out$227  = \slot_in$226 ;
+  assign \data_in$225  = b_held[415:384];
+  assign \write_slot$224  = slot_in;
+  assign \write_row$223  = row_in;
+  assign \row_out$221  = \row_in$220 ;
+  assign \ends_out$219  = \ends_in$218 ;
+  assign \payload_out$217  = \payload_in$216 ;
+  assign \bank_out$215  = \bank_in$214 ;
+  assign \slot_out$213  = \slot_in$212 ;
+  assign \data_in$211  = b_held[383:352];
+  assign \write_slot$210  = slot_in;
+  assign \write_row$209  = row_in;
+  assign \row_out$207  = \row_in$206 ;
+  assign \ends_out$205  = \ends_in$204 ;
+  assign \payload_out$203  = \payload_in$202 ;
+  assign \bank_out$201  = \bank_in$200 ;
+  assign \slot_out$199  = \slot_in$198 ;
+  assign \data_in$197  = b_held[351:320];
+  assign \write_slot$196  = slot_in;
+  assign \write_row$195  = row_in;
+  assign \row_out$193  = \row_in$192 ;
+  assign \ends_out$191  = \ends_in$190 ;
+  assign \payload_out$189  = \payload_in$188 ;
+  assign \bank_out$187  = \bank_in$186 ;
+  assign \slot_out$185  = \slot_in$184 ;
+  assign \data_in$183  = b_held[319:288];
+  assign \write_slot$182  = slot_in;
+  assign \write_row$181  = row_in;
+  assign \row_out$179  = \row_in$178 ;
+  assign \ends_out$177  = \ends_in$176 ;
+  assign \payload_out$175  = \payload_in$174 ;
+  assign \bank_out$173  = \bank_in$172 ;
+  assign \slot_out$171  = \slot_in$170 ;
+  assign \data_in$169  = b_held[287:256];
+  assign \write_slot$168  = slot_in;
+  assign \write_row$167  = row_in;
+  assign \row_out$165  = \row_in$164 ;
+  assign \ends_out$163  = \ends_in$162 ;
+  assign \payload_out$161  = \payload_in$160 ;
+  assign \bank_out$159  = \bank_in$158 ;
+  assign \slot_out$157  = \slot_in$156 ;
+  assign \data_in$155  = b_held[255:224];
+  assign \write_slot$154  = slot_in;
+  assign \write_row$153  = row_in;
+  assign \row_out$151  = \row_in$150 ;
+  assign \ends_out$149  = \ends_in$148 ;
+  assign \payload_out$147  = \payload_in$146 ;
+  assign \bank_out$145  = \bank_in$144 ;
+  assign \slot_out$143  = \slot_in$142 ;
+  assign \data_in$141  = b_held[223:192];
+  assign \write_slot$140  = slot_in;
+  assign \write_row$139  = row_in;
+  assign \row_out$137  = \row_in$136 ;
+  assign \ends_out$135  = \ends_in$134 ;
+  assign \payload_out$133  = \payload_in$132 ;
+  assign \bank_out$131  = \bank_in$130 ;
+  assign \slot_out$129  = \slot_in$128 ;
+  assign \data_in$127  = b_held[191:160];
+  assign \write_slot$126  = slot_in;
+  assign \write_row$125  = row_in;
+  assign \row_out$123  = \row_in$122 ;
+  assign \ends_out$121  = \ends_in$120 ;
+  assign \payload_out$119  = \payload_in$118 ;
+  assign \bank_out$117  = \bank_in$116 ;
+  assign \slot_out$115  = \slot_in$114 ;
+  assign \data_in$113  = b_held[159:128];
+  assign \write_slot$112  = slot_in;
+  assign \write_row$111  = row_in;
+  assign \row_out$109  = \row_in$108 ;
+  assign \ends_out$107  = \ends_in$106 ;
+  assign \payload_out$105  = \payload_in$104 ;
+  assign \bank_out$103  = \bank_in$102 ;
+  assign \slot_out$101  = \slot_in$100 ;
+  assign \data_in$99  = b_held[127:96];
+  assign \write_slot$98  = slot_in;
+  assign \write_row$97  = row_in;
+  assign \row_out$95  = \row_in$94 ;
   assign \ends_out$93  = \ends_in$92 ;
   assign \payload_out$91  = \payload_in$90 ;
   assign \bank_out$89  = \bank_in$88 ;
-  assign \address_out$87  = \address_in$86 ;
+  assign \slot_out$87  = \slot_in$86 ;
   assign \data_in$85  = b_held[95:64];
-  assign \slot_in$84  = slot_in;
-  assign \row_in$83  = row_in;
-  assign \en$81  = step;
-  assign ends_out = \ends_in$79 ;
-  assign \payload_out$78  = \payload_in$77 ;
-  assign \bank_out$76  = \bank_in$75 ;
-  assign \address_out$74  = \address_in$73 ;
-  assign \data_in$72  = b_held[63:32];
-  assign \slot_in$71  = slot_in;
-  assign \row_in$70  = row_in;
-  assign \en$68  = step;
+  assign \write_slot$84  = slot_in;
+  assign \write_row$83  = row_in;
+  assign \row_out$81  = \row_in$80 ;
+  assign ends_out = \ends_in$78 ;
+  assign \payload_out$77  = \payload_in$76 ;
+  assign \bank_out$75  = \bank_in$74 ;
+  assign \slot_out$73  = \slot_in$72 ;
+  assign \data_in$71  = b_held[63:32];
+  assign \write_slot$70  = slot_in;
+  assign \write_row$69  = row_in;
+  assign \row_out$67  = \row_in$66 ;
   assign ends = ends_in;
   assign payload_out = payload_in;
-  assign \bank_out$63  = \bank_in$62 ;
-  assign address_out = address_in;
-  assign \data_in$58  = b_held[31:0];
-  assign \slot_in$57  = slot_in;
-  assign \row_in$56  = row_in;
-  assign \en$54  = step;
-  assign \served$53  = served;
-  assign \payload$51  = payload;
-  assign \place$49  = place;
-  assign \bank$47  = bank;
-  assign \asks$45  = asks;
-  assign \slot$43  = slot;
-  assign \en$41  = step;
-  assign waits = sync;
-  assign \sync$39  = sync;
-  assign \loaded$38  = loaded;
-  assign \filled$36  = filled;
-  assign \last_banks$34  = last_banks;
-  assign \last_rows$32  = last_rows;
+  assign bank_out = bank_in;
+  assign \slot_out$59  = \slot_in$58 ;
+  assign \data_in$56  = b_held[31:0];
+  assign write_slot = slot_in;
+  assign write_row = row_in;
+  assign \served$52  = served;
+  assign \payload$50  = payload;
+  assign \row$48  = row;
+  assign \bank$46  = bank;
+  assign \asks$44  = asks;
+  assign \ahead$42  = ahead;
+  assign \slot$40  = slot;
+  assign \sync$38  = sync;
+  assign \hold$37  = hold;
+  assign \loaded$35  = loaded;
+  assign \filled$33  = filled;
+  assign \last_places$31  = last_places;
+  assign \last_rows$29  = last_rows;
   assign start = 1'h0;
   assign a_held = data_in;
   assign row_out = row_in;
-  assign bank_out = bank_in;
+  assign place_out = place_in;
   assign slot_out = slot_in;
-  assign \write$21  = write;
-  assign \en$19  = step;
-  assign \sync$18  = sync;
-  assign \take$15  = a__ready;
-  assign en = step;
+  assign \write$18  = write;
+  assign \sync$16  = sync;
+  assign \take$13  = a__ready;
   assign take = a__ready;
 endmodule
 
@@ -2727,17 +2830,11 @@ module column_opt3_accumulation_column(rst, en, read, word, first, store, row, r
   assign \$signature__en  = en;
 endmodule
 
-module column_opt3_arbiter(rst, en, asks, bank, place, payload, slot, served, address_out, bank_out, payload_out, clk);
-  wire \$1 ;
-  wire [4:0] \$4 ;
-  wire [35:0] \$5 ;
-  wire [5:0] \$6 ;
-  wire \$7 ;
-  wire [35:0] \$8 ;
-  wire [35:0] \$procmux$330_Y ;
-  wire [5:0] address;
-  output [5:0] address_out;
-  reg [5:0] address_out = 6'h00;
+module column_opt3_arbiter(rst, asks, bank, row, payload, ahead, slot, served, row_out, slot_out, bank_out, payload_out, clk);
+  wire [35:0] \$2 ;
+  wire [35:0] \$3 ;
+  input ahead;
+  wire ahead;
   input asks;
   wire asks;
   input bank;
@@ -2747,45 +2844,43 @@ module column_opt3_arbiter(rst, en, asks, bank, place, payload, slot, served, ad
   reg bank_out = 1'h0;
   input clk;
   wire clk;
-  input en;
-  wire en;
-  wire gets_0;
   input [35:0] payload;
   wire [35:0] payload;
   wire [35:0] payload_held;
   output [35:0] payload_out;
   reg [35:0] payload_out = 36'h000000000;
-  input [4:0] place;
-  wire [4:0] place;
+  input [4:0] row;
+  wire [4:0] row;
+  wire [4:0] row_held;
+  output [4:0] row_out;
+  reg [4:0] row_out = 5'h00;
   input rst;
   wire rst;
   output served;
   wire served;
   input slot;
   wire slot;
-  wire wants_0;
-  assign served = asks & \$1 ;
-  assign \$4  = place & { served, served, served, served, served };
-  assign \$5  = payload & { served, served, served, served, served, served, served, served, served, served, served, served, served, served, served, served, served, served, served, served, served, served, served, served, served, served, served, served, served, served, served, served, served, served, served, served };
+  wire slot_held;
+  output slot_out;
+  reg slot_out = 1'h0;
   always @(posedge clk)
-    address_out <= \$6 ;
+    payload_out <= \$3 ;
+  assign \$2  = payload & { asks, asks, asks, asks, asks, asks, asks, asks, asks, asks, asks, asks, asks, asks, asks, asks, asks, asks, asks, asks, asks, asks, asks, asks, asks, asks, asks, asks, asks, asks, asks, asks, asks, asks, asks, asks };
   always @(posedge clk)
-    bank_out <= \$7 ;
+    row_out <= row;
   always @(posedge clk)
-    payload_out <= \$8 ;
-  assign \$1  = ! bank;
-  assign \$procmux$330_Y  = en ? \$5  : payload_out;
-  assign \$8  = rst ? 36'h000000000 : \$procmux$330_Y ;
-  assign \$7  = en ? bank : bank_out;
-  assign \$6  = en ? { slot, \$4  } : address_out;
+    slot_out <= slot;
+  always @(posedge clk)
+    bank_out <= 1'h0;
+  assign \$3  = rst ? 36'h000000000 : \$2 ;
+  assign served = asks;
   assign payload_held = payload_out;
   assign bank_held = bank_out;
-  assign address = address_out;
-  assign gets_0 = served;
-  assign wants_0 = served;
+  assign slot_held = slot_out;
+  assign row_held = row_out;
 endmodule
 
-module column_opt3_bank(rst, en, write, row_in, slot_in, data_in, address, data_out, clk);
+module column_opt3_bank(rst, write, row_in, slot_in, data_in, slot, row, data_out, clk);
   wire [6:0] \$1 ;
   (* unused_bits = "6 7" *)
   wire [7:0] \$10 ;
@@ -2798,7 +2893,6 @@ module column_opt3_bank(rst, en, write, row_in, slot_in, data_in, address, data_
   wire [6:0] \$15 ;
   (* unused_bits = "6 7" *)
   wire [7:0] \$16 ;
-  wire [31:0] \$17 ;
   (* unused_bits = "6 7" *)
   wire [7:0] \$2 ;
   wire [6:0] \$3 ;
@@ -2823,8 +2917,6 @@ module column_opt3_bank(rst, en, write, row_in, slot_in, data_in, address, data_
   wire \$signature__en$13 ;
   wire \$signature__en$17 ;
   wire \$signature__en$21 ;
-  input [5:0] address;
-  wire [5:0] address;
   input clk;
   wire clk;
   wire [31:0] data;
@@ -2832,12 +2924,14 @@ module column_opt3_bank(rst, en, write, row_in, slot_in, data_in, address, data_
   wire [31:0] data_in;
   output [31:0] data_out;
   reg [31:0] data_out = 32'd0;
-  input en;
-  wire en;
+  input [4:0] row;
+  wire [4:0] row;
   input [4:0] row_in;
   wire [4:0] row_in;
   input rst;
   wire rst;
+  input slot;
+  wire slot;
   input slot_in;
   wire slot_in;
   wire [5:0] source__addr;
@@ -2918,7 +3012,7 @@ module column_opt3_bank(rst, en, write, row_in, slot_in, data_in, address, data_
     position_0[63] = 8'h00;
   end
   always @(posedge clk) begin
-    if (\$signature__en )
+    if (write)
       position_0[\$signature__addr ] <= data_in[7:0];
   end
   assign source__data = position_0[source__addr];
@@ -2990,7 +3084,7 @@ module column_opt3_bank(rst, en, write, row_in, slot_in, data_in, address, data_
     position_1[63] = 8'h00;
   end
   always @(posedge clk) begin
-    if (\$signature__en$13 )
+    if (write)
       position_1[\$signature__addr$14 ] <= data_in[15:8];
   end
   assign \source__data$27  = position_1[\source__addr$16 ];
@@ -3062,7 +3156,7 @@ module column_opt3_bank(rst, en, write, row_in, slot_in, data_in, address, data_
     position_2[63] = 8'h00;
   end
   always @(posedge clk) begin
-    if (\$signature__en$17 )
+    if (write)
       position_2[\$signature__addr$18 ] <= data_in[23:16];
   end
   assign \source__data$28  = position_2[\source__addr$20 ];
@@ -3134,33 +3228,28 @@ module column_opt3_bank(rst, en, write, row_in, slot_in, data_in, address, data_
     position_3[63] = 8'h00;
   end
   always @(posedge clk) begin
-    if (\$signature__en$21 )
+    if (write)
       position_3[\$signature__addr$22 ] <= data_in[31:24];
   end
   assign \source__data$29  = position_3[\source__addr$24 ];
-  assign \$signature__en  = en & write;
   assign \$1  = slot_in * 6'h20;
   assign { \$2 [7:6], \$signature__addr  } = \$1  + row_in;
-  assign \$3  = address[5] * 6'h20;
-  assign { \$4 [7:6], source__addr } = \$3  + address[4:0];
-  assign \$signature__en$13  = en & write;
+  assign \$3  = slot * 6'h20;
+  assign { \$4 [7:6], source__addr } = \$3  + row;
   assign \$5  = slot_in * 6'h20;
   assign { \$6 [7:6], \$signature__addr$14  } = \$5  + row_in;
-  assign \$7  = address[5] * 6'h20;
-  assign { \$8 [7:6], \source__addr$16  } = \$7  + address[4:0];
-  assign \$signature__en$17  = en & write;
+  assign \$7  = slot * 6'h20;
+  assign { \$8 [7:6], \source__addr$16  } = \$7  + row;
   assign \$9  = slot_in * 6'h20;
   assign { \$10 [7:6], \$signature__addr$18  } = \$9  + row_in;
-  assign \$11  = address[5] * 6'h20;
-  assign { \$12 [7:6], \source__addr$20  } = \$11  + address[4:0];
-  assign \$signature__en$21  = en & write;
+  assign \$11  = slot * 6'h20;
+  assign { \$12 [7:6], \source__addr$20  } = \$11  + row;
   assign \$13  = slot_in * 6'h20;
   assign { \$14 [7:6], \$signature__addr$22  } = \$13  + row_in;
-  assign \$15  = address[5] * 6'h20;
-  assign { \$16 [7:6], \source__addr$24  } = \$15  + address[4:0];
+  assign \$15  = slot * 6'h20;
+  assign { \$16 [7:6], \source__addr$24  } = \$15  + row;
   always @(posedge clk)
-    data_out <= \$17 ;
-  assign \$17  = en ? { \source__data$29 , \source__data$28 , \source__data$27 , source__data } : data_out;
+    data_out <= { \source__data$29 , \source__data$28 , \source__data$27 , source__data };
   assign \$16 [5:0] = \source__addr$24 ;
   assign \$14 [5:0] = \$signature__addr$22 ;
   assign \$12 [5:0] = \source__addr$20 ;
@@ -3171,9 +3260,13 @@ module column_opt3_bank(rst, en, write, row_in, slot_in, data_in, address, data_
   assign \$2 [5:0] = \$signature__addr ;
   assign data = data_out;
   assign \$signature__data$23  = data_in[31:24];
+  assign \$signature__en$21  = write;
   assign \$signature__data$19  = data_in[23:16];
+  assign \$signature__en$17  = write;
   assign \$signature__data$15  = data_in[15:8];
+  assign \$signature__en$13  = write;
   assign \$signature__data  = data_in[7:0];
+  assign \$signature__en  = write;
 endmodule
 
 module column_opt3_buffer(rst, write, address_in, data_in, read, address, data_out, clk);
@@ -3285,122 +3378,129 @@ module column_opt3_buffer(rst, write, address_in, data_in, read, address, data_o
   assign \$signature__en  = write;
 endmodule
 
-module column_opt3_digits(rst, en, write, slot_in, bank_in, row_in, data_in, start, last_rows, last_banks, filled, loaded, served, sync, asks, bank, place, payload, waits, ends, turn
+module column_opt3_digits(rst, write, slot_in, place_in, row_in, data_in, start, last_rows, last_places, filled, loaded, served, hold, sync, asks, bank, row, payload, waits, ends, turn
 , clk);
+  (* unused_bits = "5" *)
+  wire [5:0] \$10 ;
+  wire \$11 ;
+  wire [3:0] \$12 ;
+  wire [4:0] \$13 ;
   wire \$2 ;
   wire \$3 ;
   wire \$4 ;
   wire \$5 ;
-  (* unused_bits = "5" *)
-  wire [5:0] \$6 ;
-  wire [3:0] \$7 ;
-  wire [4:0] \$8 ;
-  wire [4:0] \$procmux$338_Y ;
-  wire [4:0] \$procmux$340_Y ;
-  wire [4:0] \$procmux$342_Y ;
-  wire [3:0] \$procmux$346_Y ;
-  wire [3:0] \$procmux$348_Y ;
+  wire \$6 ;
+  wire \$7 ;
+  wire \$8 ;
+  wire \$9 ;
+  wire [4:0] \$procmux$221_Y ;
+  wire [4:0] \$procmux$223_Y ;
+  wire [3:0] \$procmux$227_Y ;
+  reg apart = 1'h1;
   output asks;
   wire asks;
-  wire \asks$41 ;
+  wire \asks$40 ;
   output bank;
   wire bank;
-  wire \bank$42 ;
-  input bank_in;
-  wire bank_in;
-  wire \bank_in$24 ;
+  wire \bank$41 ;
   input clk;
   wire clk;
   input [31:0] data_in;
   wire [31:0] data_in;
-  wire [31:0] \data_in$26 ;
-  input en;
-  wire en;
-  wire \en$22 ;
+  wire [31:0] \data_in$25 ;
   output ends;
   wire ends;
+  wire \ends$31 ;
   wire \ends$32 ;
-  wire \ends$33 ;
   input [1:0] filled;
   wire [1:0] filled;
-  wire [1:0] \filled$34 ;
+  wire [1:0] \filled$33 ;
   wire finished;
   reg [4:0] gap = 5'h00;
-  input [1:0] last_banks;
-  wire [1:0] last_banks;
-  wire [1:0] \last_banks$36 ;
+  input hold;
+  wire hold;
+  input [1:0] last_places;
+  wire [1:0] last_places;
+  wire [1:0] \last_places$35 ;
   input [9:0] last_rows;
   wire [9:0] last_rows;
-  wire [9:0] \last_rows$35 ;
+  wire [9:0] \last_rows$34 ;
   input [1:0] loaded;
   wire [1:0] loaded;
-  wire [1:0] \loaded$28 ;
+  wire [1:0] \loaded$27 ;
   output [35:0] payload;
   wire [35:0] payload;
-  output [4:0] place;
-  wire [4:0] place;
+  input place_in;
+  wire place_in;
+  wire \place_in$23 ;
   wire ready;
+  output [4:0] row;
   wire [4:0] row;
+  wire [4:0] \row$42 ;
   input [4:0] row_in;
   wire [4:0] row_in;
-  wire [4:0] \row_in$25 ;
+  wire [4:0] \row_in$24 ;
   input rst;
   wire rst;
   input served;
   wire served;
-  wire \served$31 ;
+  wire \served$30 ;
   input slot_in;
   wire slot_in;
-  wire \slot_in$23 ;
+  wire \slot_in$22 ;
   input start;
   wire start;
-  wire \start$27 ;
+  wire \start$26 ;
   input sync;
   wire sync;
-  wire \sync$29 ;
+  wire \sync$28 ;
   output [3:0] turn;
   reg [3:0] turn = 4'h1;
-  wire [3:0] \turn$40 ;
+  wire [3:0] \turn$39 ;
   wire [3:0] turn_out;
   output waits;
   wire waits;
   wire [31:0] word_out;
   input write;
   wire write;
-  wire \write$30 ;
-  assign \$2  = ! gap;
-  assign ready = finished & \$2 ;
-  assign \$3  = ~ turn[3];
-  assign \$4  = \$3  | sync;
-  assign ends = ready & \$4 ;
+  wire \write$29 ;
+  assign \$2  = finished & apart;
+  assign \$3  = ~ hold;
+  assign ready = \$2  & \$3 ;
+  assign \$4  = ~ turn[3];
+  assign \$5  = \$4  | sync;
+  assign ends = ready & \$5 ;
   assign waits = ready & turn[3];
-  assign \$5  = | gap;
-  assign \$6  = gap - 1'h1;
+  assign \$6  = ~ ends;
+  assign \$7  = gap <= 1'h1;
+  assign \$8  = \$6  & \$7 ;
+  assign \$9  = | gap;
+  assign \$10  = gap - 1'h1;
   always @(posedge clk)
-    turn <= \$7 ;
+    apart <= \$11 ;
   always @(posedge clk)
-    gap <= \$8 ;
-  assign \$procmux$338_Y  = \$5  ? \$6 [4:0] : gap;
-  assign \$procmux$340_Y  = ends ? 5'h1f : \$procmux$338_Y ;
-  assign \$procmux$342_Y  = en ? \$procmux$340_Y  : gap;
-  assign \$8  = rst ? 5'h00 : \$procmux$342_Y ;
-  assign \$procmux$346_Y  = ends ? { turn[2:0], turn[3] } : turn;
-  assign \$procmux$348_Y  = en ? \$procmux$346_Y  : turn;
-  assign \$7  = rst ? 4'h1 : \$procmux$348_Y ;
+    turn <= \$12 ;
+  always @(posedge clk)
+    gap <= \$13 ;
+  assign \$procmux$221_Y  = \$9  ? \$10 [4:0] : gap;
+  assign \$procmux$223_Y  = ends ? 5'h1f : \$procmux$221_Y ;
+  assign \$13  = rst ? 5'h00 : \$procmux$223_Y ;
+  assign \$procmux$227_Y  = ends ? { turn[2:0], turn[3] } : turn;
+  assign \$12  = rst ? 4'h1 : \$procmux$227_Y ;
+  assign \$11  = rst ? 1'h1 : \$8 ;
   column_opt3_feeder feeder_0 (
     .asks(asks),
     .bank(bank),
-    .bank_in(bank_in),
     .clk(clk),
     .data_in(data_in),
-    .en(en),
     .ends(ends),
     .filled(filled),
     .finished(finished),
-    .last_banks(last_banks),
+    .last_places(last_places),
     .last_rows(last_rows),
     .loaded(loaded),
-    .row(place),
+    .place_in(place_in),
+    .row(row),
     .row_in(row_in),
     .rst(rst),
     .served(served),
@@ -3412,204 +3512,238 @@ module column_opt3_digits(rst, en, write, slot_in, bank_in, row_in, data_in, sta
     .write(write)
   );
   assign payload = { turn_out, word_out };
-  assign row = place;
-  assign \bank$42  = bank;
-  assign \asks$41  = asks;
-  assign \turn$40  = turn;
-  assign \last_banks$36  = last_banks;
-  assign \last_rows$35  = last_rows;
-  assign \filled$34  = filled;
-  assign \ends$33  = ends;
+  assign \row$42  = row;
+  assign \bank$41  = bank;
+  assign \asks$40  = asks;
+  assign \turn$39  = turn;
+  assign \last_places$35  = last_places;
+  assign \last_rows$34  = last_rows;
+  assign \filled$33  = filled;
   assign \ends$32  = ends;
-  assign \served$31  = served;
-  assign \write$30  = write;
-  assign \sync$29  = sync;
-  assign \loaded$28  = loaded;
-  assign \start$27  = start;
-  assign \data_in$26  = data_in;
-  assign \row_in$25  = row_in;
-  assign \bank_in$24  = bank_in;
-  assign \slot_in$23  = slot_in;
-  assign \en$22  = en;
+  assign \ends$31  = ends;
+  assign \served$30  = served;
+  assign \write$29  = write;
+  assign \sync$28  = sync;
+  assign \loaded$27  = loaded;
+  assign \start$26  = start;
+  assign \data_in$25  = data_in;
+  assign \row_in$24  = row_in;
+  assign \place_in$23  = place_in;
+  assign \slot_in$22  = slot_in;
 endmodule
 
-module column_opt3_feeder(rst, en, write, ends, sync, served, slot_in, bank_in, row_in, data_in, start, last_rows, last_banks, filled, loaded, asks, bank, row, finished, word_out, turn_out
-, clk);
+module column_opt3_feeder(rst, write, slot_in, place_in, row_in, data_in, start, last_rows, last_places, filled, loaded, ends, sync, served, asks, bank, row, finished, word_out, turn_out, clk
+);
+  wire \$1 ;
   wire \$10 ;
   wire \$100 ;
   wire \$101 ;
-  wire \$102 ;
-  wire \$103 ;
-  wire [2:0] \$104 ;
+  wire [2:0] \$102 ;
+  wire [2:0] \$103 ;
+  wire \$104 ;
   wire \$105 ;
+  wire \$106 ;
   wire \$107 ;
-  wire \$109 ;
+  wire \$108 ;
+  wire [2:0] \$109 ;
   wire \$11 ;
+  wire [2:0] \$110 ;
   wire \$111 ;
-  wire \$117 ;
-  wire \$118 ;
+  wire \$112 ;
+  wire \$113 ;
+  wire \$114 ;
+  wire \$115 ;
+  wire [2:0] \$116 ;
   wire \$119 ;
-  wire [2:0] \$12 ;
+  wire \$12 ;
   wire \$120 ;
   wire \$121 ;
-  wire \$122 ;
+  wire [2:0] \$122 ;
   wire \$123 ;
   wire \$124 ;
   wire \$125 ;
   wire \$126 ;
   wire \$127 ;
-  wire \$129 ;
-  wire [2:0] \$13 ;
+  wire [2:0] \$128 ;
+  wire [2:0] \$129 ;
+  wire \$13 ;
   wire \$130 ;
   wire \$131 ;
   wire \$132 ;
   wire \$133 ;
   wire \$134 ;
-  wire \$135 ;
-  wire \$136 ;
+  wire [2:0] \$135 ;
+  wire [2:0] \$136 ;
   wire \$137 ;
-  wire [1:0] \$138 ;
+  wire \$138 ;
+  wire \$139 ;
   wire \$14 ;
-  wire [2:0] \$141 ;
-  wire [8:0] \$142 ;
-  (* unused_bits = "6 7 8 9" *)
-  wire [9:0] \$143 ;
-  wire [1:0] \$144 ;
-  wire [2:0] \$145 ;
-  wire [8:0] \$146 ;
-  (* unused_bits = "6 7 8 9" *)
-  wire [9:0] \$147 ;
-  wire \$148 ;
+  wire \$140 ;
+  wire \$141 ;
+  wire [2:0] \$142 ;
+  wire \$143 ;
+  wire \$145 ;
+  wire \$147 ;
   wire \$149 ;
-  wire \$15 ;
-  wire \$150 ;
-  wire \$151 ;
+  wire [1:0] \$15 ;
   wire \$152 ;
   wire \$153 ;
   wire \$154 ;
   wire \$155 ;
   wire \$156 ;
-  wire \$157 ;
-  wire \$158 ;
   wire \$16 ;
+  wire \$160 ;
+  wire [3:0] \$161 ;
+  wire \$162 ;
   wire \$163 ;
+  wire \$164 ;
+  wire \$165 ;
   wire \$166 ;
   wire \$167 ;
   wire \$168 ;
-  wire [5:0] \$169 ;
-  wire \$17 ;
+  wire \$169 ;
+  wire [1:0] \$17 ;
+  wire \$170 ;
+  wire \$171 ;
+  wire \$172 ;
+  wire \$173 ;
+  wire \$174 ;
+  wire \$175 ;
+  wire [46:0] \$176 ;
+  wire \$177 ;
+  wire \$178 ;
+  wire \$179 ;
+  wire [2:0] \$18 ;
+  wire \$180 ;
+  wire \$181 ;
+  wire \$182 ;
+  wire [5:0] \$185 ;
   (* unused_bits = "5" *)
-  wire [5:0] \$170 ;
-  wire \$18 ;
-  wire [1:0] \$182 ;
+  wire [5:0] \$186 ;
+  wire [1:0] \$188 ;
   (* unused_bits = "1" *)
-  wire [1:0] \$183 ;
-  wire [2:0] \$184 ;
+  wire [1:0] \$189 ;
+  wire [1:0] \$19 ;
+  wire [2:0] \$190 ;
   (* unused_bits = "2 3" *)
-  wire [3:0] \$185 ;
-  wire [2:0] \$186 ;
+  wire [3:0] \$191 ;
+  wire [2:0] \$192 ;
   (* unused_bits = "2 3" *)
-  wire [3:0] \$187 ;
-  wire \$188 ;
-  wire \$189 ;
-  wire [2:0] \$19 ;
-  wire \$190 ;
-  wire \$191 ;
-  wire \$192 ;
-  wire \$193 ;
+  wire [3:0] \$193 ;
   wire \$194 ;
-  wire [2:0] \$195 ;
-  (* unused_bits = "2 3" *)
-  wire [3:0] \$196 ;
+  wire \$195 ;
+  wire \$196 ;
   wire \$197 ;
   wire \$198 ;
-  wire [46:0] \$199 ;
+  wire \$199 ;
+  (* unused_bits = "1 2" *)
   wire [2:0] \$20 ;
   wire \$200 ;
+  wire \$201 ;
+  wire \$202 ;
   wire \$203 ;
+  wire \$204 ;
+  wire \$205 ;
+  wire \$206 ;
   wire \$207 ;
-  wire [3:0] \$208 ;
+  wire \$208 ;
   wire \$209 ;
-  wire \$21 ;
-  wire [4:0] \$210 ;
+  wire [1:0] \$21 ;
+  wire \$210 ;
   wire \$211 ;
-  wire [3:0] \$212 ;
-  wire [4:0] \$213 ;
-  wire [3:0] \$215 ;
+  wire \$212 ;
+  wire \$213 ;
+  wire \$214 ;
+  wire \$215 ;
   wire \$216 ;
-  wire [1:0] \$217 ;
-  wire [1:0] \$218 ;
-  wire \$219 ;
+  wire \$217 ;
+  wire \$218 ;
+  wire [46:0] \$219 ;
   wire \$22 ;
   wire \$220 ;
-  wire [1:0] \$221 ;
-  wire [46:0] \$222 ;
-  wire [46:0] \$223 ;
-  wire \$224 ;
-  wire [46:0] \$225 ;
-  wire \$226 ;
-  wire [3:0] \$227 ;
+  wire \$221 ;
+  wire \$222 ;
+  wire \$223 ;
+  wire [46:0] \$224 ;
+  wire \$225 ;
+  wire [4:0] \$226 ;
+  wire \$227 ;
+  wire [3:0] \$228 ;
+  wire [4:0] \$229 ;
   wire \$23 ;
-  wire \$24 ;
+  wire [3:0] \$230 ;
+  wire \$231 ;
+  wire [1:0] \$232 ;
+  wire [1:0] \$233 ;
+  wire \$234 ;
+  wire \$235 ;
+  wire \$236 ;
+  wire \$237 ;
+  wire [46:0] \$238 ;
+  (* unused_bits = "1 2" *)
+  wire [2:0] \$24 ;
   wire \$25 ;
-  wire [2:0] \$26 ;
+  wire \$26 ;
+  wire \$27 ;
+  wire [3:0] \$275 ;
+  wire \$28 ;
   wire \$29 ;
-  wire \$3 ;
-  wire \$30 ;
-  wire \$31 ;
-  wire [2:0] \$32 ;
-  wire \$33 ;
-  wire \$34 ;
-  wire \$35 ;
-  wire \$36 ;
-  wire \$37 ;
-  wire [2:0] \$38 ;
-  wire [2:0] \$39 ;
-  wire \$4 ;
-  wire \$40 ;
+  wire [6:0] \$31 ;
+  (* unused_bits = "6 7" *)
+  wire [7:0] \$32 ;
+  wire [6:0] \$33 ;
+  (* unused_bits = "6 7" *)
+  wire [7:0] \$34 ;
+  wire [6:0] \$35 ;
+  (* unused_bits = "6 7" *)
+  wire [7:0] \$36 ;
+  wire [6:0] \$37 ;
+  (* unused_bits = "6 7" *)
+  wire [7:0] \$38 ;
   wire \$41 ;
   wire \$42 ;
   wire \$43 ;
-  wire \$44 ;
-  wire [2:0] \$45 ;
-  wire [2:0] \$46 ;
+  wire [2:0] \$44 ;
+  wire \$45 ;
+  wire \$46 ;
   wire \$47 ;
   wire \$48 ;
   wire \$49 ;
-  wire \$5 ;
-  wire \$50 ;
-  wire \$51 ;
-  wire [2:0] \$52 ;
+  wire [2:0] \$50 ;
+  wire [2:0] \$51 ;
+  wire \$52 ;
+  wire \$53 ;
+  wire \$54 ;
   wire \$55 ;
   wire \$56 ;
-  wire \$57 ;
+  wire [2:0] \$57 ;
   wire [2:0] \$58 ;
   wire \$59 ;
-  wire [2:0] \$6 ;
+  wire \$6 ;
   wire \$60 ;
   wire \$61 ;
   wire \$62 ;
   wire \$63 ;
   wire [2:0] \$64 ;
-  wire [2:0] \$65 ;
-  wire \$66 ;
   wire \$67 ;
   wire \$68 ;
   wire \$69 ;
   wire \$7 ;
-  wire \$70 ;
-  wire [2:0] \$71 ;
-  wire [2:0] \$72 ;
+  wire [2:0] \$70 ;
+  wire \$71 ;
+  wire \$72 ;
   wire \$73 ;
   wire \$74 ;
   wire \$75 ;
-  wire \$76 ;
-  wire \$77 ;
-  wire [2:0] \$78 ;
+  wire [2:0] \$76 ;
+  wire [2:0] \$77 ;
+  wire \$78 ;
+  wire \$79 ;
   wire \$8 ;
+  wire \$80 ;
   wire \$81 ;
   wire \$82 ;
-  wire \$83 ;
+  wire [2:0] \$83 ;
   wire [2:0] \$84 ;
   wire \$85 ;
   wire \$86 ;
@@ -3618,70 +3752,52 @@ module column_opt3_feeder(rst, en, write, ends, sync, served, slot_in, bank_in, 
   wire \$89 ;
   wire \$9 ;
   wire [2:0] \$90 ;
-  wire [2:0] \$91 ;
-  wire \$92 ;
   wire \$93 ;
   wire \$94 ;
   wire \$95 ;
-  wire \$96 ;
-  wire [2:0] \$97 ;
-  wire [2:0] \$98 ;
+  wire [2:0] \$96 ;
+  wire \$97 ;
+  wire \$98 ;
   wire \$99 ;
-  wire \$procmux$101_Y ;
-  wire \$procmux$105_Y ;
-  wire \$procmux$107_Y ;
-  wire \$procmux$109_Y ;
-  wire [45:0] \$procmux$113_Y ;
-  wire [45:0] \$procmux$115_Y ;
-  wire \$procmux$119_Y ;
-  wire \$procmux$121_Y ;
-  wire \$procmux$123_Y ;
-  wire [45:0] \$procmux$127_Y ;
-  wire [45:0] \$procmux$129_Y ;
-  wire [1:0] \$procmux$133_Y ;
-  wire \$procmux$137_Y ;
-  wire \$procmux$141_Y ;
-  wire [1:0] \$procmux$145_Y ;
-  wire [1:0] \$procmux$149_Y ;
-  wire \$procmux$153_Y ;
-  wire \$procmux$155_Y ;
-  wire [3:0] \$procmux$159_Y ;
-  wire [3:0] \$procmux$161_Y ;
-  wire [4:0] \$procmux$173_Y ;
-  wire [4:0] \$procmux$175_Y ;
-  wire [3:0] \$procmux$179_Y ;
-  wire [3:0] \$procmux$181_Y ;
-  wire \$procmux$185_Y ;
-  wire \$procmux$187_Y ;
-  wire [4:0] \$procmux$191_Y ;
-  wire [4:0] \$procmux$193_Y ;
-  wire \$procmux$197_Y ;
-  wire \$procmux$199_Y ;
-  wire \$procmux$70_Y ;
-  wire \$procmux$73_Y ;
-  wire \$procmux$75_Y ;
-  wire \$procmux$80_Y ;
+  wire \$procmux$102_Y ;
+  wire \$procmux$104_Y ;
+  wire \$procmux$108_Y ;
+  wire \$procmux$114_Y ;
+  wire \$procmux$116_Y ;
+  wire \$procmux$120_Y ;
+  wire [3:0] \$procmux$128_Y ;
+  wire \$procmux$45_Y ;
+  wire \$procmux$64_Y ;
+  wire [3:0] \$procmux$68_Y ;
+  wire [4:0] \$procmux$74_Y ;
+  wire [3:0] \$procmux$78_Y ;
   wire \$procmux$82_Y ;
-  wire [41:0] \$procmux$87_Y ;
-  wire [3:0] \$procmux$91_Y ;
-  wire [3:0] \$procmux$94_Y ;
-  wire \$procmux$99_Y ;
+  wire [4:0] \$procmux$86_Y ;
+  wire \$procmux$90_Y ;
+  wire \$procmux$96_Y ;
+  reg \$signal  = 1'h0;
+  reg \$signal$41  = 1'h0;
   wire [5:0] address;
   wire [5:0] address_in;
   reg [1:0] ahead = 2'h0;
-  wire asking;
+  reg asking = 1'h0;
   output asks;
   wire asks;
   wire at_last;
   output bank;
   wire bank;
-  input bank_in;
-  wire bank_in;
   input clk;
   wire clk;
+  wire [46:0] coded;
+  wire [35:0] \coded.digits ;
+  wire \coded.following ;
+  wire [3:0] \coded.left ;
+  wire \coded.place ;
+  wire [4:0] \coded.row ;
+  wire coded_valid;
   input [31:0] data_in;
   wire [31:0] data_in;
-  wire [31:0] \data_in$66 ;
+  wire [31:0] \data_in$62 ;
   wire [31:0] data_out;
   (* unused_bits = "0" *)
   wire [2:0] digit_0;
@@ -3692,61 +3808,56 @@ module column_opt3_feeder(rst, en, write, ends, sync, served, slot_in, bank_in, 
   (* unused_bits = "0" *)
   wire [2:0] digit_3;
   wire done;
-  wire empty;
-  input en;
-  wire en;
   input ends;
   wire ends;
   input [1:0] filled;
   wire [1:0] filled;
-  wire \filled$25 ;
+  wire \filled$48 ;
   output finished;
-  wire finished;
-  wire free;
+  reg finished = 1'h0;
+  wire \finished$63 ;
+  reg following = 1'h0;
   reg fresh = 1'h0;
-  wire gone;
-  wire last_bank;
-  input [1:0] last_banks;
-  wire [1:0] last_banks;
+  reg [46:0] head = 47'h000000000000;
+  wire [35:0] \head.digits ;
+  wire \head.following ;
+  wire [3:0] \head.left ;
+  wire \head.place ;
+  wire [4:0] \head.row ;
+  wire head_free;
+  wire head_pops;
+  reg head_valid = 1'h0;
+  wire here;
+  wire last_place;
+  input [1:0] last_places;
+  wire [1:0] last_places;
   wire [4:0] last_row;
   input [9:0] last_rows;
   wire [9:0] last_rows;
   reg [1:0] lead = 2'h0;
+  wire leaves;
   input [1:0] loaded;
   wire [1:0] loaded;
-  wire [46:0] made;
-  wire \made.bank ;
+  reg [46:0] made = 47'h000000000000;
   wire [35:0] \made.digits ;
   wire \made.following ;
   wire [3:0] \made.left ;
+  wire \made.place ;
   wire [4:0] \made.row ;
-  reg next_bank = 1'h0;
-  reg next_following = 1'h0;
+  wire moves;
   reg next_inside = 1'h0;
+  reg next_place = 1'h0;
   reg [4:0] next_row = 5'h00;
   reg [3:0] next_turn = 4'h0;
-  reg next_valid = 1'h0;
   wire over;
-  wire passed_on;
-  wire pop;
-  wire push;
-  reg [46:0] queue_0 = 47'h000000000000;
-  wire \queue_0.bank ;
-  wire [35:0] \queue_0.digits ;
-  wire \queue_0.following ;
-  wire [3:0] \queue_0.left ;
-  wire [4:0] \queue_0.row ;
-  reg [46:0] queue_1 = 47'h000000000000;
-  wire \queue_1.bank ;
-  wire [35:0] \queue_1.digits ;
-  wire \queue_1.following ;
-  wire [3:0] \queue_1.left ;
-  wire [4:0] \queue_1.row ;
+  input place_in;
+  wire place_in;
   wire read;
-  wire \read$60 ;
+  wire \read$58 ;
+  wire room;
   output [4:0] row;
   wire [4:0] row;
-  reg [4:0] \row$27  = 5'h00;
+  reg [4:0] \row$50  = 5'h00;
   input [4:0] row_in;
   wire [4:0] row_in;
   input rst;
@@ -3759,364 +3870,397 @@ module column_opt3_feeder(rst, en, write, ends, sync, served, slot_in, bank_in, 
   reg slot = 1'h0;
   input slot_in;
   wire slot_in;
+  wire some;
   wire some_0_2;
   wire some_0_4;
   wire some_2_2;
+  reg [46:0] spare = 47'h000000000000;
+  wire [35:0] \spare.digits ;
+  wire \spare.following ;
+  wire [3:0] \spare.left ;
+  wire \spare.place ;
+  wire [4:0] \spare.row ;
+  reg spare_valid = 1'h0;
   input start;
   wire start;
   input sync;
   wire sync;
+  wire taken;
   reg [3:0] turn = 4'h1;
   output [3:0] turn_out;
   wire [3:0] turn_out;
-  reg valid = 1'h0;
-  reg [1:0] waiting = 2'h0;
-  reg [46:0] word = 47'h000000000000;
-  wire \word.bank ;
-  wire [35:0] \word.digits ;
-  wire \word.following ;
-  wire [3:0] \word.left ;
-  wire [4:0] \word.row ;
+  wire turned;
   output [31:0] word_out;
   wire [31:0] word_out;
+  wire [46:0] words;
+  wire [35:0] \words.digits ;
+  wire \words.following ;
+  wire [3:0] \words.left ;
+  wire \words.place ;
+  wire [4:0] \words.row ;
   input write;
   wire write;
-  wire \write$64 ;
-  assign \$227  = slot * 3'h5;
-  assign last_row = last_rows >> \$227 ;
-  assign last_bank = last_banks >> slot;
-  assign \filled$25  = filled >> slot;
-  assign at_last = \row$27  == last_row;
-  assign \$3  = ~ data_out[0];
-  assign \$4  = data_out[1] ^ data_out[0];
-  assign \$5  = \$3  & \$4 ;
-  assign \$6  = { \$5 , data_out[0], data_out[1] } & { next_turn[0], next_turn[0], next_turn[0] };
-  assign \$7  = data_out[1] ^ data_out[2];
-  assign \$8  = data_out[1] ^ data_out[2];
-  assign \$9  = ~ \$8 ;
-  assign \$10  = data_out[3] ^ data_out[2];
-  assign \$11  = \$9  & \$10 ;
-  assign \$12  = { \$11 , \$7 , data_out[3] } & { next_turn[1], next_turn[1], next_turn[1] };
-  assign \$13  = \$6  | \$12 ;
-  assign \$14  = data_out[3] ^ data_out[4];
-  assign \$15  = data_out[3] ^ data_out[4];
-  assign \$16  = ~ \$15 ;
-  assign \$17  = data_out[5] ^ data_out[4];
-  assign \$18  = \$16  & \$17 ;
-  assign \$19  = { \$18 , \$14 , data_out[5] } & { next_turn[2], next_turn[2], next_turn[2] };
-  assign \$20  = \$13  | \$19 ;
-  assign \$21  = data_out[5] ^ data_out[6];
-  assign \$22  = data_out[5] ^ data_out[6];
-  assign \$23  = ~ \$22 ;
-  assign \$24  = data_out[7] ^ data_out[6];
-  assign \$25  = \$23  & \$24 ;
-  assign \$26  = { \$25 , \$21 , data_out[7] } & { next_turn[3], next_turn[3], next_turn[3] };
-  assign digit_0 = \$20  | \$26 ;
-  assign \$29  = ~ data_out[8];
-  assign \$30  = data_out[9] ^ data_out[8];
-  assign \$31  = \$29  & \$30 ;
-  assign \$32  = { \$31 , data_out[8], data_out[9] } & { next_turn[0], next_turn[0], next_turn[0] };
-  assign \$33  = data_out[9] ^ data_out[10];
-  assign \$34  = data_out[9] ^ data_out[10];
-  assign \$35  = ~ \$34 ;
-  assign \$36  = data_out[11] ^ data_out[10];
-  assign \$37  = \$35  & \$36 ;
-  assign \$38  = { \$37 , \$33 , data_out[11] } & { next_turn[1], next_turn[1], next_turn[1] };
-  assign \$39  = \$32  | \$38 ;
-  assign \$40  = data_out[11] ^ data_out[12];
-  assign \$41  = data_out[11] ^ data_out[12];
-  assign \$42  = ~ \$41 ;
-  assign \$43  = data_out[13] ^ data_out[12];
-  assign \$44  = \$42  & \$43 ;
-  assign \$45  = { \$44 , \$40 , data_out[13] } & { next_turn[2], next_turn[2], next_turn[2] };
-  assign \$46  = \$39  | \$45 ;
-  assign \$47  = data_out[13] ^ data_out[14];
-  assign \$48  = data_out[13] ^ data_out[14];
-  assign \$49  = ~ \$48 ;
-  assign \$50  = data_out[15] ^ data_out[14];
-  assign \$51  = \$49  & \$50 ;
-  assign \$52  = { \$51 , \$47 , data_out[15] } & { next_turn[3], next_turn[3], next_turn[3] };
-  assign digit_1 = \$46  | \$52 ;
-  assign \$55  = ~ data_out[16];
-  assign \$56  = data_out[17] ^ data_out[16];
-  assign \$57  = \$55  & \$56 ;
-  assign \$58  = { \$57 , data_out[16], data_out[17] } & { next_turn[0], next_turn[0], next_turn[0] };
-  assign \$59  = data_out[17] ^ data_out[18];
-  assign \$60  = data_out[17] ^ data_out[18];
-  assign \$61  = ~ \$60 ;
-  assign \$62  = data_out[19] ^ data_out[18];
-  assign \$63  = \$61  & \$62 ;
-  assign \$64  = { \$63 , \$59 , data_out[19] } & { next_turn[1], next_turn[1], next_turn[1] };
-  assign \$65  = \$58  | \$64 ;
-  assign \$66  = data_out[19] ^ data_out[20];
-  assign \$67  = data_out[19] ^ data_out[20];
-  assign \$68  = ~ \$67 ;
-  assign \$69  = data_out[21] ^ data_out[20];
-  assign \$70  = \$68  & \$69 ;
-  assign \$71  = { \$70 , \$66 , data_out[21] } & { next_turn[2], next_turn[2], next_turn[2] };
-  assign \$72  = \$65  | \$71 ;
-  assign \$73  = data_out[21] ^ data_out[22];
-  assign \$74  = data_out[21] ^ data_out[22];
-  assign \$75  = ~ \$74 ;
-  assign \$76  = data_out[23] ^ data_out[22];
-  assign \$77  = \$75  & \$76 ;
-  assign \$78  = { \$77 , \$73 , data_out[23] } & { next_turn[3], next_turn[3], next_turn[3] };
-  assign digit_2 = \$72  | \$78 ;
-  assign \$81  = ~ data_out[24];
-  assign \$82  = data_out[25] ^ data_out[24];
-  assign \$83  = \$81  & \$82 ;
-  assign \$84  = { \$83 , data_out[24], data_out[25] } & { next_turn[0], next_turn[0], next_turn[0] };
-  assign \$85  = data_out[25] ^ data_out[26];
-  assign \$86  = data_out[25] ^ data_out[26];
-  assign \$87  = ~ \$86 ;
-  assign \$88  = data_out[27] ^ data_out[26];
-  assign \$89  = \$87  & \$88 ;
-  assign \$90  = { \$89 , \$85 , data_out[27] } & { next_turn[1], next_turn[1], next_turn[1] };
-  assign \$91  = \$84  | \$90 ;
-  assign \$92  = data_out[27] ^ data_out[28];
-  assign \$93  = data_out[27] ^ data_out[28];
-  assign \$94  = ~ \$93 ;
-  assign \$95  = data_out[29] ^ data_out[28];
-  assign \$96  = \$94  & \$95 ;
-  assign \$97  = { \$96 , \$92 , data_out[29] } & { next_turn[2], next_turn[2], next_turn[2] };
-  assign \$98  = \$91  | \$97 ;
-  assign \$99  = data_out[29] ^ data_out[30];
-  assign \$100  = data_out[29] ^ data_out[30];
-  assign \$101  = ~ \$100 ;
-  assign \$102  = data_out[31] ^ data_out[30];
-  assign \$103  = \$101  & \$102 ;
-  assign \$104  = { \$103 , \$99 , data_out[31] } & { next_turn[3], next_turn[3], next_turn[3] };
-  assign digit_3 = \$98  | \$104 ;
-  assign \$105  = | digit_0[2:1];
-  assign made[0] = \$105  & next_inside;
-  assign \$107  = | digit_1[2:1];
-  assign made[1] = \$107  & next_inside;
-  assign \$109  = | digit_2[2:1];
-  assign made[2] = \$109  & next_inside;
-  assign \$111  = | digit_3[2:1];
-  assign made[3] = \$111  & next_inside;
-  assign some_0_2 = word[0] | word[1];
-  assign several_0_2 = word[0] & word[1];
-  assign some_2_2 = word[2] | word[3];
-  assign several_2_2 = word[2] & word[3];
+  wire \write$60 ;
+  assign room = ~ spare_valid;
+  assign \$1  = ~ head_valid;
+  assign head_free = \$1  | head_pops;
+  assign some_0_2 = head[6] | head[7];
+  assign several_0_2 = head[6] & head[7];
+  assign some_2_2 = head[8] | head[9];
+  assign several_2_2 = head[8] & head[9];
   assign some_0_4 = some_0_2 | some_2_2;
-  assign \$117  = several_0_2 | several_2_2;
-  assign \$118  = some_0_2 & some_2_2;
-  assign several_0_4 = \$117  | \$118 ;
-  assign \$119  = ~ word[46];
-  assign asking = valid & \$119 ;
-  assign \$120  = ~ fresh;
-  assign \$121  = served | \$120 ;
-  assign passed_on = \$121  & asking;
-  assign \$122  = ~ valid;
-  assign \$123  = ~ several_0_4;
-  assign \$124  = some_0_4 & \$123 ;
-  assign \$125  = passed_on & \$124 ;
-  assign free = \$122  | \$125 ;
-  assign \$126  = | waiting;
-  assign pop = free & \$126 ;
-  assign \$127  = | made[3:0];
-  assign empty = ~ \$127 ;
-  assign \$129  = next_valid & \$127 ;
-  assign \$130  = waiting != 2'h2;
-  assign push = \$129  & \$130 ;
-  assign \$131  = waiting != 2'h2;
-  assign \$132  = empty | \$131 ;
-  assign gone = next_valid & \$132 ;
-  assign \$133  = ~ next_valid;
-  assign \$134  = \$133  | gone;
-  assign \$135  = lead < 2'h2;
-  assign \$136  = \$134  & \$135 ;
-  assign \$137  = ahead < loaded;
-  assign read = \$136  & \$137 ;
-  assign \read$60  = en & read;
-  assign \$138  = slot * 1'h1;
-  assign \$141  = \$138  + start;
-  assign \$142  = \$141  * 6'h20;
-  assign { \$143 [9:6], address } = \$142  + \row$27 ;
-  assign \write$64  = en & write;
-  assign \$144  = slot_in * 1'h1;
-  assign \$145  = \$144  + bank_in;
-  assign \$146  = \$145  * 6'h20;
-  assign { \$147 [9:6], address_in } = \$146  + row_in;
+  assign \$6  = several_0_2 | several_2_2;
+  assign \$7  = some_0_2 & some_2_2;
+  assign several_0_4 = \$6  | \$7 ;
   assign asks = asking & fresh;
-  assign \$148  = ~ next_following;
-  assign \$149  = next_valid & \$148 ;
-  assign \$150  = waiting > 1'h0;
-  assign \$151  = ~ queue_0[46];
-  assign \$152  = \$150  & \$151 ;
-  assign \$153  = waiting > 1'h1;
-  assign \$154  = ~ queue_1[46];
-  assign \$155  = \$153  & \$154 ;
-  assign \$156  = | { \$155 , \$152 , asking, \$149  };
-  assign \$157  = ~ \$156 ;
-  assign \$158  = | lead;
-  assign finished = \$157  & \$158 ;
+  assign \$8  = ~ fresh;
+  assign \$9  = served | \$8 ;
+  assign \$10  = asking & \$9 ;
+  assign \$11  = ~ several_0_4;
+  assign \$12  = some_0_4 & \$11 ;
+  assign head_pops = \$10  & \$12 ;
+  assign taken = \$signal  & room;
+  assign \$13  = ~ \$signal ;
+  assign \$14  = \$13  | taken;
+  assign moves = \$signal$41  & \$14 ;
+  assign \$15  = 1'h0 + start;
+  assign \$16  = \$15  >= 1'h1;
+  assign \$17  = 1'h0 + start;
+  assign \$18  = \$17  - 1'h1;
+  assign \$19  = 1'h0 + start;
+  assign { \$20 [2:1], here } = \$16  ? \$18  : { 1'h0, \$19  };
+  assign \$21  = place_in - start;
+  assign \$22  = place_in < start;
+  assign \$23  = \$22  ? 1'h1 : 1'h0;
+  assign { \$24 [2:1], turned } = $signed(\$21 ) + $signed({ 1'h0, \$23  });
+  assign \$275  = slot * 3'h5;
+  assign last_row = last_rows >> \$275 ;
+  assign last_place = last_places >> slot;
+  assign \filled$48  = filled >> slot;
+  assign at_last = \row$50  == last_row;
+  assign \$25  = ~ \$signal$41 ;
+  assign \$26  = \$25  | moves;
+  assign \$27  = lead < 2'h2;
+  assign \$28  = \$26  & \$27 ;
+  assign \$29  = ahead < loaded;
+  assign read = \$28  & \$29 ;
   assign done = read & at_last;
   assign over = done & turn[3];
-  assign \$163  = ~ at_last;
-  assign \$166  = start <= last_bank;
-  assign \$167  = \$163  | \$166 ;
-  assign \$168  = \filled$25  & \$167 ;
-  assign \$169  = \row$27  + 1'h1;
-  assign \$170  = at_last ? 6'h00 : \$169 ;
-  assign \$182  = slot + 1'h1;
-  assign \$183  = slot ? 2'h0 : \$182 ;
-  assign \$184  = lead + done;
-  assign \$185  = \$184  - ends;
-  assign \$186  = ahead + over;
-  assign \$187  = \$186  - sync;
-  assign \$188  = ~ gone;
-  assign \$189  = next_valid & \$188 ;
-  assign \$190  = read | \$189 ;
-  assign \$191  = lead == 1'h1;
-  assign \$192  = read ? \$191  : next_following;
-  assign \$193  = ~ ends;
-  assign \$194  = \$192  & \$193 ;
-  assign \$195  = waiting + push;
-  assign \$196  = \$195  - pop;
-  assign \$197  = waiting <= 1'h0;
-  assign \$198  = waiting > 1'h1;
-  assign \$199  = \$198  ? queue_1 : { next_following, next_turn, data_out, next_row, next_bank, made[3:0] };
-  assign \$200  = waiting <= 1'h1;
-  assign \$203  = ~ free;
-  assign \$207  = word[2] | some_0_2;
-  assign \$208  = word[3:0] & { \$207 , some_0_2, word[0], 1'h0 };
+  assign \$31  = slot * 6'h20;
+  assign \$32  = \$31  + \row$50 ;
+  assign \$33  = \$32 [5:0] * 1'h1;
+  assign { \$34 [7:6], address } = \$33  + 1'h0;
+  assign \$35  = slot_in * 6'h20;
+  assign \$36  = \$35  + row_in;
+  assign \$37  = \$36 [5:0] * 1'h1;
+  assign { \$38 [7:6], address_in } = \$37  + turned;
+  assign \$41  = ~ data_out[0];
+  assign \$42  = data_out[1] ^ data_out[0];
+  assign \$43  = \$41  & \$42 ;
+  assign \$44  = { \$43 , data_out[0], data_out[1] } & { next_turn[0], next_turn[0], next_turn[0] };
+  assign \$45  = data_out[1] ^ data_out[2];
+  assign \$46  = data_out[1] ^ data_out[2];
+  assign \$47  = ~ \$46 ;
+  assign \$48  = data_out[3] ^ data_out[2];
+  assign \$49  = \$47  & \$48 ;
+  assign \$50  = { \$49 , \$45 , data_out[3] } & { next_turn[1], next_turn[1], next_turn[1] };
+  assign \$51  = \$44  | \$50 ;
+  assign \$52  = data_out[3] ^ data_out[4];
+  assign \$53  = data_out[3] ^ data_out[4];
+  assign \$54  = ~ \$53 ;
+  assign \$55  = data_out[5] ^ data_out[4];
+  assign \$56  = \$54  & \$55 ;
+  assign \$57  = { \$56 , \$52 , data_out[5] } & { next_turn[2], next_turn[2], next_turn[2] };
+  assign \$58  = \$51  | \$57 ;
+  assign \$59  = data_out[5] ^ data_out[6];
+  assign \$60  = data_out[5] ^ data_out[6];
+  assign \$61  = ~ \$60 ;
+  assign \$62  = data_out[7] ^ data_out[6];
+  assign \$63  = \$61  & \$62 ;
+  assign \$64  = { \$63 , \$59 , data_out[7] } & { next_turn[3], next_turn[3], next_turn[3] };
+  assign digit_0 = \$58  | \$64 ;
+  assign \$67  = ~ data_out[8];
+  assign \$68  = data_out[9] ^ data_out[8];
+  assign \$69  = \$67  & \$68 ;
+  assign \$70  = { \$69 , data_out[8], data_out[9] } & { next_turn[0], next_turn[0], next_turn[0] };
+  assign \$71  = data_out[9] ^ data_out[10];
+  assign \$72  = data_out[9] ^ data_out[10];
+  assign \$73  = ~ \$72 ;
+  assign \$74  = data_out[11] ^ data_out[10];
+  assign \$75  = \$73  & \$74 ;
+  assign \$76  = { \$75 , \$71 , data_out[11] } & { next_turn[1], next_turn[1], next_turn[1] };
+  assign \$77  = \$70  | \$76 ;
+  assign \$78  = data_out[11] ^ data_out[12];
+  assign \$79  = data_out[11] ^ data_out[12];
+  assign \$80  = ~ \$79 ;
+  assign \$81  = data_out[13] ^ data_out[12];
+  assign \$82  = \$80  & \$81 ;
+  assign \$83  = { \$82 , \$78 , data_out[13] } & { next_turn[2], next_turn[2], next_turn[2] };
+  assign \$84  = \$77  | \$83 ;
+  assign \$85  = data_out[13] ^ data_out[14];
+  assign \$86  = data_out[13] ^ data_out[14];
+  assign \$87  = ~ \$86 ;
+  assign \$88  = data_out[15] ^ data_out[14];
+  assign \$89  = \$87  & \$88 ;
+  assign \$90  = { \$89 , \$85 , data_out[15] } & { next_turn[3], next_turn[3], next_turn[3] };
+  assign digit_1 = \$84  | \$90 ;
+  assign \$93  = ~ data_out[16];
+  assign \$94  = data_out[17] ^ data_out[16];
+  assign \$95  = \$93  & \$94 ;
+  assign \$96  = { \$95 , data_out[16], data_out[17] } & { next_turn[0], next_turn[0], next_turn[0] };
+  assign \$97  = data_out[17] ^ data_out[18];
+  assign \$98  = data_out[17] ^ data_out[18];
+  assign \$99  = ~ \$98 ;
+  assign \$100  = data_out[19] ^ data_out[18];
+  assign \$101  = \$99  & \$100 ;
+  assign \$102  = { \$101 , \$97 , data_out[19] } & { next_turn[1], next_turn[1], next_turn[1] };
+  assign \$103  = \$96  | \$102 ;
+  assign \$104  = data_out[19] ^ data_out[20];
+  assign \$105  = data_out[19] ^ data_out[20];
+  assign \$106  = ~ \$105 ;
+  assign \$107  = data_out[21] ^ data_out[20];
+  assign \$108  = \$106  & \$107 ;
+  assign \$109  = { \$108 , \$104 , data_out[21] } & { next_turn[2], next_turn[2], next_turn[2] };
+  assign \$110  = \$103  | \$109 ;
+  assign \$111  = data_out[21] ^ data_out[22];
+  assign \$112  = data_out[21] ^ data_out[22];
+  assign \$113  = ~ \$112 ;
+  assign \$114  = data_out[23] ^ data_out[22];
+  assign \$115  = \$113  & \$114 ;
+  assign \$116  = { \$115 , \$111 , data_out[23] } & { next_turn[3], next_turn[3], next_turn[3] };
+  assign digit_2 = \$110  | \$116 ;
+  assign \$119  = ~ data_out[24];
+  assign \$120  = data_out[25] ^ data_out[24];
+  assign \$121  = \$119  & \$120 ;
+  assign \$122  = { \$121 , data_out[24], data_out[25] } & { next_turn[0], next_turn[0], next_turn[0] };
+  assign \$123  = data_out[25] ^ data_out[26];
+  assign \$124  = data_out[25] ^ data_out[26];
+  assign \$125  = ~ \$124 ;
+  assign \$126  = data_out[27] ^ data_out[26];
+  assign \$127  = \$125  & \$126 ;
+  assign \$128  = { \$127 , \$123 , data_out[27] } & { next_turn[1], next_turn[1], next_turn[1] };
+  assign \$129  = \$122  | \$128 ;
+  assign \$130  = data_out[27] ^ data_out[28];
+  assign \$131  = data_out[27] ^ data_out[28];
+  assign \$132  = ~ \$131 ;
+  assign \$133  = data_out[29] ^ data_out[28];
+  assign \$134  = \$132  & \$133 ;
+  assign \$135  = { \$134 , \$130 , data_out[29] } & { next_turn[2], next_turn[2], next_turn[2] };
+  assign \$136  = \$129  | \$135 ;
+  assign \$137  = data_out[29] ^ data_out[30];
+  assign \$138  = data_out[29] ^ data_out[30];
+  assign \$139  = ~ \$138 ;
+  assign \$140  = data_out[31] ^ data_out[30];
+  assign \$141  = \$139  & \$140 ;
+  assign \$142  = { \$141 , \$137 , data_out[31] } & { next_turn[3], next_turn[3], next_turn[3] };
+  assign digit_3 = \$136  | \$142 ;
+  assign \$143  = | digit_0[2:1];
+  assign words[6] = \$143  & next_inside;
+  assign \$145  = | digit_1[2:1];
+  assign words[7] = \$145  & next_inside;
+  assign \$147  = | digit_2[2:1];
+  assign words[8] = \$147  & next_inside;
+  assign \$149  = | digit_3[2:1];
+  assign words[9] = \$149  & next_inside;
+  assign \words.place  = ! next_place;
+  assign some = | words[9:6];
+  assign \$152  = ~ head_free;
+  assign \$153  = ~ fresh;
+  assign \$154  = served | \$153 ;
+  assign \$155  = asking & \$154 ;
+  assign \$156  = \$152  & \$155 ;
+  assign \$160  = head[8] | some_0_2;
+  assign \$161  = head[9:6] & { \$160 , some_0_2, head[6], 1'h0 };
+  assign \$162  = spare_valid | \$signal ;
+  assign \$163  = spare_valid ? spare[5] : made[5];
+  assign \$164  = ~ \$163 ;
+  assign \$165  = \$164  | ends;
+  assign \$166  = \$162  & \$165 ;
+  assign \$167  = ~ head[5];
+  assign \$168  = \$167  | ends;
+  assign \$169  = spare_valid | \$signal ;
+  assign \$170  = spare_valid ? spare[5] : made[5];
+  assign \$171  = ~ \$170 ;
+  assign \$172  = \$171  | ends;
+  assign \$173  = \$169  & \$172 ;
+  assign \$174  = head_valid ? \$168  : \$173 ;
+  assign \$175  = head_pops ? \$166  : \$174 ;
+  assign \$176  = spare_valid ? spare : made;
+  assign \$177  = spare_valid | \$signal ;
+  assign \$178  = \$signal  & room;
+  assign \$179  = ~ at_last;
+  assign \$180  = here <= last_place;
+  assign \$181  = \$179  | \$180 ;
+  assign \$182  = \filled$48  & \$181 ;
+  assign \$185  = \row$50  + 1'h1;
+  assign \$186  = at_last ? 6'h00 : \$185 ;
+  assign \$188  = slot + 1'h1;
+  assign \$189  = slot ? 2'h0 : \$188 ;
+  assign \$190  = lead + done;
+  assign \$191  = \$190  - ends;
+  assign \$192  = ahead + over;
+  assign \$193  = \$192  - sync;
+  assign \$194  = ~ moves;
+  assign \$195  = \$signal$41  & \$194 ;
+  assign \$196  = read | \$195 ;
+  assign \$197  = lead == 1'h1;
+  assign \$198  = read ? \$197  : following;
+  assign \$199  = ~ ends;
+  assign \$200  = \$198  & \$199 ;
+  assign \$201  = ~ asking;
+  assign \$202  = \$201  | head_pops;
+  assign \$203  = ~ spare_valid;
+  assign \$204  = \$203  | spare[5];
+  assign \$205  = ~ \$signal ;
+  assign \$206  = \$205  | made[5];
+  assign \$207  = ~ \$signal$41 ;
+  assign \$208  = \$207  | following;
+  assign \$209  = & { \$208 , \$206 , \$204 , \$202  };
+  assign \$210  = | lead;
+  assign \$211  = \$209  & \$210 ;
+  assign \$212  = ~ ends;
+  assign \$213  = \$211  & \$212 ;
+  assign \$214  = ~ taken;
+  assign \$215  = \$signal  & \$214 ;
+  assign \$216  = moves ? some : \$215 ;
+  assign \$217  = ~ ends;
+  assign \$218  = following & \$217 ;
   always @(posedge clk)
-    next_bank <= \$209 ;
+    head <= \$219 ;
   always @(posedge clk)
-    next_row <= \$210 ;
+    fresh <= \$220 ;
   always @(posedge clk)
-    next_inside <= \$211 ;
+    asking <= \$221 ;
   always @(posedge clk)
-    next_turn <= \$212 ;
+    head_valid <= \$222 ;
   always @(posedge clk)
-    \row$27  <= \$213 ;
+    spare_valid <= \$223 ;
   always @(posedge clk)
-    turn <= \$215 ;
+    spare <= \$224 ;
   always @(posedge clk)
-    slot <= \$216 ;
+    next_place <= \$225 ;
   always @(posedge clk)
-    lead <= \$217 ;
+    next_row <= \$226 ;
   always @(posedge clk)
-    ahead <= \$218 ;
+    next_inside <= \$227 ;
   always @(posedge clk)
-    next_valid <= \$219 ;
+    next_turn <= \$228 ;
   always @(posedge clk)
-    next_following <= \$220 ;
+    \row$50  <= \$229 ;
   always @(posedge clk)
-    waiting <= \$221 ;
+    turn <= \$230 ;
   always @(posedge clk)
-    queue_0 <= \$222 ;
+    slot <= \$231 ;
   always @(posedge clk)
-    queue_1 <= \$223 ;
+    lead <= \$232 ;
   always @(posedge clk)
-    valid <= \$224 ;
+    ahead <= \$233 ;
   always @(posedge clk)
-    word <= \$225 ;
+    \$signal$41  <= \$234 ;
   always @(posedge clk)
-    fresh <= \$226 ;
-  assign \$procmux$101_Y  = en ? \$procmux$99_Y  : valid;
-  assign \$224  = rst ? 1'h0 : \$procmux$101_Y ;
-  assign \$procmux$105_Y  = \$200  ? next_following : queue_1[46];
-  assign \$procmux$107_Y  = pop ? next_following : \$procmux$105_Y ;
-  assign \$procmux$109_Y  = ends ? 1'h0 : \$procmux$107_Y ;
-  assign \$223 [46] = en ? \$procmux$109_Y  : queue_1[46];
-  assign \$procmux$113_Y  = \$200  ? { next_turn, data_out, next_row, next_bank, made[3:0] } : queue_1[45:0];
-  assign \$procmux$115_Y  = pop ? { next_turn, data_out, next_row, next_bank, made[3:0] } : \$procmux$113_Y ;
-  assign \$223 [45:0] = en ? \$procmux$115_Y  : queue_1[45:0];
-  assign \$procmux$119_Y  = \$197  ? next_following : queue_0[46];
-  assign \$procmux$121_Y  = pop ? \$199 [46] : \$procmux$119_Y ;
-  assign \$procmux$123_Y  = ends ? 1'h0 : \$procmux$121_Y ;
-  assign \$222 [46] = en ? \$procmux$123_Y  : queue_0[46];
-  assign \$procmux$127_Y  = \$197  ? { next_turn, data_out, next_row, next_bank, made[3:0] } : queue_0[45:0];
-  assign \$procmux$129_Y  = pop ? \$199 [45:0] : \$procmux$127_Y ;
-  assign \$222 [45:0] = en ? \$procmux$129_Y  : queue_0[45:0];
-  assign \$procmux$133_Y  = en ? \$196 [1:0] : waiting;
-  assign \$221  = rst ? 2'h0 : \$procmux$133_Y ;
-  assign \$procmux$137_Y  = en ? \$194  : next_following;
-  assign \$220  = rst ? 1'h0 : \$procmux$137_Y ;
-  assign \$procmux$141_Y  = en ? \$190  : next_valid;
-  assign \$219  = rst ? 1'h0 : \$procmux$141_Y ;
-  assign \$procmux$145_Y  = en ? \$187 [1:0] : ahead;
-  assign \$218  = rst ? 2'h0 : \$procmux$145_Y ;
-  assign \$procmux$149_Y  = en ? \$185 [1:0] : lead;
-  assign \$217  = rst ? 2'h0 : \$procmux$149_Y ;
-  assign \$procmux$153_Y  = over ? \$183 [0] : slot;
-  assign \$procmux$155_Y  = en ? \$procmux$153_Y  : slot;
-  assign \$216  = rst ? 1'h0 : \$procmux$155_Y ;
-  assign \$procmux$159_Y  = done ? { turn[2:0], turn[3] } : turn;
-  assign \$procmux$161_Y  = en ? \$procmux$159_Y  : turn;
-  assign \$215  = rst ? 4'h1 : \$procmux$161_Y ;
-  assign \$procmux$173_Y  = read ? \$170 [4:0] : \row$27 ;
-  assign \$procmux$175_Y  = en ? \$procmux$173_Y  : \row$27 ;
-  assign \$213  = rst ? 5'h00 : \$procmux$175_Y ;
-  assign \$procmux$179_Y  = read ? turn : next_turn;
-  assign \$procmux$181_Y  = en ? \$procmux$179_Y  : next_turn;
-  assign \$212  = rst ? 4'h0 : \$procmux$181_Y ;
-  assign \$procmux$185_Y  = read ? \$168  : next_inside;
-  assign \$procmux$187_Y  = en ? \$procmux$185_Y  : next_inside;
-  assign \$211  = rst ? 1'h0 : \$procmux$187_Y ;
-  assign \$procmux$191_Y  = read ? \row$27  : next_row;
-  assign \$procmux$193_Y  = en ? \$procmux$191_Y  : next_row;
-  assign \$210  = rst ? 5'h00 : \$procmux$193_Y ;
-  assign \$procmux$197_Y  = read ? start : next_bank;
-  assign \$procmux$199_Y  = en ? \$procmux$197_Y  : next_bank;
-  assign \$209  = rst ? 1'h0 : \$procmux$199_Y ;
-  assign \$procmux$70_Y  = passed_on ? 1'h0 : fresh;
-  assign \$procmux$73_Y  = pop ? (* full_case = 32'd1 *) 1'h1 : \$procmux$70_Y ;
-  assign \$procmux$75_Y  = en ? \$procmux$73_Y  : fresh;
-  assign \$226  = rst ? 1'h0 : \$procmux$75_Y ;
-  assign \$procmux$80_Y  = pop ? (* full_case = 32'd1 *) queue_0[46] : word[46];
-  assign \$procmux$82_Y  = ends ? 1'h0 : \$procmux$80_Y ;
-  assign \$225 [46] = en ? \$procmux$82_Y  : word[46];
-  assign \$procmux$87_Y  = pop ? (* full_case = 32'd1 *) queue_0[45:4] : word[45:4];
-  assign \$225 [45:4] = en ? \$procmux$87_Y  : word[45:4];
-  assign \$procmux$91_Y  = passed_on ? \$208  : word[3:0];
-  assign \$procmux$94_Y  = pop ? (* full_case = 32'd1 *) queue_0[3:0] : \$procmux$91_Y ;
-  assign \$225 [3:0] = en ? \$procmux$94_Y  : word[3:0];
-  assign \$procmux$99_Y  = pop ? (* full_case = 32'd1 *) 1'h1 : \$203 ;
+    following <= \$235 ;
+  always @(posedge clk)
+    finished <= \$236 ;
+  always @(posedge clk)
+    \$signal  <= \$237 ;
+  always @(posedge clk)
+    made <= \$238 ;
+  assign \$224 [4:0] = \$178  ? made[4:0] : spare[4:0];
+  assign \$procmux$102_Y  = \$signal  ? 1'h1 : spare_valid;
+  assign \$procmux$104_Y  = head_free ? 1'h0 : \$procmux$102_Y ;
+  assign \$223  = rst ? 1'h0 : \$procmux$104_Y ;
+  assign \$procmux$108_Y  = head_free ? \$177  : head_valid;
+  assign \$222  = rst ? 1'h0 : \$procmux$108_Y ;
+  assign \$221  = rst ? 1'h0 : \$175 ;
+  assign \$procmux$114_Y  = \$156  ? 1'h0 : fresh;
+  assign \$procmux$116_Y  = head_free ? 1'h1 : \$procmux$114_Y ;
+  assign \$220  = rst ? 1'h0 : \$procmux$116_Y ;
+  assign \$procmux$120_Y  = head_free ? \$176 [5] : head[5];
+  assign \$219 [5] = ends ? 1'h0 : \$procmux$120_Y ;
+  assign \$219 [4:0] = head_free ? \$176 [4:0] : head[4:0];
+  assign \$219 [46:10] = head_free ? \$176 [46:10] : head[46:10];
+  assign \$procmux$128_Y  = \$156  ? \$161  : head[9:6];
+  assign \$219 [9:6] = head_free ? \$176 [9:6] : \$procmux$128_Y ;
+  assign \$238 [46:6] = moves ? { next_turn, data_out, \words.place , words[9:6] } : made[46:6];
+  assign \$procmux$45_Y  = ends ? 1'h0 : made[5];
+  assign \$238 [5] = moves ? \$218  : \$procmux$45_Y ;
+  assign \$238 [4:0] = moves ? next_row : made[4:0];
+  assign \$237  = rst ? 1'h0 : \$216 ;
+  assign \$236  = rst ? 1'h0 : \$213 ;
+  assign \$235  = rst ? 1'h0 : \$200 ;
+  assign \$234  = rst ? 1'h0 : \$196 ;
+  assign \$233  = rst ? 2'h0 : \$193 [1:0];
+  assign \$232  = rst ? 2'h0 : \$191 [1:0];
+  assign \$procmux$64_Y  = over ? \$189 [0] : slot;
+  assign \$231  = rst ? 1'h0 : \$procmux$64_Y ;
+  assign \$procmux$68_Y  = done ? { turn[2:0], turn[3] } : turn;
+  assign \$230  = rst ? 4'h1 : \$procmux$68_Y ;
+  assign \$procmux$74_Y  = read ? \$186 [4:0] : \row$50 ;
+  assign \$229  = rst ? 5'h00 : \$procmux$74_Y ;
+  assign \$procmux$78_Y  = read ? turn : next_turn;
+  assign \$228  = rst ? 4'h0 : \$procmux$78_Y ;
+  assign \$procmux$82_Y  = read ? \$182  : next_inside;
+  assign \$227  = rst ? 1'h0 : \$procmux$82_Y ;
+  assign \$procmux$86_Y  = read ? \row$50  : next_row;
+  assign \$226  = rst ? 5'h00 : \$procmux$86_Y ;
+  assign \$procmux$90_Y  = read ? here : next_place;
+  assign \$225  = rst ? 1'h0 : \$procmux$90_Y ;
+  assign \$224 [46:6] = \$178  ? made[46:6] : spare[46:6];
+  assign \$procmux$96_Y  = \$178  ? made[5] : spare[5];
+  assign \$224 [5] = ends ? 1'h0 : \$procmux$96_Y ;
   column_opt3_buffer buffer (
     .address(address),
     .address_in(address_in),
     .clk(clk),
     .data_in(data_in),
     .data_out(data_out),
-    .read(\read$60 ),
+    .read(read),
     .rst(rst),
-    .write(\write$64 )
+    .write(write)
   );
-  assign \queue_1.left  = queue_1[3:0];
-  assign \queue_0.following  = queue_0[46];
-  assign \queue_0.digits  = queue_0[45:10];
-  assign \queue_0.row  = queue_0[9:5];
-  assign \queue_0.bank  = queue_0[4];
-  assign \queue_0.left  = queue_0[3:0];
-  assign \word.following  = word[46];
-  assign \word.digits  = word[45:10];
-  assign \word.row  = word[9:5];
-  assign \word.bank  = word[4];
-  assign \word.left  = word[3:0];
-  assign \made.following  = next_following;
-  assign \made.digits  = { next_turn, data_out };
-  assign \made.row  = next_row;
-  assign \made.bank  = next_bank;
-  assign \made.left  = made[3:0];
-  assign \$147 [5:0] = address_in;
-  assign \$143 [5:0] = address;
-  assign \queue_1.following  = queue_1[46];
-  assign \queue_1.digits  = queue_1[45:10];
-  assign turn_out = word[45:42];
-  assign word_out = word[41:10];
-  assign row = word[9:5];
-  assign bank = word[4];
-  assign \data_in$66  = data_in;
-  assign \queue_1.row  = queue_1[9:5];
-  assign \queue_1.bank  = queue_1[4];
-  assign made[46:4] = { next_following, next_turn, data_out, next_row, next_bank };
+  assign \words.following  = following;
+  assign \words.row  = next_row;
+  assign \coded.digits  = made[46:11];
+  assign \coded.place  = made[10];
+  assign \coded.left  = made[9:6];
+  assign \coded.following  = made[5];
+  assign \coded.row  = made[4:0];
+  assign \made.digits  = made[46:11];
+  assign \made.place  = made[10];
+  assign \made.left  = made[9:6];
+  assign \made.following  = made[5];
+  assign \made.row  = made[4:0];
+  assign \head.digits  = head[46:11];
+  assign \head.place  = head[10];
+  assign \head.left  = head[9:6];
+  assign \head.following  = head[5];
+  assign \head.row  = head[4:0];
+  assign \spare.digits  = spare[46:11];
+  assign \spare.place  = spare[10];
+  assign \spare.left  = spare[9:6];
+  assign \$38 [5:0] = address_in;
+  assign \$34 [5:0] = address;
+  assign \spare.following  = spare[5];
+  assign \$24 [0] = turned;
+  assign \$20 [0] = here;
+  assign \spare.row  = spare[4:0];
+  assign \words.digits  = { next_turn, data_out };
+  assign turn_out = head[46:43];
+  assign word_out = head[42:11];
+  assign row = head[4:0];
+  assign bank = head[10];
+  assign { words[46:10], words[5:0] } = { next_turn, data_out, \words.place , following, next_row };
+  assign \finished$63  = finished;
+  assign \data_in$62  = data_in;
+  assign \write$60  = write;
+  assign \read$58  = read;
+  assign leaves = 1'h1;
+  assign \words.left  = words[9:6];
+  assign coded_valid = \$signal ;
+  assign coded = made;
 endmodule
 
-module column_opt3_loader(rst, en, take, last, sync, room, write, slot_out, bank_out, row_out, last_rows, last_banks, filled, loaded, slot, first, complete, clk);
+module column_opt3_loader(rst, take, last, sync, room, write, slot_out, place_out, row_out, last_rows, last_places, filled, loaded, slot, first, complete, clk);
   wire \$1 ;
   wire \$10 ;
   wire [5:0] \$11 ;
@@ -4125,139 +4269,125 @@ module column_opt3_loader(rst, en, take, last, sync, room, write, slot_out, bank
   wire \$13 ;
   (* unused_bits = "6" *)
   wire [6:0] \$14 ;
-  wire \$15 ;
   (* unused_bits = "1" *)
-  wire [1:0] \$16 ;
+  wire [1:0] \$15 ;
   (* unused_bits = "5" *)
-  wire [5:0] \$18 ;
+  wire [5:0] \$17 ;
+  wire [1:0] \$19 ;
   wire \$2 ;
-  wire [1:0] \$20 ;
   (* unused_bits = "1" *)
-  wire [1:0] \$21 ;
+  wire [1:0] \$20 ;
+  wire \$21 ;
   wire \$22 ;
-  wire \$23 ;
   wire \$24 ;
   wire \$25 ;
-  wire \$27 ;
-  wire \$28 ;
-  wire [2:0] \$29 ;
-  wire \$3 ;
+  wire [2:0] \$26 ;
   (* unused_bits = "2 3" *)
-  wire [3:0] \$30 ;
-  wire [1:0] \$32 ;
+  wire [3:0] \$27 ;
+  wire [1:0] \$29 ;
+  wire \$3 ;
   (* unused_bits = "1" *)
-  wire [1:0] \$33 ;
-  wire \$34 ;
-  wire \$35 ;
-  wire \$36 ;
-  wire [1:0] \$37 ;
-  wire [4:0] \$38 ;
-  wire [5:0] \$39 ;
+  wire [1:0] \$30 ;
+  wire \$31 ;
+  wire \$32 ;
+  wire \$33 ;
+  wire [1:0] \$34 ;
+  wire [4:0] \$35 ;
+  wire [5:0] \$36 ;
+  wire \$37 ;
+  wire \$38 ;
+  wire \$39 ;
   wire \$4 ;
-  wire \$40 ;
+  wire [4:0] \$40 ;
   wire \$41 ;
-  wire \$42 ;
+  wire [1:0] \$42 ;
   wire [4:0] \$43 ;
   wire \$44 ;
   wire [1:0] \$45 ;
   wire [4:0] \$46 ;
   wire \$47 ;
   wire [1:0] \$48 ;
-  wire [4:0] \$49 ;
+  wire \$49 ;
   wire \$5 ;
   wire \$50 ;
-  wire [1:0] \$51 ;
-  wire \$52 ;
-  wire \$53 ;
   wire [2:0] \$6 ;
   wire \$7 ;
   (* unused_bits = "2 3" *)
   wire [3:0] \$8 ;
   wire \$9 ;
-  wire \$procmux$352_Y ;
-  wire \$procmux$354_Y ;
-  wire \$procmux$358_Y ;
-  wire \$procmux$360_Y ;
-  wire [1:0] \$procmux$364_Y ;
-  wire \$procmux$368_Y ;
-  wire \$procmux$370_Y ;
-  wire [4:0] \$procmux$374_Y ;
-  wire [4:0] \$procmux$376_Y ;
-  wire [4:0] \$procmux$378_Y ;
-  wire \$procmux$382_Y ;
-  wire \$procmux$384_Y ;
-  wire \$procmux$386_Y ;
-  wire \$procmux$390_Y ;
-  wire \$procmux$392_Y ;
-  wire \$procmux$394_Y ;
-  wire \$procmux$398_Y ;
-  wire \$procmux$400_Y ;
-  wire [4:0] \$procmux$404_Y ;
-  wire [4:0] \$procmux$406_Y ;
-  wire [4:0] \$procmux$408_Y ;
-  wire \$procmux$412_Y ;
-  wire \$procmux$414_Y ;
-  wire \$procmux$416_Y ;
-  wire \$procmux$421_Y ;
-  wire \$procmux$423_Y ;
-  wire \$procmux$425_Y ;
-  wire \$procmux$429_Y ;
-  wire \$procmux$431_Y ;
-  wire [4:0] \$procmux$435_Y ;
-  wire [4:0] \$procmux$437_Y ;
-  wire [4:0] \$procmux$439_Y ;
-  wire [4:0] \$procmux$441_Y ;
-  wire \$procmux$445_Y ;
-  wire \$procmux$447_Y ;
-  wire \$procmux$449_Y ;
-  wire \$procmux$451_Y ;
-  wire \$procmux$455_Y ;
-  wire \$procmux$459_Y ;
-  wire \$procmux$461_Y ;
-  wire [5:0] \$procmux$465_Y ;
-  wire [5:0] \$procmux$467_Y ;
-  wire [5:0] \$procmux$469_Y ;
-  wire [4:0] \$procmux$473_Y ;
-  wire [4:0] \$procmux$475_Y ;
-  wire [1:0] \$procmux$479_Y ;
-  wire \$procmux$483_Y ;
-  wire \$procmux$487_Y ;
-  wire \$procmux$491_Y ;
-  wire bank;
-  output bank_out;
-  reg bank_out = 1'h0;
+  wire \$procmux$233_Y ;
+  wire \$procmux$237_Y ;
+  wire \$procmux$243_Y ;
+  wire \$procmux$245_Y ;
+  wire [4:0] \$procmux$249_Y ;
+  wire [4:0] \$procmux$251_Y ;
+  wire [4:0] \$procmux$253_Y ;
+  wire \$procmux$257_Y ;
+  wire \$procmux$259_Y ;
+  wire \$procmux$261_Y ;
+  wire \$procmux$265_Y ;
+  wire \$procmux$267_Y ;
+  wire \$procmux$269_Y ;
+  wire \$procmux$273_Y ;
+  wire \$procmux$275_Y ;
+  wire [4:0] \$procmux$279_Y ;
+  wire [4:0] \$procmux$281_Y ;
+  wire [4:0] \$procmux$283_Y ;
+  wire \$procmux$287_Y ;
+  wire \$procmux$289_Y ;
+  wire \$procmux$291_Y ;
+  wire \$procmux$296_Y ;
+  wire \$procmux$298_Y ;
+  wire \$procmux$300_Y ;
+  wire \$procmux$304_Y ;
+  wire \$procmux$306_Y ;
+  wire [4:0] \$procmux$310_Y ;
+  wire [4:0] \$procmux$312_Y ;
+  wire [4:0] \$procmux$314_Y ;
+  wire [4:0] \$procmux$316_Y ;
+  wire \$procmux$320_Y ;
+  wire \$procmux$322_Y ;
+  wire \$procmux$324_Y ;
+  wire \$procmux$326_Y ;
+  wire \$procmux$330_Y ;
+  wire \$procmux$334_Y ;
+  wire \$procmux$336_Y ;
+  wire [5:0] \$procmux$340_Y ;
+  wire [5:0] \$procmux$342_Y ;
+  wire [4:0] \$procmux$346_Y ;
   input clk;
   wire clk;
   output complete;
   wire complete;
-  reg [1:0] \complete$32  = 2'h0;
+  reg [1:0] \complete$31  = 2'h0;
   reg [4:0] count = 5'h00;
-  input en;
-  wire en;
   reg ended = 1'h0;
   output [1:0] filled;
   reg [1:0] filled = 2'h0;
-  wire [1:0] \filled$24 ;
+  wire [1:0] \filled$23 ;
   output first;
   reg first = 1'h1;
-  wire \first$31 ;
+  wire \first$30 ;
   reg lane = 1'h1;
   input last;
   wire last;
-  reg last_bank_0_0 = 1'h0;
-  reg last_bank_0_1 = 1'h0;
-  output [1:0] last_banks;
-  wire [1:0] last_banks;
+  reg last_place_0_0 = 1'h0;
+  reg last_place_0_1 = 1'h0;
+  output [1:0] last_places;
+  wire [1:0] last_places;
   reg [4:0] last_row_0_0 = 5'h00;
   reg [4:0] last_row_0_1 = 5'h00;
   output [9:0] last_rows;
   wire [9:0] last_rows;
   output [1:0] loaded;
   reg [1:0] loaded = 2'h0;
-  wire [1:0] \loaded$29 ;
+  wire [1:0] \loaded$28 ;
   reg [1:0] occupied = 2'h0;
   reg opens = 1'h1;
   reg [5:0] pause = 6'h00;
+  wire place;
+  output place_out;
+  reg place_out = 1'h0;
   wire present;
   output room;
   wire room;
@@ -4268,7 +4398,7 @@ module column_opt3_loader(rst, en, take, last, sync, room, write, slot_out, bank
   wire rst;
   output slot;
   reg slot = 1'h0;
-  wire \slot$21 ;
+  wire \slot$20 ;
   output slot_out;
   reg slot_out = 1'h0;
   input sync;
@@ -4280,38 +4410,32 @@ module column_opt3_loader(rst, en, take, last, sync, room, write, slot_out, bank
   output write;
   wire write;
   always @(posedge clk)
-    pause <= \$39 ;
+    place_out <= \$39 ;
   always @(posedge clk)
-    lane <= \$40 ;
+    row_out <= \$40 ;
   always @(posedge clk)
-    opens <= \$41 ;
+    slot_out <= \$41 ;
   always @(posedge clk)
-    bank_out <= \$42 ;
+    \complete$31  <= \$42 ;
   always @(posedge clk)
-    row_out <= \$43 ;
+    last_row_0_0 <= \$43 ;
   always @(posedge clk)
-    slot_out <= \$44 ;
+    last_place_0_0 <= \$44 ;
   always @(posedge clk)
-    \complete$32  <= \$45 ;
+    filled <= \$45 ;
   always @(posedge clk)
-    last_row_0_0 <= \$46 ;
+    last_row_0_1 <= \$46 ;
   always @(posedge clk)
-    last_bank_0_0 <= \$47 ;
+    last_place_0_1 <= \$47 ;
   always @(posedge clk)
-    filled <= \$48 ;
+    loaded <= \$48 ;
   always @(posedge clk)
-    last_row_0_1 <= \$49 ;
+    slot <= \$49 ;
   always @(posedge clk)
-    last_bank_0_1 <= \$50 ;
-  always @(posedge clk)
-    loaded <= \$51 ;
-  always @(posedge clk)
-    slot <= \$52 ;
-  always @(posedge clk)
-    first <= \$53 ;
+    first <= \$50 ;
   assign room = occupied != 2'h2;
   assign write = lane & taken;
-  assign complete = \complete$32  >> slot;
+  assign complete = \complete$31  >> slot;
   assign \$1  = count == 5'h1f;
   assign \$2  = last | \$1 ;
   assign \$3  = count == 5'h1f;
@@ -4326,157 +4450,151 @@ module column_opt3_loader(rst, en, take, last, sync, room, write, slot_out, bank
   assign \$12  = \$10  ? 6'h00 : \$11 ;
   assign \$13  = | pause;
   assign \$14  = pause - 1'h1;
-  assign \$15  = en & taken;
-  assign \$16  = bank_out + 1'h1;
-  assign \$18  = row_out + 1'h1;
-  assign \$20  = slot_out + 1'h1;
-  assign \$21  = slot_out ? 2'h0 : \$20 ;
-  assign \$22  = en & taken;
-  assign \$23  = ! slot_out;
-  assign \$24  = \$22  & \$23 ;
-  assign \$25  = en & taken;
-  assign \$27  = \$25  & slot_out;
-  assign \$28  = taken & ended;
-  assign \$29  = loaded + \$28 ;
-  assign \$30  = \$29  - sync;
-  assign \$32  = slot + 1'h1;
-  assign \$33  = slot ? 2'h0 : \$32 ;
+  assign \$15  = place_out + 1'h1;
+  assign \$17  = row_out + 1'h1;
+  assign \$19  = slot_out + 1'h1;
+  assign \$20  = slot_out ? 2'h0 : \$19 ;
+  assign \$21  = ! slot_out;
+  assign \$22  = taken & \$21 ;
+  assign \$24  = taken & slot_out;
+  assign \$25  = taken & ended;
+  assign \$26  = loaded + \$25 ;
+  assign \$27  = \$26  - sync;
+  assign \$29  = slot + 1'h1;
+  assign \$30  = slot ? 2'h0 : \$29 ;
   always @(posedge clk)
-    taken <= \$34 ;
+    taken <= \$31 ;
   always @(posedge clk)
-    ended <= \$35 ;
+    ended <= \$32 ;
   always @(posedge clk)
-    tile <= \$36 ;
+    tile <= \$33 ;
   always @(posedge clk)
-    occupied <= \$37 ;
+    occupied <= \$34 ;
   always @(posedge clk)
-    count <= \$38 ;
-  assign \$procmux$352_Y  = sync ? complete : first;
-  assign \$procmux$354_Y  = en ? \$procmux$352_Y  : first;
-  assign \$53  = rst ? 1'h1 : \$procmux$354_Y ;
-  assign \$procmux$358_Y  = sync ? \$33 [0] : slot;
-  assign \$procmux$360_Y  = en ? \$procmux$358_Y  : slot;
-  assign \$52  = rst ? 1'h0 : \$procmux$360_Y ;
-  assign \$procmux$364_Y  = en ? \$30 [1:0] : loaded;
-  assign \$51  = rst ? 2'h0 : \$procmux$364_Y ;
-  assign \$procmux$368_Y  = lane ? bank_out : last_bank_0_1;
-  assign \$procmux$370_Y  = \$27  ? \$procmux$368_Y  : last_bank_0_1;
-  assign \$50  = rst ? 1'h0 : \$procmux$370_Y ;
-  assign \$procmux$374_Y  = opens ? 5'h00 : last_row_0_1;
-  assign \$procmux$376_Y  = lane ? row_out : \$procmux$374_Y ;
-  assign \$procmux$378_Y  = \$27  ? \$procmux$376_Y  : last_row_0_1;
-  assign \$49  = rst ? 5'h00 : \$procmux$378_Y ;
-  assign \$procmux$382_Y  = opens ? 1'h0 : filled[1];
-  assign \$procmux$384_Y  = lane ? 1'h1 : \$procmux$382_Y ;
-  assign \$procmux$386_Y  = \$27  ? \$procmux$384_Y  : filled[1];
-  assign \$48 [1] = rst ? 1'h0 : \$procmux$386_Y ;
-  assign \$procmux$390_Y  = opens ? 1'h0 : filled[0];
-  assign \$procmux$392_Y  = lane ? 1'h1 : \$procmux$390_Y ;
-  assign \$procmux$394_Y  = \$24  ? \$procmux$392_Y  : filled[0];
-  assign \$48 [0] = rst ? 1'h0 : \$procmux$394_Y ;
-  assign \$procmux$398_Y  = lane ? bank_out : last_bank_0_0;
-  assign \$procmux$400_Y  = \$24  ? \$procmux$398_Y  : last_bank_0_0;
-  assign \$47  = rst ? 1'h0 : \$procmux$400_Y ;
-  assign \$procmux$404_Y  = opens ? 5'h00 : last_row_0_0;
-  assign \$procmux$406_Y  = lane ? row_out : \$procmux$404_Y ;
-  assign \$procmux$408_Y  = \$24  ? \$procmux$406_Y  : last_row_0_0;
-  assign \$46  = rst ? 5'h00 : \$procmux$408_Y ;
-  assign \$procmux$412_Y  = slot_out ? (* full_case = 32'd1 *) tile : \complete$32 [1];
-  assign \$procmux$414_Y  = ended ? \$procmux$412_Y  : \complete$32 [1];
-  assign \$procmux$416_Y  = \$15  ? \$procmux$414_Y  : \complete$32 [1];
-  assign \$45 [1] = rst ? 1'h0 : \$procmux$416_Y ;
-  assign \$procmux$421_Y  = slot_out ? (* full_case = 32'd1 *) \complete$32 [0] : tile;
-  assign \$procmux$423_Y  = ended ? \$procmux$421_Y  : \complete$32 [0];
-  assign \$procmux$425_Y  = \$15  ? \$procmux$423_Y  : \complete$32 [0];
-  assign \$45 [0] = rst ? 1'h0 : \$procmux$425_Y ;
-  assign \$procmux$429_Y  = ended ? \$21 [0] : slot_out;
-  assign \$procmux$431_Y  = \$15  ? \$procmux$429_Y  : slot_out;
-  assign \$44  = rst ? 1'h0 : \$procmux$431_Y ;
-  assign \$procmux$435_Y  = bank_out ? row_out : \$18 [4:0];
-  assign \$procmux$437_Y  = lane ? \$procmux$435_Y  : row_out;
-  assign \$procmux$439_Y  = ended ? 5'h00 : \$procmux$437_Y ;
-  assign \$procmux$441_Y  = \$15  ? \$procmux$439_Y  : row_out;
-  assign \$43  = rst ? 5'h00 : \$procmux$441_Y ;
-  assign \$procmux$445_Y  = bank_out ? \$16 [0] : 1'h0;
-  assign \$procmux$447_Y  = lane ? \$procmux$445_Y  : bank_out;
-  assign \$procmux$449_Y  = ended ? 1'h0 : \$procmux$447_Y ;
-  assign \$procmux$451_Y  = \$15  ? \$procmux$449_Y  : bank_out;
-  assign \$42  = rst ? 1'h0 : \$procmux$451_Y ;
-  assign \$procmux$455_Y  = \$15  ? ended : opens;
-  assign \$41  = rst ? 1'h1 : \$procmux$455_Y ;
-  assign \$procmux$459_Y  = ended ? 1'h1 : lane;
-  assign \$procmux$461_Y  = \$15  ? \$procmux$459_Y  : lane;
-  assign \$40  = rst ? 1'h1 : \$procmux$461_Y ;
-  assign \$procmux$465_Y  = \$13  ? \$14 [5:0] : pause;
-  assign \$procmux$467_Y  = sync ? 6'h20 : \$procmux$465_Y ;
-  assign \$procmux$469_Y  = en ? \$procmux$467_Y  : pause;
-  assign \$39  = rst ? 6'h00 : \$procmux$469_Y ;
-  assign \$procmux$473_Y  = take ? \$12 [4:0] : count;
-  assign \$procmux$475_Y  = en ? \$procmux$473_Y  : count;
-  assign \$38  = rst ? 5'h00 : \$procmux$475_Y ;
-  assign \$procmux$479_Y  = en ? \$8 [1:0] : occupied;
-  assign \$37  = rst ? 2'h0 : \$procmux$479_Y ;
-  assign \$procmux$483_Y  = en ? last : tile;
-  assign \$36  = rst ? 1'h0 : \$procmux$483_Y ;
-  assign \$procmux$487_Y  = en ? \$2  : ended;
-  assign \$35  = rst ? 1'h0 : \$procmux$487_Y ;
-  assign \$procmux$491_Y  = en ? take : taken;
-  assign \$34  = rst ? 1'h0 : \$procmux$491_Y ;
-  assign last_banks = { last_bank_0_1, last_bank_0_0 };
+    count <= \$35 ;
+  always @(posedge clk)
+    pause <= \$36 ;
+  always @(posedge clk)
+    lane <= \$37 ;
+  always @(posedge clk)
+    opens <= \$38 ;
+  assign \$procmux$233_Y  = sync ? complete : first;
+  assign \$50  = rst ? 1'h1 : \$procmux$233_Y ;
+  assign \$procmux$237_Y  = sync ? \$30 [0] : slot;
+  assign \$49  = rst ? 1'h0 : \$procmux$237_Y ;
+  assign \$48  = rst ? 2'h0 : \$27 [1:0];
+  assign \$procmux$243_Y  = lane ? place_out : last_place_0_1;
+  assign \$procmux$245_Y  = \$24  ? \$procmux$243_Y  : last_place_0_1;
+  assign \$47  = rst ? 1'h0 : \$procmux$245_Y ;
+  assign \$procmux$249_Y  = opens ? 5'h00 : last_row_0_1;
+  assign \$procmux$251_Y  = lane ? row_out : \$procmux$249_Y ;
+  assign \$procmux$253_Y  = \$24  ? \$procmux$251_Y  : last_row_0_1;
+  assign \$46  = rst ? 5'h00 : \$procmux$253_Y ;
+  assign \$procmux$257_Y  = opens ? 1'h0 : filled[1];
+  assign \$procmux$259_Y  = lane ? 1'h1 : \$procmux$257_Y ;
+  assign \$procmux$261_Y  = \$24  ? \$procmux$259_Y  : filled[1];
+  assign \$45 [1] = rst ? 1'h0 : \$procmux$261_Y ;
+  assign \$procmux$265_Y  = opens ? 1'h0 : filled[0];
+  assign \$procmux$267_Y  = lane ? 1'h1 : \$procmux$265_Y ;
+  assign \$procmux$269_Y  = \$22  ? \$procmux$267_Y  : filled[0];
+  assign \$45 [0] = rst ? 1'h0 : \$procmux$269_Y ;
+  assign \$procmux$273_Y  = lane ? place_out : last_place_0_0;
+  assign \$procmux$275_Y  = \$22  ? \$procmux$273_Y  : last_place_0_0;
+  assign \$44  = rst ? 1'h0 : \$procmux$275_Y ;
+  assign \$procmux$279_Y  = opens ? 5'h00 : last_row_0_0;
+  assign \$procmux$281_Y  = lane ? row_out : \$procmux$279_Y ;
+  assign \$procmux$283_Y  = \$22  ? \$procmux$281_Y  : last_row_0_0;
+  assign \$43  = rst ? 5'h00 : \$procmux$283_Y ;
+  assign \$procmux$287_Y  = slot_out ? (* full_case = 32'd1 *) tile : \complete$31 [1];
+  assign \$procmux$289_Y  = ended ? \$procmux$287_Y  : \complete$31 [1];
+  assign \$procmux$291_Y  = taken ? \$procmux$289_Y  : \complete$31 [1];
+  assign \$42 [1] = rst ? 1'h0 : \$procmux$291_Y ;
+  assign \$procmux$296_Y  = slot_out ? (* full_case = 32'd1 *) \complete$31 [0] : tile;
+  assign \$procmux$298_Y  = ended ? \$procmux$296_Y  : \complete$31 [0];
+  assign \$procmux$300_Y  = taken ? \$procmux$298_Y  : \complete$31 [0];
+  assign \$42 [0] = rst ? 1'h0 : \$procmux$300_Y ;
+  assign \$procmux$304_Y  = ended ? \$20 [0] : slot_out;
+  assign \$procmux$306_Y  = taken ? \$procmux$304_Y  : slot_out;
+  assign \$41  = rst ? 1'h0 : \$procmux$306_Y ;
+  assign \$procmux$310_Y  = place_out ? row_out : \$17 [4:0];
+  assign \$procmux$312_Y  = lane ? \$procmux$310_Y  : row_out;
+  assign \$procmux$314_Y  = ended ? 5'h00 : \$procmux$312_Y ;
+  assign \$procmux$316_Y  = taken ? \$procmux$314_Y  : row_out;
+  assign \$40  = rst ? 5'h00 : \$procmux$316_Y ;
+  assign \$procmux$320_Y  = place_out ? \$15 [0] : 1'h0;
+  assign \$procmux$322_Y  = lane ? \$procmux$320_Y  : place_out;
+  assign \$procmux$324_Y  = ended ? 1'h0 : \$procmux$322_Y ;
+  assign \$procmux$326_Y  = taken ? \$procmux$324_Y  : place_out;
+  assign \$39  = rst ? 1'h0 : \$procmux$326_Y ;
+  assign \$procmux$330_Y  = taken ? ended : opens;
+  assign \$38  = rst ? 1'h1 : \$procmux$330_Y ;
+  assign \$procmux$334_Y  = ended ? 1'h1 : lane;
+  assign \$procmux$336_Y  = taken ? \$procmux$334_Y  : lane;
+  assign \$37  = rst ? 1'h1 : \$procmux$336_Y ;
+  assign \$procmux$340_Y  = \$13  ? \$14 [5:0] : pause;
+  assign \$procmux$342_Y  = sync ? 6'h20 : \$procmux$340_Y ;
+  assign \$36  = rst ? 6'h00 : \$procmux$342_Y ;
+  assign \$procmux$346_Y  = take ? \$12 [4:0] : count;
+  assign \$35  = rst ? 5'h00 : \$procmux$346_Y ;
+  assign \$34  = rst ? 2'h0 : \$8 [1:0];
+  assign \$33  = rst ? 1'h0 : last;
+  assign \$32  = rst ? 1'h0 : \$2 ;
+  assign \$31  = rst ? 1'h0 : take;
+  assign last_places = { last_place_0_1, last_place_0_0 };
   assign last_rows = { last_row_0_1, last_row_0_0 };
-  assign \first$31  = first;
+  assign \first$30  = first;
   assign present = slot;
-  assign \loaded$29  = loaded;
-  assign \filled$24  = filled;
+  assign \loaded$28  = loaded;
+  assign \filled$23  = filled;
   assign row = row_out;
-  assign bank = bank_out;
-  assign \slot$21  = slot_out;
+  assign place = place_out;
+  assign \slot$20  = slot_out;
 endmodule
 
-module column_opt3_merge(rst, en, ends, turn, first, complete, drain_0, drain_1, result, valid, last, clk);
+module column_opt3_merge(rst, go, ends, turn, first, complete, drain_0, drain_1, leaves, result, valid, last, clk);
   wire \$1 ;
   wire [16:0] \$10 ;
+  wire \$100 ;
+  wire \$101 ;
+  wire \$102 ;
   (* unused_bits = "0 1 2 3 4 5 6" *)
-  wire [7:0] \$102 ;
-  wire \$103 ;
-  wire \$104 ;
-  wire \$105 ;
+  wire [7:0] \$105 ;
   wire \$106 ;
   wire \$107 ;
   wire \$108 ;
   wire \$109 ;
   wire [16:0] \$11 ;
+  wire \$110 ;
+  wire \$111 ;
+  wire \$112 ;
   (* unused_bits = "0 7" *)
-  wire [7:0] \$112 ;
-  wire \$114 ;
+  wire [7:0] \$115 ;
+  wire \$116 ;
+  wire \$117 ;
+  wire \$119 ;
   wire [16:0] \$12 ;
+  wire \$120 ;
   wire \$121 ;
-  wire \$122 ;
-  wire \$123 ;
-  wire \$124 ;
-  wire \$127 ;
   wire \$128 ;
   wire \$129 ;
   wire [16:0] \$13 ;
   wire \$130 ;
   wire \$131 ;
-  wire \$132 ;
+  wire \$134 ;
+  wire \$135 ;
+  wire \$136 ;
+  wire \$137 ;
   wire \$138 ;
   wire \$139 ;
   wire [16:0] \$14 ;
-  wire \$140 ;
-  wire \$142 ;
-  wire \$143 ;
-  wire \$144 ;
+  wire \$145 ;
   wire \$146 ;
+  wire \$147 ;
   wire \$149 ;
   wire [16:0] \$15 ;
   wire \$150 ;
   wire \$151 ;
-  wire \$152 ;
   wire \$153 ;
-  wire \$154 ;
-  wire \$155 ;
   wire \$156 ;
   wire \$157 ;
   wire \$158 ;
@@ -4486,6 +4604,7 @@ module column_opt3_merge(rst, en, ends, turn, first, complete, drain_0, drain_1,
   wire \$161 ;
   wire \$162 ;
   wire \$163 ;
+  wire \$164 ;
   wire \$165 ;
   wire \$166 ;
   wire \$167 ;
@@ -4493,21 +4612,20 @@ module column_opt3_merge(rst, en, ends, turn, first, complete, drain_0, drain_1,
   wire \$169 ;
   wire [16:0] \$17 ;
   wire \$170 ;
-  wire \$171 ;
   wire \$172 ;
+  wire \$173 ;
   wire \$174 ;
   wire \$175 ;
   wire \$176 ;
   wire \$177 ;
+  wire \$178 ;
   wire \$179 ;
   wire [16:0] \$18 ;
+  wire \$181 ;
   wire \$182 ;
   wire \$183 ;
   wire \$184 ;
-  wire \$185 ;
   wire \$186 ;
-  wire \$187 ;
-  wire \$188 ;
   wire \$189 ;
   wire [16:0] \$19 ;
   wire \$190 ;
@@ -4517,58 +4635,52 @@ module column_opt3_merge(rst, en, ends, turn, first, complete, drain_0, drain_1,
   wire \$194 ;
   wire \$195 ;
   wire \$196 ;
+  wire \$197 ;
   wire \$198 ;
   wire \$199 ;
-  (* unused_bits = "5" *)
-  wire [5:0] \$2 ;
+  wire \$2 ;
   wire [16:0] \$20 ;
   wire \$200 ;
   wire \$201 ;
   wire \$202 ;
   wire \$203 ;
-  wire \$204 ;
   wire \$205 ;
+  wire \$206 ;
   wire \$207 ;
   wire \$208 ;
-  wire [22:0] \$209 ;
+  wire \$209 ;
   wire [16:0] \$21 ;
-  wire [22:0] \$210 ;
-  wire [22:0] \$211 ;
-  wire [22:0] \$212 ;
-  wire [22:0] \$213 ;
-  wire [22:0] \$214 ;
+  wire \$210 ;
+  wire \$211 ;
+  wire \$212 ;
+  wire \$214 ;
   wire \$215 ;
-  wire \$216 ;
-  wire [5:0] \$217 ;
-  wire \$218 ;
-  wire [5:0] \$219 ;
+  wire [22:0] \$216 ;
+  wire [22:0] \$217 ;
+  wire [22:0] \$218 ;
+  wire [22:0] \$219 ;
   wire [16:0] \$22 ;
-  wire \$220 ;
-  wire [5:0] \$221 ;
+  wire [22:0] \$220 ;
+  wire [22:0] \$221 ;
   wire \$222 ;
-  wire [5:0] \$223 ;
+  wire \$223 ;
   wire \$224 ;
-  wire [5:0] \$225 ;
+  wire \$225 ;
   wire \$226 ;
-  wire [5:0] \$227 ;
+  wire \$227 ;
   wire \$228 ;
-  wire [5:0] \$229 ;
+  wire \$229 ;
   wire [16:0] \$23 ;
-  wire [4:0] \$230 ;
+  wire \$230 ;
   wire \$231 ;
-  wire [5:0] \$232 ;
-  wire [16:0] \$233 ;
-  wire [15:0] \$234 ;
-  wire [4:0] \$235 ;
-  wire \$236 ;
-  wire [11:0] \$237 ;
-  wire [11:0] \$238 ;
-  wire [10:0] \$239 ;
+  wire [4:0] \$232 ;
+  wire \$233 ;
+  wire \$234 ;
+  wire [5:0] \$235 ;
+  wire [4:0] \$236 ;
+  wire \$237 ;
   wire [16:0] \$24 ;
-  wire \$240 ;
-  wire [5:0] \$241 ;
-  wire [5:0] \$242 ;
-  wire [16:0] \$243 ;
+  wire [10:0] \$240 ;
   wire \$244 ;
   wire [12:0] \$245 ;
   wire \$246 ;
@@ -4582,18 +4694,18 @@ module column_opt3_merge(rst, en, ends, turn, first, complete, drain_0, drain_1,
   wire [16:0] \$27 ;
   wire [16:0] \$28 ;
   wire [16:0] \$29 ;
-  wire [16:0] \$3 ;
+  wire \$3 ;
   wire [16:0] \$30 ;
   wire [16:0] \$31 ;
   wire [16:0] \$32 ;
   wire [16:0] \$33 ;
-  wire [15:0] \$34 ;
-  wire [15:0] \$35 ;
-  wire [15:0] \$36 ;
+  wire [16:0] \$34 ;
+  wire [16:0] \$35 ;
+  wire [16:0] \$36 ;
   wire [15:0] \$37 ;
   wire [15:0] \$38 ;
   wire [15:0] \$39 ;
-  wire [16:0] \$4 ;
+  wire \$4 ;
   wire [15:0] \$40 ;
   wire [15:0] \$41 ;
   wire [15:0] \$42 ;
@@ -4604,7 +4716,8 @@ module column_opt3_merge(rst, en, ends, turn, first, complete, drain_0, drain_1,
   wire [15:0] \$47 ;
   wire [15:0] \$48 ;
   wire [15:0] \$49 ;
-  wire [16:0] \$5 ;
+  (* unused_bits = "5" *)
+  wire [5:0] \$5 ;
   wire [15:0] \$50 ;
   wire [15:0] \$51 ;
   wire [15:0] \$52 ;
@@ -4621,55 +4734,52 @@ module column_opt3_merge(rst, en, ends, turn, first, complete, drain_0, drain_1,
   wire [15:0] \$62 ;
   wire [15:0] \$63 ;
   wire [15:0] \$64 ;
-  wire \$67 ;
-  wire \$68 ;
-  wire \$69 ;
+  wire [15:0] \$65 ;
+  wire [15:0] \$66 ;
+  wire [15:0] \$67 ;
   wire [16:0] \$7 ;
   wire \$70 ;
+  wire \$71 ;
+  wire \$72 ;
+  wire \$73 ;
   (* unused_bits = "0 6" *)
-  wire [6:0] \$73 ;
-  wire \$76 ;
-  wire \$77 ;
-  wire \$78 ;
+  wire [6:0] \$76 ;
   wire \$79 ;
   wire [16:0] \$8 ;
+  wire \$80 ;
+  wire \$81 ;
+  wire \$82 ;
   (* unused_bits = "0 1 2 3 4 5" *)
-  wire [6:0] \$82 ;
-  wire \$83 ;
-  wire \$84 ;
-  wire \$85 ;
+  wire [6:0] \$85 ;
   wire \$86 ;
   wire \$87 ;
   wire \$88 ;
   wire \$89 ;
   wire [16:0] \$9 ;
+  wire \$90 ;
+  wire \$91 ;
+  wire \$92 ;
   (* unused_bits = "0 7" *)
-  wire [7:0] \$92 ;
-  wire \$93 ;
-  wire \$94 ;
-  wire \$95 ;
+  wire [7:0] \$95 ;
   wire \$96 ;
   wire \$97 ;
   wire \$98 ;
   wire \$99 ;
-  wire \$procmux$211_Y ;
-  wire \$procmux$217_Y ;
-  wire \$procmux$223_Y ;
-  wire \$procmux$229_Y ;
-  wire [5:0] \$procmux$255_Y ;
-  wire \$procmux$259_Y ;
-  wire \$procmux$261_Y ;
-  wire \$procmux$263_Y ;
-  wire [4:0] \$procmux$268_Y ;
-  wire [4:0] \$procmux$270_Y ;
-  wire [4:0] \$procmux$272_Y ;
-  wire \$procmux$278_Y ;
-  wire \$procmux$284_Y ;
-  wire \$procmux$290_Y ;
-  wire \$procmux$296_Y ;
-  wire \$procmux$302_Y ;
-  wire \$procmux$308_Y ;
-  wire \$procmux$314_Y ;
+  wire \$procmux$140_Y ;
+  wire \$procmux$146_Y ;
+  wire \$procmux$152_Y ;
+  wire \$procmux$158_Y ;
+  wire \$procmux$165_Y ;
+  wire \$procmux$167_Y ;
+  wire \$procmux$174_Y ;
+  wire \$procmux$176_Y ;
+  wire \$procmux$178_Y ;
+  wire \$procmux$182_Y ;
+  wire \$procmux$184_Y ;
+  wire \$procmux$186_Y ;
+  wire [4:0] \$procmux$191_Y ;
+  wire [4:0] \$procmux$193_Y ;
+  wire [4:0] \$procmux$195_Y ;
   input clk;
   wire clk;
   input complete;
@@ -4678,9 +4788,8 @@ module column_opt3_merge(rst, en, ends, turn, first, complete, drain_0, drain_1,
   wire [543:0] drain_0;
   input [511:0] drain_1;
   wire [511:0] drain_1;
-  input en;
-  wire en;
-  wire \en$99 ;
+  reg en = 1'h1;
+  wire \en$102 ;
   input ends;
   wire ends;
   reg ends_0 = 1'h0;
@@ -4692,59 +4801,64 @@ module column_opt3_merge(rst, en, ends, turn, first, complete, drain_0, drain_1,
   reg ends_6 = 1'h0;
   input first;
   wire first;
-  wire \first$102 ;
+  wire \first$105 ;
   reg [12:0] flags_0 = 13'h0000;
   reg [12:0] flags_1 = 13'h0000;
   reg [12:0] flags_2 = 13'h0000;
   reg [12:0] flags_3 = 13'h0000;
   wire generate_0_1;
-  wire \generate_0_1$41 ;
-  wire \generate_0_1$51 ;
+  wire \generate_0_1$44 ;
+  wire \generate_0_1$54 ;
   wire generate_0_3;
-  wire \generate_0_3$75 ;
-  wire \generate_0_3$87 ;
+  wire \generate_0_3$78 ;
+  wire \generate_0_3$90 ;
   wire generate_0_5;
-  wire \generate_0_5$77 ;
-  wire \generate_0_5$89 ;
+  wire \generate_0_5$80 ;
+  wire \generate_0_5$92 ;
   wire generate_1_2;
-  wire \generate_1_2$42 ;
-  wire \generate_1_2$52 ;
+  wire \generate_1_2$45 ;
+  wire \generate_1_2$55 ;
   wire generate_1_3;
-  wire \generate_1_3$43 ;
-  wire \generate_1_3$53 ;
+  wire \generate_1_3$46 ;
+  wire \generate_1_3$56 ;
   wire generate_1_6;
-  wire \generate_1_6$93 ;
+  wire \generate_1_6$96 ;
   wire generate_2_4;
-  wire \generate_2_4$44 ;
-  wire \generate_2_4$54 ;
+  wire \generate_2_4$47 ;
+  wire \generate_2_4$57 ;
   wire generate_2_5;
-  wire \generate_2_5$45 ;
-  wire \generate_2_5$55 ;
+  wire \generate_2_5$48 ;
+  wire \generate_2_5$58 ;
   wire generate_2_6;
-  wire \generate_2_6$56 ;
+  wire \generate_2_6$59 ;
+  input go;
+  wire go;
   output last;
   wire last;
+  output leaves;
+  wire leaves;
+  reg leaving = 1'h0;
   reg [4:0] number = 5'h00;
   reg [16:0] pair_0 = 17'h00000;
   reg [15:0] pair_1 = 16'h0000;
   reg [5:0] present = 6'h00;
   wire propagate_0_1;
-  wire \propagate_0_3$76 ;
-  wire \propagate_0_3$88 ;
+  wire \propagate_0_3$79 ;
+  wire \propagate_0_3$91 ;
   wire propagate_0_5;
-  wire \propagate_0_5$78 ;
-  wire \propagate_0_5$90 ;
+  wire \propagate_0_5$81 ;
+  wire \propagate_0_5$93 ;
   wire propagate_1_2;
   wire propagate_1_3;
   wire propagate_1_6;
-  wire \propagate_1_6$94 ;
+  wire \propagate_1_6$97 ;
   wire propagate_2_4;
   wire propagate_2_5;
   wire [4:0] read;
   reg [16:0] resolved = 17'h00000;
   output [31:0] result;
   wire [31:0] result;
-  wire [31:0] \result$105 ;
+  wire [31:0] \result$108 ;
   wire [4:0] row;
   input rst;
   wire rst;
@@ -4774,272 +4888,285 @@ module column_opt3_merge(rst, en, ends, turn, first, complete, drain_0, drain_1,
   reg valid_2 = 1'h0;
   reg valid_3 = 1'h0;
   wire [22:0] word;
-  wire [22:0] \word$101 ;
-  assign \$1  = number == 5'h1f;
-  assign \$2  = number + 1'h1;
-  assign \$3  = drain_0[16:0] | drain_0[33:17];
-  assign \$4  = \$3  | drain_0[50:34];
-  assign \$5  = \$4  | drain_0[67:51];
-  assign \$6  = \$5  | drain_0[84:68];
-  assign \$7  = \$6  | drain_0[101:85];
-  assign \$8  = \$7  | drain_0[118:102];
-  assign \$9  = \$8  | drain_0[135:119];
-  assign \$10  = \$9  | drain_0[152:136];
-  assign \$11  = \$10  | drain_0[169:153];
-  assign \$12  = \$11  | drain_0[186:170];
-  assign \$13  = \$12  | drain_0[203:187];
-  assign \$14  = \$13  | drain_0[220:204];
-  assign \$15  = \$14  | drain_0[237:221];
-  assign \$16  = \$15  | drain_0[254:238];
-  assign \$17  = \$16  | drain_0[271:255];
-  assign \$18  = \$17  | drain_0[288:272];
-  assign \$19  = \$18  | drain_0[305:289];
-  assign \$20  = \$19  | drain_0[322:306];
-  assign \$21  = \$20  | drain_0[339:323];
-  assign \$22  = \$21  | drain_0[356:340];
-  assign \$23  = \$22  | drain_0[373:357];
-  assign \$24  = \$23  | drain_0[390:374];
-  assign \$25  = \$24  | drain_0[407:391];
-  assign \$26  = \$25  | drain_0[424:408];
-  assign \$27  = \$26  | drain_0[441:425];
-  assign \$28  = \$27  | drain_0[458:442];
-  assign \$29  = \$28  | drain_0[475:459];
-  assign \$30  = \$29  | drain_0[492:476];
-  assign \$31  = \$30  | drain_0[509:493];
-  assign \$32  = \$31  | drain_0[526:510];
-  assign \$33  = \$32  | drain_0[543:527];
-  assign \$34  = drain_1[15:0] | drain_1[31:16];
-  assign \$35  = \$34  | drain_1[47:32];
-  assign \$36  = \$35  | drain_1[63:48];
-  assign \$37  = \$36  | drain_1[79:64];
-  assign \$38  = \$37  | drain_1[95:80];
-  assign \$39  = \$38  | drain_1[111:96];
-  assign \$40  = \$39  | drain_1[127:112];
-  assign \$41  = \$40  | drain_1[143:128];
-  assign \$42  = \$41  | drain_1[159:144];
-  assign \$43  = \$42  | drain_1[175:160];
-  assign \$44  = \$43  | drain_1[191:176];
-  assign \$45  = \$44  | drain_1[207:192];
-  assign \$46  = \$45  | drain_1[223:208];
-  assign \$47  = \$46  | drain_1[239:224];
-  assign \$48  = \$47  | drain_1[255:240];
-  assign \$49  = \$48  | drain_1[271:256];
-  assign \$50  = \$49  | drain_1[287:272];
-  assign \$51  = \$50  | drain_1[303:288];
-  assign \$52  = \$51  | drain_1[319:304];
-  assign \$53  = \$52  | drain_1[335:320];
-  assign \$54  = \$53  | drain_1[351:336];
-  assign \$55  = \$54  | drain_1[367:352];
-  assign \$56  = \$55  | drain_1[383:368];
-  assign \$57  = \$56  | drain_1[399:384];
-  assign \$58  = \$57  | drain_1[415:400];
-  assign \$59  = \$58  | drain_1[431:416];
-  assign \$60  = \$59  | drain_1[447:432];
-  assign \$61  = \$60  | drain_1[463:448];
-  assign \$62  = \$61  | drain_1[479:464];
-  assign \$63  = \$62  | drain_1[495:480];
-  assign \$64  = \$63  | drain_1[511:496];
-  assign \$67  = pair_0[1] ^ pair_1[0];
-  assign \$68  = pair_0[2] ^ pair_1[1];
-  assign \$69  = pair_0[3] ^ pair_1[2];
-  assign \$70  = pair_0[4] ^ pair_1[3];
-  assign \$73  = { 1'h0, \$70 , \$69 , \$68 , \$67 , pair_0[0], 1'h0 } ^ { generate_2_5, generate_2_4, generate_0_3, generate_1_2, 3'h0 };
-  assign \$76  = pair_0[1] ^ pair_1[0];
-  assign \$77  = pair_0[2] ^ pair_1[1];
-  assign \$78  = pair_0[3] ^ pair_1[2];
-  assign \$79  = pair_0[4] ^ pair_1[3];
-  assign \$82  = { 1'h0, \$79 , \$78 , \$77 , \$76 , pair_0[0], 1'h0 } ^ { generate_2_5, generate_2_4, generate_0_3, generate_1_2, 3'h0 };
-  assign \$83  = stage_0_carry ^ stage_0_carry;
-  assign \$84  = stage_0_x[0] ^ stage_0_y[0];
-  assign \$85  = stage_0_x[1] ^ stage_0_y[1];
-  assign \$86  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$87  = stage_0_x[3] ^ stage_0_y[3];
-  assign \$88  = stage_0_x[4] ^ stage_0_y[4];
-  assign \$89  = stage_0_x[5] ^ stage_0_y[5];
-  assign \$92  = { 1'h0, \$89 , \$88 , \$87 , \$86 , \$85 , \$84 , \$83  } ^ { generate_2_6, \generate_2_5$45 , \generate_2_4$44 , \generate_1_3$43 , \generate_1_2$42 , \generate_0_1$41 , stage_0_carry, 1'h0 };
-  assign \$93  = stage_0_carry ^ stage_0_carry;
-  assign \$94  = stage_0_x[0] ^ stage_0_y[0];
-  assign \$95  = stage_0_x[1] ^ stage_0_y[1];
-  assign \$96  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$97  = stage_0_x[3] ^ stage_0_y[3];
-  assign \$98  = stage_0_x[4] ^ stage_0_y[4];
-  assign \$99  = stage_0_x[5] ^ stage_0_y[5];
-  assign \$102  = { 1'h0, \$99 , \$98 , \$97 , \$96 , \$95 , \$94 , \$93  } ^ { generate_2_6, \generate_2_5$45 , \generate_2_4$44 , \generate_1_3$43 , \generate_1_2$42 , \generate_0_1$41 , stage_0_carry, 1'h0 };
-  assign \$103  = stage_1_carry ^ stage_1_carry;
-  assign \$104  = stage_1_x[0] ^ stage_1_y[0];
-  assign \$105  = stage_1_x[1] ^ stage_1_y[1];
-  assign \$106  = stage_1_x[2] ^ stage_1_y[2];
-  assign \$107  = stage_1_x[3] ^ stage_1_y[3];
-  assign \$108  = stage_1_x[4] ^ stage_1_y[4];
-  assign \$109  = stage_1_x[5] ^ stage_1_y[5];
-  assign \$112  = { 1'h0, \$109 , \$108 , \$107 , \$106 , \$105 , \$104 , \$103  } ^ { \generate_2_6$56 , \generate_2_5$55 , \generate_2_4$54 , \generate_1_3$53 , \generate_1_2$52 , \generate_0_1$51 , stage_1_carry, 1'h0 };
-  assign \$114  = number == 5'h1f;
-  assign \$121  = pair_0[2] & pair_1[1];
-  assign \$122  = pair_0[2] ^ pair_1[1];
-  assign \$123  = pair_0[1] & pair_1[0];
-  assign \$124  = \$122  & \$123 ;
-  assign generate_0_3 = \$121  | \$124 ;
-  assign \$127  = pair_0[4] & pair_1[3];
-  assign \$128  = pair_0[4] ^ pair_1[3];
-  assign \$129  = pair_0[3] & pair_1[2];
-  assign \$130  = \$128  & \$129 ;
-  assign generate_0_5 = \$127  | \$130 ;
-  assign \$131  = pair_0[4] ^ pair_1[3];
-  assign \$132  = pair_0[3] ^ pair_1[2];
-  assign propagate_0_5 = \$131  & \$132 ;
-  assign generate_1_2 = pair_0[1] & pair_1[0];
-  assign \$138  = pair_0[3] & pair_1[2];
+  wire [22:0] \word$104 ;
+  assign \$1  = en & running;
+  assign \$2  = number == 5'h1f;
+  assign \$3  = ~ leaving;
+  assign \$4  = present[5] & \$3 ;
+  assign \$5  = number + 1'h1;
+  assign \$6  = drain_0[16:0] | drain_0[33:17];
+  assign \$7  = \$6  | drain_0[50:34];
+  assign \$8  = \$7  | drain_0[67:51];
+  assign \$9  = \$8  | drain_0[84:68];
+  assign \$10  = \$9  | drain_0[101:85];
+  assign \$11  = \$10  | drain_0[118:102];
+  assign \$12  = \$11  | drain_0[135:119];
+  assign \$13  = \$12  | drain_0[152:136];
+  assign \$14  = \$13  | drain_0[169:153];
+  assign \$15  = \$14  | drain_0[186:170];
+  assign \$16  = \$15  | drain_0[203:187];
+  assign \$17  = \$16  | drain_0[220:204];
+  assign \$18  = \$17  | drain_0[237:221];
+  assign \$19  = \$18  | drain_0[254:238];
+  assign \$20  = \$19  | drain_0[271:255];
+  assign \$21  = \$20  | drain_0[288:272];
+  assign \$22  = \$21  | drain_0[305:289];
+  assign \$23  = \$22  | drain_0[322:306];
+  assign \$24  = \$23  | drain_0[339:323];
+  assign \$25  = \$24  | drain_0[356:340];
+  assign \$26  = \$25  | drain_0[373:357];
+  assign \$27  = \$26  | drain_0[390:374];
+  assign \$28  = \$27  | drain_0[407:391];
+  assign \$29  = \$28  | drain_0[424:408];
+  assign \$30  = \$29  | drain_0[441:425];
+  assign \$31  = \$30  | drain_0[458:442];
+  assign \$32  = \$31  | drain_0[475:459];
+  assign \$33  = \$32  | drain_0[492:476];
+  assign \$34  = \$33  | drain_0[509:493];
+  assign \$35  = \$34  | drain_0[526:510];
+  assign \$36  = \$35  | drain_0[543:527];
+  assign \$37  = drain_1[15:0] | drain_1[31:16];
+  assign \$38  = \$37  | drain_1[47:32];
+  assign \$39  = \$38  | drain_1[63:48];
+  assign \$40  = \$39  | drain_1[79:64];
+  assign \$41  = \$40  | drain_1[95:80];
+  assign \$42  = \$41  | drain_1[111:96];
+  assign \$43  = \$42  | drain_1[127:112];
+  assign \$44  = \$43  | drain_1[143:128];
+  assign \$45  = \$44  | drain_1[159:144];
+  assign \$46  = \$45  | drain_1[175:160];
+  assign \$47  = \$46  | drain_1[191:176];
+  assign \$48  = \$47  | drain_1[207:192];
+  assign \$49  = \$48  | drain_1[223:208];
+  assign \$50  = \$49  | drain_1[239:224];
+  assign \$51  = \$50  | drain_1[255:240];
+  assign \$52  = \$51  | drain_1[271:256];
+  assign \$53  = \$52  | drain_1[287:272];
+  assign \$54  = \$53  | drain_1[303:288];
+  assign \$55  = \$54  | drain_1[319:304];
+  assign \$56  = \$55  | drain_1[335:320];
+  assign \$57  = \$56  | drain_1[351:336];
+  assign \$58  = \$57  | drain_1[367:352];
+  assign \$59  = \$58  | drain_1[383:368];
+  assign \$60  = \$59  | drain_1[399:384];
+  assign \$61  = \$60  | drain_1[415:400];
+  assign \$62  = \$61  | drain_1[431:416];
+  assign \$63  = \$62  | drain_1[447:432];
+  assign \$64  = \$63  | drain_1[463:448];
+  assign \$65  = \$64  | drain_1[479:464];
+  assign \$66  = \$65  | drain_1[495:480];
+  assign \$67  = \$66  | drain_1[511:496];
+  assign \$70  = pair_0[1] ^ pair_1[0];
+  assign \$71  = pair_0[2] ^ pair_1[1];
+  assign \$72  = pair_0[3] ^ pair_1[2];
+  assign \$73  = pair_0[4] ^ pair_1[3];
+  assign { \$76 [6], \$236 , \$76 [0] } = { 1'h0, \$73 , \$72 , \$71 , \$70 , pair_0[0], 1'h0 } ^ { generate_2_5, generate_2_4, generate_0_3, generate_1_2, 3'h0 };
+  assign \$79  = pair_0[1] ^ pair_1[0];
+  assign \$80  = pair_0[2] ^ pair_1[1];
+  assign \$81  = pair_0[3] ^ pair_1[2];
+  assign \$82  = pair_0[4] ^ pair_1[3];
+  assign { \$237 , \$85 [5:0] } = { 1'h0, \$82 , \$81 , \$80 , \$79 , pair_0[0], 1'h0 } ^ { generate_2_5, generate_2_4, generate_0_3, generate_1_2, 3'h0 };
+  assign \$86  = stage_0_carry ^ stage_0_carry;
+  assign \$87  = stage_0_x[0] ^ stage_0_y[0];
+  assign \$88  = stage_0_x[1] ^ stage_0_y[1];
+  assign \$89  = stage_0_x[2] ^ stage_0_y[2];
+  assign \$90  = stage_0_x[3] ^ stage_0_y[3];
+  assign \$91  = stage_0_x[4] ^ stage_0_y[4];
+  assign \$92  = stage_0_x[5] ^ stage_0_y[5];
+  assign { \$95 [7], \$240 [10:5], \$95 [0] } = { 1'h0, \$92 , \$91 , \$90 , \$89 , \$88 , \$87 , \$86  } ^ { generate_2_6, \generate_2_5$48 , \generate_2_4$47 , \generate_1_3$46 , \generate_1_2$45 , \generate_0_1$44 , stage_0_carry, 1'h0 };
+  assign \$96  = stage_0_carry ^ stage_0_carry;
+  assign \$97  = stage_0_x[0] ^ stage_0_y[0];
+  assign \$98  = stage_0_x[1] ^ stage_0_y[1];
+  assign \$99  = stage_0_x[2] ^ stage_0_y[2];
+  assign \$100  = stage_0_x[3] ^ stage_0_y[3];
+  assign \$101  = stage_0_x[4] ^ stage_0_y[4];
+  assign \$102  = stage_0_x[5] ^ stage_0_y[5];
+  assign \$105  = { 1'h0, \$102 , \$101 , \$100 , \$99 , \$98 , \$97 , \$96  } ^ { generate_2_6, \generate_2_5$48 , \generate_2_4$47 , \generate_1_3$46 , \generate_1_2$45 , \generate_0_1$44 , stage_0_carry, 1'h0 };
+  assign \$106  = stage_1_carry ^ stage_1_carry;
+  assign \$107  = stage_1_x[0] ^ stage_1_y[0];
+  assign \$108  = stage_1_x[1] ^ stage_1_y[1];
+  assign \$109  = stage_1_x[2] ^ stage_1_y[2];
+  assign \$110  = stage_1_x[3] ^ stage_1_y[3];
+  assign \$111  = stage_1_x[4] ^ stage_1_y[4];
+  assign \$112  = stage_1_x[5] ^ stage_1_y[5];
+  assign \$115  = { 1'h0, \$112 , \$111 , \$110 , \$109 , \$108 , \$107 , \$106  } ^ { \generate_2_6$59 , \generate_2_5$58 , \generate_2_4$57 , \generate_1_3$56 , \generate_1_2$55 , \generate_0_1$54 , stage_1_carry, 1'h0 };
+  assign \$116  = number < 6'h20;
+  assign \$117  = running & \$116 ;
+  assign \$119  = number < 6'h20;
+  assign \$120  = running & \$119 ;
+  assign \$121  = number == 5'h1f;
+  assign \$128  = pair_0[2] & pair_1[1];
+  assign \$129  = pair_0[2] ^ pair_1[1];
+  assign \$130  = pair_0[1] & pair_1[0];
+  assign \$131  = \$129  & \$130 ;
+  assign generate_0_3 = \$128  | \$131 ;
+  assign \$134  = pair_0[4] & pair_1[3];
+  assign \$135  = pair_0[4] ^ pair_1[3];
+  assign \$136  = pair_0[3] & pair_1[2];
+  assign \$137  = \$135  & \$136 ;
+  assign generate_0_5 = \$134  | \$137 ;
+  assign \$138  = pair_0[4] ^ pair_1[3];
   assign \$139  = pair_0[3] ^ pair_1[2];
-  assign \$140  = \$139  & generate_0_3;
-  assign generate_2_4 = \$138  | \$140 ;
-  assign \$142  = propagate_0_5 & generate_0_3;
-  assign generate_2_5 = generate_0_5 | \$142 ;
-  assign \$143  = stage_0_x[0] & stage_0_y[0];
-  assign \$144  = stage_0_x[0] ^ stage_0_y[0];
-  assign \$146  = \$144  & stage_0_carry;
-  assign \generate_0_1$41  = \$143  | \$146 ;
-  assign \$149  = stage_0_x[2] & stage_0_y[2];
-  assign \$150  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$151  = stage_0_x[1] & stage_0_y[1];
-  assign \$152  = \$150  & \$151 ;
-  assign \generate_0_3$75  = \$149  | \$152 ;
-  assign \$153  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$154  = stage_0_x[1] ^ stage_0_y[1];
-  assign \propagate_0_3$76  = \$153  & \$154 ;
-  assign \$155  = stage_0_x[4] & stage_0_y[4];
-  assign \$156  = stage_0_x[4] ^ stage_0_y[4];
-  assign \$157  = stage_0_x[3] & stage_0_y[3];
-  assign \$158  = \$156  & \$157 ;
-  assign \generate_0_5$77  = \$155  | \$158 ;
-  assign \$159  = stage_0_x[4] ^ stage_0_y[4];
-  assign \$160  = stage_0_x[3] ^ stage_0_y[3];
-  assign \propagate_0_5$78  = \$159  & \$160 ;
-  assign \$161  = stage_0_x[1] & stage_0_y[1];
-  assign \$162  = stage_0_x[1] ^ stage_0_y[1];
-  assign \$163  = \$162  & \generate_0_1$41 ;
-  assign \generate_1_2$42  = \$161  | \$163 ;
-  assign \$165  = \propagate_0_3$76  & \generate_0_1$41 ;
-  assign \generate_1_3$43  = \generate_0_3$75  | \$165 ;
-  assign \$166  = stage_0_x[5] & stage_0_y[5];
-  assign \$167  = stage_0_x[5] ^ stage_0_y[5];
-  assign \$168  = \$167  & \generate_0_5$77 ;
-  assign generate_1_6 = \$166  | \$168 ;
-  assign \$169  = stage_0_x[5] ^ stage_0_y[5];
-  assign propagate_1_6 = \$169  & \propagate_0_5$78 ;
-  assign \$170  = stage_0_x[3] & stage_0_y[3];
-  assign \$171  = stage_0_x[3] ^ stage_0_y[3];
-  assign \$172  = \$171  & \generate_1_3$43 ;
-  assign \generate_2_4$44  = \$170  | \$172 ;
-  assign \$174  = \propagate_0_5$78  & \generate_1_3$43 ;
-  assign \generate_2_5$45  = \generate_0_5$77  | \$174 ;
-  assign \$175  = propagate_1_6 & \generate_1_3$43 ;
-  assign generate_2_6 = generate_1_6 | \$175 ;
-  assign \$176  = stage_1_x[0] & stage_1_y[0];
-  assign \$177  = stage_1_x[0] ^ stage_1_y[0];
-  assign \$179  = \$177  & stage_1_carry;
-  assign \generate_0_1$51  = \$176  | \$179 ;
-  assign \$182  = stage_1_x[2] & stage_1_y[2];
-  assign \$183  = stage_1_x[2] ^ stage_1_y[2];
-  assign \$184  = stage_1_x[1] & stage_1_y[1];
-  assign \$185  = \$183  & \$184 ;
-  assign \generate_0_3$87  = \$182  | \$185 ;
-  assign \$186  = stage_1_x[2] ^ stage_1_y[2];
-  assign \$187  = stage_1_x[1] ^ stage_1_y[1];
-  assign \propagate_0_3$88  = \$186  & \$187 ;
-  assign \$188  = stage_1_x[4] & stage_1_y[4];
-  assign \$189  = stage_1_x[4] ^ stage_1_y[4];
-  assign \$190  = stage_1_x[3] & stage_1_y[3];
-  assign \$191  = \$189  & \$190 ;
-  assign \generate_0_5$89  = \$188  | \$191 ;
-  assign \$192  = stage_1_x[4] ^ stage_1_y[4];
-  assign \$193  = stage_1_x[3] ^ stage_1_y[3];
-  assign \propagate_0_5$90  = \$192  & \$193 ;
-  assign \$194  = stage_1_x[1] & stage_1_y[1];
-  assign \$195  = stage_1_x[1] ^ stage_1_y[1];
-  assign \$196  = \$195  & \generate_0_1$51 ;
-  assign \generate_1_2$52  = \$194  | \$196 ;
-  assign \$198  = \propagate_0_3$88  & \generate_0_1$51 ;
-  assign \generate_1_3$53  = \generate_0_3$87  | \$198 ;
-  assign \$199  = stage_1_x[5] & stage_1_y[5];
-  assign \$200  = stage_1_x[5] ^ stage_1_y[5];
-  assign \$201  = \$200  & \generate_0_5$89 ;
-  assign \generate_1_6$93  = \$199  | \$201 ;
-  assign \$202  = stage_1_x[5] ^ stage_1_y[5];
-  assign \propagate_1_6$94  = \$202  & \propagate_0_5$90 ;
-  assign \$203  = stage_1_x[3] & stage_1_y[3];
-  assign \$204  = stage_1_x[3] ^ stage_1_y[3];
-  assign \$205  = \$204  & \generate_1_3$53 ;
-  assign \generate_2_4$54  = \$203  | \$205 ;
-  assign \$207  = \propagate_0_5$90  & \generate_1_3$53 ;
-  assign \generate_2_5$55  = \generate_0_5$89  | \$207 ;
-  assign \$208  = \propagate_1_6$94  & \generate_1_3$53 ;
-  assign \generate_2_6$56  = \generate_1_6$93  | \$208 ;
-  assign \$209  = { resolved[16], resolved[16], resolved[16], resolved[16], resolved[16], resolved[16], resolved } & { flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1] };
-  assign \$210  = { resolved[16], resolved[16], resolved[16], resolved[16], resolved, 2'h0 } & { flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2] };
-  assign \$211  = \$209  | \$210 ;
-  assign \$212  = { resolved[16], resolved[16], resolved, 4'h0 } & { flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3] };
-  assign \$213  = \$211  | \$212 ;
-  assign \$214  = { resolved, 6'h00 } & { flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4] };
-  assign word = \$213  | \$214 ;
-  assign \$215  = ~ flags_3[6];
-  assign store = valid_3 & \$215 ;
+  assign propagate_0_5 = \$138  & \$139 ;
+  assign generate_1_2 = pair_0[1] & pair_1[0];
+  assign \$145  = pair_0[3] & pair_1[2];
+  assign \$146  = pair_0[3] ^ pair_1[2];
+  assign \$147  = \$146  & generate_0_3;
+  assign generate_2_4 = \$145  | \$147 ;
+  assign \$149  = propagate_0_5 & generate_0_3;
+  assign generate_2_5 = generate_0_5 | \$149 ;
+  assign \$150  = stage_0_x[0] & stage_0_y[0];
+  assign \$151  = stage_0_x[0] ^ stage_0_y[0];
+  assign \$153  = \$151  & stage_0_carry;
+  assign \generate_0_1$44  = \$150  | \$153 ;
+  assign \$156  = stage_0_x[2] & stage_0_y[2];
+  assign \$157  = stage_0_x[2] ^ stage_0_y[2];
+  assign \$158  = stage_0_x[1] & stage_0_y[1];
+  assign \$159  = \$157  & \$158 ;
+  assign \generate_0_3$78  = \$156  | \$159 ;
+  assign \$160  = stage_0_x[2] ^ stage_0_y[2];
+  assign \$161  = stage_0_x[1] ^ stage_0_y[1];
+  assign \propagate_0_3$79  = \$160  & \$161 ;
+  assign \$162  = stage_0_x[4] & stage_0_y[4];
+  assign \$163  = stage_0_x[4] ^ stage_0_y[4];
+  assign \$164  = stage_0_x[3] & stage_0_y[3];
+  assign \$165  = \$163  & \$164 ;
+  assign \generate_0_5$80  = \$162  | \$165 ;
+  assign \$166  = stage_0_x[4] ^ stage_0_y[4];
+  assign \$167  = stage_0_x[3] ^ stage_0_y[3];
+  assign \propagate_0_5$81  = \$166  & \$167 ;
+  assign \$168  = stage_0_x[1] & stage_0_y[1];
+  assign \$169  = stage_0_x[1] ^ stage_0_y[1];
+  assign \$170  = \$169  & \generate_0_1$44 ;
+  assign \generate_1_2$45  = \$168  | \$170 ;
+  assign \$172  = \propagate_0_3$79  & \generate_0_1$44 ;
+  assign \generate_1_3$46  = \generate_0_3$78  | \$172 ;
+  assign \$173  = stage_0_x[5] & stage_0_y[5];
+  assign \$174  = stage_0_x[5] ^ stage_0_y[5];
+  assign \$175  = \$174  & \generate_0_5$80 ;
+  assign generate_1_6 = \$173  | \$175 ;
+  assign \$176  = stage_0_x[5] ^ stage_0_y[5];
+  assign propagate_1_6 = \$176  & \propagate_0_5$81 ;
+  assign \$177  = stage_0_x[3] & stage_0_y[3];
+  assign \$178  = stage_0_x[3] ^ stage_0_y[3];
+  assign \$179  = \$178  & \generate_1_3$46 ;
+  assign \generate_2_4$47  = \$177  | \$179 ;
+  assign \$181  = \propagate_0_5$81  & \generate_1_3$46 ;
+  assign \generate_2_5$48  = \generate_0_5$80  | \$181 ;
+  assign \$182  = propagate_1_6 & \generate_1_3$46 ;
+  assign generate_2_6 = generate_1_6 | \$182 ;
+  assign \$183  = stage_1_x[0] & stage_1_y[0];
+  assign \$184  = stage_1_x[0] ^ stage_1_y[0];
+  assign \$186  = \$184  & stage_1_carry;
+  assign \generate_0_1$54  = \$183  | \$186 ;
+  assign \$189  = stage_1_x[2] & stage_1_y[2];
+  assign \$190  = stage_1_x[2] ^ stage_1_y[2];
+  assign \$191  = stage_1_x[1] & stage_1_y[1];
+  assign \$192  = \$190  & \$191 ;
+  assign \generate_0_3$90  = \$189  | \$192 ;
+  assign \$193  = stage_1_x[2] ^ stage_1_y[2];
+  assign \$194  = stage_1_x[1] ^ stage_1_y[1];
+  assign \propagate_0_3$91  = \$193  & \$194 ;
+  assign \$195  = stage_1_x[4] & stage_1_y[4];
+  assign \$196  = stage_1_x[4] ^ stage_1_y[4];
+  assign \$197  = stage_1_x[3] & stage_1_y[3];
+  assign \$198  = \$196  & \$197 ;
+  assign \generate_0_5$92  = \$195  | \$198 ;
+  assign \$199  = stage_1_x[4] ^ stage_1_y[4];
+  assign \$200  = stage_1_x[3] ^ stage_1_y[3];
+  assign \propagate_0_5$93  = \$199  & \$200 ;
+  assign \$201  = stage_1_x[1] & stage_1_y[1];
+  assign \$202  = stage_1_x[1] ^ stage_1_y[1];
+  assign \$203  = \$202  & \generate_0_1$54 ;
+  assign \generate_1_2$55  = \$201  | \$203 ;
+  assign \$205  = \propagate_0_3$91  & \generate_0_1$54 ;
+  assign \generate_1_3$56  = \generate_0_3$90  | \$205 ;
+  assign \$206  = stage_1_x[5] & stage_1_y[5];
+  assign \$207  = stage_1_x[5] ^ stage_1_y[5];
+  assign \$208  = \$207  & \generate_0_5$92 ;
+  assign \generate_1_6$96  = \$206  | \$208 ;
+  assign \$209  = stage_1_x[5] ^ stage_1_y[5];
+  assign \propagate_1_6$97  = \$209  & \propagate_0_5$93 ;
+  assign \$210  = stage_1_x[3] & stage_1_y[3];
+  assign \$211  = stage_1_x[3] ^ stage_1_y[3];
+  assign \$212  = \$211  & \generate_1_3$56 ;
+  assign \generate_2_4$57  = \$210  | \$212 ;
+  assign \$214  = \propagate_0_5$93  & \generate_1_3$56 ;
+  assign \generate_2_5$58  = \generate_0_5$92  | \$214 ;
+  assign \$215  = \propagate_1_6$97  & \generate_1_3$56 ;
+  assign \generate_2_6$59  = \generate_1_6$96  | \$215 ;
+  assign \$216  = { resolved[16], resolved[16], resolved[16], resolved[16], resolved[16], resolved[16], resolved } & { flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1] };
+  assign \$217  = { resolved[16], resolved[16], resolved[16], resolved[16], resolved, 2'h0 } & { flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2] };
+  assign \$218  = \$216  | \$217 ;
+  assign \$219  = { resolved[16], resolved[16], resolved, 4'h0 } & { flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3] };
+  assign \$220  = \$218  | \$219 ;
+  assign \$221  = { resolved, 6'h00 } & { flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4] };
+  assign word = \$220  | \$221 ;
+  assign \$222  = ~ flags_3[6];
+  assign store = valid_3 & \$222 ;
+  assign \$223  = valid_2 & flags_2[6];
+  assign leaves = \$223  | valid;
   assign valid = valid_3 & flags_3[6];
   always @(posedge clk)
-    ends_0 <= \$216 ;
+    en <= \$224 ;
   always @(posedge clk)
-    tag_0 <= \$217 ;
+    ends_0 <= \$225 ;
   always @(posedge clk)
-    ends_1 <= \$218 ;
+    tag_0 <= { complete, first, turn };
   always @(posedge clk)
-    tag_1 <= \$219 ;
+    ends_1 <= \$226 ;
   always @(posedge clk)
-    ends_2 <= \$220 ;
+    tag_1 <= tag_0;
   always @(posedge clk)
-    tag_2 <= \$221 ;
+    ends_2 <= \$227 ;
   always @(posedge clk)
-    ends_3 <= \$222 ;
+    tag_2 <= tag_1;
   always @(posedge clk)
-    tag_3 <= \$223 ;
+    ends_3 <= \$228 ;
   always @(posedge clk)
-    ends_4 <= \$224 ;
+    tag_3 <= tag_2;
   always @(posedge clk)
-    tag_4 <= \$225 ;
+    ends_4 <= \$229 ;
   always @(posedge clk)
-    ends_5 <= \$226 ;
+    tag_4 <= tag_3;
   always @(posedge clk)
-    tag_5 <= \$227 ;
+    ends_5 <= \$230 ;
   always @(posedge clk)
-    ends_6 <= \$228 ;
+    tag_5 <= tag_4;
   always @(posedge clk)
-    tag_6 <= \$229 ;
+    ends_6 <= \$231 ;
   always @(posedge clk)
-    number <= \$230 ;
+    tag_6 <= tag_5;
   always @(posedge clk)
-    running <= \$231 ;
+    number <= \$232 ;
   always @(posedge clk)
-    present <= \$232 ;
+    running <= \$233 ;
   always @(posedge clk)
-    pair_0 <= \$233 ;
+    leaving <= \$234 ;
   always @(posedge clk)
-    pair_1 <= \$234 ;
+    present <= \$235 ;
   always @(posedge clk)
-    stage_0_sum <= \$235 ;
+    pair_0 <= \$36 ;
   always @(posedge clk)
-    stage_0_carry <= \$236 ;
+    pair_1 <= \$67 ;
   always @(posedge clk)
-    stage_0_x <= \$237 ;
+    stage_0_sum <= \$236 ;
   always @(posedge clk)
-    stage_0_y <= \$238 ;
+    stage_0_carry <= \$237 ;
   always @(posedge clk)
-    stage_1_sum <= \$239 ;
+    stage_0_x <= pair_0[16:5];
   always @(posedge clk)
-    stage_1_carry <= \$240 ;
+    stage_0_y <= pair_1[15:4];
   always @(posedge clk)
-    stage_1_x <= \$241 ;
+    stage_1_sum <= { \$240 [10:5], stage_0_sum };
   always @(posedge clk)
-    stage_1_y <= \$242 ;
+    stage_1_carry <= \$105 [7];
   always @(posedge clk)
-    resolved <= \$243 ;
+    stage_1_x <= stage_0_x[11:6];
+  always @(posedge clk)
+    stage_1_y <= stage_0_y[11:6];
+  always @(posedge clk)
+    resolved <= { \$115 [6:1], stage_1_sum };
   always @(posedge clk)
     valid_0 <= \$244 ;
   always @(posedge clk)
@@ -5057,59 +5184,42 @@ module column_opt3_merge(rst, en, ends, turn, first, complete, drain_0, drain_1,
   always @(posedge clk)
     flags_3 <= \$251 ;
   assign \$251  = en ? { flags_2[12:1], valid_2 } : flags_3;
-  assign \$procmux$211_Y  = en ? valid_2 : valid_3;
-  assign \$250  = rst ? 1'h0 : \$procmux$211_Y ;
+  assign \$procmux$140_Y  = en ? valid_2 : valid_3;
+  assign \$250  = rst ? 1'h0 : \$procmux$140_Y ;
   assign \$249  = en ? { flags_1[12:1], valid_1 } : flags_2;
-  assign \$procmux$217_Y  = en ? valid_1 : valid_2;
-  assign \$248  = rst ? 1'h0 : \$procmux$217_Y ;
+  assign \$procmux$146_Y  = en ? valid_1 : valid_2;
+  assign \$248  = rst ? 1'h0 : \$procmux$146_Y ;
   assign \$247  = en ? { flags_0[12:1], valid_0 } : flags_1;
-  assign \$procmux$223_Y  = en ? valid_0 : valid_1;
-  assign \$246  = rst ? 1'h0 : \$procmux$223_Y ;
-  assign \$245  = en ? { \$114 , number, present, running } : flags_0;
-  assign \$procmux$229_Y  = en ? running : valid_0;
-  assign \$244  = rst ? 1'h0 : \$procmux$229_Y ;
-  assign \$243  = en ? { \$112 [6:1], stage_1_sum } : resolved;
-  assign \$242  = en ? stage_0_y[11:6] : stage_1_y;
-  assign \$241  = en ? stage_0_x[11:6] : stage_1_x;
-  assign \$240  = en ? \$102 [7] : stage_1_carry;
-  assign \$239  = en ? { \$92 [6:1], stage_0_sum } : stage_1_sum;
-  assign \$238  = en ? pair_1[15:4] : stage_0_y;
-  assign \$237  = en ? pair_0[16:5] : stage_0_x;
-  assign \$236  = en ? \$82 [6] : stage_0_carry;
-  assign \$235  = en ? \$73 [5:1] : stage_0_sum;
-  assign \$234  = en ? \$64  : pair_1;
-  assign \$233  = en ? \$33  : pair_0;
-  assign \$procmux$255_Y  = ends_6 ? tag_6 : present;
-  assign \$232  = en ? \$procmux$255_Y  : present;
-  assign \$procmux$259_Y  = \$1  ? 1'h0 : running;
-  assign \$procmux$261_Y  = ends_6 ? 1'h1 : \$procmux$259_Y ;
-  assign \$procmux$263_Y  = en ? \$procmux$261_Y  : running;
-  assign \$231  = rst ? 1'h0 : \$procmux$263_Y ;
-  assign \$procmux$268_Y  = \$1  ? (* full_case = 32'd1 *) number : \$2 [4:0];
-  assign \$procmux$270_Y  = ends_6 ? (* full_case = 32'd1 *) 5'h00 : \$procmux$268_Y ;
-  assign \$procmux$272_Y  = en ? \$procmux$270_Y  : number;
-  assign \$230  = rst ? 5'h00 : \$procmux$272_Y ;
-  assign \$229  = en ? tag_5 : tag_6;
-  assign \$procmux$278_Y  = en ? ends_5 : ends_6;
-  assign \$228  = rst ? 1'h0 : \$procmux$278_Y ;
-  assign \$227  = en ? tag_4 : tag_5;
-  assign \$procmux$284_Y  = en ? ends_4 : ends_5;
-  assign \$226  = rst ? 1'h0 : \$procmux$284_Y ;
-  assign \$225  = en ? tag_3 : tag_4;
-  assign \$procmux$290_Y  = en ? ends_3 : ends_4;
-  assign \$224  = rst ? 1'h0 : \$procmux$290_Y ;
-  assign \$223  = en ? tag_2 : tag_3;
-  assign \$procmux$296_Y  = en ? ends_2 : ends_3;
-  assign \$222  = rst ? 1'h0 : \$procmux$296_Y ;
-  assign \$221  = en ? tag_1 : tag_2;
-  assign \$procmux$302_Y  = en ? ends_1 : ends_2;
-  assign \$220  = rst ? 1'h0 : \$procmux$302_Y ;
-  assign \$219  = en ? tag_0 : tag_1;
-  assign \$procmux$308_Y  = en ? ends_0 : ends_1;
-  assign \$218  = rst ? 1'h0 : \$procmux$308_Y ;
-  assign \$217  = en ? { complete, first, turn } : tag_0;
-  assign \$procmux$314_Y  = en ? ends : ends_0;
-  assign \$216  = rst ? 1'h0 : \$procmux$314_Y ;
+  assign \$procmux$152_Y  = en ? valid_0 : valid_1;
+  assign \$246  = rst ? 1'h0 : \$procmux$152_Y ;
+  assign \$245  = en ? { \$121 , number, leaving, present[4:0], \$120  } : flags_0;
+  assign \$procmux$158_Y  = en ? \$117  : valid_0;
+  assign \$244  = rst ? 1'h0 : \$procmux$158_Y ;
+  assign \$235 [5] = ends_6 ? tag_6[5] : present[5];
+  assign \$procmux$165_Y  = \$2  ? 1'h0 : present[4];
+  assign \$procmux$167_Y  = \$1  ? \$procmux$165_Y  : present[4];
+  assign \$235 [4] = ends_6 ? tag_6[4] : \$procmux$167_Y ;
+  assign \$235 [3:0] = ends_6 ? tag_6[3:0] : present[3:0];
+  assign \$procmux$174_Y  = \$2  ? 1'h1 : leaving;
+  assign \$procmux$176_Y  = \$1  ? \$procmux$174_Y  : leaving;
+  assign \$procmux$178_Y  = ends_6 ? 1'h0 : \$procmux$176_Y ;
+  assign \$234  = rst ? 1'h0 : \$procmux$178_Y ;
+  assign \$procmux$182_Y  = \$2  ? \$4  : running;
+  assign \$procmux$184_Y  = \$1  ? \$procmux$182_Y  : running;
+  assign \$procmux$186_Y  = ends_6 ? 1'h1 : \$procmux$184_Y ;
+  assign \$233  = rst ? 1'h0 : \$procmux$186_Y ;
+  assign \$procmux$191_Y  = \$2  ? (* full_case = 32'd1 *) 5'h00 : \$5 [4:0];
+  assign \$procmux$193_Y  = \$1  ? \$procmux$191_Y  : number;
+  assign \$procmux$195_Y  = ends_6 ? 5'h00 : \$procmux$193_Y ;
+  assign \$232  = rst ? 5'h00 : \$procmux$195_Y ;
+  assign \$231  = rst ? 1'h0 : ends_5;
+  assign \$230  = rst ? 1'h0 : ends_4;
+  assign \$229  = rst ? 1'h0 : ends_3;
+  assign \$228  = rst ? 1'h0 : ends_2;
+  assign \$227  = rst ? 1'h0 : ends_1;
+  assign \$226  = rst ? 1'h0 : ends_0;
+  assign \$225  = rst ? 1'h0 : ends;
+  assign \$224  = rst ? 1'h1 : go;
   column_opt3_accumulation_column total (
     .clk(clk),
     .en(en),
@@ -5121,13 +5231,17 @@ module column_opt3_merge(rst, en, ends, turn, first, complete, drain_0, drain_1,
     .store(store),
     .word(word)
   );
+  assign \$240 [4:0] = stage_0_sum;
+  assign \$95 [6:1] = \$240 [10:5];
+  assign \$85 [6] = \$237 ;
+  assign \$76 [5:1] = \$236 ;
   assign last = flags_3[12];
-  assign \result$105  = result;
+  assign \result$108  = result;
   assign row = flags_3[11:7];
-  assign \first$102  = flags_0[5];
-  assign \word$101  = word;
+  assign \first$105  = flags_0[5];
+  assign \word$104  = word;
   assign read = number;
-  assign \en$99  = en;
+  assign \en$102  = en;
   assign propagate_2_5 = 1'h0;
   assign propagate_2_4 = 1'h0;
   assign propagate_1_3 = 1'h0;
@@ -5137,7 +5251,7 @@ module column_opt3_merge(rst, en, ends, turn, first, complete, drain_0, drain_1,
   assign generate_0_1 = 1'h0;
 endmodule
 
-module column_opt3_pe(rst, en, a_in, b_in, turn_in, last_in, drain_0, drain_1, clk);
+module column_opt3_pe(rst, a_in, b_in, turn_in, last_in, drain_0, drain_1, clk);
   wire \$10 ;
   (* unused_bits = "0 1 2 3 4 6 7 8 9 10 11 12 13 14 15 16" *)
   wire [16:0] \$100 ;
@@ -5729,12 +5843,9 @@ module column_opt3_pe(rst, en, a_in, b_in, turn_in, last_in, drain_0, drain_1, c
   wire [2:0] \$699 ;
   wire \$7 ;
   wire \$70 ;
-  wire [7:0] \$700 ;
+  wire \$700 ;
   wire \$701 ;
   wire \$702 ;
-  wire \$703 ;
-  wire [16:0] \$704 ;
-  wire [15:0] \$705 ;
   (* unused_bits = "0 1 2 4 5 6 7 8 9 10 11 12 13 14 15 16" *)
   wire [16:0] \$71 ;
   (* unused_bits = "0 1 3 4 5 6 7 8 9 10 11 12 13 14 15" *)
@@ -5778,17 +5889,7 @@ module column_opt3_pe(rst, en, a_in, b_in, turn_in, last_in, drain_0, drain_1, c
   (* unused_bits = "0 1 2 3 5 6 7 8 9 10 11 12 13 14 15" *)
   wire [15:0] \$98 ;
   wire \$99 ;
-  wire \$procmux$23_Y ;
-  wire \$procmux$27_Y ;
-  wire \$procmux$31_Y ;
-  wire [2:0] \$procmux$37_Y ;
-  wire [2:0] \$procmux$41_Y ;
-  wire [2:0] \$procmux$45_Y ;
-  wire [2:0] \$procmux$49_Y ;
-  wire [2:0] \$procmux$53_Y ;
-  wire [31:0] \$procmux$57_Y ;
-  wire [3:0] \$procmux$62_Y ;
-  wire [3:0] \$procmux$64_Y ;
+  wire [3:0] \$procmux$38_Y ;
   reg [2:0] a = 3'h0;
   input [31:0] a_in;
   wire [31:0] a_in;
@@ -5831,8 +5932,6 @@ module column_opt3_pe(rst, en, a_in, b_in, turn_in, last_in, drain_0, drain_1, c
   wire [16:0] drain_0;
   output [15:0] drain_1;
   wire [15:0] drain_1;
-  input en;
-  wire en;
   reg ended = 1'h0;
   reg last = 1'h0;
   input last_in;
@@ -5872,9 +5971,6 @@ module column_opt3_pe(rst, en, a_in, b_in, turn_in, last_in, drain_0, drain_1, c
   input [3:0] turn_in;
   wire [3:0] turn_in;
   reg [31:0] words_b = 32'd0;
-  assign \$237  = \$230  | \$236 ;
-  assign \$238  = a_in[13] ^ a_in[14];
-  assign \$239  = a_in[13] ^ a_in[14];
   assign \$240  = ~ \$239 ;
   assign \$241  = a_in[15] ^ a_in[14];
   assign \$242  = \$240  & \$241 ;
@@ -6196,17 +6292,17 @@ module column_opt3_pe(rst, en, a_in, b_in, turn_in, last_in, drain_0, drain_1, c
   always @(posedge clk)
     a <= \$699 ;
   always @(posedge clk)
-    b <= \$700 ;
+    b <= \$692 ;
   always @(posedge clk)
-    last <= \$701 ;
+    last <= \$700 ;
   always @(posedge clk)
-    ended <= \$702 ;
+    ended <= \$701 ;
   always @(posedge clk)
-    done <= \$703 ;
+    done <= \$702 ;
   always @(posedge clk)
-    total <= \$704 ;
+    total <= { sum_25, sum_23, sum_21, sum_19, sum_17, sum_15, sum_13, sum_11, carry_7, carry_6, carry_5, carry_4, carry_3, carry_2, carry_1, carry_0, sum_0 };
   always @(posedge clk)
-    carry <= \$705 ;
+    carry <= { carry_23, carry_21, carry_19, carry_17, carry_15, carry_13, carry_11, carry_9, sum_9, sum_7, sum_6, sum_5, sum_4, sum_3, sum_2, sum_1 };
   assign some_0_2 = left[0] | left[1];
   assign \$7  = a[1] & b[0];
   assign selected_0_0[0] = \$7  ^ a[0];
@@ -6460,50 +6556,30 @@ module column_opt3_pe(rst, en, a_in, b_in, turn_in, last_in, drain_0, drain_1, c
   assign \$234  = a_in[13] ^ a_in[12];
   assign \$235  = \$233  & \$234 ;
   assign \$236  = { \$235 , \$231 , a_in[13] } & { turn_in[2], turn_in[2], turn_in[2] };
-  assign \$705  = en ? { carry_23, carry_21, carry_19, carry_17, carry_15, carry_13, carry_11, carry_9, sum_9, sum_7, sum_6, sum_5, sum_4, sum_3, sum_2, sum_1 } : carry;
-  assign \$704  = en ? { sum_25, sum_23, sum_21, sum_19, sum_17, sum_15, sum_13, sum_11, carry_7, carry_6, carry_5, carry_4, carry_3, carry_2, carry_1, carry_0, sum_0 } : total;
-  assign \$procmux$23_Y  = en ? ended : done;
-  assign \$703  = rst ? 1'h1 : \$procmux$23_Y ;
-  assign \$procmux$27_Y  = en ? last : ended;
-  assign \$702  = rst ? 1'h0 : \$procmux$27_Y ;
-  assign \$procmux$31_Y  = en ? last_in : last;
-  assign \$701  = rst ? 1'h0 : \$procmux$31_Y ;
-  assign \$700  = en ? \$692  : b;
-  assign \$procmux$37_Y  = en ? \$493  : a;
-  assign \$699  = rst ? 3'h0 : \$procmux$37_Y ;
-  assign \$procmux$41_Y  = \$189  ? \$409  : digit_3;
-  assign \$698  = en ? \$procmux$41_Y  : digit_3;
-  assign \$procmux$45_Y  = \$189  ? \$382  : digit_2;
-  assign \$697  = en ? \$procmux$45_Y  : digit_2;
-  assign \$procmux$49_Y  = \$189  ? \$355  : digit_1;
-  assign \$696  = en ? \$procmux$49_Y  : digit_1;
-  assign \$procmux$53_Y  = \$189  ? \$328  : digit_0;
-  assign \$695  = en ? \$procmux$53_Y  : digit_0;
-  assign \$procmux$57_Y  = \$189  ? b_in : words_b;
-  assign \$694  = en ? \$procmux$57_Y  : words_b;
-  assign \$procmux$62_Y  = \$189  ? (* full_case = 32'd1 *) { \$301 , \$273 , \$245 , \$217  } : \$414 ;
-  assign \$procmux$64_Y  = en ? \$procmux$62_Y  : left;
-  assign \$693  = rst ? 4'h0 : \$procmux$64_Y ;
+  assign \$237  = \$230  | \$236 ;
+  assign \$238  = a_in[13] ^ a_in[14];
+  assign \$239  = a_in[13] ^ a_in[14];
+  assign \$702  = rst ? 1'h1 : ended;
+  assign \$701  = rst ? 1'h0 : last;
+  assign \$700  = rst ? 1'h0 : last_in;
+  assign \$699  = rst ? 3'h0 : \$493 ;
+  assign \$698  = \$189  ? \$409  : digit_3;
+  assign \$697  = \$189  ? \$382  : digit_2;
+  assign \$696  = \$189  ? \$355  : digit_1;
+  assign \$695  = \$189  ? \$328  : digit_0;
+  assign \$694  = \$189  ? b_in : words_b;
+  assign \$procmux$38_Y  = \$189  ? (* full_case = 32'd1 *) { \$301 , \$273 , \$245 , \$217  } : \$414 ;
+  assign \$693  = rst ? 4'h0 : \$procmux$38_Y ;
 endmodule
 
-module column_opt3_plane(rst, en, write, row_in, slot_in, data_in, address_in, bank_in, payload_in, ends_in, address_out, bank_out, payload_out, ends_out, drain_0, drain_1, clk);
-  wire [5:0] \$1 ;
+module column_opt3_plane(rst, write, write_row, write_slot, data_in, slot_in, row_in, bank_in, payload_in, ends_in, slot_out, row_out, bank_out, payload_out, ends_out, drain_0, drain_1, clk);
+  wire [35:0] \$1 ;
   wire \$2 ;
-  wire [35:0] \$3 ;
-  wire \$4 ;
-  wire [6:0] \$5 ;
-  wire \$procmux$318_Y ;
-  wire [35:0] \$procmux$322_Y ;
   wire [31:0] a_in;
-  wire [5:0] address;
-  wire [5:0] \address$26 ;
-  input [5:0] address_in;
-  wire [5:0] address_in;
-  output [5:0] address_out;
-  reg [5:0] address_out = 6'h00;
   wire [31:0] b_0_0;
   wire [31:0] b_in;
   wire bank;
+  wire bank_0_0;
   input bank_in;
   wire bank_in;
   output bank_out;
@@ -6512,18 +6588,14 @@ module column_opt3_plane(rst, en, write, row_in, slot_in, data_in, address_in, b
   wire clk;
   input [31:0] data_in;
   wire [31:0] data_in;
-  wire [31:0] \data_in$25 ;
+  wire [31:0] \data_in$26 ;
   wire [31:0] data_out;
   output [16:0] drain_0;
   wire [16:0] drain_0;
-  wire [16:0] \drain_0$34 ;
+  wire [16:0] \drain_0$36 ;
   output [15:0] drain_1;
   wire [15:0] drain_1;
-  wire [15:0] \drain_1$35 ;
-  input en;
-  wire en;
-  wire \en$21 ;
-  wire \en$29 ;
+  wire [15:0] \drain_1$37 ;
   wire ends;
   input ends_in;
   wire ends_in;
@@ -6535,43 +6607,53 @@ module column_opt3_plane(rst, en, write, row_in, slot_in, data_in, address_in, b
   wire [35:0] payload_in;
   output [35:0] payload_out;
   reg [35:0] payload_out = 36'h000000000;
+  wire [4:0] row;
+  wire [4:0] \row$28 ;
   input [4:0] row_in;
   wire [4:0] row_in;
-  wire [4:0] \row_in$23 ;
+  wire [4:0] \row_in$24 ;
+  output [4:0] row_out;
+  reg [4:0] row_out = 5'h00;
   input rst;
   wire rst;
+  wire slot;
+  wire \slot$27 ;
   input slot_in;
   wire slot_in;
-  wire \slot_in$24 ;
+  wire \slot_in$25 ;
+  output slot_out;
+  reg slot_out = 1'h0;
   wire [3:0] turn_in;
   input write;
   wire write;
-  wire \write$22 ;
+  wire \write$23 ;
+  input [4:0] write_row;
+  wire [4:0] write_row;
+  input write_slot;
+  wire write_slot;
   always @(posedge clk)
-    bank_out <= \$2 ;
+    ends_out <= \$2 ;
+  assign bank_0_0 = ! bank_out;
+  assign b_0_0 = data_out & { bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0 };
   always @(posedge clk)
-    payload_out <= \$3 ;
+    slot_out <= slot_in;
   always @(posedge clk)
-    ends_out <= \$4 ;
-  assign \$5  = bank_out * 6'h20;
-  assign b_0_0 = data_out >> \$5 ;
+    row_out <= row_in;
   always @(posedge clk)
-    address_out <= \$1 ;
-  assign \$procmux$318_Y  = en ? ends_in : ends_out;
-  assign \$4  = rst ? 1'h0 : \$procmux$318_Y ;
-  assign \$procmux$322_Y  = en ? payload_in : payload_out;
-  assign \$3  = rst ? 36'h000000000 : \$procmux$322_Y ;
-  assign \$2  = en ? bank_in : bank_out;
-  assign \$1  = en ? address_in : address_out;
+    bank_out <= bank_in;
+  always @(posedge clk)
+    payload_out <= \$1 ;
+  assign \$2  = rst ? 1'h0 : ends_in;
+  assign \$1  = rst ? 36'h000000000 : payload_in;
   column_opt3_bank bank_0 (
-    .address(address_in),
     .clk(clk),
     .data_in(data_in),
     .data_out(data_out),
-    .en(en),
-    .row_in(row_in),
+    .row(row_in),
+    .row_in(write_row),
     .rst(rst),
-    .slot_in(slot_in),
+    .slot(slot_in),
+    .slot_in(write_slot),
     .write(write)
   );
   column_opt3_pe pe_0 (
@@ -6580,28 +6662,27 @@ module column_opt3_plane(rst, en, write, row_in, slot_in, data_in, address_in, b
     .clk(clk),
     .drain_0(drain_0),
     .drain_1(drain_1),
-    .en(en),
     .last_in(ends_out),
     .rst(rst),
     .turn_in(payload_out[35:32])
   );
-  assign \drain_1$35  = drain_1;
-  assign \drain_0$34  = drain_0;
+  assign \drain_1$37  = drain_1;
+  assign \drain_0$36  = drain_0;
   assign turn_in = payload_out[35:32];
   assign a_in = payload_out[31:0];
   assign last_in = ends_out;
   assign b_in = b_0_0;
-  assign \en$29  = en;
-  assign \address$26  = address_in;
-  assign \data_in$25  = data_in;
-  assign \slot_in$24  = slot_in;
-  assign \row_in$23  = row_in;
-  assign \write$22  = write;
-  assign \en$21  = en;
+  assign \row$28  = row_in;
+  assign \slot$27  = slot_in;
+  assign \data_in$26  = data_in;
+  assign \slot_in$25  = write_slot;
+  assign \row_in$24  = write_row;
+  assign \write$23  = write;
   assign ends = ends_out;
   assign payload = payload_out;
   assign bank = bank_out;
-  assign address = address_out;
+  assign row = row_out;
+  assign slot = slot_out;
 endmodule
 
 module column_opt3_skid_buffer(rst, in_payload, in_valid, out_ready, in_ready, out_payload, out_valid, clk);

@@ -3,22 +3,39 @@
 
 module column_opt3_small(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a__ready, b__ready, c__payload, c__valid, clk);
   wire \$1 ;
-  wire [15:0] \$10 ;
-  wire [47:0] \$11 ;
-  wire \$12 ;
+  wire \$10 ;
+  wire \$16 ;
   wire \$2 ;
+  wire \$20 ;
+  wire [3:0] \$21 ;
+  wire \$22 ;
+  wire \$23 ;
+  wire \$24 ;
+  wire \$25 ;
+  (* unused_bits = "0" *)
+  wire \$26 ;
+  (* unused_bits = "0 1 2" *)
+  wire [2:0] \$27 ;
+  (* unused_bits = "0" *)
+  wire \$28 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19" *)
+  wire [19:0] \$29 ;
   wire \$3 ;
+  (* unused_bits = "0" *)
+  wire \$30 ;
+  wire [15:0] \$31 ;
+  wire [47:0] \$32 ;
+  wire \$33 ;
+  wire \$34 ;
+  wire \$35 ;
+  wire \$36 ;
   wire \$4 ;
   wire \$5 ;
-  (* unused_bits = "0 1 2 3" *)
-  wire [3:0] \$6 ;
-  (* unused_bits = "0" *)
+  wire \$6 ;
   wire \$7 ;
-  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19" *)
-  wire [19:0] \$8 ;
-  (* unused_bits = "0" *)
   wire \$9 ;
-  wire \$procmux$456_Y ;
+  wire \$procmux$323_Y ;
+  wire \$procmux$325_Y ;
   input [16:0] a__payload;
   wire [16:0] a__payload;
   wire [15:0] \a__payload.data ;
@@ -30,14 +47,10 @@ module column_opt3_small(rst, a__payload, a__valid, b__payload, b__valid, c__rea
   input a__valid;
   wire a__valid;
   wire [15:0] a_held;
-  wire [3:0] address_in;
-  wire [3:0] \address_in$73 ;
-  wire [3:0] \address_in$86 ;
-  wire [3:0] address_out;
-  wire [3:0] \address_out$74 ;
-  wire [3:0] \address_out$87 ;
+  reg ahead = 1'h0;
+  wire \ahead$42 ;
   wire asks;
-  wire \asks$45 ;
+  wire \asks$44 ;
   input [48:0] b__payload;
   wire [48:0] b__payload;
   wire [47:0] \b__payload.data ;
@@ -54,14 +67,12 @@ module column_opt3_small(rst, a__payload, a__valid, b__payload, b__valid, c__rea
   wire b__valid;
   reg [47:0] b_held = 48'h000000000000;
   wire bank;
-  wire \bank$47 ;
+  wire \bank$46 ;
   wire bank_in;
-  wire \bank_in$62 ;
-  wire \bank_in$75 ;
+  wire \bank_in$74 ;
   wire \bank_in$88 ;
   wire bank_out;
-  wire \bank_out$63 ;
-  wire \bank_out$76 ;
+  wire \bank_out$75 ;
   wire \bank_out$89 ;
   output [32:0] c__payload;
   wire [32:0] c__payload;
@@ -75,146 +86,180 @@ module column_opt3_small(rst, a__payload, a__valid, b__payload, b__valid, c__rea
   input clk;
   wire clk;
   wire complete;
-  wire \complete$102 ;
+  wire \complete$105 ;
   reg [15:0] data_in = 16'h0000;
-  wire [15:0] \data_in$58 ;
-  wire [15:0] \data_in$72 ;
+  wire [15:0] \data_in$56 ;
+  wire [15:0] \data_in$71 ;
   wire [15:0] \data_in$85 ;
   wire [38:0] drain_0;
-  wire [12:0] \drain_0$104 ;
-  wire [12:0] \drain_0$105 ;
-  wire [12:0] \drain_0$106 ;
+  wire [12:0] \drain_0$107 ;
+  wire [12:0] \drain_0$108 ;
+  wire [12:0] \drain_0$109 ;
   wire [35:0] drain_1;
-  wire [11:0] \drain_1$108 ;
-  wire [11:0] \drain_1$109 ;
-  wire [11:0] \drain_1$110 ;
-  wire en;
-  wire \en$19 ;
-  wire \en$41 ;
-  wire \en$54 ;
-  wire \en$68 ;
-  wire \en$81 ;
-  wire \en$94 ;
+  wire [11:0] \drain_1$111 ;
+  wire [11:0] \drain_1$112 ;
+  wire [11:0] \drain_1$113 ;
   wire ends;
-  wire \ends$95 ;
-  wire \ends$96 ;
+  wire \ends$98 ;
+  wire \ends$99 ;
   reg ends_in = 1'h0;
-  wire \ends_in$79 ;
+  wire \ends_in$78 ;
   wire \ends_in$92 ;
   wire ends_out;
   wire \ends_out$93 ;
   wire filled;
-  wire \filled$36 ;
+  wire \filled$33 ;
   wire first;
-  wire \first$100 ;
+  wire \first$103 ;
+  wire go;
+  wire \go$97 ;
+  reg hold = 1'h0;
+  wire \hold$37 ;
   wire [32:0] in_payload;
   wire in_ready;
   wire in_valid;
   wire last;
-  wire \last$114 ;
-  wire last_banks;
-  wire \last_banks$34 ;
+  wire \last$117 ;
+  wire last_places;
+  wire \last_places$31 ;
   wire [2:0] last_rows;
-  wire [2:0] \last_rows$32 ;
+  wire [2:0] \last_rows$29 ;
+  wire leaves;
   wire loaded;
-  wire \loaded$38 ;
+  wire \loaded$35 ;
   wire [32:0] out_payload;
   wire out_ready;
   wire out_valid;
   wire [19:0] payload;
-  wire [19:0] \payload$51 ;
+  wire [19:0] \payload$50 ;
   wire [19:0] payload_in;
-  wire [19:0] \payload_in$77 ;
+  wire [19:0] \payload_in$76 ;
   wire [19:0] \payload_in$90 ;
   wire [19:0] payload_out;
-  wire [19:0] \payload_out$78 ;
+  wire [19:0] \payload_out$77 ;
   wire [19:0] \payload_out$91 ;
-  wire [2:0] place;
-  wire [2:0] \place$49 ;
+  wire place_in;
+  wire place_out;
   wire [31:0] result;
   wire room;
+  wire [2:0] row;
+  wire [2:0] \row$48 ;
   wire [2:0] row_in;
-  wire [2:0] \row_in$56 ;
-  wire [2:0] \row_in$70 ;
-  wire [2:0] \row_in$83 ;
+  wire [2:0] \row_in$66 ;
+  wire [2:0] \row_in$80 ;
+  wire [2:0] \row_in$94 ;
   wire [2:0] row_out;
+  wire [2:0] \row_out$67 ;
+  wire [2:0] \row_out$81 ;
+  wire [2:0] \row_out$95 ;
   input rst;
   wire rst;
   wire served;
-  wire \served$53 ;
+  wire \served$52 ;
   wire slot;
-  wire \slot$43 ;
+  wire \slot$40 ;
   wire slot_in;
-  wire \slot_in$57 ;
-  wire \slot_in$71 ;
-  wire \slot_in$84 ;
+  wire \slot_in$58 ;
+  wire \slot_in$72 ;
+  wire \slot_in$86 ;
   wire slot_out;
+  wire \slot_out$59 ;
+  wire \slot_out$73 ;
+  wire \slot_out$87 ;
   wire start;
-  wire step;
-  wire sync;
-  wire \sync$18 ;
-  wire \sync$39 ;
+  reg sync = 1'h0;
+  wire \sync$16 ;
+  wire \sync$38 ;
   wire take;
-  wire \take$15 ;
+  wire \take$13 ;
   wire [3:0] turn;
-  wire [3:0] \turn$98 ;
+  wire [3:0] \turn$101 ;
   wire valid;
   wire waits;
   wire write;
-  wire \write$21 ;
-  wire \write$55 ;
-  wire \write$69 ;
+  wire \write$18 ;
+  wire \write$53 ;
+  wire \write$68 ;
   wire \write$82 ;
+  wire [2:0] write_row;
+  wire [2:0] \write_row$69 ;
+  wire [2:0] \write_row$83 ;
+  wire write_slot;
+  wire \write_slot$70 ;
+  wire \write_slot$84 ;
   assign \$1  = a__valid & b__valid;
-  assign \$2  = \$1  & step;
-  assign a__ready = \$2  & room;
+  assign a__ready = \$1  & room;
   assign last = a__payload[16] | b__payload[48];
-  assign \$3  = ! bank_in;
-  assign \write$55  = write & \$3 ;
-  assign \$4  = ! bank_in;
-  assign \write$69  = write & \$4 ;
-  assign \$5  = ! bank_in;
-  assign \write$82  = write & \$5 ;
-  assign first = \first$100  & turn[0];
-  assign complete = \complete$102  & turn[3];
+  assign \$2  = ! place_in;
+  assign \write$53  = write & \$2 ;
+  assign \$3  = ! place_in;
+  assign \write$68  = write & \$3 ;
+  assign \$4  = ! place_in;
+  assign \write$82  = write & \$4 ;
+  assign first = \first$103  & turn[0];
+  assign complete = \complete$105  & turn[3];
+  assign \$5  = ~ leaves;
+  assign \$6  = ~ c__valid;
+  assign \$7  = \$5  | \$6 ;
+  assign go = \$7  | c__ready;
+  assign \$9  = ~ sync;
+  assign \$10  = waits & \$9 ;
+  assign \$16  = | turn[1:0];
+  assign \$20  = | turn[2:0];
+  assign \$21  = turn & { \$20 , \$16 , turn[0], 1'h0 };
+  assign \$22  = | \$21 ;
+  assign \$23  = sync & \complete$105 ;
+  assign \$24  = in_valid & \last$117 ;
+  assign \$25  = \$24  & in_ready;
   always @(posedge clk)
-    data_in <= \$10 ;
+    data_in <= \$31 ;
   always @(posedge clk)
-    b_held <= \$11 ;
+    b_held <= \$32 ;
   always @(posedge clk)
-    ends_in <= \$12 ;
-  assign \$procmux$456_Y  = step ? \ends$95  : ends_in;
-  assign \$12  = rst ? 1'h0 : \$procmux$456_Y ;
-  assign \$11  = a__ready ? b__payload[47:0] : b_held;
-  assign \$10  = a__ready ? a__payload[15:0] : data_in;
+    sync <= \$33 ;
+  always @(posedge clk)
+    ends_in <= \$34 ;
+  always @(posedge clk)
+    ahead <= \$35 ;
+  always @(posedge clk)
+    hold <= \$36 ;
+  assign \$procmux$323_Y  = \$25  ? 1'h0 : hold;
+  assign \$procmux$325_Y  = \$23  ? 1'h1 : \$procmux$323_Y ;
+  assign \$36  = rst ? 1'h0 : \$procmux$325_Y ;
+  assign \$35  = rst ? 1'h0 : \$22 ;
+  assign \$34  = rst ? 1'h0 : \ends$98 ;
+  assign \$33  = rst ? 1'h0 : \$10 ;
+  assign \$32  = a__ready ? b__payload[47:0] : b_held;
+  assign \$31  = a__ready ? a__payload[15:0] : data_in;
   column_opt3_small_arbiter arbiter_0 (
-    .address_out(address_in),
+    .ahead(ahead),
     .asks(asks),
     .bank(bank),
-    .bank_out(\bank_in$62 ),
+    .bank_out(bank_in),
     .clk(clk),
-    .en(step),
     .payload(payload),
     .payload_out(payload_in),
-    .place(place),
+    .row(row),
+    .row_out(\row_in$66 ),
     .rst(rst),
     .served(served),
-    .slot(slot)
+    .slot(slot),
+    .slot_out(\slot_in$58 )
   );
   column_opt3_small_digits digits_0 (
     .asks(asks),
     .bank(bank),
-    .bank_in(bank_in),
     .clk(clk),
     .data_in(data_in),
-    .en(step),
-    .ends(\ends$95 ),
+    .ends(\ends$98 ),
     .filled(filled),
-    .last_banks(last_banks),
+    .hold(hold),
+    .last_places(last_places),
     .last_rows(last_rows),
     .loaded(loaded),
     .payload(payload),
-    .place(place),
+    .place_in(place_in),
+    .row(row),
     .row_in(row_in),
     .rst(rst),
     .served(served),
@@ -222,20 +267,19 @@ module column_opt3_small(rst, a__payload, a__valid, b__payload, b__valid, c__rea
     .start(1'h0),
     .sync(sync),
     .turn(turn),
-    .waits(sync),
+    .waits(waits),
     .write(write)
   );
   column_opt3_small_loader loader (
-    .bank_out(bank_in),
     .clk(clk),
-    .complete(\complete$102 ),
-    .en(step),
+    .complete(\complete$105 ),
     .filled(filled),
-    .first(\first$100 ),
+    .first(\first$103 ),
     .last(last),
-    .last_banks(last_banks),
+    .last_places(last_places),
     .last_rows(last_rows),
     .loaded(loaded),
+    .place_out(place_in),
     .room(room),
     .row_out(row_in),
     .rst(rst),
@@ -248,91 +292,88 @@ module column_opt3_small(rst, a__payload, a__valid, b__payload, b__valid, c__rea
   column_opt3_small_merge merge_0 (
     .clk(clk),
     .complete(complete),
-    .drain_0({ \drain_0$106 , \drain_0$105 , \drain_0$104  }),
-    .drain_1({ \drain_1$110 , \drain_1$109 , \drain_1$108  }),
-    .en(step),
-    .ends(\ends$95 ),
+    .drain_0({ \drain_0$109 , \drain_0$108 , \drain_0$107  }),
+    .drain_1({ \drain_1$113 , \drain_1$112 , \drain_1$111  }),
+    .ends(\ends$98 ),
     .first(first),
-    .last(\last$114 ),
+    .go(go),
+    .last(\last$117 ),
+    .leaves(leaves),
     .result(result),
     .rst(rst),
     .turn(turn),
     .valid(in_valid)
   );
   column_opt3_small_plane plane_0 (
-    .address_in(address_in),
-    .address_out(\address_in$73 ),
-    .bank_in(\bank_in$62 ),
-    .bank_out(\bank_in$75 ),
+    .bank_in(bank_in),
+    .bank_out(\bank_in$74 ),
     .clk(clk),
     .data_in(b_held[15:0]),
-    .drain_0(\drain_0$104 ),
-    .drain_1(\drain_1$108 ),
-    .en(step),
+    .drain_0(\drain_0$107 ),
+    .drain_1(\drain_1$111 ),
     .ends_in(ends_in),
-    .ends_out(\ends_in$79 ),
+    .ends_out(\ends_in$78 ),
     .payload_in(payload_in),
-    .payload_out(\payload_in$77 ),
-    .row_in(row_in),
+    .payload_out(\payload_in$76 ),
+    .row_in(\row_in$66 ),
+    .row_out(\row_in$80 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$55 )
+    .slot_in(\slot_in$58 ),
+    .slot_out(\slot_in$72 ),
+    .write(\write$53 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt3_small_plane plane_1 (
-    .address_in(\address_in$73 ),
-    .address_out(\address_in$86 ),
-    .bank_in(\bank_in$75 ),
+    .bank_in(\bank_in$74 ),
     .bank_out(\bank_in$88 ),
     .clk(clk),
     .data_in(b_held[31:16]),
-    .drain_0(\drain_0$105 ),
-    .drain_1(\drain_1$109 ),
-    .en(step),
-    .ends_in(\ends_in$79 ),
+    .drain_0(\drain_0$108 ),
+    .drain_1(\drain_1$112 ),
+    .ends_in(\ends_in$78 ),
     .ends_out(\ends_in$92 ),
-    .payload_in(\payload_in$77 ),
+    .payload_in(\payload_in$76 ),
     .payload_out(\payload_in$90 ),
-    .row_in(row_in),
+    .row_in(\row_in$80 ),
+    .row_out(\row_in$94 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$69 )
+    .slot_in(\slot_in$72 ),
+    .slot_out(\slot_in$86 ),
+    .write(\write$68 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt3_small_plane plane_2 (
-    .address_in(\address_in$86 ),
-    .address_out(\$6 ),
     .bank_in(\bank_in$88 ),
-    .bank_out(\$7 ),
+    .bank_out(\$28 ),
     .clk(clk),
     .data_in(b_held[47:32]),
-    .drain_0(\drain_0$106 ),
-    .drain_1(\drain_1$110 ),
-    .en(step),
+    .drain_0(\drain_0$109 ),
+    .drain_1(\drain_1$113 ),
     .ends_in(\ends_in$92 ),
-    .ends_out(\$9 ),
+    .ends_out(\$30 ),
     .payload_in(\payload_in$90 ),
-    .payload_out(\$8 ),
-    .row_in(row_in),
+    .payload_out(\$29 ),
+    .row_in(\row_in$94 ),
+    .row_out(\$27 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$82 )
+    .slot_in(\slot_in$86 ),
+    .slot_out(\$26 ),
+    .write(\write$82 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt3_small_skid_buffer skid (
     .clk(clk),
-    .in_payload({ \last$114 , result }),
-    .in_ready(step),
+    .in_payload({ \last$117 , result }),
+    .in_ready(in_ready),
     .in_valid(in_valid),
     .out_payload(c__payload),
     .out_ready(c__ready),
     .out_valid(c__valid),
     .rst(rst)
   );
-  assign \c__payload.last  = c__payload[32];
-  assign \c__payload.data[0]  = c__payload[31:0];
-  assign \c__payload.data  = c__payload[31:0];
-  assign \b__payload.last  = b__payload[48];
-  assign \b__payload.data[5]  = b__payload[47:40];
-  assign \b__payload.data[4]  = b__payload[39:32];
-  assign \b__payload.data[3]  = b__payload[31:24];
   assign \b__payload.data[2]  = b__payload[23:16];
   assign \b__payload.data[1]  = b__payload[15:8];
   assign \b__payload.data[0]  = b__payload[7:0];
@@ -341,65 +382,69 @@ module column_opt3_small(rst, a__payload, a__valid, b__payload, b__valid, c__rea
   assign \a__payload.data[1]  = a__payload[15:8];
   assign \a__payload.data[0]  = a__payload[7:0];
   assign \a__payload.data  = a__payload[15:0];
+  assign \c__payload.last  = c__payload[32];
+  assign \c__payload.data[0]  = c__payload[31:0];
+  assign \c__payload.data  = c__payload[31:0];
+  assign \b__payload.last  = b__payload[48];
+  assign \b__payload.data[5]  = b__payload[47:40];
+  assign \b__payload.data[4]  = b__payload[39:32];
+  assign \b__payload.data[3]  = b__payload[31:24];
   assign b__ready = a__ready;
   assign out_ready = c__ready;
   assign out_valid = c__valid;
   assign out_payload = c__payload;
   assign valid = in_valid;
-  assign in_payload = { \last$114 , result };
-  assign in_ready = step;
-  assign drain_1 = { \drain_1$110 , \drain_1$109 , \drain_1$108  };
-  assign drain_0 = { \drain_0$106 , \drain_0$105 , \drain_0$104  };
-  assign \turn$98  = turn;
-  assign \ends$96  = \ends$95 ;
-  assign \en$94  = step;
+  assign in_payload = { \last$117 , result };
+  assign drain_1 = { \drain_1$113 , \drain_1$112 , \drain_1$111  };
+  assign drain_0 = { \drain_0$109 , \drain_0$108 , \drain_0$107  };
+  assign \turn$101  = turn;
+  assign \ends$99  = \ends$98 ;
+  assign \go$97  = go;
+  assign \row_out$95  = \row_in$94 ;
   assign \ends_out$93  = \ends_in$92 ;
   assign \payload_out$91  = \payload_in$90 ;
   assign \bank_out$89  = \bank_in$88 ;
-  assign \address_out$87  = \address_in$86 ;
+  assign \slot_out$87  = \slot_in$86 ;
   assign \data_in$85  = b_held[47:32];
-  assign \slot_in$84  = slot_in;
-  assign \row_in$83  = row_in;
-  assign \en$81  = step;
-  assign ends_out = \ends_in$79 ;
-  assign \payload_out$78  = \payload_in$77 ;
-  assign \bank_out$76  = \bank_in$75 ;
-  assign \address_out$74  = \address_in$73 ;
-  assign \data_in$72  = b_held[31:16];
-  assign \slot_in$71  = slot_in;
-  assign \row_in$70  = row_in;
-  assign \en$68  = step;
+  assign \write_slot$84  = slot_in;
+  assign \write_row$83  = row_in;
+  assign \row_out$81  = \row_in$80 ;
+  assign ends_out = \ends_in$78 ;
+  assign \payload_out$77  = \payload_in$76 ;
+  assign \bank_out$75  = \bank_in$74 ;
+  assign \slot_out$73  = \slot_in$72 ;
+  assign \data_in$71  = b_held[31:16];
+  assign \write_slot$70  = slot_in;
+  assign \write_row$69  = row_in;
+  assign \row_out$67  = \row_in$66 ;
   assign ends = ends_in;
   assign payload_out = payload_in;
-  assign \bank_out$63  = \bank_in$62 ;
-  assign address_out = address_in;
-  assign \data_in$58  = b_held[15:0];
-  assign \slot_in$57  = slot_in;
-  assign \row_in$56  = row_in;
-  assign \en$54  = step;
-  assign \served$53  = served;
-  assign \payload$51  = payload;
-  assign \place$49  = place;
-  assign \bank$47  = bank;
-  assign \asks$45  = asks;
-  assign \slot$43  = slot;
-  assign \en$41  = step;
-  assign waits = sync;
-  assign \sync$39  = sync;
-  assign \loaded$38  = loaded;
-  assign \filled$36  = filled;
-  assign \last_banks$34  = last_banks;
-  assign \last_rows$32  = last_rows;
+  assign bank_out = bank_in;
+  assign \slot_out$59  = \slot_in$58 ;
+  assign \data_in$56  = b_held[15:0];
+  assign write_slot = slot_in;
+  assign write_row = row_in;
+  assign \served$52  = served;
+  assign \payload$50  = payload;
+  assign \row$48  = row;
+  assign \bank$46  = bank;
+  assign \asks$44  = asks;
+  assign \ahead$42  = ahead;
+  assign \slot$40  = slot;
+  assign \sync$38  = sync;
+  assign \hold$37  = hold;
+  assign \loaded$35  = loaded;
+  assign \filled$33  = filled;
+  assign \last_places$31  = last_places;
+  assign \last_rows$29  = last_rows;
   assign start = 1'h0;
   assign a_held = data_in;
   assign row_out = row_in;
-  assign bank_out = bank_in;
+  assign place_out = place_in;
   assign slot_out = slot_in;
-  assign \write$21  = write;
-  assign \en$19  = step;
-  assign \sync$18  = sync;
-  assign \take$15  = a__ready;
-  assign en = step;
+  assign \write$18  = write;
+  assign \sync$16  = sync;
+  assign \take$13  = a__ready;
   assign take = a__ready;
 endmodule
 
@@ -1145,17 +1190,11 @@ module column_opt3_small_accumulation_column(rst, en, read, word, first, store, 
   assign \$signature__en  = en;
 endmodule
 
-module column_opt3_small_arbiter(rst, en, asks, bank, place, payload, slot, served, address_out, bank_out, payload_out, clk);
-  wire \$1 ;
-  wire [2:0] \$4 ;
-  wire [19:0] \$5 ;
-  wire [3:0] \$6 ;
-  wire \$7 ;
-  wire [19:0] \$8 ;
-  wire [19:0] \$procmux$322_Y ;
-  wire [3:0] address;
-  output [3:0] address_out;
-  reg [3:0] address_out = 4'h0;
+module column_opt3_small_arbiter(rst, asks, bank, row, payload, ahead, slot, served, row_out, slot_out, bank_out, payload_out, clk);
+  wire [19:0] \$2 ;
+  wire [19:0] \$3 ;
+  input ahead;
+  wire ahead;
   input asks;
   wire asks;
   input bank;
@@ -1165,45 +1204,43 @@ module column_opt3_small_arbiter(rst, en, asks, bank, place, payload, slot, serv
   reg bank_out = 1'h0;
   input clk;
   wire clk;
-  input en;
-  wire en;
-  wire gets_0;
   input [19:0] payload;
   wire [19:0] payload;
   wire [19:0] payload_held;
   output [19:0] payload_out;
   reg [19:0] payload_out = 20'h00000;
-  input [2:0] place;
-  wire [2:0] place;
+  input [2:0] row;
+  wire [2:0] row;
+  wire [2:0] row_held;
+  output [2:0] row_out;
+  reg [2:0] row_out = 3'h0;
   input rst;
   wire rst;
   output served;
   wire served;
   input slot;
   wire slot;
-  wire wants_0;
-  assign served = asks & \$1 ;
-  assign \$4  = place & { served, served, served };
-  assign \$5  = payload & { served, served, served, served, served, served, served, served, served, served, served, served, served, served, served, served, served, served, served, served };
+  wire slot_held;
+  output slot_out;
+  reg slot_out = 1'h0;
   always @(posedge clk)
-    address_out <= \$6 ;
+    payload_out <= \$3 ;
+  assign \$2  = payload & { asks, asks, asks, asks, asks, asks, asks, asks, asks, asks, asks, asks, asks, asks, asks, asks, asks, asks, asks, asks };
   always @(posedge clk)
-    bank_out <= \$7 ;
+    row_out <= row;
   always @(posedge clk)
-    payload_out <= \$8 ;
-  assign \$1  = ! bank;
-  assign \$procmux$322_Y  = en ? \$5  : payload_out;
-  assign \$8  = rst ? 20'h00000 : \$procmux$322_Y ;
-  assign \$7  = en ? bank : bank_out;
-  assign \$6  = en ? { slot, \$4  } : address_out;
+    slot_out <= slot;
+  always @(posedge clk)
+    bank_out <= 1'h0;
+  assign \$3  = rst ? 20'h00000 : \$2 ;
+  assign served = asks;
   assign payload_held = payload_out;
   assign bank_held = bank_out;
-  assign address = address_out;
-  assign gets_0 = served;
-  assign wants_0 = served;
+  assign slot_held = slot_out;
+  assign row_held = row_out;
 endmodule
 
-module column_opt3_small_bank(rst, en, write, row_in, slot_in, data_in, address, data_out, clk);
+module column_opt3_small_bank(rst, write, row_in, slot_in, data_in, slot, row, data_out, clk);
   wire [3:0] \$1 ;
   (* unused_bits = "3 4" *)
   wire [4:0] \$2 ;
@@ -1216,15 +1253,12 @@ module column_opt3_small_bank(rst, en, write, row_in, slot_in, data_in, address,
   wire [3:0] \$7 ;
   (* unused_bits = "3 4" *)
   wire [4:0] \$8 ;
-  wire [15:0] \$9 ;
   wire [2:0] \$signature__addr ;
   wire [2:0] \$signature__addr$14 ;
   wire [7:0] \$signature__data ;
   wire [7:0] \$signature__data$15 ;
   wire \$signature__en ;
   wire \$signature__en$13 ;
-  input [3:0] address;
-  wire [3:0] address;
   input clk;
   wire clk;
   wire [15:0] data;
@@ -1232,12 +1266,14 @@ module column_opt3_small_bank(rst, en, write, row_in, slot_in, data_in, address,
   wire [15:0] data_in;
   output [15:0] data_out;
   reg [15:0] data_out = 16'h0000;
-  input en;
-  wire en;
+  input [2:0] row;
+  wire [2:0] row;
   input [2:0] row_in;
   wire [2:0] row_in;
   input rst;
   wire rst;
+  input slot;
+  wire slot;
   input slot_in;
   wire slot_in;
   wire [2:0] source__addr;
@@ -1256,7 +1292,7 @@ module column_opt3_small_bank(rst, en, write, row_in, slot_in, data_in, address,
     position_0[5] = 8'h00;
   end
   always @(posedge clk) begin
-    if (\$signature__en )
+    if (write)
       position_0[\$signature__addr ] <= data_in[7:0];
   end
   assign source__data = position_0[source__addr];
@@ -1270,30 +1306,29 @@ module column_opt3_small_bank(rst, en, write, row_in, slot_in, data_in, address,
     position_1[5] = 8'h00;
   end
   always @(posedge clk) begin
-    if (\$signature__en$13 )
+    if (write)
       position_1[\$signature__addr$14 ] <= data_in[15:8];
   end
   assign \source__data$19  = position_1[\source__addr$16 ];
-  assign \$signature__en  = en & write;
-  assign \$1  = slot_in * 3'h6;
   assign { \$2 [4:3], \$signature__addr  } = \$1  + row_in;
-  assign \$3  = address[3] * 3'h6;
-  assign { \$4 [4:3], source__addr } = \$3  + address[2:0];
-  assign \$signature__en$13  = en & write;
+  assign \$3  = slot * 3'h6;
+  assign { \$4 [4:3], source__addr } = \$3  + row;
   assign \$5  = slot_in * 3'h6;
   assign { \$6 [4:3], \$signature__addr$14  } = \$5  + row_in;
-  assign \$7  = address[3] * 3'h6;
-  assign { \$8 [4:3], \source__addr$16  } = \$7  + address[2:0];
+  assign \$7  = slot * 3'h6;
+  assign { \$8 [4:3], \source__addr$16  } = \$7  + row;
   always @(posedge clk)
-    data_out <= \$9 ;
-  assign \$9  = en ? { \source__data$19 , source__data } : data_out;
+    data_out <= { \source__data$19 , source__data };
+  assign \$1  = slot_in * 3'h6;
   assign \$8 [2:0] = \source__addr$16 ;
   assign \$6 [2:0] = \$signature__addr$14 ;
   assign \$4 [2:0] = source__addr;
   assign \$2 [2:0] = \$signature__addr ;
   assign data = data_out;
   assign \$signature__data$15  = data_in[15:8];
+  assign \$signature__en$13  = write;
   assign \$signature__data  = data_in[7:0];
+  assign \$signature__en  = write;
 endmodule
 
 module column_opt3_small_buffer(rst, write, address_in, data_in, read, address, data_out, clk);
@@ -1347,122 +1382,129 @@ module column_opt3_small_buffer(rst, write, address_in, data_in, read, address, 
   assign \$signature__en  = write;
 endmodule
 
-module column_opt3_small_digits(rst, en, write, slot_in, bank_in, row_in, data_in, start, last_rows, last_banks, filled, loaded, served, sync, asks, bank, place, payload, waits, ends, turn
+module column_opt3_small_digits(rst, write, slot_in, place_in, row_in, data_in, start, last_rows, last_places, filled, loaded, served, hold, sync, asks, bank, row, payload, waits, ends, turn
 , clk);
+  (* unused_bits = "3" *)
+  wire [3:0] \$10 ;
+  wire \$11 ;
+  wire [3:0] \$12 ;
+  wire [2:0] \$13 ;
   wire \$2 ;
   wire \$3 ;
   wire \$4 ;
   wire \$5 ;
-  (* unused_bits = "3" *)
-  wire [3:0] \$6 ;
-  wire [3:0] \$7 ;
-  wire [2:0] \$8 ;
-  wire [2:0] \$procmux$330_Y ;
-  wire [2:0] \$procmux$332_Y ;
-  wire [2:0] \$procmux$334_Y ;
-  wire [3:0] \$procmux$338_Y ;
-  wire [3:0] \$procmux$340_Y ;
+  wire \$6 ;
+  wire \$7 ;
+  wire \$8 ;
+  wire \$9 ;
+  wire [2:0] \$procmux$217_Y ;
+  wire [2:0] \$procmux$219_Y ;
+  wire [3:0] \$procmux$223_Y ;
+  reg apart = 1'h1;
   output asks;
   wire asks;
-  wire \asks$41 ;
+  wire \asks$40 ;
   output bank;
   wire bank;
-  wire \bank$42 ;
-  input bank_in;
-  wire bank_in;
-  wire \bank_in$24 ;
+  wire \bank$41 ;
   input clk;
   wire clk;
   input [15:0] data_in;
   wire [15:0] data_in;
-  wire [15:0] \data_in$26 ;
-  input en;
-  wire en;
-  wire \en$22 ;
+  wire [15:0] \data_in$25 ;
   output ends;
   wire ends;
+  wire \ends$31 ;
   wire \ends$32 ;
-  wire \ends$33 ;
   input filled;
   wire filled;
-  wire \filled$34 ;
+  wire \filled$33 ;
   wire finished;
   reg [2:0] gap = 3'h0;
-  input last_banks;
-  wire last_banks;
-  wire \last_banks$36 ;
+  input hold;
+  wire hold;
+  input last_places;
+  wire last_places;
+  wire \last_places$35 ;
   input [2:0] last_rows;
   wire [2:0] last_rows;
-  wire [2:0] \last_rows$35 ;
+  wire [2:0] \last_rows$34 ;
   input loaded;
   wire loaded;
-  wire \loaded$28 ;
+  wire \loaded$27 ;
   output [19:0] payload;
   wire [19:0] payload;
-  output [2:0] place;
-  wire [2:0] place;
+  input place_in;
+  wire place_in;
+  wire \place_in$23 ;
   wire ready;
+  output [2:0] row;
   wire [2:0] row;
+  wire [2:0] \row$42 ;
   input [2:0] row_in;
   wire [2:0] row_in;
-  wire [2:0] \row_in$25 ;
+  wire [2:0] \row_in$24 ;
   input rst;
   wire rst;
   input served;
   wire served;
-  wire \served$31 ;
+  wire \served$30 ;
   input slot_in;
   wire slot_in;
-  wire \slot_in$23 ;
+  wire \slot_in$22 ;
   input start;
   wire start;
-  wire \start$27 ;
+  wire \start$26 ;
   input sync;
   wire sync;
-  wire \sync$29 ;
+  wire \sync$28 ;
   output [3:0] turn;
   reg [3:0] turn = 4'h1;
-  wire [3:0] \turn$40 ;
+  wire [3:0] \turn$39 ;
   wire [3:0] turn_out;
   output waits;
   wire waits;
   wire [15:0] word_out;
   input write;
   wire write;
-  wire \write$30 ;
-  assign \$2  = ! gap;
-  assign ready = finished & \$2 ;
-  assign \$3  = ~ turn[3];
-  assign \$4  = \$3  | sync;
-  assign ends = ready & \$4 ;
+  wire \write$29 ;
+  assign \$2  = finished & apart;
+  assign \$3  = ~ hold;
+  assign ready = \$2  & \$3 ;
+  assign \$4  = ~ turn[3];
+  assign \$5  = \$4  | sync;
+  assign ends = ready & \$5 ;
   assign waits = ready & turn[3];
-  assign \$5  = | gap;
-  assign \$6  = gap - 1'h1;
+  assign \$6  = ~ ends;
+  assign \$7  = gap <= 1'h1;
+  assign \$8  = \$6  & \$7 ;
+  assign \$9  = | gap;
+  assign \$10  = gap - 1'h1;
   always @(posedge clk)
-    turn <= \$7 ;
+    apart <= \$11 ;
   always @(posedge clk)
-    gap <= \$8 ;
-  assign \$procmux$330_Y  = \$5  ? \$6 [2:0] : gap;
-  assign \$procmux$332_Y  = ends ? 3'h4 : \$procmux$330_Y ;
-  assign \$procmux$334_Y  = en ? \$procmux$332_Y  : gap;
-  assign \$8  = rst ? 3'h0 : \$procmux$334_Y ;
-  assign \$procmux$338_Y  = ends ? { turn[2:0], turn[3] } : turn;
-  assign \$procmux$340_Y  = en ? \$procmux$338_Y  : turn;
-  assign \$7  = rst ? 4'h1 : \$procmux$340_Y ;
+    turn <= \$12 ;
+  always @(posedge clk)
+    gap <= \$13 ;
+  assign \$procmux$217_Y  = \$9  ? \$10 [2:0] : gap;
+  assign \$procmux$219_Y  = ends ? 3'h4 : \$procmux$217_Y ;
+  assign \$13  = rst ? 3'h0 : \$procmux$219_Y ;
+  assign \$procmux$223_Y  = ends ? { turn[2:0], turn[3] } : turn;
+  assign \$12  = rst ? 4'h1 : \$procmux$223_Y ;
+  assign \$11  = rst ? 1'h1 : \$8 ;
   column_opt3_small_feeder feeder_0 (
     .asks(asks),
     .bank(bank),
-    .bank_in(bank_in),
     .clk(clk),
     .data_in(data_in),
-    .en(en),
     .ends(ends),
     .filled(filled),
     .finished(finished),
-    .last_banks(last_banks),
+    .last_places(last_places),
     .last_rows(last_rows),
     .loaded(loaded),
-    .row(place),
+    .place_in(place_in),
+    .row(row),
     .row_in(row_in),
     .rst(rst),
     .served(served),
@@ -1474,284 +1516,295 @@ module column_opt3_small_digits(rst, en, write, slot_in, bank_in, row_in, data_i
     .write(write)
   );
   assign payload = { turn_out, word_out };
-  assign row = place;
-  assign \bank$42  = bank;
-  assign \asks$41  = asks;
-  assign \turn$40  = turn;
-  assign \last_banks$36  = last_banks;
-  assign \last_rows$35  = last_rows;
-  assign \filled$34  = filled;
-  assign \ends$33  = ends;
+  assign \row$42  = row;
+  assign \bank$41  = bank;
+  assign \asks$40  = asks;
+  assign \turn$39  = turn;
+  assign \last_places$35  = last_places;
+  assign \last_rows$34  = last_rows;
+  assign \filled$33  = filled;
   assign \ends$32  = ends;
-  assign \served$31  = served;
-  assign \write$30  = write;
-  assign \sync$29  = sync;
-  assign \loaded$28  = loaded;
-  assign \start$27  = start;
-  assign \data_in$26  = data_in;
-  assign \row_in$25  = row_in;
-  assign \bank_in$24  = bank_in;
-  assign \slot_in$23  = slot_in;
-  assign \en$22  = en;
+  assign \ends$31  = ends;
+  assign \served$30  = served;
+  assign \write$29  = write;
+  assign \sync$28  = sync;
+  assign \loaded$27  = loaded;
+  assign \start$26  = start;
+  assign \data_in$25  = data_in;
+  assign \row_in$24  = row_in;
+  assign \place_in$23  = place_in;
+  assign \slot_in$22  = slot_in;
 endmodule
 
-module column_opt3_small_feeder(rst, en, write, ends, sync, served, slot_in, bank_in, row_in, data_in, start, last_rows, last_banks, filled, loaded, asks, bank, row, finished, word_out, turn_out
-, clk);
+module column_opt3_small_feeder(rst, write, slot_in, place_in, row_in, data_in, start, last_rows, last_places, filled, loaded, ends, sync, served, asks, bank, row, finished, word_out, turn_out, clk
+);
+  wire \$1 ;
   wire \$10 ;
+  wire \$100 ;
+  wire \$101 ;
+  wire \$102 ;
   wire \$103 ;
+  wire \$104 ;
+  wire \$105 ;
   wire \$106 ;
   wire \$107 ;
   wire \$108 ;
-  wire [3:0] \$109 ;
-  wire \$11 ;
+  wire \$109 ;
+  wire [1:0] \$11 ;
+  wire \$110 ;
+  wire \$111 ;
+  wire \$112 ;
+  wire [26:0] \$113 ;
+  wire \$114 ;
+  wire \$115 ;
+  wire \$116 ;
+  wire \$117 ;
+  wire \$118 ;
+  wire \$119 ;
+  wire \$12 ;
+  wire [3:0] \$122 ;
   (* unused_bits = "3" *)
-  wire [3:0] \$110 ;
-  wire [2:0] \$12 ;
-  wire [1:0] \$122 ;
+  wire [3:0] \$123 ;
+  wire [1:0] \$125 ;
   (* unused_bits = "1" *)
-  wire [1:0] \$123 ;
-  wire [2:0] \$124 ;
+  wire [1:0] \$126 ;
+  wire [2:0] \$127 ;
   (* unused_bits = "2 3" *)
-  wire [3:0] \$125 ;
-  wire [2:0] \$126 ;
+  wire [3:0] \$128 ;
+  wire [2:0] \$129 ;
+  wire [1:0] \$13 ;
   (* unused_bits = "2 3" *)
-  wire [3:0] \$127 ;
-  wire \$128 ;
-  wire \$129 ;
-  wire [2:0] \$13 ;
-  wire \$130 ;
+  wire [3:0] \$130 ;
   wire \$131 ;
   wire \$132 ;
   wire \$133 ;
   wire \$134 ;
-  wire [2:0] \$135 ;
-  (* unused_bits = "2 3" *)
-  wire [3:0] \$136 ;
+  wire \$135 ;
+  wire \$136 ;
   wire \$137 ;
   wire \$138 ;
-  wire [26:0] \$139 ;
-  wire \$14 ;
+  wire \$139 ;
+  wire [2:0] \$14 ;
   wire \$140 ;
+  wire \$141 ;
+  wire \$142 ;
   wire \$143 ;
-  wire [1:0] \$145 ;
+  wire \$144 ;
+  wire \$145 ;
   wire \$146 ;
-  wire [2:0] \$147 ;
+  wire \$147 ;
   wire \$148 ;
-  wire [3:0] \$149 ;
-  wire \$15 ;
-  wire [2:0] \$150 ;
-  wire [3:0] \$152 ;
+  wire \$149 ;
+  wire [1:0] \$15 ;
+  wire \$150 ;
+  wire \$151 ;
+  wire \$152 ;
   wire \$153 ;
-  wire [1:0] \$154 ;
-  wire [1:0] \$155 ;
-  wire \$156 ;
+  wire \$154 ;
+  wire \$155 ;
+  wire [26:0] \$156 ;
   wire \$157 ;
-  wire [1:0] \$158 ;
-  wire [26:0] \$159 ;
-  wire \$16 ;
-  wire [26:0] \$160 ;
-  wire \$161 ;
-  wire [26:0] \$162 ;
-  wire \$163 ;
-  wire [2:0] \$164 ;
-  wire \$17 ;
+  wire \$158 ;
+  wire \$159 ;
+  (* unused_bits = "1 2" *)
+  wire [2:0] \$16 ;
+  wire \$160 ;
+  wire [26:0] \$161 ;
+  wire \$162 ;
+  wire [2:0] \$163 ;
+  wire \$164 ;
+  wire [3:0] \$165 ;
+  wire [2:0] \$166 ;
+  wire [3:0] \$167 ;
+  wire \$168 ;
+  wire [1:0] \$169 ;
+  wire [1:0] \$17 ;
+  wire [1:0] \$170 ;
+  wire \$171 ;
+  wire \$172 ;
+  wire \$173 ;
+  wire \$174 ;
+  wire [26:0] \$175 ;
   wire \$18 ;
-  wire [2:0] \$19 ;
+  wire \$19 ;
+  (* unused_bits = "1 2" *)
   wire [2:0] \$20 ;
+  wire [2:0] \$204 ;
   wire \$21 ;
   wire \$22 ;
   wire \$23 ;
   wire \$24 ;
   wire \$25 ;
-  wire [2:0] \$26 ;
-  wire \$29 ;
-  wire \$3 ;
-  wire \$30 ;
-  wire \$31 ;
-  wire [2:0] \$32 ;
-  wire \$33 ;
-  wire \$34 ;
-  wire \$35 ;
-  wire \$36 ;
+  wire [3:0] \$27 ;
+  (* unused_bits = "3 4" *)
+  wire [4:0] \$28 ;
+  wire [3:0] \$29 ;
+  (* unused_bits = "3 4" *)
+  wire [4:0] \$30 ;
+  wire [3:0] \$31 ;
+  (* unused_bits = "3 4" *)
+  wire [4:0] \$32 ;
+  wire [3:0] \$33 ;
+  (* unused_bits = "3 4" *)
+  wire [4:0] \$34 ;
   wire \$37 ;
-  wire [2:0] \$38 ;
-  wire [2:0] \$39 ;
+  wire \$38 ;
+  wire \$39 ;
   wire \$4 ;
-  wire \$40 ;
+  wire [2:0] \$40 ;
   wire \$41 ;
   wire \$42 ;
   wire \$43 ;
   wire \$44 ;
-  wire [2:0] \$45 ;
+  wire \$45 ;
   wire [2:0] \$46 ;
-  wire \$47 ;
+  wire [2:0] \$47 ;
   wire \$48 ;
   wire \$49 ;
   wire \$5 ;
   wire \$50 ;
   wire \$51 ;
-  wire [2:0] \$52 ;
-  wire \$53 ;
+  wire \$52 ;
+  wire [2:0] \$53 ;
+  wire [2:0] \$54 ;
   wire \$55 ;
+  wire \$56 ;
+  wire \$57 ;
+  wire \$58 ;
   wire \$59 ;
-  wire [2:0] \$6 ;
-  wire \$60 ;
-  wire \$61 ;
-  wire \$62 ;
+  wire \$6 ;
+  wire [2:0] \$60 ;
   wire \$63 ;
   wire \$64 ;
   wire \$65 ;
-  wire \$66 ;
+  wire [2:0] \$66 ;
   wire \$67 ;
+  wire \$68 ;
   wire \$69 ;
   wire \$7 ;
   wire \$70 ;
   wire \$71 ;
-  wire \$72 ;
-  wire \$73 ;
+  wire [2:0] \$72 ;
+  wire [2:0] \$73 ;
   wire \$74 ;
   wire \$75 ;
   wire \$76 ;
   wire \$77 ;
-  wire [1:0] \$78 ;
+  wire \$78 ;
+  wire [2:0] \$79 ;
   wire \$8 ;
-  wire [2:0] \$81 ;
-  wire [5:0] \$82 ;
-  (* unused_bits = "3 4 5 6" *)
-  wire [6:0] \$83 ;
-  wire [1:0] \$84 ;
-  wire [2:0] \$85 ;
-  wire [5:0] \$86 ;
-  (* unused_bits = "3 4 5 6" *)
-  wire [6:0] \$87 ;
-  wire \$88 ;
+  wire [2:0] \$80 ;
+  wire \$81 ;
+  wire \$82 ;
+  wire \$83 ;
+  wire \$84 ;
+  wire \$85 ;
+  wire [2:0] \$86 ;
+  wire \$87 ;
   wire \$89 ;
   wire \$9 ;
-  wire \$90 ;
-  wire \$91 ;
   wire \$92 ;
   wire \$93 ;
   wire \$94 ;
   wire \$95 ;
   wire \$96 ;
-  wire \$97 ;
-  wire \$98 ;
-  wire \$procmux$101_Y ;
-  wire [25:0] \$procmux$105_Y ;
-  wire [25:0] \$procmux$107_Y ;
-  wire \$procmux$111_Y ;
-  wire \$procmux$113_Y ;
-  wire \$procmux$115_Y ;
-  wire [25:0] \$procmux$119_Y ;
-  wire [25:0] \$procmux$121_Y ;
-  wire [1:0] \$procmux$125_Y ;
-  wire \$procmux$129_Y ;
-  wire \$procmux$133_Y ;
-  wire [1:0] \$procmux$137_Y ;
-  wire [1:0] \$procmux$141_Y ;
-  wire \$procmux$145_Y ;
-  wire \$procmux$147_Y ;
-  wire [3:0] \$procmux$151_Y ;
-  wire [3:0] \$procmux$153_Y ;
-  wire [2:0] \$procmux$165_Y ;
-  wire [2:0] \$procmux$167_Y ;
-  wire [3:0] \$procmux$171_Y ;
-  wire [3:0] \$procmux$173_Y ;
-  wire \$procmux$177_Y ;
-  wire \$procmux$179_Y ;
-  wire [2:0] \$procmux$183_Y ;
-  wire [2:0] \$procmux$185_Y ;
-  wire \$procmux$189_Y ;
-  wire \$procmux$191_Y ;
-  wire \$procmux$62_Y ;
-  wire \$procmux$65_Y ;
-  wire \$procmux$67_Y ;
-  wire \$procmux$72_Y ;
-  wire \$procmux$74_Y ;
-  wire [23:0] \$procmux$79_Y ;
-  wire [1:0] \$procmux$83_Y ;
-  wire [1:0] \$procmux$86_Y ;
-  wire \$procmux$91_Y ;
-  wire \$procmux$93_Y ;
-  wire \$procmux$97_Y ;
-  wire \$procmux$99_Y ;
+  wire [1:0] \$98 ;
+  wire \$99 ;
+  wire \$procmux$100_Y ;
+  wire \$procmux$104_Y ;
+  wire \$procmux$110_Y ;
+  wire \$procmux$112_Y ;
+  wire \$procmux$116_Y ;
+  wire [1:0] \$procmux$124_Y ;
+  wire \$procmux$41_Y ;
+  wire \$procmux$60_Y ;
+  wire [3:0] \$procmux$64_Y ;
+  wire [2:0] \$procmux$70_Y ;
+  wire [3:0] \$procmux$74_Y ;
+  wire \$procmux$78_Y ;
+  wire [2:0] \$procmux$82_Y ;
+  wire \$procmux$86_Y ;
+  wire \$procmux$92_Y ;
+  wire \$procmux$98_Y ;
+  reg \$signal  = 1'h0;
+  reg \$signal$37  = 1'h0;
   wire [2:0] address;
   wire [2:0] address_in;
   reg [1:0] ahead = 2'h0;
-  wire asking;
+  reg asking = 1'h0;
   output asks;
   wire asks;
   wire at_last;
   output bank;
   wire bank;
-  input bank_in;
-  wire bank_in;
   input clk;
   wire clk;
+  wire [26:0] coded;
+  wire [19:0] \coded.digits ;
+  wire \coded.following ;
+  wire [1:0] \coded.left ;
+  wire \coded.place ;
+  wire [2:0] \coded.row ;
+  wire coded_valid;
   input [15:0] data_in;
   wire [15:0] data_in;
-  wire [15:0] \data_in$60 ;
+  wire [15:0] \data_in$58 ;
   wire [15:0] data_out;
   (* unused_bits = "0" *)
   wire [2:0] digit_0;
   (* unused_bits = "0" *)
   wire [2:0] digit_1;
   wire done;
-  wire empty;
-  input en;
-  wire en;
   input ends;
   wire ends;
   input filled;
   wire filled;
-  wire \filled$25 ;
+  wire \filled$44 ;
   output finished;
-  wire finished;
-  wire free;
+  reg finished = 1'h0;
+  wire \finished$59 ;
+  reg following = 1'h0;
   reg fresh = 1'h0;
-  wire gone;
-  wire last_bank;
-  input last_banks;
-  wire last_banks;
+  reg [26:0] head = 27'h0000000;
+  wire [19:0] \head.digits ;
+  wire \head.following ;
+  wire [1:0] \head.left ;
+  wire \head.place ;
+  wire [2:0] \head.row ;
+  wire head_free;
+  wire head_pops;
+  reg head_valid = 1'h0;
+  wire here;
+  wire last_place;
+  input last_places;
+  wire last_places;
   wire [2:0] last_row;
   input [2:0] last_rows;
   wire [2:0] last_rows;
   reg [1:0] lead = 2'h0;
+  wire leaves;
   input loaded;
   wire loaded;
-  wire [26:0] made;
-  wire \made.bank ;
+  reg [26:0] made = 27'h0000000;
   wire [19:0] \made.digits ;
   wire \made.following ;
   wire [1:0] \made.left ;
+  wire \made.place ;
   wire [2:0] \made.row ;
-  reg next_bank = 1'h0;
-  reg next_following = 1'h0;
+  wire moves;
   reg next_inside = 1'h0;
+  reg next_place = 1'h0;
   reg [2:0] next_row = 3'h0;
   reg [3:0] next_turn = 4'h0;
-  reg next_valid = 1'h0;
   wire over;
-  wire passed_on;
-  wire pop;
-  wire push;
-  reg [26:0] queue_0 = 27'h0000000;
-  wire \queue_0.bank ;
-  wire [19:0] \queue_0.digits ;
-  wire \queue_0.following ;
-  wire [1:0] \queue_0.left ;
-  wire [2:0] \queue_0.row ;
-  reg [26:0] queue_1 = 27'h0000000;
-  wire \queue_1.bank ;
-  wire [19:0] \queue_1.digits ;
-  wire \queue_1.following ;
-  wire [1:0] \queue_1.left ;
-  wire [2:0] \queue_1.row ;
+  input place_in;
+  wire place_in;
   wire read;
   wire \read$54 ;
+  wire room;
   output [2:0] row;
   wire [2:0] row;
-  reg [2:0] \row$27  = 3'h0;
+  reg [2:0] \row$46  = 3'h0;
   input [2:0] row_in;
   wire [2:0] row_in;
   input rst;
@@ -1762,301 +1815,334 @@ module column_opt3_small_feeder(rst, en, write, ends, sync, served, slot_in, ban
   reg slot = 1'h0;
   input slot_in;
   wire slot_in;
+  wire some;
   wire some_0_2;
+  reg [26:0] spare = 27'h0000000;
+  wire [19:0] \spare.digits ;
+  wire \spare.following ;
+  wire [1:0] \spare.left ;
+  wire \spare.place ;
+  wire [2:0] \spare.row ;
+  reg spare_valid = 1'h0;
   input start;
   wire start;
   input sync;
   wire sync;
+  wire taken;
   reg [3:0] turn = 4'h1;
   output [3:0] turn_out;
   wire [3:0] turn_out;
-  reg valid = 1'h0;
-  reg [1:0] waiting = 2'h0;
-  reg [26:0] word = 27'h0000000;
-  wire \word.bank ;
-  wire [19:0] \word.digits ;
-  wire \word.following ;
-  wire [1:0] \word.left ;
-  wire [2:0] \word.row ;
+  wire turned;
   output [15:0] word_out;
   wire [15:0] word_out;
+  wire [26:0] words;
+  wire [19:0] \words.digits ;
+  wire \words.following ;
+  wire [1:0] \words.left ;
+  wire \words.place ;
+  wire [2:0] \words.row ;
   input write;
   wire write;
-  wire \write$58 ;
-  assign \$164  = slot * 2'h3;
-  assign last_row = last_rows >> \$164 ;
-  assign last_bank = last_banks >> slot;
-  assign \filled$25  = filled >> slot;
-  assign at_last = \row$27  == last_row;
-  assign \$3  = ~ data_out[0];
-  assign \$4  = data_out[1] ^ data_out[0];
-  assign \$5  = \$3  & \$4 ;
-  assign \$6  = { \$5 , data_out[0], data_out[1] } & { next_turn[0], next_turn[0], next_turn[0] };
-  assign \$7  = data_out[1] ^ data_out[2];
-  assign \$8  = data_out[1] ^ data_out[2];
-  assign \$9  = ~ \$8 ;
-  assign \$10  = data_out[3] ^ data_out[2];
-  assign \$11  = \$9  & \$10 ;
-  assign \$12  = { \$11 , \$7 , data_out[3] } & { next_turn[1], next_turn[1], next_turn[1] };
-  assign \$13  = \$6  | \$12 ;
-  assign \$14  = data_out[3] ^ data_out[4];
-  assign \$15  = data_out[3] ^ data_out[4];
-  assign \$16  = ~ \$15 ;
-  assign \$17  = data_out[5] ^ data_out[4];
-  assign \$18  = \$16  & \$17 ;
-  assign \$19  = { \$18 , \$14 , data_out[5] } & { next_turn[2], next_turn[2], next_turn[2] };
-  assign \$20  = \$13  | \$19 ;
-  assign \$21  = data_out[5] ^ data_out[6];
-  assign \$22  = data_out[5] ^ data_out[6];
-  assign \$23  = ~ \$22 ;
-  assign \$24  = data_out[7] ^ data_out[6];
-  assign \$25  = \$23  & \$24 ;
-  assign \$26  = { \$25 , \$21 , data_out[7] } & { next_turn[3], next_turn[3], next_turn[3] };
-  assign digit_0 = \$20  | \$26 ;
-  assign \$29  = ~ data_out[8];
-  assign \$30  = data_out[9] ^ data_out[8];
-  assign \$31  = \$29  & \$30 ;
-  assign \$32  = { \$31 , data_out[8], data_out[9] } & { next_turn[0], next_turn[0], next_turn[0] };
-  assign \$33  = data_out[9] ^ data_out[10];
-  assign \$34  = data_out[9] ^ data_out[10];
-  assign \$35  = ~ \$34 ;
-  assign \$36  = data_out[11] ^ data_out[10];
-  assign \$37  = \$35  & \$36 ;
-  assign \$38  = { \$37 , \$33 , data_out[11] } & { next_turn[1], next_turn[1], next_turn[1] };
-  assign \$39  = \$32  | \$38 ;
-  assign \$40  = data_out[11] ^ data_out[12];
-  assign \$41  = data_out[11] ^ data_out[12];
-  assign \$42  = ~ \$41 ;
-  assign \$43  = data_out[13] ^ data_out[12];
-  assign \$44  = \$42  & \$43 ;
-  assign \$45  = { \$44 , \$40 , data_out[13] } & { next_turn[2], next_turn[2], next_turn[2] };
-  assign \$46  = \$39  | \$45 ;
-  assign \$47  = data_out[13] ^ data_out[14];
-  assign \$48  = data_out[13] ^ data_out[14];
-  assign \$49  = ~ \$48 ;
-  assign \$50  = data_out[15] ^ data_out[14];
-  assign \$51  = \$49  & \$50 ;
-  assign \$52  = { \$51 , \$47 , data_out[15] } & { next_turn[3], next_turn[3], next_turn[3] };
-  assign digit_1 = \$46  | \$52 ;
-  assign \$53  = | digit_0[2:1];
-  assign made[0] = \$53  & next_inside;
-  assign \$55  = | digit_1[2:1];
-  assign made[1] = \$55  & next_inside;
-  assign some_0_2 = word[0] | word[1];
-  assign several_0_2 = word[0] & word[1];
-  assign \$59  = ~ word[26];
-  assign asking = valid & \$59 ;
-  assign \$60  = ~ fresh;
-  assign \$61  = served | \$60 ;
-  assign passed_on = \$61  & asking;
-  assign \$62  = ~ valid;
-  assign \$63  = ~ several_0_2;
-  assign \$64  = some_0_2 & \$63 ;
-  assign \$65  = passed_on & \$64 ;
-  assign free = \$62  | \$65 ;
-  assign \$66  = | waiting;
-  assign pop = free & \$66 ;
-  assign \$67  = | made[1:0];
-  assign empty = ~ \$67 ;
-  assign \$69  = next_valid & \$67 ;
-  assign \$70  = waiting != 2'h2;
-  assign push = \$69  & \$70 ;
-  assign \$71  = waiting != 2'h2;
-  assign \$72  = empty | \$71 ;
-  assign gone = next_valid & \$72 ;
-  assign \$73  = ~ next_valid;
-  assign \$74  = \$73  | gone;
-  assign \$75  = lead < 2'h2;
-  assign \$76  = \$74  & \$75 ;
-  assign \$77  = ahead < loaded;
-  assign read = \$76  & \$77 ;
-  assign \read$54  = en & read;
-  assign \$78  = slot * 1'h1;
-  assign \$81  = \$78  + start;
-  assign \$82  = \$81  * 3'h6;
-  assign { \$83 [6:3], address } = \$82  + \row$27 ;
-  assign \write$58  = en & write;
-  assign \$84  = slot_in * 1'h1;
-  assign \$85  = \$84  + bank_in;
-  assign \$86  = \$85  * 3'h6;
-  assign { \$87 [6:3], address_in } = \$86  + row_in;
+  wire \write$56 ;
+  assign room = ~ spare_valid;
+  assign \$1  = ~ head_valid;
+  assign head_free = \$1  | head_pops;
+  assign some_0_2 = head[4] | head[5];
+  assign several_0_2 = head[4] & head[5];
   assign asks = asking & fresh;
-  assign \$88  = ~ next_following;
-  assign \$89  = next_valid & \$88 ;
-  assign \$90  = waiting > 1'h0;
-  assign \$91  = ~ queue_0[26];
-  assign \$92  = \$90  & \$91 ;
-  assign \$93  = waiting > 1'h1;
-  assign \$94  = ~ queue_1[26];
-  assign \$95  = \$93  & \$94 ;
-  assign \$96  = | { \$95 , \$92 , asking, \$89  };
-  assign \$97  = ~ \$96 ;
-  assign \$98  = | lead;
-  assign finished = \$97  & \$98 ;
+  assign \$4  = ~ fresh;
+  assign \$5  = served | \$4 ;
+  assign \$6  = asking & \$5 ;
+  assign \$7  = ~ several_0_2;
+  assign \$8  = some_0_2 & \$7 ;
+  assign head_pops = \$6  & \$8 ;
+  assign taken = \$signal  & room;
+  assign \$9  = ~ \$signal ;
+  assign \$10  = \$9  | taken;
+  assign moves = \$signal$37  & \$10 ;
+  assign \$11  = 1'h0 + start;
+  assign \$12  = \$11  >= 1'h1;
+  assign \$13  = 1'h0 + start;
+  assign \$14  = \$13  - 1'h1;
+  assign \$15  = 1'h0 + start;
+  assign { \$16 [2:1], here } = \$12  ? \$14  : { 1'h0, \$15  };
+  assign \$17  = place_in - start;
+  assign \$18  = place_in < start;
+  assign \$19  = \$18  ? 1'h1 : 1'h0;
+  assign { \$20 [2:1], turned } = $signed(\$17 ) + $signed({ 1'h0, \$19  });
+  assign \$204  = slot * 2'h3;
+  assign last_row = last_rows >> \$204 ;
+  assign last_place = last_places >> slot;
+  assign \filled$44  = filled >> slot;
+  assign at_last = \row$46  == last_row;
+  assign \$21  = ~ \$signal$37 ;
+  assign \$22  = \$21  | moves;
+  assign \$23  = lead < 2'h2;
+  assign \$24  = \$22  & \$23 ;
+  assign \$25  = ahead < loaded;
+  assign read = \$24  & \$25 ;
   assign done = read & at_last;
   assign over = done & turn[3];
-  assign \$103  = ~ at_last;
-  assign \$106  = start <= last_bank;
-  assign \$107  = \$103  | \$106 ;
-  assign \$108  = \filled$25  & \$107 ;
-  assign \$109  = \row$27  + 1'h1;
-  assign \$110  = at_last ? 4'h0 : \$109 ;
-  assign \$122  = slot + 1'h1;
-  assign \$123  = slot ? \$122  : 2'h0;
-  assign \$124  = lead + done;
-  assign \$125  = \$124  - ends;
-  assign \$126  = ahead + over;
-  assign \$127  = \$126  - sync;
-  assign \$128  = ~ gone;
-  assign \$129  = next_valid & \$128 ;
-  assign \$130  = read | \$129 ;
-  assign \$131  = lead == 1'h1;
-  assign \$132  = read ? \$131  : next_following;
-  assign \$133  = ~ ends;
-  assign \$134  = \$132  & \$133 ;
-  assign \$135  = waiting + push;
-  assign \$136  = \$135  - pop;
-  assign \$137  = waiting <= 1'h0;
-  assign \$138  = waiting > 1'h1;
-  assign \$139  = \$138  ? queue_1 : { next_following, next_turn, data_out, next_row, next_bank, made[1:0] };
-  assign \$140  = waiting <= 1'h1;
-  assign \$143  = ~ free;
-  assign \$145  = word[1:0] & { word[0], 1'h0 };
+  assign \$27  = slot * 3'h6;
+  assign \$28  = \$27  + \row$46 ;
+  assign \$29  = \$28 [2:0] * 1'h1;
+  assign { \$30 [4:3], address } = \$29  + 1'h0;
+  assign \$31  = slot_in * 3'h6;
+  assign \$32  = \$31  + row_in;
+  assign \$33  = \$32 [2:0] * 1'h1;
+  assign { \$34 [4:3], address_in } = \$33  + turned;
+  assign \$37  = ~ data_out[0];
+  assign \$38  = data_out[1] ^ data_out[0];
+  assign \$39  = \$37  & \$38 ;
+  assign \$40  = { \$39 , data_out[0], data_out[1] } & { next_turn[0], next_turn[0], next_turn[0] };
+  assign \$41  = data_out[1] ^ data_out[2];
+  assign \$42  = data_out[1] ^ data_out[2];
+  assign \$43  = ~ \$42 ;
+  assign \$44  = data_out[3] ^ data_out[2];
+  assign \$45  = \$43  & \$44 ;
+  assign \$46  = { \$45 , \$41 , data_out[3] } & { next_turn[1], next_turn[1], next_turn[1] };
+  assign \$47  = \$40  | \$46 ;
+  assign \$48  = data_out[3] ^ data_out[4];
+  assign \$49  = data_out[3] ^ data_out[4];
+  assign \$50  = ~ \$49 ;
+  assign \$51  = data_out[5] ^ data_out[4];
+  assign \$52  = \$50  & \$51 ;
+  assign \$53  = { \$52 , \$48 , data_out[5] } & { next_turn[2], next_turn[2], next_turn[2] };
+  assign \$54  = \$47  | \$53 ;
+  assign \$55  = data_out[5] ^ data_out[6];
+  assign \$56  = data_out[5] ^ data_out[6];
+  assign \$57  = ~ \$56 ;
+  assign \$58  = data_out[7] ^ data_out[6];
+  assign \$59  = \$57  & \$58 ;
+  assign \$60  = { \$59 , \$55 , data_out[7] } & { next_turn[3], next_turn[3], next_turn[3] };
+  assign digit_0 = \$54  | \$60 ;
+  assign \$63  = ~ data_out[8];
+  assign \$64  = data_out[9] ^ data_out[8];
+  assign \$65  = \$63  & \$64 ;
+  assign \$66  = { \$65 , data_out[8], data_out[9] } & { next_turn[0], next_turn[0], next_turn[0] };
+  assign \$67  = data_out[9] ^ data_out[10];
+  assign \$68  = data_out[9] ^ data_out[10];
+  assign \$69  = ~ \$68 ;
+  assign \$70  = data_out[11] ^ data_out[10];
+  assign \$71  = \$69  & \$70 ;
+  assign \$72  = { \$71 , \$67 , data_out[11] } & { next_turn[1], next_turn[1], next_turn[1] };
+  assign \$73  = \$66  | \$72 ;
+  assign \$74  = data_out[11] ^ data_out[12];
+  assign \$75  = data_out[11] ^ data_out[12];
+  assign \$76  = ~ \$75 ;
+  assign \$77  = data_out[13] ^ data_out[12];
+  assign \$78  = \$76  & \$77 ;
+  assign \$79  = { \$78 , \$74 , data_out[13] } & { next_turn[2], next_turn[2], next_turn[2] };
+  assign \$80  = \$73  | \$79 ;
+  assign \$81  = data_out[13] ^ data_out[14];
+  assign \$82  = data_out[13] ^ data_out[14];
+  assign \$83  = ~ \$82 ;
+  assign \$84  = data_out[15] ^ data_out[14];
+  assign \$85  = \$83  & \$84 ;
+  assign \$86  = { \$85 , \$81 , data_out[15] } & { next_turn[3], next_turn[3], next_turn[3] };
+  assign digit_1 = \$80  | \$86 ;
+  assign \$87  = | digit_0[2:1];
+  assign words[4] = \$87  & next_inside;
+  assign \$89  = | digit_1[2:1];
+  assign words[5] = \$89  & next_inside;
+  assign \words.place  = ! next_place;
+  assign some = | words[5:4];
+  assign \$92  = ~ head_free;
+  assign \$93  = ~ fresh;
+  assign \$94  = served | \$93 ;
+  assign \$95  = asking & \$94 ;
+  assign \$96  = \$92  & \$95 ;
+  assign \$98  = head[5:4] & { head[4], 1'h0 };
+  assign \$99  = spare_valid | \$signal ;
+  assign \$100  = spare_valid ? spare[3] : made[3];
+  assign \$101  = ~ \$100 ;
+  assign \$102  = \$101  | ends;
+  assign \$103  = \$99  & \$102 ;
+  assign \$104  = ~ head[3];
+  assign \$105  = \$104  | ends;
+  assign \$106  = spare_valid | \$signal ;
+  assign \$107  = spare_valid ? spare[3] : made[3];
+  assign \$108  = ~ \$107 ;
+  assign \$109  = \$108  | ends;
+  assign \$110  = \$106  & \$109 ;
+  assign \$111  = head_valid ? \$105  : \$110 ;
+  assign \$112  = head_pops ? \$103  : \$111 ;
+  assign \$113  = spare_valid ? spare : made;
+  assign \$114  = spare_valid | \$signal ;
+  assign \$115  = \$signal  & room;
+  assign \$116  = ~ at_last;
+  assign \$117  = here <= last_place;
+  assign \$118  = \$116  | \$117 ;
+  assign \$119  = \filled$44  & \$118 ;
+  assign \$122  = \row$46  + 1'h1;
+  assign \$123  = at_last ? 4'h0 : \$122 ;
+  assign \$125  = slot + 1'h1;
+  assign \$126  = slot ? \$125  : 2'h0;
+  assign \$127  = lead + done;
+  assign \$128  = \$127  - ends;
+  assign \$129  = ahead + over;
+  assign \$130  = \$129  - sync;
+  assign \$131  = ~ moves;
+  assign \$132  = \$signal$37  & \$131 ;
+  assign \$133  = read | \$132 ;
+  assign \$134  = lead == 1'h1;
+  assign \$135  = read ? \$134  : following;
+  assign \$136  = ~ ends;
+  assign \$137  = \$135  & \$136 ;
+  assign \$138  = ~ asking;
+  assign \$139  = \$138  | head_pops;
+  assign \$140  = ~ spare_valid;
+  assign \$141  = \$140  | spare[3];
+  assign \$142  = ~ \$signal ;
+  assign \$143  = \$142  | made[3];
+  assign \$144  = ~ \$signal$37 ;
+  assign \$145  = \$144  | following;
+  assign \$146  = & { \$145 , \$143 , \$141 , \$139  };
+  assign \$147  = | lead;
+  assign \$148  = \$146  & \$147 ;
+  assign \$149  = ~ ends;
+  assign \$150  = \$148  & \$149 ;
+  assign \$151  = ~ taken;
+  assign \$152  = \$signal  & \$151 ;
+  assign \$153  = moves ? some : \$152 ;
+  assign \$154  = ~ ends;
+  assign \$155  = following & \$154 ;
   always @(posedge clk)
-    next_bank <= \$146 ;
+    head <= \$156 ;
   always @(posedge clk)
-    next_row <= \$147 ;
+    fresh <= \$157 ;
   always @(posedge clk)
-    next_inside <= \$148 ;
+    asking <= \$158 ;
   always @(posedge clk)
-    next_turn <= \$149 ;
+    head_valid <= \$159 ;
   always @(posedge clk)
-    \row$27  <= \$150 ;
+    spare_valid <= \$160 ;
   always @(posedge clk)
-    turn <= \$152 ;
+    spare <= \$161 ;
   always @(posedge clk)
-    slot <= \$153 ;
+    next_place <= \$162 ;
   always @(posedge clk)
-    lead <= \$154 ;
+    next_row <= \$163 ;
   always @(posedge clk)
-    ahead <= \$155 ;
+    next_inside <= \$164 ;
   always @(posedge clk)
-    next_valid <= \$156 ;
+    next_turn <= \$165 ;
   always @(posedge clk)
-    next_following <= \$157 ;
+    \row$46  <= \$166 ;
   always @(posedge clk)
-    waiting <= \$158 ;
+    turn <= \$167 ;
   always @(posedge clk)
-    queue_0 <= \$159 ;
+    slot <= \$168 ;
   always @(posedge clk)
-    queue_1 <= \$160 ;
+    lead <= \$169 ;
   always @(posedge clk)
-    valid <= \$161 ;
+    ahead <= \$170 ;
   always @(posedge clk)
-    word <= \$162 ;
+    \$signal$37  <= \$171 ;
   always @(posedge clk)
-    fresh <= \$163 ;
-  assign \$procmux$101_Y  = ends ? 1'h0 : \$procmux$99_Y ;
-  assign \$160 [26] = en ? \$procmux$101_Y  : queue_1[26];
-  assign \$procmux$105_Y  = \$140  ? { next_turn, data_out, next_row, next_bank, made[1:0] } : queue_1[25:0];
-  assign \$procmux$107_Y  = pop ? { next_turn, data_out, next_row, next_bank, made[1:0] } : \$procmux$105_Y ;
-  assign \$160 [25:0] = en ? \$procmux$107_Y  : queue_1[25:0];
-  assign \$procmux$111_Y  = \$137  ? next_following : queue_0[26];
-  assign \$procmux$113_Y  = pop ? \$139 [26] : \$procmux$111_Y ;
-  assign \$procmux$115_Y  = ends ? 1'h0 : \$procmux$113_Y ;
-  assign \$159 [26] = en ? \$procmux$115_Y  : queue_0[26];
-  assign \$procmux$119_Y  = \$137  ? { next_turn, data_out, next_row, next_bank, made[1:0] } : queue_0[25:0];
-  assign \$procmux$121_Y  = pop ? \$139 [25:0] : \$procmux$119_Y ;
-  assign \$159 [25:0] = en ? \$procmux$121_Y  : queue_0[25:0];
-  assign \$procmux$125_Y  = en ? \$136 [1:0] : waiting;
-  assign \$158  = rst ? 2'h0 : \$procmux$125_Y ;
-  assign \$procmux$129_Y  = en ? \$134  : next_following;
-  assign \$157  = rst ? 1'h0 : \$procmux$129_Y ;
-  assign \$procmux$133_Y  = en ? \$130  : next_valid;
-  assign \$156  = rst ? 1'h0 : \$procmux$133_Y ;
-  assign \$procmux$137_Y  = en ? \$127 [1:0] : ahead;
-  assign \$155  = rst ? 2'h0 : \$procmux$137_Y ;
-  assign \$procmux$141_Y  = en ? \$125 [1:0] : lead;
-  assign \$154  = rst ? 2'h0 : \$procmux$141_Y ;
-  assign \$procmux$145_Y  = over ? \$123 [0] : slot;
-  assign \$procmux$147_Y  = en ? \$procmux$145_Y  : slot;
-  assign \$153  = rst ? 1'h0 : \$procmux$147_Y ;
-  assign \$procmux$151_Y  = done ? { turn[2:0], turn[3] } : turn;
-  assign \$procmux$153_Y  = en ? \$procmux$151_Y  : turn;
-  assign \$152  = rst ? 4'h1 : \$procmux$153_Y ;
-  assign \$procmux$165_Y  = read ? \$110 [2:0] : \row$27 ;
-  assign \$procmux$167_Y  = en ? \$procmux$165_Y  : \row$27 ;
-  assign \$150  = rst ? 3'h0 : \$procmux$167_Y ;
-  assign \$procmux$171_Y  = read ? turn : next_turn;
-  assign \$procmux$173_Y  = en ? \$procmux$171_Y  : next_turn;
-  assign \$149  = rst ? 4'h0 : \$procmux$173_Y ;
-  assign \$procmux$177_Y  = read ? \$108  : next_inside;
-  assign \$procmux$179_Y  = en ? \$procmux$177_Y  : next_inside;
-  assign \$148  = rst ? 1'h0 : \$procmux$179_Y ;
-  assign \$procmux$183_Y  = read ? \row$27  : next_row;
-  assign \$procmux$185_Y  = en ? \$procmux$183_Y  : next_row;
-  assign \$147  = rst ? 3'h0 : \$procmux$185_Y ;
-  assign \$procmux$189_Y  = read ? start : next_bank;
-  assign \$procmux$191_Y  = en ? \$procmux$189_Y  : next_bank;
-  assign \$146  = rst ? 1'h0 : \$procmux$191_Y ;
-  assign \$procmux$62_Y  = passed_on ? 1'h0 : fresh;
-  assign \$procmux$65_Y  = pop ? (* full_case = 32'd1 *) 1'h1 : \$procmux$62_Y ;
-  assign \$procmux$67_Y  = en ? \$procmux$65_Y  : fresh;
-  assign \$163  = rst ? 1'h0 : \$procmux$67_Y ;
-  assign \$procmux$72_Y  = pop ? (* full_case = 32'd1 *) queue_0[26] : word[26];
-  assign \$procmux$74_Y  = ends ? 1'h0 : \$procmux$72_Y ;
-  assign \$162 [26] = en ? \$procmux$74_Y  : word[26];
-  assign \$procmux$79_Y  = pop ? (* full_case = 32'd1 *) queue_0[25:2] : word[25:2];
-  assign \$162 [25:2] = en ? \$procmux$79_Y  : word[25:2];
-  assign \$procmux$83_Y  = passed_on ? \$145  : word[1:0];
-  assign \$procmux$86_Y  = pop ? (* full_case = 32'd1 *) queue_0[1:0] : \$procmux$83_Y ;
-  assign \$162 [1:0] = en ? \$procmux$86_Y  : word[1:0];
-  assign \$procmux$91_Y  = pop ? (* full_case = 32'd1 *) 1'h1 : \$143 ;
-  assign \$procmux$93_Y  = en ? \$procmux$91_Y  : valid;
-  assign \$161  = rst ? 1'h0 : \$procmux$93_Y ;
-  assign \$procmux$97_Y  = \$140  ? next_following : queue_1[26];
-  assign \$procmux$99_Y  = pop ? next_following : \$procmux$97_Y ;
+    following <= \$172 ;
+  always @(posedge clk)
+    finished <= \$173 ;
+  always @(posedge clk)
+    \$signal  <= \$174 ;
+  always @(posedge clk)
+    made <= \$175 ;
+  assign \$procmux$100_Y  = head_free ? 1'h0 : \$procmux$98_Y ;
+  assign \$160  = rst ? 1'h0 : \$procmux$100_Y ;
+  assign \$procmux$104_Y  = head_free ? \$114  : head_valid;
+  assign \$159  = rst ? 1'h0 : \$procmux$104_Y ;
+  assign \$158  = rst ? 1'h0 : \$112 ;
+  assign \$procmux$110_Y  = \$96  ? 1'h0 : fresh;
+  assign \$procmux$112_Y  = head_free ? 1'h1 : \$procmux$110_Y ;
+  assign \$157  = rst ? 1'h0 : \$procmux$112_Y ;
+  assign \$procmux$116_Y  = head_free ? \$113 [3] : head[3];
+  assign \$156 [3] = ends ? 1'h0 : \$procmux$116_Y ;
+  assign \$156 [2:0] = head_free ? \$113 [2:0] : head[2:0];
+  assign \$156 [26:6] = head_free ? \$113 [26:6] : head[26:6];
+  assign \$procmux$124_Y  = \$96  ? \$98  : head[5:4];
+  assign \$156 [5:4] = head_free ? \$113 [5:4] : \$procmux$124_Y ;
+  assign \$175 [26:4] = moves ? { next_turn, data_out, \words.place , words[5:4] } : made[26:4];
+  assign \$procmux$41_Y  = ends ? 1'h0 : made[3];
+  assign \$175 [3] = moves ? \$155  : \$procmux$41_Y ;
+  assign \$175 [2:0] = moves ? next_row : made[2:0];
+  assign \$174  = rst ? 1'h0 : \$153 ;
+  assign \$173  = rst ? 1'h0 : \$150 ;
+  assign \$172  = rst ? 1'h0 : \$137 ;
+  assign \$171  = rst ? 1'h0 : \$133 ;
+  assign \$170  = rst ? 2'h0 : \$130 [1:0];
+  assign \$169  = rst ? 2'h0 : \$128 [1:0];
+  assign \$procmux$60_Y  = over ? \$126 [0] : slot;
+  assign \$168  = rst ? 1'h0 : \$procmux$60_Y ;
+  assign \$procmux$64_Y  = done ? { turn[2:0], turn[3] } : turn;
+  assign \$167  = rst ? 4'h1 : \$procmux$64_Y ;
+  assign \$procmux$70_Y  = read ? \$123 [2:0] : \row$46 ;
+  assign \$166  = rst ? 3'h0 : \$procmux$70_Y ;
+  assign \$procmux$74_Y  = read ? turn : next_turn;
+  assign \$165  = rst ? 4'h0 : \$procmux$74_Y ;
+  assign \$procmux$78_Y  = read ? \$119  : next_inside;
+  assign \$164  = rst ? 1'h0 : \$procmux$78_Y ;
+  assign \$procmux$82_Y  = read ? \row$46  : next_row;
+  assign \$163  = rst ? 3'h0 : \$procmux$82_Y ;
+  assign \$procmux$86_Y  = read ? here : next_place;
+  assign \$162  = rst ? 1'h0 : \$procmux$86_Y ;
+  assign \$161 [26:4] = \$115  ? made[26:4] : spare[26:4];
+  assign \$procmux$92_Y  = \$115  ? made[3] : spare[3];
+  assign \$161 [3] = ends ? 1'h0 : \$procmux$92_Y ;
+  assign \$161 [2:0] = \$115  ? made[2:0] : spare[2:0];
+  assign \$procmux$98_Y  = \$signal  ? 1'h1 : spare_valid;
   column_opt3_small_buffer buffer (
     .address(address),
     .address_in(address_in),
     .clk(clk),
     .data_in(data_in),
     .data_out(data_out),
-    .read(\read$54 ),
+    .read(read),
     .rst(rst),
-    .write(\write$58 )
+    .write(write)
   );
-  assign \queue_1.following  = queue_1[26];
-  assign \queue_1.digits  = queue_1[25:6];
-  assign \queue_1.row  = queue_1[5:3];
-  assign \queue_1.bank  = queue_1[2];
-  assign \queue_1.left  = queue_1[1:0];
-  assign \queue_0.following  = queue_0[26];
-  assign \queue_0.digits  = queue_0[25:6];
-  assign \queue_0.row  = queue_0[5:3];
-  assign \queue_0.bank  = queue_0[2];
-  assign \queue_0.left  = queue_0[1:0];
-  assign \word.following  = word[26];
-  assign \word.digits  = word[25:6];
-  assign \word.row  = word[5:3];
-  assign \word.bank  = word[2];
-  assign \word.left  = word[1:0];
-  assign \made.following  = next_following;
-  assign \made.digits  = { next_turn, data_out };
-  assign \made.row  = next_row;
-  assign \made.bank  = next_bank;
-  assign \made.left  = made[1:0];
-  assign \$87 [2:0] = address_in;
-  assign \$83 [2:0] = address;
-  assign turn_out = word[25:22];
-  assign word_out = word[21:6];
-  assign row = word[5:3];
-  assign bank = word[2];
-  assign \data_in$60  = data_in;
-  assign made[26:2] = { next_following, next_turn, data_out, next_row, next_bank };
+  assign \spare.digits  = spare[26:7];
+  assign \spare.place  = spare[6];
+  assign \spare.left  = spare[5:4];
+  assign \spare.following  = spare[3];
+  assign \spare.row  = spare[2:0];
+  assign \words.digits  = { next_turn, data_out };
+  assign \words.left  = words[5:4];
+  assign \words.following  = following;
+  assign \words.row  = next_row;
+  assign \coded.digits  = made[26:7];
+  assign \coded.place  = made[6];
+  assign \coded.left  = made[5:4];
+  assign \coded.following  = made[3];
+  assign \coded.row  = made[2:0];
+  assign \made.digits  = made[26:7];
+  assign \made.place  = made[6];
+  assign \made.left  = made[5:4];
+  assign \made.following  = made[3];
+  assign \made.row  = made[2:0];
+  assign \head.digits  = head[26:7];
+  assign \head.place  = head[6];
+  assign \head.left  = head[5:4];
+  assign \head.following  = head[3];
+  assign \head.row  = head[2:0];
+  assign \$34 [2:0] = address_in;
+  assign \$30 [2:0] = address;
+  assign \$20 [0] = turned;
+  assign \$16 [0] = here;
+  assign turn_out = head[26:23];
+  assign word_out = head[22:7];
+  assign row = head[2:0];
+  assign bank = head[6];
+  assign { words[26:6], words[3:0] } = { next_turn, data_out, \words.place , following, next_row };
+  assign \finished$59  = finished;
+  assign \data_in$58  = data_in;
+  assign \write$56  = write;
+  assign \read$54  = read;
+  assign leaves = 1'h1;
+  assign coded_valid = \$signal ;
+  assign coded = made;
 endmodule
 
-module column_opt3_small_loader(rst, en, take, last, sync, room, write, slot_out, bank_out, row_out, last_rows, last_banks, filled, loaded, slot, first, complete, clk);
+module column_opt3_small_loader(rst, take, last, sync, room, write, slot_out, place_out, row_out, last_rows, last_places, filled, loaded, slot, first, complete, clk);
   wire \$1 ;
   wire \$10 ;
   wire [3:0] \$11 ;
@@ -2065,122 +2151,109 @@ module column_opt3_small_loader(rst, en, take, last, sync, room, write, slot_out
   wire \$13 ;
   (* unused_bits = "2" *)
   wire [2:0] \$14 ;
-  wire \$15 ;
   (* unused_bits = "1" *)
-  wire [1:0] \$16 ;
+  wire [1:0] \$15 ;
   (* unused_bits = "3" *)
-  wire [3:0] \$18 ;
+  wire [3:0] \$17 ;
+  wire [1:0] \$19 ;
   wire \$2 ;
-  wire [1:0] \$20 ;
   (* unused_bits = "1" *)
-  wire [1:0] \$21 ;
+  wire [1:0] \$20 ;
+  wire \$21 ;
   wire \$22 ;
   wire \$23 ;
-  wire \$24 ;
-  wire \$25 ;
-  wire [1:0] \$26 ;
+  wire [1:0] \$24 ;
   (* unused_bits = "1 2" *)
-  wire [2:0] \$27 ;
-  wire [1:0] \$29 ;
-  wire \$3 ;
+  wire [2:0] \$25 ;
+  wire [1:0] \$27 ;
   (* unused_bits = "1" *)
-  wire [1:0] \$30 ;
+  wire [1:0] \$28 ;
+  wire \$29 ;
+  wire \$3 ;
+  wire \$30 ;
   wire \$31 ;
   wire \$32 ;
-  wire \$33 ;
-  wire \$34 ;
-  wire [2:0] \$35 ;
-  wire [1:0] \$36 ;
+  wire [2:0] \$33 ;
+  wire [1:0] \$34 ;
+  wire \$35 ;
+  wire \$36 ;
   wire \$37 ;
-  wire \$38 ;
+  wire [2:0] \$38 ;
   wire \$39 ;
   wire \$4 ;
-  wire [2:0] \$40 ;
-  wire \$41 ;
+  wire \$40 ;
+  wire [2:0] \$41 ;
   wire \$42 ;
-  wire [2:0] \$43 ;
+  wire \$43 ;
   wire \$44 ;
   wire \$45 ;
   wire \$46 ;
-  wire \$47 ;
-  wire \$48 ;
   wire \$5 ;
   wire [1:0] \$6 ;
   wire \$7 ;
   (* unused_bits = "1 2" *)
   wire [2:0] \$8 ;
   wire \$9 ;
-  wire \$procmux$344_Y ;
-  wire \$procmux$346_Y ;
-  wire \$procmux$350_Y ;
-  wire \$procmux$352_Y ;
-  wire \$procmux$356_Y ;
-  wire \$procmux$360_Y ;
-  wire \$procmux$362_Y ;
-  wire \$procmux$364_Y ;
-  wire \$procmux$368_Y ;
-  wire \$procmux$370_Y ;
-  wire [2:0] \$procmux$374_Y ;
-  wire [2:0] \$procmux$376_Y ;
-  wire [2:0] \$procmux$378_Y ;
-  wire \$procmux$382_Y ;
-  wire \$procmux$384_Y ;
-  wire \$procmux$386_Y ;
-  wire \$procmux$390_Y ;
-  wire \$procmux$392_Y ;
-  wire [2:0] \$procmux$396_Y ;
-  wire [2:0] \$procmux$398_Y ;
-  wire [2:0] \$procmux$400_Y ;
-  wire [2:0] \$procmux$402_Y ;
-  wire \$procmux$406_Y ;
-  wire \$procmux$408_Y ;
-  wire \$procmux$410_Y ;
-  wire \$procmux$412_Y ;
-  wire \$procmux$416_Y ;
-  wire \$procmux$420_Y ;
-  wire \$procmux$422_Y ;
-  wire [1:0] \$procmux$426_Y ;
-  wire [1:0] \$procmux$428_Y ;
-  wire [1:0] \$procmux$430_Y ;
-  wire [2:0] \$procmux$434_Y ;
-  wire [2:0] \$procmux$436_Y ;
-  wire \$procmux$440_Y ;
-  wire \$procmux$444_Y ;
-  wire \$procmux$448_Y ;
-  wire \$procmux$452_Y ;
-  wire bank;
-  output bank_out;
-  reg bank_out = 1'h0;
+  wire \$procmux$229_Y ;
+  wire \$procmux$233_Y ;
+  wire \$procmux$239_Y ;
+  wire \$procmux$241_Y ;
+  wire \$procmux$243_Y ;
+  wire \$procmux$247_Y ;
+  wire \$procmux$249_Y ;
+  wire [2:0] \$procmux$253_Y ;
+  wire [2:0] \$procmux$255_Y ;
+  wire [2:0] \$procmux$257_Y ;
+  wire \$procmux$261_Y ;
+  wire \$procmux$263_Y ;
+  wire \$procmux$265_Y ;
+  wire \$procmux$269_Y ;
+  wire \$procmux$271_Y ;
+  wire [2:0] \$procmux$275_Y ;
+  wire [2:0] \$procmux$277_Y ;
+  wire [2:0] \$procmux$279_Y ;
+  wire [2:0] \$procmux$281_Y ;
+  wire \$procmux$285_Y ;
+  wire \$procmux$287_Y ;
+  wire \$procmux$289_Y ;
+  wire \$procmux$291_Y ;
+  wire \$procmux$295_Y ;
+  wire \$procmux$299_Y ;
+  wire \$procmux$301_Y ;
+  wire [1:0] \$procmux$305_Y ;
+  wire [1:0] \$procmux$307_Y ;
+  wire [2:0] \$procmux$311_Y ;
   input clk;
   wire clk;
   output complete;
   wire complete;
-  reg \complete$30  = 1'h0;
+  reg \complete$29  = 1'h0;
   reg [2:0] count = 3'h0;
-  input en;
-  wire en;
   reg ended = 1'h0;
   output filled;
   reg filled = 1'h0;
-  wire \filled$24 ;
+  wire \filled$23 ;
   output first;
   reg first = 1'h1;
-  wire \first$29 ;
+  wire \first$28 ;
   reg lane = 1'h1;
   input last;
   wire last;
-  wire last_bank_0_0;
-  output last_banks;
-  reg last_banks = 1'h0;
+  wire last_place_0_0;
+  output last_places;
+  reg last_places = 1'h0;
   wire [2:0] last_row_0_0;
   output [2:0] last_rows;
   reg [2:0] last_rows = 3'h0;
   output loaded;
   reg loaded = 1'h0;
-  wire \loaded$27 ;
+  wire \loaded$26 ;
   reg occupied = 1'h0;
   reg opens = 1'h1;
   reg [1:0] pause = 2'h0;
+  wire place;
+  output place_out;
+  reg place_out = 1'h0;
   wire present;
   output room;
   wire room;
@@ -2191,7 +2264,7 @@ module column_opt3_small_loader(rst, en, take, last, sync, room, write, slot_out
   wire rst;
   output slot;
   reg slot = 1'h0;
-  wire \slot$21 ;
+  wire \slot$20 ;
   output slot_out;
   reg slot_out = 1'h0;
   input sync;
@@ -2203,26 +2276,22 @@ module column_opt3_small_loader(rst, en, take, last, sync, room, write, slot_out
   output write;
   wire write;
   always @(posedge clk)
-    row_out <= \$40 ;
+    \complete$29  <= \$40 ;
   always @(posedge clk)
-    slot_out <= \$41 ;
+    last_rows <= \$41 ;
   always @(posedge clk)
-    \complete$30  <= \$42 ;
+    last_places <= \$42 ;
   always @(posedge clk)
-    last_rows <= \$43 ;
+    filled <= \$43 ;
   always @(posedge clk)
-    last_banks <= \$44 ;
+    loaded <= \$44 ;
   always @(posedge clk)
-    filled <= \$45 ;
+    slot <= \$45 ;
   always @(posedge clk)
-    loaded <= \$46 ;
-  always @(posedge clk)
-    slot <= \$47 ;
-  always @(posedge clk)
-    first <= \$48 ;
+    first <= \$46 ;
   assign room = ~ occupied;
   assign write = lane & taken;
-  assign complete = \complete$30  >> slot;
+  assign complete = \complete$29  >> slot;
   assign \$1  = count == 3'h5;
   assign \$2  = last | \$1 ;
   assign \$3  = count == 3'h5;
@@ -2237,163 +2306,148 @@ module column_opt3_small_loader(rst, en, take, last, sync, room, write, slot_out
   assign \$12  = \$10  ? 4'h0 : \$11 ;
   assign \$13  = | pause;
   assign \$14  = pause - 1'h1;
-  assign \$15  = en & taken;
-  assign \$16  = bank_out + 1'h1;
-  assign \$18  = row_out + 1'h1;
-  assign \$20  = slot_out + 1'h1;
-  assign \$21  = slot_out ? \$20  : 2'h0;
-  assign \$22  = en & taken;
-  assign \$23  = ! slot_out;
-  assign \$24  = \$22  & \$23 ;
-  assign \$25  = taken & ended;
-  assign \$26  = loaded + \$25 ;
-  assign \$27  = \$26  - sync;
-  assign \$29  = slot + 1'h1;
-  assign \$30  = slot ? \$29  : 2'h0;
+  assign \$15  = place_out + 1'h1;
+  assign \$17  = row_out + 1'h1;
+  assign \$19  = slot_out + 1'h1;
+  assign \$20  = slot_out ? \$19  : 2'h0;
+  assign \$21  = ! slot_out;
+  assign \$22  = taken & \$21 ;
+  assign \$23  = taken & ended;
+  assign \$24  = loaded + \$23 ;
+  assign \$25  = \$24  - sync;
+  assign \$27  = slot + 1'h1;
+  assign \$28  = slot ? \$27  : 2'h0;
   always @(posedge clk)
-    taken <= \$31 ;
+    taken <= \$29 ;
   always @(posedge clk)
-    ended <= \$32 ;
+    ended <= \$30 ;
   always @(posedge clk)
-    tile <= \$33 ;
+    tile <= \$31 ;
   always @(posedge clk)
-    occupied <= \$34 ;
+    occupied <= \$32 ;
   always @(posedge clk)
-    count <= \$35 ;
+    count <= \$33 ;
   always @(posedge clk)
-    pause <= \$36 ;
+    pause <= \$34 ;
   always @(posedge clk)
-    lane <= \$37 ;
+    lane <= \$35 ;
   always @(posedge clk)
-    opens <= \$38 ;
+    opens <= \$36 ;
   always @(posedge clk)
-    bank_out <= \$39 ;
-  assign \$procmux$344_Y  = sync ? complete : first;
-  assign \$procmux$346_Y  = en ? \$procmux$344_Y  : first;
-  assign \$48  = rst ? 1'h1 : \$procmux$346_Y ;
-  assign \$procmux$350_Y  = sync ? \$30 [0] : slot;
-  assign \$procmux$352_Y  = en ? \$procmux$350_Y  : slot;
-  assign \$47  = rst ? 1'h0 : \$procmux$352_Y ;
-  assign \$procmux$356_Y  = en ? \$27 [0] : loaded;
-  assign \$46  = rst ? 1'h0 : \$procmux$356_Y ;
-  assign \$procmux$360_Y  = opens ? 1'h0 : filled;
-  assign \$procmux$362_Y  = lane ? 1'h1 : \$procmux$360_Y ;
-  assign \$procmux$364_Y  = \$24  ? \$procmux$362_Y  : filled;
-  assign \$45  = rst ? 1'h0 : \$procmux$364_Y ;
-  assign \$procmux$368_Y  = lane ? bank_out : last_banks;
-  assign \$procmux$370_Y  = \$24  ? \$procmux$368_Y  : last_banks;
-  assign \$44  = rst ? 1'h0 : \$procmux$370_Y ;
-  assign \$procmux$374_Y  = opens ? 3'h0 : last_rows;
-  assign \$procmux$376_Y  = lane ? row_out : \$procmux$374_Y ;
-  assign \$procmux$378_Y  = \$24  ? \$procmux$376_Y  : last_rows;
-  assign \$43  = rst ? 3'h0 : \$procmux$378_Y ;
-  assign \$procmux$382_Y  = slot_out ? \complete$30  : tile;
-  assign \$procmux$384_Y  = ended ? \$procmux$382_Y  : \complete$30 ;
-  assign \$procmux$386_Y  = \$15  ? \$procmux$384_Y  : \complete$30 ;
-  assign \$42  = rst ? 1'h0 : \$procmux$386_Y ;
-  assign \$procmux$390_Y  = ended ? \$21 [0] : slot_out;
-  assign \$procmux$392_Y  = \$15  ? \$procmux$390_Y  : slot_out;
-  assign \$41  = rst ? 1'h0 : \$procmux$392_Y ;
-  assign \$procmux$396_Y  = bank_out ? row_out : \$18 [2:0];
-  assign \$procmux$398_Y  = lane ? \$procmux$396_Y  : row_out;
-  assign \$procmux$400_Y  = ended ? 3'h0 : \$procmux$398_Y ;
-  assign \$procmux$402_Y  = \$15  ? \$procmux$400_Y  : row_out;
-  assign \$40  = rst ? 3'h0 : \$procmux$402_Y ;
-  assign \$procmux$406_Y  = bank_out ? \$16 [0] : 1'h0;
-  assign \$procmux$408_Y  = lane ? \$procmux$406_Y  : bank_out;
-  assign \$procmux$410_Y  = ended ? 1'h0 : \$procmux$408_Y ;
-  assign \$procmux$412_Y  = \$15  ? \$procmux$410_Y  : bank_out;
-  assign \$39  = rst ? 1'h0 : \$procmux$412_Y ;
-  assign \$procmux$416_Y  = \$15  ? ended : opens;
-  assign \$38  = rst ? 1'h1 : \$procmux$416_Y ;
-  assign \$procmux$420_Y  = ended ? 1'h1 : lane;
-  assign \$procmux$422_Y  = \$15  ? \$procmux$420_Y  : lane;
-  assign \$37  = rst ? 1'h1 : \$procmux$422_Y ;
-  assign \$procmux$426_Y  = \$13  ? \$14 [1:0] : pause;
-  assign \$procmux$428_Y  = sync ? 2'h3 : \$procmux$426_Y ;
-  assign \$procmux$430_Y  = en ? \$procmux$428_Y  : pause;
-  assign \$36  = rst ? 2'h0 : \$procmux$430_Y ;
-  assign \$procmux$434_Y  = take ? \$12 [2:0] : count;
-  assign \$procmux$436_Y  = en ? \$procmux$434_Y  : count;
-  assign \$35  = rst ? 3'h0 : \$procmux$436_Y ;
-  assign \$procmux$440_Y  = en ? \$8 [0] : occupied;
-  assign \$34  = rst ? 1'h0 : \$procmux$440_Y ;
-  assign \$procmux$444_Y  = en ? last : tile;
-  assign \$33  = rst ? 1'h0 : \$procmux$444_Y ;
-  assign \$procmux$448_Y  = en ? \$2  : ended;
-  assign \$32  = rst ? 1'h0 : \$procmux$448_Y ;
-  assign \$procmux$452_Y  = en ? take : taken;
-  assign \$31  = rst ? 1'h0 : \$procmux$452_Y ;
-  assign \first$29  = first;
+    place_out <= \$37 ;
+  always @(posedge clk)
+    row_out <= \$38 ;
+  always @(posedge clk)
+    slot_out <= \$39 ;
+  assign \$procmux$229_Y  = sync ? complete : first;
+  assign \$46  = rst ? 1'h1 : \$procmux$229_Y ;
+  assign \$procmux$233_Y  = sync ? \$28 [0] : slot;
+  assign \$45  = rst ? 1'h0 : \$procmux$233_Y ;
+  assign \$44  = rst ? 1'h0 : \$25 [0];
+  assign \$procmux$239_Y  = opens ? 1'h0 : filled;
+  assign \$procmux$241_Y  = lane ? 1'h1 : \$procmux$239_Y ;
+  assign \$procmux$243_Y  = \$22  ? \$procmux$241_Y  : filled;
+  assign \$43  = rst ? 1'h0 : \$procmux$243_Y ;
+  assign \$procmux$247_Y  = lane ? place_out : last_places;
+  assign \$procmux$249_Y  = \$22  ? \$procmux$247_Y  : last_places;
+  assign \$42  = rst ? 1'h0 : \$procmux$249_Y ;
+  assign \$procmux$253_Y  = opens ? 3'h0 : last_rows;
+  assign \$procmux$255_Y  = lane ? row_out : \$procmux$253_Y ;
+  assign \$procmux$257_Y  = \$22  ? \$procmux$255_Y  : last_rows;
+  assign \$41  = rst ? 3'h0 : \$procmux$257_Y ;
+  assign \$procmux$261_Y  = slot_out ? \complete$29  : tile;
+  assign \$procmux$263_Y  = ended ? \$procmux$261_Y  : \complete$29 ;
+  assign \$procmux$265_Y  = taken ? \$procmux$263_Y  : \complete$29 ;
+  assign \$40  = rst ? 1'h0 : \$procmux$265_Y ;
+  assign \$procmux$269_Y  = ended ? \$20 [0] : slot_out;
+  assign \$procmux$271_Y  = taken ? \$procmux$269_Y  : slot_out;
+  assign \$39  = rst ? 1'h0 : \$procmux$271_Y ;
+  assign \$procmux$275_Y  = place_out ? row_out : \$17 [2:0];
+  assign \$procmux$277_Y  = lane ? \$procmux$275_Y  : row_out;
+  assign \$procmux$279_Y  = ended ? 3'h0 : \$procmux$277_Y ;
+  assign \$procmux$281_Y  = taken ? \$procmux$279_Y  : row_out;
+  assign \$38  = rst ? 3'h0 : \$procmux$281_Y ;
+  assign \$procmux$285_Y  = place_out ? \$15 [0] : 1'h0;
+  assign \$procmux$287_Y  = lane ? \$procmux$285_Y  : place_out;
+  assign \$procmux$289_Y  = ended ? 1'h0 : \$procmux$287_Y ;
+  assign \$procmux$291_Y  = taken ? \$procmux$289_Y  : place_out;
+  assign \$37  = rst ? 1'h0 : \$procmux$291_Y ;
+  assign \$procmux$295_Y  = taken ? ended : opens;
+  assign \$36  = rst ? 1'h1 : \$procmux$295_Y ;
+  assign \$procmux$299_Y  = ended ? 1'h1 : lane;
+  assign \$procmux$301_Y  = taken ? \$procmux$299_Y  : lane;
+  assign \$35  = rst ? 1'h1 : \$procmux$301_Y ;
+  assign \$procmux$305_Y  = \$13  ? \$14 [1:0] : pause;
+  assign \$procmux$307_Y  = sync ? 2'h3 : \$procmux$305_Y ;
+  assign \$34  = rst ? 2'h0 : \$procmux$307_Y ;
+  assign \$procmux$311_Y  = take ? \$12 [2:0] : count;
+  assign \$33  = rst ? 3'h0 : \$procmux$311_Y ;
+  assign \$32  = rst ? 1'h0 : \$8 [0];
+  assign \$31  = rst ? 1'h0 : last;
+  assign \$30  = rst ? 1'h0 : \$2 ;
+  assign \$29  = rst ? 1'h0 : take;
+  assign \first$28  = first;
   assign present = slot;
-  assign \loaded$27  = loaded;
-  assign last_bank_0_0 = last_banks;
+  assign \loaded$26  = loaded;
+  assign last_place_0_0 = last_places;
   assign last_row_0_0 = last_rows;
-  assign \filled$24  = filled;
+  assign \filled$23  = filled;
   assign row = row_out;
-  assign bank = bank_out;
-  assign \slot$21  = slot_out;
+  assign place = place_out;
+  assign \slot$20  = slot_out;
 endmodule
 
-module column_opt3_small_merge(rst, en, ends, turn, first, complete, drain_0, drain_1, result, valid, last, clk);
+module column_opt3_small_merge(rst, go, ends, turn, first, complete, drain_0, drain_1, leaves, result, valid, last, clk);
   wire \$1 ;
-  wire \$10 ;
   wire \$100 ;
-  wire \$101 ;
   wire \$102 ;
-  wire \$103 ;
-  wire \$104 ;
   wire \$105 ;
   wire \$106 ;
   wire \$107 ;
   wire \$108 ;
   wire \$109 ;
-  wire \$11 ;
   wire \$110 ;
   wire \$111 ;
   wire \$112 ;
+  wire \$113 ;
   wire \$114 ;
   wire \$115 ;
   wire \$116 ;
   wire \$117 ;
+  wire \$118 ;
   wire \$119 ;
-  wire [18:0] \$120 ;
-  wire [18:0] \$121 ;
-  wire [18:0] \$122 ;
-  wire [18:0] \$123 ;
-  wire [18:0] \$124 ;
-  wire [18:0] \$125 ;
+  wire \$12 ;
+  wire \$121 ;
+  wire \$122 ;
+  wire \$123 ;
+  wire \$124 ;
   wire \$126 ;
-  wire \$127 ;
-  wire [5:0] \$128 ;
-  wire \$129 ;
-  wire [5:0] \$130 ;
-  wire \$131 ;
-  wire [5:0] \$132 ;
+  wire [18:0] \$127 ;
+  wire [18:0] \$128 ;
+  wire [18:0] \$129 ;
+  wire \$13 ;
+  wire [18:0] \$130 ;
+  wire [18:0] \$131 ;
+  wire [18:0] \$132 ;
   wire \$133 ;
-  wire [5:0] \$134 ;
+  wire \$134 ;
   wire \$135 ;
-  wire [5:0] \$136 ;
+  wire \$136 ;
   wire \$137 ;
-  wire [5:0] \$138 ;
+  wire \$138 ;
   wire \$139 ;
-  (* unused_bits = "0 5" *)
-  wire [5:0] \$14 ;
-  wire [5:0] \$140 ;
-  wire [1:0] \$141 ;
+  wire \$14 ;
+  wire \$140 ;
+  wire \$141 ;
   wire \$142 ;
-  wire [5:0] \$143 ;
-  wire [12:0] \$144 ;
-  wire [11:0] \$145 ;
-  wire [3:0] \$146 ;
-  wire \$147 ;
-  wire [8:0] \$148 ;
-  wire [8:0] \$149 ;
-  wire [7:0] \$150 ;
-  wire \$151 ;
-  wire [4:0] \$152 ;
-  wire [4:0] \$153 ;
-  wire [12:0] \$154 ;
+  wire [2:0] \$143 ;
+  wire \$144 ;
+  wire \$145 ;
+  wire [5:0] \$146 ;
+  wire [3:0] \$147 ;
+  wire \$148 ;
+  wire [7:0] \$151 ;
+  wire \$152 ;
   wire \$155 ;
   wire [9:0] \$156 ;
   wire \$157 ;
@@ -2402,87 +2456,88 @@ module column_opt3_small_merge(rst, en, ends, turn, first, complete, drain_0, dr
   wire [9:0] \$160 ;
   wire \$161 ;
   wire [9:0] \$162 ;
-  wire \$17 ;
-  wire \$18 ;
-  wire \$19 ;
-  (* unused_bits = "2" *)
-  wire [2:0] \$2 ;
+  (* unused_bits = "0 5" *)
+  wire [5:0] \$17 ;
+  wire \$2 ;
+  wire \$20 ;
+  wire \$21 ;
+  wire \$22 ;
   (* unused_bits = "0 1 2 3 4" *)
-  wire [5:0] \$22 ;
-  wire \$23 ;
-  wire \$24 ;
-  wire \$25 ;
+  wire [5:0] \$25 ;
   wire \$26 ;
   wire \$27 ;
-  wire [12:0] \$3 ;
+  wire \$28 ;
+  wire \$29 ;
+  wire \$3 ;
+  wire \$30 ;
   (* unused_bits = "0 5" *)
-  wire [5:0] \$30 ;
-  wire \$31 ;
-  wire \$32 ;
-  wire \$33 ;
+  wire [5:0] \$33 ;
   wire \$34 ;
   wire \$35 ;
+  wire \$36 ;
+  wire \$37 ;
+  wire \$38 ;
+  wire \$4 ;
   (* unused_bits = "0 1 2 3 4" *)
-  wire [5:0] \$38 ;
-  wire \$39 ;
-  wire [12:0] \$4 ;
-  wire \$40 ;
-  wire \$41 ;
+  wire [5:0] \$41 ;
   wire \$42 ;
   wire \$43 ;
   wire \$44 ;
+  wire \$45 ;
+  wire \$46 ;
+  wire \$47 ;
+  (* unused_bits = "3" *)
+  wire [3:0] \$5 ;
   (* unused_bits = "0 6" *)
-  wire [6:0] \$47 ;
-  wire \$49 ;
-  wire [11:0] \$5 ;
+  wire [6:0] \$50 ;
+  wire \$51 ;
+  wire \$52 ;
+  wire \$54 ;
+  wire \$55 ;
   wire \$56 ;
-  wire \$57 ;
-  wire \$58 ;
-  wire \$59 ;
-  wire [11:0] \$6 ;
-  wire \$67 ;
-  wire \$68 ;
-  wire \$69 ;
-  wire \$71 ;
-  wire \$72 ;
+  wire [12:0] \$6 ;
+  wire \$63 ;
+  wire \$64 ;
+  wire \$65 ;
+  wire \$66 ;
+  wire [12:0] \$7 ;
   wire \$74 ;
-  wire \$77 ;
+  wire \$75 ;
+  wire \$76 ;
   wire \$78 ;
   wire \$79 ;
-  wire \$80 ;
+  wire [11:0] \$8 ;
   wire \$81 ;
-  wire \$82 ;
-  wire \$83 ;
   wire \$84 ;
   wire \$85 ;
+  wire \$86 ;
   wire \$87 ;
   wire \$88 ;
   wire \$89 ;
-  wire \$9 ;
+  wire [11:0] \$9 ;
   wire \$90 ;
+  wire \$91 ;
   wire \$92 ;
-  wire \$93 ;
+  wire \$94 ;
   wire \$95 ;
-  wire \$98 ;
+  wire \$96 ;
+  wire \$97 ;
   wire \$99 ;
-  wire \$procmux$203_Y ;
-  wire \$procmux$209_Y ;
-  wire \$procmux$215_Y ;
-  wire \$procmux$221_Y ;
-  wire [5:0] \$procmux$247_Y ;
-  wire \$procmux$251_Y ;
-  wire \$procmux$253_Y ;
-  wire \$procmux$255_Y ;
-  wire [1:0] \$procmux$260_Y ;
-  wire [1:0] \$procmux$262_Y ;
-  wire [1:0] \$procmux$264_Y ;
-  wire \$procmux$270_Y ;
-  wire \$procmux$276_Y ;
-  wire \$procmux$282_Y ;
-  wire \$procmux$288_Y ;
-  wire \$procmux$294_Y ;
-  wire \$procmux$300_Y ;
-  wire \$procmux$306_Y ;
+  wire \$procmux$136_Y ;
+  wire \$procmux$142_Y ;
+  wire \$procmux$148_Y ;
+  wire \$procmux$154_Y ;
+  wire \$procmux$161_Y ;
+  wire \$procmux$163_Y ;
+  wire \$procmux$170_Y ;
+  wire \$procmux$172_Y ;
+  wire \$procmux$174_Y ;
+  wire \$procmux$178_Y ;
+  wire \$procmux$180_Y ;
+  wire \$procmux$182_Y ;
+  wire [2:0] \$procmux$187_Y ;
+  wire [2:0] \$procmux$189_Y ;
+  wire [2:0] \$procmux$191_Y ;
   input clk;
   wire clk;
   input complete;
@@ -2491,9 +2546,8 @@ module column_opt3_small_merge(rst, en, ends, turn, first, complete, drain_0, dr
   wire [38:0] drain_0;
   input [35:0] drain_1;
   wire [35:0] drain_1;
-  input en;
-  wire en;
-  wire \en$83 ;
+  reg en = 1'h1;
+  wire \en$86 ;
   input ends;
   wire ends;
   reg ends_0 = 1'h0;
@@ -2505,37 +2559,42 @@ module column_opt3_small_merge(rst, en, ends, turn, first, complete, drain_0, dr
   reg ends_6 = 1'h0;
   input first;
   wire first;
-  wire \first$86 ;
+  wire \first$89 ;
   reg [9:0] flags_0 = 10'h000;
   reg [9:0] flags_1 = 10'h000;
   reg [9:0] flags_2 = 10'h000;
   reg [9:0] flags_3 = 10'h000;
   wire generate_0_1;
-  wire \generate_0_1$40 ;
-  wire \generate_0_1$48 ;
+  wire \generate_0_1$43 ;
+  wire \generate_0_1$51 ;
   wire generate_0_3;
-  wire \generate_0_3$68 ;
-  wire \generate_0_3$74 ;
+  wire \generate_0_3$71 ;
+  wire \generate_0_3$77 ;
   wire generate_0_5;
   wire generate_1_2;
-  wire \generate_1_2$41 ;
-  wire \generate_1_2$49 ;
+  wire \generate_1_2$44 ;
+  wire \generate_1_2$52 ;
   wire generate_1_3;
-  wire \generate_1_3$42 ;
-  wire \generate_1_3$50 ;
+  wire \generate_1_3$45 ;
+  wire \generate_1_3$53 ;
   wire generate_2_4;
-  wire \generate_2_4$43 ;
-  wire \generate_2_4$51 ;
+  wire \generate_2_4$46 ;
+  wire \generate_2_4$54 ;
   wire generate_2_5;
+  input go;
+  wire go;
   output last;
   wire last;
-  reg [1:0] number = 2'h0;
+  output leaves;
+  wire leaves;
+  reg leaving = 1'h0;
+  reg [2:0] number = 3'h0;
   reg [12:0] pair_0 = 13'h0000;
   reg [11:0] pair_1 = 12'h000;
   reg [5:0] present = 6'h00;
   wire propagate_0_1;
-  wire \propagate_0_3$69 ;
-  wire \propagate_0_3$75 ;
+  wire \propagate_0_3$72 ;
+  wire \propagate_0_3$78 ;
   wire propagate_0_5;
   wire propagate_1_2;
   wire propagate_1_3;
@@ -2544,7 +2603,7 @@ module column_opt3_small_merge(rst, en, ends, turn, first, complete, drain_0, dr
   reg [12:0] resolved = 13'h0000;
   output [31:0] result;
   wire [31:0] result;
-  wire [31:0] \result$89 ;
+  wire [31:0] \result$92 ;
   wire [1:0] row;
   input rst;
   wire rst;
@@ -2574,171 +2633,184 @@ module column_opt3_small_merge(rst, en, ends, turn, first, complete, drain_0, dr
   reg valid_2 = 1'h0;
   reg valid_3 = 1'h0;
   wire [18:0] word;
-  wire [18:0] \word$85 ;
-  assign \$1  = number == 2'h2;
-  assign \$2  = number + 1'h1;
-  assign \$3  = drain_0[12:0] | drain_0[25:13];
-  assign \$4  = \$3  | drain_0[38:26];
-  assign \$5  = drain_1[11:0] | drain_1[23:12];
-  assign \$6  = \$5  | drain_1[35:24];
-  assign \$9  = pair_0[1] ^ pair_1[0];
-  assign \$10  = pair_0[2] ^ pair_1[1];
-  assign \$11  = pair_0[3] ^ pair_1[2];
-  assign \$14  = { 1'h0, \$11 , \$10 , \$9 , pair_0[0], 1'h0 } ^ { generate_2_4, generate_0_3, generate_1_2, 3'h0 };
-  assign \$17  = pair_0[1] ^ pair_1[0];
-  assign \$18  = pair_0[2] ^ pair_1[1];
-  assign \$19  = pair_0[3] ^ pair_1[2];
-  assign \$22  = { 1'h0, \$19 , \$18 , \$17 , pair_0[0], 1'h0 } ^ { generate_2_4, generate_0_3, generate_1_2, 3'h0 };
-  assign \$23  = stage_0_carry ^ stage_0_carry;
-  assign \$24  = stage_0_x[0] ^ stage_0_y[0];
-  assign \$25  = stage_0_x[1] ^ stage_0_y[1];
-  assign \$26  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$27  = stage_0_x[3] ^ stage_0_y[3];
-  assign \$30  = { 1'h0, \$27 , \$26 , \$25 , \$24 , \$23  } ^ { \generate_2_4$43 , \generate_1_3$42 , \generate_1_2$41 , \generate_0_1$40 , stage_0_carry, 1'h0 };
-  assign \$31  = stage_0_carry ^ stage_0_carry;
-  assign \$32  = stage_0_x[0] ^ stage_0_y[0];
-  assign \$33  = stage_0_x[1] ^ stage_0_y[1];
-  assign \$34  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$35  = stage_0_x[3] ^ stage_0_y[3];
-  assign \$38  = { 1'h0, \$35 , \$34 , \$33 , \$32 , \$31  } ^ { \generate_2_4$43 , \generate_1_3$42 , \generate_1_2$41 , \generate_0_1$40 , stage_0_carry, 1'h0 };
-  assign \$39  = stage_1_carry ^ stage_1_carry;
-  assign \$40  = stage_1_x[0] ^ stage_1_y[0];
-  assign \$41  = stage_1_x[1] ^ stage_1_y[1];
-  assign \$42  = stage_1_x[2] ^ stage_1_y[2];
-  assign \$43  = stage_1_x[3] ^ stage_1_y[3];
-  assign \$44  = stage_1_x[4] ^ stage_1_y[4];
-  assign \$47  = { 1'h0, \$44 , \$43 , \$42 , \$41 , \$40 , \$39  } ^ { generate_2_5, \generate_2_4$51 , \generate_1_3$50 , \generate_1_2$49 , \generate_0_1$48 , stage_1_carry, 1'h0 };
-  assign \$49  = number == 2'h2;
-  assign \$56  = pair_0[2] & pair_1[1];
-  assign \$57  = pair_0[2] ^ pair_1[1];
-  assign \$58  = pair_0[1] & pair_1[0];
-  assign \$59  = \$57  & \$58 ;
-  assign generate_0_3 = \$56  | \$59 ;
+  wire [18:0] \word$88 ;
+  assign \$1  = en & running;
+  assign \$2  = number == 3'h4;
+  assign \$3  = ~ leaving;
+  assign \$4  = present[5] & \$3 ;
+  assign \$5  = number + 1'h1;
+  assign \$6  = drain_0[12:0] | drain_0[25:13];
+  assign \$7  = \$6  | drain_0[38:26];
+  assign \$8  = drain_1[11:0] | drain_1[23:12];
+  assign \$9  = \$8  | drain_1[35:24];
+  assign \$12  = pair_0[1] ^ pair_1[0];
+  assign \$13  = pair_0[2] ^ pair_1[1];
+  assign \$14  = pair_0[3] ^ pair_1[2];
+  assign { \$17 [5], \$147 , \$17 [0] } = { 1'h0, \$14 , \$13 , \$12 , pair_0[0], 1'h0 } ^ { generate_2_4, generate_0_3, generate_1_2, 3'h0 };
+  assign \$20  = pair_0[1] ^ pair_1[0];
+  assign \$21  = pair_0[2] ^ pair_1[1];
+  assign \$22  = pair_0[3] ^ pair_1[2];
+  assign { \$148 , \$25 [4:0] } = { 1'h0, \$22 , \$21 , \$20 , pair_0[0], 1'h0 } ^ { generate_2_4, generate_0_3, generate_1_2, 3'h0 };
+  assign \$26  = stage_0_carry ^ stage_0_carry;
+  assign \$27  = stage_0_x[0] ^ stage_0_y[0];
+  assign \$28  = stage_0_x[1] ^ stage_0_y[1];
+  assign \$29  = stage_0_x[2] ^ stage_0_y[2];
+  assign \$30  = stage_0_x[3] ^ stage_0_y[3];
+  assign { \$33 [5], \$151 [7:4], \$33 [0] } = { 1'h0, \$30 , \$29 , \$28 , \$27 , \$26  } ^ { \generate_2_4$46 , \generate_1_3$45 , \generate_1_2$44 , \generate_0_1$43 , stage_0_carry, 1'h0 };
+  assign \$34  = stage_0_carry ^ stage_0_carry;
+  assign \$35  = stage_0_x[0] ^ stage_0_y[0];
+  assign \$36  = stage_0_x[1] ^ stage_0_y[1];
+  assign \$37  = stage_0_x[2] ^ stage_0_y[2];
+  assign \$38  = stage_0_x[3] ^ stage_0_y[3];
+  assign { \$152 , \$41 [4:0] } = { 1'h0, \$38 , \$37 , \$36 , \$35 , \$34  } ^ { \generate_2_4$46 , \generate_1_3$45 , \generate_1_2$44 , \generate_0_1$43 , stage_0_carry, 1'h0 };
+  assign \$42  = stage_1_carry ^ stage_1_carry;
+  assign \$43  = stage_1_x[0] ^ stage_1_y[0];
+  assign \$44  = stage_1_x[1] ^ stage_1_y[1];
+  assign \$45  = stage_1_x[2] ^ stage_1_y[2];
+  assign \$46  = stage_1_x[3] ^ stage_1_y[3];
+  assign \$47  = stage_1_x[4] ^ stage_1_y[4];
+  assign \$50  = { 1'h0, \$47 , \$46 , \$45 , \$44 , \$43 , \$42  } ^ { generate_2_5, \generate_2_4$54 , \generate_1_3$53 , \generate_1_2$52 , \generate_0_1$51 , stage_1_carry, 1'h0 };
+  assign \$51  = number < 2'h3;
+  assign \$52  = running & \$51 ;
+  assign \$54  = number < 2'h3;
+  assign \$55  = running & \$54 ;
+  assign \$56  = number == 2'h2;
+  assign \$63  = pair_0[2] & pair_1[1];
+  assign \$64  = pair_0[2] ^ pair_1[1];
+  assign \$65  = pair_0[1] & pair_1[0];
+  assign \$66  = \$64  & \$65 ;
+  assign generate_0_3 = \$63  | \$66 ;
   assign generate_1_2 = pair_0[1] & pair_1[0];
-  assign \$67  = pair_0[3] & pair_1[2];
-  assign \$68  = pair_0[3] ^ pair_1[2];
-  assign \$69  = \$68  & generate_0_3;
-  assign generate_2_4 = \$67  | \$69 ;
-  assign \$71  = stage_0_x[0] & stage_0_y[0];
-  assign \$72  = stage_0_x[0] ^ stage_0_y[0];
-  assign \$74  = \$72  & stage_0_carry;
-  assign \generate_0_1$40  = \$71  | \$74 ;
-  assign \$77  = stage_0_x[2] & stage_0_y[2];
-  assign \$78  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$79  = stage_0_x[1] & stage_0_y[1];
-  assign \$80  = \$78  & \$79 ;
-  assign \generate_0_3$68  = \$77  | \$80 ;
-  assign \$81  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$82  = stage_0_x[1] ^ stage_0_y[1];
-  assign \propagate_0_3$69  = \$81  & \$82 ;
-  assign \$83  = stage_0_x[1] & stage_0_y[1];
-  assign \$84  = stage_0_x[1] ^ stage_0_y[1];
-  assign \$85  = \$84  & \generate_0_1$40 ;
-  assign \generate_1_2$41  = \$83  | \$85 ;
-  assign \$87  = \propagate_0_3$69  & \generate_0_1$40 ;
-  assign \generate_1_3$42  = \generate_0_3$68  | \$87 ;
-  assign \$88  = stage_0_x[3] & stage_0_y[3];
-  assign \$89  = stage_0_x[3] ^ stage_0_y[3];
-  assign \$90  = \$89  & \generate_1_3$42 ;
-  assign \generate_2_4$43  = \$88  | \$90 ;
-  assign \$92  = stage_1_x[0] & stage_1_y[0];
-  assign \$93  = stage_1_x[0] ^ stage_1_y[0];
-  assign \$95  = \$93  & stage_1_carry;
-  assign \generate_0_1$48  = \$92  | \$95 ;
-  assign \$98  = stage_1_x[2] & stage_1_y[2];
-  assign \$99  = stage_1_x[2] ^ stage_1_y[2];
-  assign \$100  = stage_1_x[1] & stage_1_y[1];
-  assign \$101  = \$99  & \$100 ;
-  assign \generate_0_3$74  = \$98  | \$101 ;
-  assign \$102  = stage_1_x[2] ^ stage_1_y[2];
-  assign \$103  = stage_1_x[1] ^ stage_1_y[1];
-  assign \propagate_0_3$75  = \$102  & \$103 ;
-  assign \$104  = stage_1_x[4] & stage_1_y[4];
-  assign \$105  = stage_1_x[4] ^ stage_1_y[4];
-  assign \$106  = stage_1_x[3] & stage_1_y[3];
-  assign \$107  = \$105  & \$106 ;
-  assign generate_0_5 = \$104  | \$107 ;
-  assign \$108  = stage_1_x[4] ^ stage_1_y[4];
-  assign \$109  = stage_1_x[3] ^ stage_1_y[3];
-  assign propagate_0_5 = \$108  & \$109 ;
-  assign \$110  = stage_1_x[1] & stage_1_y[1];
-  assign \$111  = stage_1_x[1] ^ stage_1_y[1];
-  assign \$112  = \$111  & \generate_0_1$48 ;
-  assign \generate_1_2$49  = \$110  | \$112 ;
-  assign \$114  = \propagate_0_3$75  & \generate_0_1$48 ;
-  assign \generate_1_3$50  = \generate_0_3$74  | \$114 ;
-  assign \$115  = stage_1_x[3] & stage_1_y[3];
+  assign \$74  = pair_0[3] & pair_1[2];
+  assign \$75  = pair_0[3] ^ pair_1[2];
+  assign \$76  = \$75  & generate_0_3;
+  assign generate_2_4 = \$74  | \$76 ;
+  assign \$78  = stage_0_x[0] & stage_0_y[0];
+  assign \$79  = stage_0_x[0] ^ stage_0_y[0];
+  assign \$81  = \$79  & stage_0_carry;
+  assign \generate_0_1$43  = \$78  | \$81 ;
+  assign \$84  = stage_0_x[2] & stage_0_y[2];
+  assign \$85  = stage_0_x[2] ^ stage_0_y[2];
+  assign \$86  = stage_0_x[1] & stage_0_y[1];
+  assign \$87  = \$85  & \$86 ;
+  assign \generate_0_3$71  = \$84  | \$87 ;
+  assign \$88  = stage_0_x[2] ^ stage_0_y[2];
+  assign \$89  = stage_0_x[1] ^ stage_0_y[1];
+  assign \propagate_0_3$72  = \$88  & \$89 ;
+  assign \$90  = stage_0_x[1] & stage_0_y[1];
+  assign \$91  = stage_0_x[1] ^ stage_0_y[1];
+  assign \$92  = \$91  & \generate_0_1$43 ;
+  assign \generate_1_2$44  = \$90  | \$92 ;
+  assign \$94  = \propagate_0_3$72  & \generate_0_1$43 ;
+  assign \generate_1_3$45  = \generate_0_3$71  | \$94 ;
+  assign \$95  = stage_0_x[3] & stage_0_y[3];
+  assign \$96  = stage_0_x[3] ^ stage_0_y[3];
+  assign \$97  = \$96  & \generate_1_3$45 ;
+  assign \generate_2_4$46  = \$95  | \$97 ;
+  assign \$99  = stage_1_x[0] & stage_1_y[0];
+  assign \$100  = stage_1_x[0] ^ stage_1_y[0];
+  assign \$102  = \$100  & stage_1_carry;
+  assign \generate_0_1$51  = \$99  | \$102 ;
+  assign \$105  = stage_1_x[2] & stage_1_y[2];
+  assign \$106  = stage_1_x[2] ^ stage_1_y[2];
+  assign \$107  = stage_1_x[1] & stage_1_y[1];
+  assign \$108  = \$106  & \$107 ;
+  assign \generate_0_3$77  = \$105  | \$108 ;
+  assign \$109  = stage_1_x[2] ^ stage_1_y[2];
+  assign \$110  = stage_1_x[1] ^ stage_1_y[1];
+  assign \propagate_0_3$78  = \$109  & \$110 ;
+  assign \$111  = stage_1_x[4] & stage_1_y[4];
+  assign \$112  = stage_1_x[4] ^ stage_1_y[4];
+  assign \$113  = stage_1_x[3] & stage_1_y[3];
+  assign \$114  = \$112  & \$113 ;
+  assign generate_0_5 = \$111  | \$114 ;
+  assign \$115  = stage_1_x[4] ^ stage_1_y[4];
   assign \$116  = stage_1_x[3] ^ stage_1_y[3];
-  assign \$117  = \$116  & \generate_1_3$50 ;
-  assign \generate_2_4$51  = \$115  | \$117 ;
-  assign \$119  = propagate_0_5 & \generate_1_3$50 ;
-  assign generate_2_5 = generate_0_5 | \$119 ;
-  assign \$120  = { resolved[12], resolved[12], resolved[12], resolved[12], resolved[12], resolved[12], resolved } & { flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1] };
-  assign \$121  = { resolved[12], resolved[12], resolved[12], resolved[12], resolved, 2'h0 } & { flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2] };
-  assign \$122  = \$120  | \$121 ;
-  assign \$123  = { resolved[12], resolved[12], resolved, 4'h0 } & { flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3] };
-  assign \$124  = \$122  | \$123 ;
-  assign \$125  = { resolved, 6'h00 } & { flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4] };
-  assign word = \$124  | \$125 ;
-  assign \$126  = ~ flags_3[6];
-  assign store = valid_3 & \$126 ;
+  assign propagate_0_5 = \$115  & \$116 ;
+  assign \$117  = stage_1_x[1] & stage_1_y[1];
+  assign \$118  = stage_1_x[1] ^ stage_1_y[1];
+  assign \$119  = \$118  & \generate_0_1$51 ;
+  assign \generate_1_2$52  = \$117  | \$119 ;
+  assign \$121  = \propagate_0_3$78  & \generate_0_1$51 ;
+  assign \generate_1_3$53  = \generate_0_3$77  | \$121 ;
+  assign \$122  = stage_1_x[3] & stage_1_y[3];
+  assign \$123  = stage_1_x[3] ^ stage_1_y[3];
+  assign \$124  = \$123  & \generate_1_3$53 ;
+  assign \generate_2_4$54  = \$122  | \$124 ;
+  assign \$126  = propagate_0_5 & \generate_1_3$53 ;
+  assign generate_2_5 = generate_0_5 | \$126 ;
+  assign \$127  = { resolved[12], resolved[12], resolved[12], resolved[12], resolved[12], resolved[12], resolved } & { flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1] };
+  assign \$128  = { resolved[12], resolved[12], resolved[12], resolved[12], resolved, 2'h0 } & { flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2] };
+  assign \$129  = \$127  | \$128 ;
+  assign \$130  = { resolved[12], resolved[12], resolved, 4'h0 } & { flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3] };
+  assign \$131  = \$129  | \$130 ;
+  assign \$132  = { resolved, 6'h00 } & { flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4] };
+  assign word = \$131  | \$132 ;
+  assign \$133  = ~ flags_3[6];
+  assign store = valid_3 & \$133 ;
+  assign \$134  = valid_2 & flags_2[6];
+  assign leaves = \$134  | valid;
   assign valid = valid_3 & flags_3[6];
   always @(posedge clk)
-    ends_0 <= \$127 ;
+    en <= \$135 ;
   always @(posedge clk)
-    tag_0 <= \$128 ;
+    ends_0 <= \$136 ;
   always @(posedge clk)
-    ends_1 <= \$129 ;
+    tag_0 <= { complete, first, turn };
   always @(posedge clk)
-    tag_1 <= \$130 ;
+    ends_1 <= \$137 ;
   always @(posedge clk)
-    ends_2 <= \$131 ;
+    tag_1 <= tag_0;
   always @(posedge clk)
-    tag_2 <= \$132 ;
+    ends_2 <= \$138 ;
   always @(posedge clk)
-    ends_3 <= \$133 ;
+    tag_2 <= tag_1;
   always @(posedge clk)
-    tag_3 <= \$134 ;
+    ends_3 <= \$139 ;
   always @(posedge clk)
-    ends_4 <= \$135 ;
+    tag_3 <= tag_2;
   always @(posedge clk)
-    tag_4 <= \$136 ;
+    ends_4 <= \$140 ;
   always @(posedge clk)
-    ends_5 <= \$137 ;
+    tag_4 <= tag_3;
   always @(posedge clk)
-    tag_5 <= \$138 ;
+    ends_5 <= \$141 ;
   always @(posedge clk)
-    ends_6 <= \$139 ;
+    tag_5 <= tag_4;
   always @(posedge clk)
-    tag_6 <= \$140 ;
+    ends_6 <= \$142 ;
   always @(posedge clk)
-    number <= \$141 ;
+    tag_6 <= tag_5;
   always @(posedge clk)
-    running <= \$142 ;
+    number <= \$143 ;
   always @(posedge clk)
-    present <= \$143 ;
+    running <= \$144 ;
   always @(posedge clk)
-    pair_0 <= \$144 ;
+    leaving <= \$145 ;
   always @(posedge clk)
-    pair_1 <= \$145 ;
+    present <= \$146 ;
   always @(posedge clk)
-    stage_0_sum <= \$146 ;
+    pair_0 <= \$7 ;
   always @(posedge clk)
-    stage_0_carry <= \$147 ;
+    pair_1 <= \$9 ;
   always @(posedge clk)
-    stage_0_x <= \$148 ;
+    stage_0_sum <= \$147 ;
   always @(posedge clk)
-    stage_0_y <= \$149 ;
+    stage_0_carry <= \$148 ;
   always @(posedge clk)
-    stage_1_sum <= \$150 ;
+    stage_0_x <= pair_0[12:4];
   always @(posedge clk)
-    stage_1_carry <= \$151 ;
+    stage_0_y <= pair_1[11:3];
   always @(posedge clk)
-    stage_1_x <= \$152 ;
+    stage_1_sum <= { \$151 [7:4], stage_0_sum };
   always @(posedge clk)
-    stage_1_y <= \$153 ;
+    stage_1_carry <= \$152 ;
   always @(posedge clk)
-    resolved <= \$154 ;
+    stage_1_x <= stage_0_x[8:4];
+  always @(posedge clk)
+    stage_1_y <= stage_0_y[8:4];
+  always @(posedge clk)
+    resolved <= { \$50 [5:1], stage_1_sum };
   always @(posedge clk)
     valid_0 <= \$155 ;
   always @(posedge clk)
@@ -2756,77 +2828,65 @@ module column_opt3_small_merge(rst, en, ends, turn, first, complete, drain_0, dr
   always @(posedge clk)
     flags_3 <= \$162 ;
   assign \$162  = en ? { flags_2[9:1], valid_2 } : flags_3;
-  assign \$procmux$203_Y  = en ? valid_2 : valid_3;
-  assign \$161  = rst ? 1'h0 : \$procmux$203_Y ;
+  assign \$procmux$136_Y  = en ? valid_2 : valid_3;
+  assign \$161  = rst ? 1'h0 : \$procmux$136_Y ;
   assign \$160  = en ? { flags_1[9:1], valid_1 } : flags_2;
-  assign \$procmux$209_Y  = en ? valid_1 : valid_2;
-  assign \$159  = rst ? 1'h0 : \$procmux$209_Y ;
+  assign \$procmux$142_Y  = en ? valid_1 : valid_2;
+  assign \$159  = rst ? 1'h0 : \$procmux$142_Y ;
   assign \$158  = en ? { flags_0[9:1], valid_0 } : flags_1;
-  assign \$procmux$215_Y  = en ? valid_0 : valid_1;
-  assign \$157  = rst ? 1'h0 : \$procmux$215_Y ;
-  assign \$156  = en ? { \$49 , number, present, running } : flags_0;
-  assign \$procmux$221_Y  = en ? running : valid_0;
-  assign \$155  = rst ? 1'h0 : \$procmux$221_Y ;
-  assign \$154  = en ? { \$47 [5:1], stage_1_sum } : resolved;
-  assign \$153  = en ? stage_0_y[8:4] : stage_1_y;
-  assign \$152  = en ? stage_0_x[8:4] : stage_1_x;
-  assign \$151  = en ? \$38 [5] : stage_1_carry;
-  assign \$150  = en ? { \$30 [4:1], stage_0_sum } : stage_1_sum;
-  assign \$149  = en ? pair_1[11:3] : stage_0_y;
-  assign \$148  = en ? pair_0[12:4] : stage_0_x;
-  assign \$147  = en ? \$22 [5] : stage_0_carry;
-  assign \$146  = en ? \$14 [4:1] : stage_0_sum;
-  assign \$145  = en ? \$6  : pair_1;
-  assign \$144  = en ? \$4  : pair_0;
-  assign \$procmux$247_Y  = ends_6 ? tag_6 : present;
-  assign \$143  = en ? \$procmux$247_Y  : present;
-  assign \$procmux$251_Y  = \$1  ? 1'h0 : running;
-  assign \$procmux$253_Y  = ends_6 ? 1'h1 : \$procmux$251_Y ;
-  assign \$procmux$255_Y  = en ? \$procmux$253_Y  : running;
-  assign \$142  = rst ? 1'h0 : \$procmux$255_Y ;
-  assign \$procmux$260_Y  = \$1  ? (* full_case = 32'd1 *) number : \$2 [1:0];
-  assign \$procmux$262_Y  = ends_6 ? (* full_case = 32'd1 *) 2'h0 : \$procmux$260_Y ;
-  assign \$procmux$264_Y  = en ? \$procmux$262_Y  : number;
-  assign \$141  = rst ? 2'h0 : \$procmux$264_Y ;
-  assign \$140  = en ? tag_5 : tag_6;
-  assign \$procmux$270_Y  = en ? ends_5 : ends_6;
-  assign \$139  = rst ? 1'h0 : \$procmux$270_Y ;
-  assign \$138  = en ? tag_4 : tag_5;
-  assign \$procmux$276_Y  = en ? ends_4 : ends_5;
-  assign \$137  = rst ? 1'h0 : \$procmux$276_Y ;
-  assign \$136  = en ? tag_3 : tag_4;
-  assign \$procmux$282_Y  = en ? ends_3 : ends_4;
-  assign \$135  = rst ? 1'h0 : \$procmux$282_Y ;
-  assign \$134  = en ? tag_2 : tag_3;
-  assign \$procmux$288_Y  = en ? ends_2 : ends_3;
-  assign \$133  = rst ? 1'h0 : \$procmux$288_Y ;
-  assign \$132  = en ? tag_1 : tag_2;
-  assign \$procmux$294_Y  = en ? ends_1 : ends_2;
-  assign \$131  = rst ? 1'h0 : \$procmux$294_Y ;
-  assign \$130  = en ? tag_0 : tag_1;
-  assign \$procmux$300_Y  = en ? ends_0 : ends_1;
-  assign \$129  = rst ? 1'h0 : \$procmux$300_Y ;
-  assign \$128  = en ? { complete, first, turn } : tag_0;
-  assign \$procmux$306_Y  = en ? ends : ends_0;
-  assign \$127  = rst ? 1'h0 : \$procmux$306_Y ;
+  assign \$procmux$148_Y  = en ? valid_0 : valid_1;
+  assign \$157  = rst ? 1'h0 : \$procmux$148_Y ;
+  assign \$156  = en ? { \$56 , number[1:0], leaving, present[4:0], \$55  } : flags_0;
+  assign \$procmux$154_Y  = en ? \$52  : valid_0;
+  assign \$155  = rst ? 1'h0 : \$procmux$154_Y ;
+  assign \$146 [5] = ends_6 ? tag_6[5] : present[5];
+  assign \$procmux$161_Y  = \$2  ? 1'h0 : present[4];
+  assign \$procmux$163_Y  = \$1  ? \$procmux$161_Y  : present[4];
+  assign \$146 [4] = ends_6 ? tag_6[4] : \$procmux$163_Y ;
+  assign \$146 [3:0] = ends_6 ? tag_6[3:0] : present[3:0];
+  assign \$procmux$170_Y  = \$2  ? 1'h1 : leaving;
+  assign \$procmux$172_Y  = \$1  ? \$procmux$170_Y  : leaving;
+  assign \$procmux$174_Y  = ends_6 ? 1'h0 : \$procmux$172_Y ;
+  assign \$145  = rst ? 1'h0 : \$procmux$174_Y ;
+  assign \$procmux$178_Y  = \$2  ? \$4  : running;
+  assign \$procmux$180_Y  = \$1  ? \$procmux$178_Y  : running;
+  assign \$procmux$182_Y  = ends_6 ? 1'h1 : \$procmux$180_Y ;
+  assign \$144  = rst ? 1'h0 : \$procmux$182_Y ;
+  assign \$procmux$187_Y  = \$2  ? (* full_case = 32'd1 *) 3'h0 : \$5 [2:0];
+  assign \$procmux$189_Y  = \$1  ? \$procmux$187_Y  : number;
+  assign \$procmux$191_Y  = ends_6 ? 3'h0 : \$procmux$189_Y ;
+  assign \$143  = rst ? 3'h0 : \$procmux$191_Y ;
+  assign \$142  = rst ? 1'h0 : ends_5;
+  assign \$141  = rst ? 1'h0 : ends_4;
+  assign \$140  = rst ? 1'h0 : ends_3;
+  assign \$139  = rst ? 1'h0 : ends_2;
+  assign \$138  = rst ? 1'h0 : ends_1;
+  assign \$137  = rst ? 1'h0 : ends_0;
+  assign \$136  = rst ? 1'h0 : ends;
+  assign \$135  = rst ? 1'h1 : go;
   column_opt3_small_accumulation_column total (
     .clk(clk),
     .en(en),
     .first(flags_0[5]),
-    .read(number),
+    .read(number[1:0]),
     .result(result),
     .row(flags_3[8:7]),
     .rst(rst),
     .store(store),
     .word(word)
   );
+  assign \$151 [3:0] = stage_0_sum;
+  assign \$41 [5] = \$152 ;
+  assign \$33 [4:1] = \$151 [7:4];
+  assign \$25 [5] = \$148 ;
+  assign \$17 [4:1] = \$147 ;
   assign last = flags_3[9];
-  assign \result$89  = result;
+  assign \result$92  = result;
   assign row = flags_3[8:7];
-  assign \first$86  = flags_0[5];
-  assign \word$85  = word;
-  assign read = number;
-  assign \en$83  = en;
+  assign \first$89  = flags_0[5];
+  assign \word$88  = word;
+  assign read = number[1:0];
+  assign \en$86  = en;
   assign propagate_2_4 = 1'h0;
   assign propagate_1_3 = 1'h0;
   assign propagate_1_2 = 1'h0;
@@ -2835,7 +2895,7 @@ module column_opt3_small_merge(rst, en, ends, turn, first, complete, drain_0, dr
   assign generate_0_1 = 1'h0;
 endmodule
 
-module column_opt3_small_pe(rst, en, a_in, b_in, turn_in, last_in, drain_0, drain_1, clk);
+module column_opt3_small_pe(rst, a_in, b_in, turn_in, last_in, drain_0, drain_1, clk);
   wire \$10 ;
   (* unused_bits = "0 1 2 3 4 5 7 8 9 10 11 12" *)
   wire [12:0] \$100 ;
@@ -3114,13 +3174,10 @@ module column_opt3_small_pe(rst, en, a_in, b_in, turn_in, last_in, drain_0, drai
   wire [2:0] \$344 ;
   wire [2:0] \$345 ;
   wire [2:0] \$346 ;
-  wire [7:0] \$347 ;
+  wire \$347 ;
   wire \$348 ;
   wire \$349 ;
   wire \$35 ;
-  wire \$350 ;
-  wire [12:0] \$351 ;
-  wire [11:0] \$352 ;
   (* unused_bits = "1 2 3 4 5 6 7 8 9 10 11 12" *)
   wire [12:0] \$38 ;
   wire \$39 ;
@@ -3215,15 +3272,7 @@ module column_opt3_small_pe(rst, en, a_in, b_in, turn_in, last_in, drain_0, drai
   wire [11:0] \$97 ;
   wire \$98 ;
   wire \$99 ;
-  wire \$procmux$23_Y ;
-  wire \$procmux$27_Y ;
-  wire \$procmux$31_Y ;
-  wire [2:0] \$procmux$37_Y ;
-  wire [2:0] \$procmux$41_Y ;
-  wire [2:0] \$procmux$45_Y ;
-  wire [15:0] \$procmux$49_Y ;
-  wire [1:0] \$procmux$54_Y ;
-  wire [1:0] \$procmux$56_Y ;
+  wire [1:0] \$procmux$34_Y ;
   reg [2:0] a = 3'h0;
   input [15:0] a_in;
   wire [15:0] a_in;
@@ -3256,8 +3305,6 @@ module column_opt3_small_pe(rst, en, a_in, b_in, turn_in, last_in, drain_0, drai
   wire [12:0] drain_0;
   output [11:0] drain_1;
   wire [11:0] drain_1;
-  input en;
-  wire en;
   reg ended = 1'h0;
   reg last = 1'h0;
   input last_in;
@@ -3625,57 +3672,36 @@ module column_opt3_small_pe(rst, en, a_in, b_in, turn_in, last_in, drain_0, drai
   always @(posedge clk)
     a <= \$346 ;
   always @(posedge clk)
-    b <= \$347 ;
+    b <= \$341 ;
   always @(posedge clk)
-    last <= \$348 ;
+    last <= \$347 ;
   always @(posedge clk)
-    ended <= \$349 ;
+    ended <= \$348 ;
   always @(posedge clk)
-    done <= \$350 ;
+    done <= \$349 ;
   always @(posedge clk)
-    total <= \$351 ;
+    total <= { sum_17, sum_15, sum_13, sum_11, carry_7, carry_6, carry_5, carry_4, carry_3, carry_2, carry_1, carry_0, sum_0 };
   always @(posedge clk)
-    carry <= \$352 ;
-  assign \$352  = en ? { carry_15, carry_13, carry_11, carry_9, sum_9, sum_7, sum_6, sum_5, sum_4, sum_3, sum_2, sum_1 } : carry;
-  assign \$351  = en ? { sum_17, sum_15, sum_13, sum_11, carry_7, carry_6, carry_5, carry_4, carry_3, carry_2, carry_1, carry_0, sum_0 } : total;
-  assign \$procmux$23_Y  = en ? ended : done;
-  assign \$350  = rst ? 1'h1 : \$procmux$23_Y ;
-  assign \$procmux$27_Y  = en ? last : ended;
-  assign \$349  = rst ? 1'h0 : \$procmux$27_Y ;
-  assign \$procmux$31_Y  = en ? last_in : last;
-  assign \$348  = rst ? 1'h0 : \$procmux$31_Y ;
-  assign \$347  = en ? \$341  : b;
-  assign \$procmux$37_Y  = en ? \$290  : a;
-  assign \$346  = rst ? 3'h0 : \$procmux$37_Y ;
-  assign \$procmux$41_Y  = \$157  ? \$267  : digit_1;
-  assign \$345  = en ? \$procmux$41_Y  : digit_1;
-  assign \$procmux$45_Y  = \$157  ? \$240  : digit_0;
-  assign \$344  = en ? \$procmux$45_Y  : digit_0;
-  assign \$procmux$49_Y  = \$157  ? b_in : words_b;
-  assign \$343  = en ? \$procmux$49_Y  : words_b;
-  assign \$procmux$54_Y  = \$157  ? (* full_case = 32'd1 *) { \$213 , \$185  } : \$269 ;
-  assign \$procmux$56_Y  = en ? \$procmux$54_Y  : left;
-  assign \$342  = rst ? 2'h0 : \$procmux$56_Y ;
+    carry <= { carry_15, carry_13, carry_11, carry_9, sum_9, sum_7, sum_6, sum_5, sum_4, sum_3, sum_2, sum_1 };
+  assign \$349  = rst ? 1'h1 : ended;
+  assign \$348  = rst ? 1'h0 : last;
+  assign \$347  = rst ? 1'h0 : last_in;
+  assign \$346  = rst ? 3'h0 : \$290 ;
+  assign \$345  = \$157  ? \$267  : digit_1;
+  assign \$344  = \$157  ? \$240  : digit_0;
+  assign \$343  = \$157  ? b_in : words_b;
+  assign \$procmux$34_Y  = \$157  ? (* full_case = 32'd1 *) { \$213 , \$185  } : \$269 ;
+  assign \$342  = rst ? 2'h0 : \$procmux$34_Y ;
 endmodule
 
-module column_opt3_small_plane(rst, en, write, row_in, slot_in, data_in, address_in, bank_in, payload_in, ends_in, address_out, bank_out, payload_out, ends_out, drain_0, drain_1, clk);
-  wire [3:0] \$1 ;
+module column_opt3_small_plane(rst, write, write_row, write_slot, data_in, slot_in, row_in, bank_in, payload_in, ends_in, slot_out, row_out, bank_out, payload_out, ends_out, drain_0, drain_1, clk);
+  wire [19:0] \$1 ;
   wire \$2 ;
-  wire [19:0] \$3 ;
-  wire \$4 ;
-  wire [5:0] \$5 ;
-  wire \$procmux$310_Y ;
-  wire [19:0] \$procmux$314_Y ;
   wire [15:0] a_in;
-  wire [3:0] address;
-  wire [3:0] \address$26 ;
-  input [3:0] address_in;
-  wire [3:0] address_in;
-  output [3:0] address_out;
-  reg [3:0] address_out = 4'h0;
   wire [15:0] b_0_0;
   wire [15:0] b_in;
   wire bank;
+  wire bank_0_0;
   input bank_in;
   wire bank_in;
   output bank_out;
@@ -3684,18 +3710,14 @@ module column_opt3_small_plane(rst, en, write, row_in, slot_in, data_in, address
   wire clk;
   input [15:0] data_in;
   wire [15:0] data_in;
-  wire [15:0] \data_in$25 ;
+  wire [15:0] \data_in$26 ;
   wire [15:0] data_out;
   output [12:0] drain_0;
   wire [12:0] drain_0;
-  wire [12:0] \drain_0$34 ;
+  wire [12:0] \drain_0$36 ;
   output [11:0] drain_1;
   wire [11:0] drain_1;
-  wire [11:0] \drain_1$35 ;
-  input en;
-  wire en;
-  wire \en$21 ;
-  wire \en$29 ;
+  wire [11:0] \drain_1$37 ;
   wire ends;
   input ends_in;
   wire ends_in;
@@ -3707,43 +3729,53 @@ module column_opt3_small_plane(rst, en, write, row_in, slot_in, data_in, address
   wire [19:0] payload_in;
   output [19:0] payload_out;
   reg [19:0] payload_out = 20'h00000;
+  wire [2:0] row;
+  wire [2:0] \row$28 ;
   input [2:0] row_in;
   wire [2:0] row_in;
-  wire [2:0] \row_in$23 ;
+  wire [2:0] \row_in$24 ;
+  output [2:0] row_out;
+  reg [2:0] row_out = 3'h0;
   input rst;
   wire rst;
+  wire slot;
+  wire \slot$27 ;
   input slot_in;
   wire slot_in;
-  wire \slot_in$24 ;
+  wire \slot_in$25 ;
+  output slot_out;
+  reg slot_out = 1'h0;
   wire [3:0] turn_in;
   input write;
   wire write;
-  wire \write$22 ;
+  wire \write$23 ;
+  input [2:0] write_row;
+  wire [2:0] write_row;
+  input write_slot;
+  wire write_slot;
   always @(posedge clk)
-    bank_out <= \$2 ;
+    ends_out <= \$2 ;
+  assign bank_0_0 = ! bank_out;
+  assign b_0_0 = data_out & { bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0 };
   always @(posedge clk)
-    payload_out <= \$3 ;
+    slot_out <= slot_in;
   always @(posedge clk)
-    ends_out <= \$4 ;
-  assign \$5  = bank_out * 5'h10;
-  assign b_0_0 = data_out >> \$5 ;
+    row_out <= row_in;
   always @(posedge clk)
-    address_out <= \$1 ;
-  assign \$procmux$310_Y  = en ? ends_in : ends_out;
-  assign \$4  = rst ? 1'h0 : \$procmux$310_Y ;
-  assign \$procmux$314_Y  = en ? payload_in : payload_out;
-  assign \$3  = rst ? 20'h00000 : \$procmux$314_Y ;
-  assign \$2  = en ? bank_in : bank_out;
-  assign \$1  = en ? address_in : address_out;
+    bank_out <= bank_in;
+  always @(posedge clk)
+    payload_out <= \$1 ;
+  assign \$2  = rst ? 1'h0 : ends_in;
+  assign \$1  = rst ? 20'h00000 : payload_in;
   column_opt3_small_bank bank_0 (
-    .address(address_in),
     .clk(clk),
     .data_in(data_in),
     .data_out(data_out),
-    .en(en),
-    .row_in(row_in),
+    .row(row_in),
+    .row_in(write_row),
     .rst(rst),
-    .slot_in(slot_in),
+    .slot(slot_in),
+    .slot_in(write_slot),
     .write(write)
   );
   column_opt3_small_pe pe_0 (
@@ -3752,28 +3784,27 @@ module column_opt3_small_plane(rst, en, write, row_in, slot_in, data_in, address
     .clk(clk),
     .drain_0(drain_0),
     .drain_1(drain_1),
-    .en(en),
     .last_in(ends_out),
     .rst(rst),
     .turn_in(payload_out[19:16])
   );
-  assign \drain_1$35  = drain_1;
-  assign \drain_0$34  = drain_0;
+  assign \drain_1$37  = drain_1;
+  assign \drain_0$36  = drain_0;
   assign turn_in = payload_out[19:16];
   assign a_in = payload_out[15:0];
   assign last_in = ends_out;
   assign b_in = b_0_0;
-  assign \en$29  = en;
-  assign \address$26  = address_in;
-  assign \data_in$25  = data_in;
-  assign \slot_in$24  = slot_in;
-  assign \row_in$23  = row_in;
-  assign \write$22  = write;
-  assign \en$21  = en;
+  assign \row$28  = row_in;
+  assign \slot$27  = slot_in;
+  assign \data_in$26  = data_in;
+  assign \slot_in$25  = write_slot;
+  assign \row_in$24  = write_row;
+  assign \write$23  = write;
   assign ends = ends_out;
   assign payload = payload_out;
   assign bank = bank_out;
-  assign address = address_out;
+  assign row = row_out;
+  assign slot = slot_out;
 endmodule
 
 module column_opt3_small_skid_buffer(rst, in_payload, in_valid, out_ready, in_ready, out_payload, out_valid, clk);

@@ -3,22 +3,39 @@
 
 module column_opt4c_small(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a__ready, b__ready, c__payload, c__valid, clk);
   wire \$1 ;
-  wire [15:0] \$10 ;
-  wire [47:0] \$11 ;
-  wire \$12 ;
+  wire \$10 ;
+  wire \$16 ;
   wire \$2 ;
+  wire \$20 ;
+  wire [3:0] \$21 ;
+  wire \$22 ;
+  wire \$23 ;
+  wire \$24 ;
+  wire \$25 ;
+  (* unused_bits = "0" *)
+  wire \$26 ;
+  (* unused_bits = "0 1 2 3 4 5" *)
+  wire [5:0] \$27 ;
+  (* unused_bits = "0" *)
+  wire \$28 ;
+  (* unused_bits = "0 1 2" *)
+  wire [2:0] \$29 ;
   wire \$3 ;
+  (* unused_bits = "0" *)
+  wire \$30 ;
+  wire [15:0] \$31 ;
+  wire [47:0] \$32 ;
+  wire \$33 ;
+  wire \$34 ;
+  wire \$35 ;
+  wire \$36 ;
   wire \$4 ;
   wire \$5 ;
-  (* unused_bits = "0 1 2 3 4" *)
-  wire [4:0] \$6 ;
-  (* unused_bits = "0" *)
+  wire \$6 ;
   wire \$7 ;
-  (* unused_bits = "0 1 2" *)
-  wire [2:0] \$8 ;
-  (* unused_bits = "0" *)
   wire \$9 ;
-  wire \$procmux$427_Y ;
+  wire \$procmux$315_Y ;
+  wire \$procmux$317_Y ;
   input [16:0] a__payload;
   wire [16:0] a__payload;
   wire [15:0] \a__payload.data ;
@@ -30,14 +47,10 @@ module column_opt4c_small(rst, a__payload, a__valid, b__payload, b__valid, c__re
   input a__valid;
   wire a__valid;
   wire [15:0] a_held;
-  wire [4:0] address_in;
-  wire [4:0] \address_in$73 ;
-  wire [4:0] \address_in$86 ;
-  wire [4:0] address_out;
-  wire [4:0] \address_out$74 ;
-  wire [4:0] \address_out$87 ;
+  reg ahead = 1'h0;
+  wire \ahead$42 ;
   wire asks;
-  wire \asks$45 ;
+  wire \asks$44 ;
   input [48:0] b__payload;
   wire [48:0] b__payload;
   wire [47:0] \b__payload.data ;
@@ -53,15 +66,13 @@ module column_opt4c_small(rst, a__payload, a__valid, b__payload, b__valid, c__re
   input b__valid;
   wire b__valid;
   reg [47:0] b_held = 48'h000000000000;
-  wire bank;
-  wire \bank$47 ;
+  wire [1:0] bank;
+  wire [1:0] \bank$46 ;
   wire bank_in;
-  wire \bank_in$62 ;
-  wire \bank_in$75 ;
+  wire \bank_in$74 ;
   wire \bank_in$88 ;
   wire bank_out;
-  wire \bank_out$63 ;
-  wire \bank_out$76 ;
+  wire \bank_out$75 ;
   wire \bank_out$89 ;
   output [32:0] c__payload;
   wire [32:0] c__payload;
@@ -75,146 +86,180 @@ module column_opt4c_small(rst, a__payload, a__valid, b__payload, b__valid, c__re
   input clk;
   wire clk;
   wire complete;
-  wire \complete$102 ;
+  wire \complete$105 ;
   reg [15:0] data_in = 16'h0000;
-  wire [15:0] \data_in$58 ;
-  wire [15:0] \data_in$72 ;
+  wire [15:0] \data_in$56 ;
+  wire [15:0] \data_in$71 ;
   wire [15:0] \data_in$85 ;
   wire [38:0] drain_0;
-  wire [12:0] \drain_0$104 ;
-  wire [12:0] \drain_0$105 ;
-  wire [12:0] \drain_0$106 ;
+  wire [12:0] \drain_0$107 ;
+  wire [12:0] \drain_0$108 ;
+  wire [12:0] \drain_0$109 ;
   wire [35:0] drain_1;
-  wire [11:0] \drain_1$108 ;
-  wire [11:0] \drain_1$109 ;
-  wire [11:0] \drain_1$110 ;
-  wire en;
-  wire \en$19 ;
-  wire \en$41 ;
-  wire \en$54 ;
-  wire \en$68 ;
-  wire \en$81 ;
-  wire \en$94 ;
+  wire [11:0] \drain_1$111 ;
+  wire [11:0] \drain_1$112 ;
+  wire [11:0] \drain_1$113 ;
   wire ends;
-  wire \ends$95 ;
-  wire \ends$96 ;
+  wire \ends$98 ;
+  wire \ends$99 ;
   reg ends_in = 1'h0;
-  wire \ends_in$79 ;
+  wire \ends_in$78 ;
   wire \ends_in$92 ;
   wire ends_out;
   wire \ends_out$93 ;
   wire filled;
-  wire \filled$36 ;
+  wire \filled$33 ;
   wire first;
-  wire \first$100 ;
+  wire \first$103 ;
+  wire go;
+  wire \go$97 ;
+  reg hold = 1'h0;
+  wire \hold$37 ;
   wire [32:0] in_payload;
   wire in_ready;
   wire in_valid;
   wire last;
-  wire \last$114 ;
-  wire last_banks;
-  wire \last_banks$34 ;
+  wire \last$117 ;
+  wire last_places;
+  wire \last_places$31 ;
   wire [2:0] last_rows;
-  wire [2:0] \last_rows$32 ;
+  wire [2:0] \last_rows$29 ;
+  wire leaves;
   wire loaded;
-  wire \loaded$38 ;
+  wire \loaded$35 ;
   wire [32:0] out_payload;
   wire out_ready;
   wire out_valid;
   wire [2:0] payload;
-  wire [2:0] \payload$51 ;
+  wire [2:0] \payload$50 ;
   wire [2:0] payload_in;
-  wire [2:0] \payload_in$77 ;
+  wire [2:0] \payload_in$76 ;
   wire [2:0] \payload_in$90 ;
   wire [2:0] payload_out;
-  wire [2:0] \payload_out$78 ;
+  wire [2:0] \payload_out$77 ;
   wire [2:0] \payload_out$91 ;
-  wire [3:0] place;
-  wire [3:0] \place$49 ;
+  wire place_in;
+  wire place_out;
   wire [31:0] result;
   wire room;
+  wire [2:0] row;
+  wire [2:0] \row$48 ;
   wire [2:0] row_in;
-  wire [2:0] \row_in$56 ;
-  wire [2:0] \row_in$70 ;
-  wire [2:0] \row_in$83 ;
+  wire [5:0] \row_in$66 ;
+  wire [5:0] \row_in$80 ;
+  wire [5:0] \row_in$94 ;
   wire [2:0] row_out;
+  wire [5:0] \row_out$67 ;
+  wire [5:0] \row_out$81 ;
+  wire [5:0] \row_out$95 ;
   input rst;
   wire rst;
   wire served;
-  wire \served$53 ;
+  wire \served$52 ;
   wire slot;
-  wire \slot$43 ;
+  wire \slot$40 ;
   wire slot_in;
-  wire \slot_in$57 ;
-  wire \slot_in$71 ;
-  wire \slot_in$84 ;
+  wire \slot_in$58 ;
+  wire \slot_in$72 ;
+  wire \slot_in$86 ;
   wire slot_out;
+  wire \slot_out$59 ;
+  wire \slot_out$73 ;
+  wire \slot_out$87 ;
   wire start;
-  wire step;
-  wire sync;
-  wire \sync$18 ;
-  wire \sync$39 ;
+  reg sync = 1'h0;
+  wire \sync$16 ;
+  wire \sync$38 ;
   wire take;
-  wire \take$15 ;
+  wire \take$13 ;
   wire [3:0] turn;
-  wire [3:0] \turn$98 ;
+  wire [3:0] \turn$101 ;
   wire valid;
   wire waits;
   wire write;
-  wire \write$21 ;
-  wire \write$55 ;
-  wire \write$69 ;
+  wire \write$18 ;
+  wire \write$53 ;
+  wire \write$68 ;
   wire \write$82 ;
+  wire [2:0] write_row;
+  wire [2:0] \write_row$69 ;
+  wire [2:0] \write_row$83 ;
+  wire write_slot;
+  wire \write_slot$70 ;
+  wire \write_slot$84 ;
   assign \$1  = a__valid & b__valid;
-  assign \$2  = \$1  & step;
-  assign a__ready = \$2  & room;
+  assign a__ready = \$1  & room;
   assign last = a__payload[16] | b__payload[48];
-  assign \$3  = ! bank_in;
-  assign \write$55  = write & \$3 ;
-  assign \$4  = ! bank_in;
-  assign \write$69  = write & \$4 ;
-  assign \$5  = ! bank_in;
-  assign \write$82  = write & \$5 ;
-  assign first = \first$100  & turn[0];
-  assign complete = \complete$102  & turn[3];
+  assign \$2  = ! place_in;
+  assign \write$53  = write & \$2 ;
+  assign \$3  = ! place_in;
+  assign \write$68  = write & \$3 ;
+  assign \$4  = ! place_in;
+  assign \write$82  = write & \$4 ;
+  assign first = \first$103  & turn[0];
+  assign complete = \complete$105  & turn[3];
+  assign \$5  = ~ leaves;
+  assign \$6  = ~ c__valid;
+  assign \$7  = \$5  | \$6 ;
+  assign go = \$7  | c__ready;
+  assign \$9  = ~ sync;
+  assign \$10  = waits & \$9 ;
+  assign \$16  = | turn[1:0];
+  assign \$20  = | turn[2:0];
+  assign \$21  = turn & { \$20 , \$16 , turn[0], 1'h0 };
+  assign \$22  = | \$21 ;
+  assign \$23  = sync & \complete$105 ;
+  assign \$24  = in_valid & \last$117 ;
+  assign \$25  = \$24  & in_ready;
   always @(posedge clk)
-    data_in <= \$10 ;
+    data_in <= \$31 ;
   always @(posedge clk)
-    b_held <= \$11 ;
+    b_held <= \$32 ;
   always @(posedge clk)
-    ends_in <= \$12 ;
-  assign \$procmux$427_Y  = step ? \ends$95  : ends_in;
-  assign \$12  = rst ? 1'h0 : \$procmux$427_Y ;
-  assign \$11  = a__ready ? b__payload[47:0] : b_held;
-  assign \$10  = a__ready ? a__payload[15:0] : data_in;
+    sync <= \$33 ;
+  always @(posedge clk)
+    ends_in <= \$34 ;
+  always @(posedge clk)
+    ahead <= \$35 ;
+  always @(posedge clk)
+    hold <= \$36 ;
+  assign \$procmux$315_Y  = \$25  ? 1'h0 : hold;
+  assign \$procmux$317_Y  = \$23  ? 1'h1 : \$procmux$315_Y ;
+  assign \$36  = rst ? 1'h0 : \$procmux$317_Y ;
+  assign \$35  = rst ? 1'h0 : \$22 ;
+  assign \$34  = rst ? 1'h0 : \ends$98 ;
+  assign \$33  = rst ? 1'h0 : \$10 ;
+  assign \$32  = a__ready ? b__payload[47:0] : b_held;
+  assign \$31  = a__ready ? a__payload[15:0] : data_in;
   column_opt4c_small_arbiter arbiter_0 (
-    .address_out(address_in),
+    .ahead(ahead),
     .asks(asks),
     .bank(bank),
-    .bank_out(\bank_in$62 ),
+    .bank_out(bank_in),
     .clk(clk),
-    .en(step),
     .payload(payload),
     .payload_out(payload_in),
-    .place(place),
+    .row(row),
+    .row_out(\row_in$66 ),
     .rst(rst),
     .served(served),
-    .slot(slot)
+    .slot(slot),
+    .slot_out(\slot_in$58 )
   );
   column_opt4c_small_digits digits_0 (
     .asks(asks),
     .bank(bank),
-    .bank_in(bank_in),
     .clk(clk),
     .data_in(data_in),
-    .en(step),
-    .ends(\ends$95 ),
+    .ends(\ends$98 ),
     .filled(filled),
-    .last_banks(last_banks),
+    .hold(hold),
+    .last_places(last_places),
     .last_rows(last_rows),
     .loaded(loaded),
     .payload(payload),
-    .place(place),
+    .place_in(place_in),
+    .row(row),
     .row_in(row_in),
     .rst(rst),
     .served(served),
@@ -222,20 +267,19 @@ module column_opt4c_small(rst, a__payload, a__valid, b__payload, b__valid, c__re
     .start(1'h0),
     .sync(sync),
     .turn(turn),
-    .waits(sync),
+    .waits(waits),
     .write(write)
   );
   column_opt4c_small_loader loader (
-    .bank_out(bank_in),
     .clk(clk),
-    .complete(\complete$102 ),
-    .en(step),
+    .complete(\complete$105 ),
     .filled(filled),
-    .first(\first$100 ),
+    .first(\first$103 ),
     .last(last),
-    .last_banks(last_banks),
+    .last_places(last_places),
     .last_rows(last_rows),
     .loaded(loaded),
+    .place_out(place_in),
     .room(room),
     .row_out(row_in),
     .rst(rst),
@@ -248,91 +292,88 @@ module column_opt4c_small(rst, a__payload, a__valid, b__payload, b__valid, c__re
   column_opt4c_small_merge merge_0 (
     .clk(clk),
     .complete(complete),
-    .drain_0({ \drain_0$106 , \drain_0$105 , \drain_0$104  }),
-    .drain_1({ \drain_1$110 , \drain_1$109 , \drain_1$108  }),
-    .en(step),
-    .ends(\ends$95 ),
+    .drain_0({ \drain_0$109 , \drain_0$108 , \drain_0$107  }),
+    .drain_1({ \drain_1$113 , \drain_1$112 , \drain_1$111  }),
+    .ends(\ends$98 ),
     .first(first),
-    .last(\last$114 ),
+    .go(go),
+    .last(\last$117 ),
+    .leaves(leaves),
     .result(result),
     .rst(rst),
     .turn(turn),
     .valid(in_valid)
   );
   column_opt4c_small_plane plane_0 (
-    .address_in(address_in),
-    .address_out(\address_in$73 ),
-    .bank_in(\bank_in$62 ),
-    .bank_out(\bank_in$75 ),
+    .bank_in(bank_in),
+    .bank_out(\bank_in$74 ),
     .clk(clk),
     .data_in(b_held[15:0]),
-    .drain_0(\drain_0$104 ),
-    .drain_1(\drain_1$108 ),
-    .en(step),
+    .drain_0(\drain_0$107 ),
+    .drain_1(\drain_1$111 ),
     .ends_in(ends_in),
-    .ends_out(\ends_in$79 ),
+    .ends_out(\ends_in$78 ),
     .payload_in(payload_in),
-    .payload_out(\payload_in$77 ),
-    .row_in(row_in),
+    .payload_out(\payload_in$76 ),
+    .row_in(\row_in$66 ),
+    .row_out(\row_in$80 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$55 )
+    .slot_in(\slot_in$58 ),
+    .slot_out(\slot_in$72 ),
+    .write(\write$53 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt4c_small_plane plane_1 (
-    .address_in(\address_in$73 ),
-    .address_out(\address_in$86 ),
-    .bank_in(\bank_in$75 ),
+    .bank_in(\bank_in$74 ),
     .bank_out(\bank_in$88 ),
     .clk(clk),
     .data_in(b_held[31:16]),
-    .drain_0(\drain_0$105 ),
-    .drain_1(\drain_1$109 ),
-    .en(step),
-    .ends_in(\ends_in$79 ),
+    .drain_0(\drain_0$108 ),
+    .drain_1(\drain_1$112 ),
+    .ends_in(\ends_in$78 ),
     .ends_out(\ends_in$92 ),
-    .payload_in(\payload_in$77 ),
+    .payload_in(\payload_in$76 ),
     .payload_out(\payload_in$90 ),
-    .row_in(row_in),
+    .row_in(\row_in$80 ),
+    .row_out(\row_in$94 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$69 )
+    .slot_in(\slot_in$72 ),
+    .slot_out(\slot_in$86 ),
+    .write(\write$68 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt4c_small_plane plane_2 (
-    .address_in(\address_in$86 ),
-    .address_out(\$6 ),
     .bank_in(\bank_in$88 ),
-    .bank_out(\$7 ),
+    .bank_out(\$28 ),
     .clk(clk),
     .data_in(b_held[47:32]),
-    .drain_0(\drain_0$106 ),
-    .drain_1(\drain_1$110 ),
-    .en(step),
+    .drain_0(\drain_0$109 ),
+    .drain_1(\drain_1$113 ),
     .ends_in(\ends_in$92 ),
-    .ends_out(\$9 ),
+    .ends_out(\$30 ),
     .payload_in(\payload_in$90 ),
-    .payload_out(\$8 ),
-    .row_in(row_in),
+    .payload_out(\$29 ),
+    .row_in(\row_in$94 ),
+    .row_out(\$27 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$82 )
+    .slot_in(\slot_in$86 ),
+    .slot_out(\$26 ),
+    .write(\write$82 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt4c_small_skid_buffer skid (
     .clk(clk),
-    .in_payload({ \last$114 , result }),
-    .in_ready(step),
+    .in_payload({ \last$117 , result }),
+    .in_ready(in_ready),
     .in_valid(in_valid),
     .out_payload(c__payload),
     .out_ready(c__ready),
     .out_valid(c__valid),
     .rst(rst)
   );
-  assign \c__payload.last  = c__payload[32];
-  assign \c__payload.data[0]  = c__payload[31:0];
-  assign \c__payload.data  = c__payload[31:0];
-  assign \b__payload.last  = b__payload[48];
-  assign \b__payload.data[5]  = b__payload[47:40];
-  assign \b__payload.data[4]  = b__payload[39:32];
-  assign \b__payload.data[3]  = b__payload[31:24];
   assign \b__payload.data[2]  = b__payload[23:16];
   assign \b__payload.data[1]  = b__payload[15:8];
   assign \b__payload.data[0]  = b__payload[7:0];
@@ -341,65 +382,69 @@ module column_opt4c_small(rst, a__payload, a__valid, b__payload, b__valid, c__re
   assign \a__payload.data[1]  = a__payload[15:8];
   assign \a__payload.data[0]  = a__payload[7:0];
   assign \a__payload.data  = a__payload[15:0];
+  assign \c__payload.last  = c__payload[32];
+  assign \c__payload.data[0]  = c__payload[31:0];
+  assign \c__payload.data  = c__payload[31:0];
+  assign \b__payload.last  = b__payload[48];
+  assign \b__payload.data[5]  = b__payload[47:40];
+  assign \b__payload.data[4]  = b__payload[39:32];
+  assign \b__payload.data[3]  = b__payload[31:24];
   assign b__ready = a__ready;
   assign out_ready = c__ready;
   assign out_valid = c__valid;
   assign out_payload = c__payload;
   assign valid = in_valid;
-  assign in_payload = { \last$114 , result };
-  assign in_ready = step;
-  assign drain_1 = { \drain_1$110 , \drain_1$109 , \drain_1$108  };
-  assign drain_0 = { \drain_0$106 , \drain_0$105 , \drain_0$104  };
-  assign \turn$98  = turn;
-  assign \ends$96  = \ends$95 ;
-  assign \en$94  = step;
+  assign in_payload = { \last$117 , result };
+  assign drain_1 = { \drain_1$113 , \drain_1$112 , \drain_1$111  };
+  assign drain_0 = { \drain_0$109 , \drain_0$108 , \drain_0$107  };
+  assign \turn$101  = turn;
+  assign \ends$99  = \ends$98 ;
+  assign \go$97  = go;
+  assign \row_out$95  = \row_in$94 ;
   assign \ends_out$93  = \ends_in$92 ;
   assign \payload_out$91  = \payload_in$90 ;
   assign \bank_out$89  = \bank_in$88 ;
-  assign \address_out$87  = \address_in$86 ;
+  assign \slot_out$87  = \slot_in$86 ;
   assign \data_in$85  = b_held[47:32];
-  assign \slot_in$84  = slot_in;
-  assign \row_in$83  = row_in;
-  assign \en$81  = step;
-  assign ends_out = \ends_in$79 ;
-  assign \payload_out$78  = \payload_in$77 ;
-  assign \bank_out$76  = \bank_in$75 ;
-  assign \address_out$74  = \address_in$73 ;
-  assign \data_in$72  = b_held[31:16];
-  assign \slot_in$71  = slot_in;
-  assign \row_in$70  = row_in;
-  assign \en$68  = step;
+  assign \write_slot$84  = slot_in;
+  assign \write_row$83  = row_in;
+  assign \row_out$81  = \row_in$80 ;
+  assign ends_out = \ends_in$78 ;
+  assign \payload_out$77  = \payload_in$76 ;
+  assign \bank_out$75  = \bank_in$74 ;
+  assign \slot_out$73  = \slot_in$72 ;
+  assign \data_in$71  = b_held[31:16];
+  assign \write_slot$70  = slot_in;
+  assign \write_row$69  = row_in;
+  assign \row_out$67  = \row_in$66 ;
   assign ends = ends_in;
   assign payload_out = payload_in;
-  assign \bank_out$63  = \bank_in$62 ;
-  assign address_out = address_in;
-  assign \data_in$58  = b_held[15:0];
-  assign \slot_in$57  = slot_in;
-  assign \row_in$56  = row_in;
-  assign \en$54  = step;
-  assign \served$53  = served;
-  assign \payload$51  = payload;
-  assign \place$49  = place;
-  assign \bank$47  = bank;
-  assign \asks$45  = asks;
-  assign \slot$43  = slot;
-  assign \en$41  = step;
-  assign waits = sync;
-  assign \sync$39  = sync;
-  assign \loaded$38  = loaded;
-  assign \filled$36  = filled;
-  assign \last_banks$34  = last_banks;
-  assign \last_rows$32  = last_rows;
+  assign bank_out = bank_in;
+  assign \slot_out$59  = \slot_in$58 ;
+  assign \data_in$56  = b_held[15:0];
+  assign write_slot = slot_in;
+  assign write_row = row_in;
+  assign \served$52  = served;
+  assign \payload$50  = payload;
+  assign \row$48  = row;
+  assign \bank$46  = bank;
+  assign \asks$44  = asks;
+  assign \ahead$42  = ahead;
+  assign \slot$40  = slot;
+  assign \sync$38  = sync;
+  assign \hold$37  = hold;
+  assign \loaded$35  = loaded;
+  assign \filled$33  = filled;
+  assign \last_places$31  = last_places;
+  assign \last_rows$29  = last_rows;
   assign start = 1'h0;
   assign a_held = data_in;
   assign row_out = row_in;
-  assign bank_out = bank_in;
+  assign place_out = place_in;
   assign slot_out = slot_in;
-  assign \write$21  = write;
-  assign \en$19  = step;
-  assign \sync$18  = sync;
-  assign \take$15  = a__ready;
-  assign en = step;
+  assign \write$18  = write;
+  assign \sync$16  = sync;
+  assign \take$13  = a__ready;
   assign take = a__ready;
 endmodule
 
@@ -1145,70 +1190,60 @@ module column_opt4c_small_accumulation_column(rst, en, read, word, first, store,
   assign \$signature__en  = en;
 endmodule
 
-module column_opt4c_small_arbiter(rst, en, asks, bank, place, payload, slot, served, address_out, bank_out, payload_out, clk);
-  wire \$1 ;
-  wire [3:0] \$4 ;
-  wire [2:0] \$5 ;
-  wire [4:0] \$6 ;
-  wire \$7 ;
-  wire [2:0] \$8 ;
-  wire [2:0] \$procmux$293_Y ;
-  wire [4:0] address;
-  output [4:0] address_out;
-  reg [4:0] address_out = 5'h00;
+module column_opt4c_small_arbiter(rst, asks, bank, row, payload, ahead, slot, served, row_out, slot_out, bank_out, payload_out, clk);
+  wire [2:0] \$2 ;
+  wire [2:0] \$3 ;
+  input ahead;
+  wire ahead;
   input asks;
   wire asks;
-  input bank;
-  wire bank;
+  input [1:0] bank;
+  wire [1:0] bank;
   wire bank_held;
   output bank_out;
   reg bank_out = 1'h0;
   input clk;
   wire clk;
-  input en;
-  wire en;
-  wire gets_0;
   input [2:0] payload;
   wire [2:0] payload;
   wire [2:0] payload_held;
   output [2:0] payload_out;
   reg [2:0] payload_out = 3'h0;
-  input [3:0] place;
-  wire [3:0] place;
+  input [2:0] row;
+  wire [2:0] row;
+  wire [5:0] row_held;
+  output [5:0] row_out;
+  reg [5:0] row_out = 6'h00;
   input rst;
   wire rst;
   output served;
   wire served;
   input slot;
   wire slot;
-  wire wants_0;
-  assign served = asks & \$1 ;
-  assign \$4  = place & { served, served, served, served };
-  assign \$5  = payload & { served, served, served };
+  wire slot_held;
+  output slot_out;
+  reg slot_out = 1'h0;
   always @(posedge clk)
-    address_out <= \$6 ;
+    payload_out <= \$3 ;
+  assign \$2  = payload & { asks, asks, asks };
   always @(posedge clk)
-    bank_out <= \$7 ;
+    row_out <= { row, row };
   always @(posedge clk)
-    payload_out <= \$8 ;
-  assign \$1  = ! bank;
-  assign \$procmux$293_Y  = en ? \$5  : payload_out;
-  assign \$8  = rst ? 3'h0 : \$procmux$293_Y ;
-  assign \$7  = en ? bank : bank_out;
-  assign \$6  = en ? { slot, \$4  } : address_out;
+    slot_out <= slot;
+  always @(posedge clk)
+    bank_out <= bank[1];
+  assign \$3  = rst ? 3'h0 : \$2 ;
+  assign served = asks;
   assign payload_held = payload_out;
   assign bank_held = bank_out;
-  assign address = address_out;
-  assign gets_0 = served;
-  assign wants_0 = served;
+  assign slot_held = slot_out;
+  assign row_held = row_out;
 endmodule
 
-module column_opt4c_small_bank(rst, en, write, row_in, slot_in, data_in, address, data_out, clk);
+module column_opt4c_small_bank(rst, write, row_in, slot_in, data_in, slot, row, data_out, clk);
   wire [3:0] \$1 ;
-  wire [7:0] \$10 ;
   (* unused_bits = "3 4" *)
   wire [4:0] \$2 ;
-  wire [4:0] \$21 ;
   wire [3:0] \$3 ;
   (* unused_bits = "3 4" *)
   wire [4:0] \$4 ;
@@ -1218,28 +1253,27 @@ module column_opt4c_small_bank(rst, en, write, row_in, slot_in, data_in, address
   wire [3:0] \$7 ;
   (* unused_bits = "3 4" *)
   wire [4:0] \$8 ;
-  wire [7:0] \$9 ;
   wire [2:0] \$signature__addr ;
   wire [2:0] \$signature__addr$14 ;
   wire [7:0] \$signature__data ;
   wire [7:0] \$signature__data$15 ;
   wire \$signature__en ;
   wire \$signature__en$13 ;
-  input [4:0] address;
-  wire [4:0] address;
   input clk;
   wire clk;
-  wire [7:0] data;
+  wire [15:0] data;
   input [15:0] data_in;
   wire [15:0] data_in;
-  output [7:0] data_out;
-  reg [7:0] data_out = 8'h00;
-  input en;
-  wire en;
+  output [15:0] data_out;
+  reg [15:0] data_out = 16'h0000;
+  input [5:0] row;
+  wire [5:0] row;
   input [2:0] row_in;
   wire [2:0] row_in;
   input rst;
   wire rst;
+  input slot;
+  wire slot;
   input slot_in;
   wire slot_in;
   wire [2:0] source__addr;
@@ -1258,7 +1292,7 @@ module column_opt4c_small_bank(rst, en, write, row_in, slot_in, data_in, address
     position_0[5] = 8'h00;
   end
   always @(posedge clk) begin
-    if (\$signature__en )
+    if (write)
       position_0[\$signature__addr ] <= data_in[7:0];
   end
   assign source__data = position_0[source__addr];
@@ -1272,32 +1306,29 @@ module column_opt4c_small_bank(rst, en, write, row_in, slot_in, data_in, address
     position_1[5] = 8'h00;
   end
   always @(posedge clk) begin
-    if (\$signature__en$13 )
+    if (write)
       position_1[\$signature__addr$14 ] <= data_in[15:8];
   end
   assign \source__data$19  = position_1[\source__addr$16 ];
-  assign \$signature__en  = en & write;
-  assign \$1  = slot_in * 3'h6;
   assign { \$2 [4:3], \$signature__addr  } = \$1  + row_in;
-  assign \$3  = address[4] * 3'h6;
-  assign { \$4 [4:3], source__addr } = \$3  + address[3:1];
-  assign \$signature__en$13  = en & write;
+  assign \$3  = slot * 3'h6;
+  assign { \$4 [4:3], source__addr } = \$3  + row[2:0];
   assign \$5  = slot_in * 3'h6;
   assign { \$6 [4:3], \$signature__addr$14  } = \$5  + row_in;
-  assign \$7  = address[4] * 3'h6;
-  assign { \$8 [4:3], \source__addr$16  } = \$7  + address[3:1];
-  assign \$21  = address[0] * 4'h8;
-  assign \$9  = { \source__data$19 , source__data } >> \$21 ;
+  assign \$7  = slot * 3'h6;
+  assign { \$8 [4:3], \source__addr$16  } = \$7  + row[5:3];
   always @(posedge clk)
-    data_out <= \$10 ;
-  assign \$10  = en ? \$9  : data_out;
+    data_out <= { \source__data$19 , source__data };
+  assign \$1  = slot_in * 3'h6;
   assign \$8 [2:0] = \source__addr$16 ;
   assign \$6 [2:0] = \$signature__addr$14 ;
   assign \$4 [2:0] = source__addr;
   assign \$2 [2:0] = \$signature__addr ;
   assign data = data_out;
   assign \$signature__data$15  = data_in[15:8];
+  assign \$signature__en$13  = write;
   assign \$signature__data  = data_in[7:0];
+  assign \$signature__en  = write;
 endmodule
 
 module column_opt4c_small_buffer(rst, write, address_in, data_in, read, address, data_out, clk);
@@ -1351,123 +1382,128 @@ module column_opt4c_small_buffer(rst, write, address_in, data_in, read, address,
   assign \$signature__en  = write;
 endmodule
 
-module column_opt4c_small_digits(rst, en, write, slot_in, bank_in, row_in, data_in, start, last_rows, last_banks, filled, loaded, served, sync, asks, bank, place, payload, waits, ends, turn
+module column_opt4c_small_digits(rst, write, slot_in, place_in, row_in, data_in, start, last_rows, last_places, filled, loaded, served, hold, sync, asks, bank, row, payload, waits, ends, turn
 , clk);
+  (* unused_bits = "3" *)
+  wire [3:0] \$10 ;
+  wire \$11 ;
+  wire [3:0] \$12 ;
+  wire [2:0] \$13 ;
   wire \$2 ;
   wire \$3 ;
   wire \$4 ;
   wire \$5 ;
-  (* unused_bits = "3" *)
-  wire [3:0] \$6 ;
-  wire [3:0] \$7 ;
-  wire [2:0] \$8 ;
-  wire [2:0] \$procmux$301_Y ;
-  wire [2:0] \$procmux$303_Y ;
-  wire [2:0] \$procmux$305_Y ;
-  wire [3:0] \$procmux$309_Y ;
-  wire [3:0] \$procmux$311_Y ;
+  wire \$6 ;
+  wire \$7 ;
+  wire \$8 ;
+  wire \$9 ;
+  wire [2:0] \$procmux$209_Y ;
+  wire [2:0] \$procmux$211_Y ;
+  wire [3:0] \$procmux$215_Y ;
+  reg apart = 1'h1;
   output asks;
   wire asks;
-  wire \asks$41 ;
-  output bank;
-  wire bank;
-  wire \bank$42 ;
-  input bank_in;
-  wire bank_in;
-  wire \bank_in$24 ;
+  wire \asks$40 ;
+  output [1:0] bank;
+  wire [1:0] bank;
+  wire [1:0] \bank$41 ;
   input clk;
   wire clk;
   input [15:0] data_in;
   wire [15:0] data_in;
-  wire [15:0] \data_in$26 ;
+  wire [15:0] \data_in$25 ;
   wire [2:0] digit_out;
-  input en;
-  wire en;
-  wire \en$22 ;
   output ends;
   wire ends;
+  wire \ends$31 ;
   wire \ends$32 ;
-  wire \ends$33 ;
   input filled;
   wire filled;
-  wire \filled$34 ;
+  wire \filled$33 ;
   wire finished;
   reg [2:0] gap = 3'h0;
-  input last_banks;
-  wire last_banks;
-  wire \last_banks$36 ;
+  input hold;
+  wire hold;
+  input last_places;
+  wire last_places;
+  wire \last_places$35 ;
   input [2:0] last_rows;
   wire [2:0] last_rows;
-  wire [2:0] \last_rows$35 ;
+  wire [2:0] \last_rows$34 ;
   input loaded;
   wire loaded;
-  wire \loaded$28 ;
+  wire \loaded$27 ;
   output [2:0] payload;
   wire [2:0] payload;
-  output [3:0] place;
-  wire [3:0] place;
-  wire position;
+  input place_in;
+  wire place_in;
+  wire \place_in$23 ;
   wire ready;
+  output [2:0] row;
   wire [2:0] row;
+  wire [2:0] \row$42 ;
   input [2:0] row_in;
   wire [2:0] row_in;
-  wire [2:0] \row_in$25 ;
+  wire [2:0] \row_in$24 ;
   input rst;
   wire rst;
   input served;
   wire served;
-  wire \served$31 ;
+  wire \served$30 ;
   input slot_in;
   wire slot_in;
-  wire \slot_in$23 ;
+  wire \slot_in$22 ;
   input start;
   wire start;
-  wire \start$27 ;
+  wire \start$26 ;
   input sync;
   wire sync;
-  wire \sync$29 ;
+  wire \sync$28 ;
   output [3:0] turn;
   reg [3:0] turn = 4'h1;
-  wire [3:0] \turn$40 ;
+  wire [3:0] \turn$39 ;
   output waits;
   wire waits;
   input write;
   wire write;
-  wire \write$30 ;
-  assign \$2  = ! gap;
-  assign ready = finished & \$2 ;
-  assign \$3  = ~ turn[3];
-  assign \$4  = \$3  | sync;
-  assign ends = ready & \$4 ;
+  wire \write$29 ;
+  assign \$2  = finished & apart;
+  assign \$3  = ~ hold;
+  assign ready = \$2  & \$3 ;
+  assign \$4  = ~ turn[3];
+  assign \$5  = \$4  | sync;
+  assign ends = ready & \$5 ;
   assign waits = ready & turn[3];
-  assign \$5  = | gap;
-  assign \$6  = gap - 1'h1;
+  assign \$6  = ~ ends;
+  assign \$7  = gap <= 1'h1;
+  assign \$8  = \$6  & \$7 ;
+  assign \$9  = | gap;
+  assign \$10  = gap - 1'h1;
   always @(posedge clk)
-    turn <= \$7 ;
+    apart <= \$11 ;
   always @(posedge clk)
-    gap <= \$8 ;
-  assign \$procmux$301_Y  = \$5  ? \$6 [2:0] : gap;
-  assign \$procmux$303_Y  = ends ? 3'h4 : \$procmux$301_Y ;
-  assign \$procmux$305_Y  = en ? \$procmux$303_Y  : gap;
-  assign \$8  = rst ? 3'h0 : \$procmux$305_Y ;
-  assign \$procmux$309_Y  = ends ? { turn[2:0], turn[3] } : turn;
-  assign \$procmux$311_Y  = en ? \$procmux$309_Y  : turn;
-  assign \$7  = rst ? 4'h1 : \$procmux$311_Y ;
+    turn <= \$12 ;
+  always @(posedge clk)
+    gap <= \$13 ;
+  assign \$procmux$209_Y  = \$9  ? \$10 [2:0] : gap;
+  assign \$procmux$211_Y  = ends ? 3'h4 : \$procmux$209_Y ;
+  assign \$13  = rst ? 3'h0 : \$procmux$211_Y ;
+  assign \$procmux$215_Y  = ends ? { turn[2:0], turn[3] } : turn;
+  assign \$12  = rst ? 4'h1 : \$procmux$215_Y ;
+  assign \$11  = rst ? 1'h1 : \$8 ;
   column_opt4c_small_feeder feeder_0 (
     .asks(asks),
     .bank(bank),
-    .bank_in(bank_in),
     .clk(clk),
     .data_in(data_in),
     .digit_out(payload),
-    .en(en),
     .ends(ends),
     .filled(filled),
     .finished(finished),
-    .last_banks(last_banks),
+    .last_places(last_places),
     .last_rows(last_rows),
     .loaded(loaded),
-    .position(position),
+    .place_in(place_in),
     .row(row),
     .row_in(row_in),
     .rst(rst),
@@ -1477,303 +1513,313 @@ module column_opt4c_small_digits(rst, en, write, slot_in, bank_in, row_in, data_
     .sync(sync),
     .write(write)
   );
-  assign place = { row, position };
   assign digit_out = payload;
-  assign \bank$42  = bank;
-  assign \asks$41  = asks;
-  assign \turn$40  = turn;
-  assign \last_banks$36  = last_banks;
-  assign \last_rows$35  = last_rows;
-  assign \filled$34  = filled;
-  assign \ends$33  = ends;
+  assign \row$42  = row;
+  assign \bank$41  = bank;
+  assign \asks$40  = asks;
+  assign \turn$39  = turn;
+  assign \last_places$35  = last_places;
+  assign \last_rows$34  = last_rows;
+  assign \filled$33  = filled;
   assign \ends$32  = ends;
-  assign \served$31  = served;
-  assign \write$30  = write;
-  assign \sync$29  = sync;
-  assign \loaded$28  = loaded;
-  assign \start$27  = start;
-  assign \data_in$26  = data_in;
-  assign \row_in$25  = row_in;
-  assign \bank_in$24  = bank_in;
-  assign \slot_in$23  = slot_in;
-  assign \en$22  = en;
+  assign \ends$31  = ends;
+  assign \served$30  = served;
+  assign \write$29  = write;
+  assign \sync$28  = sync;
+  assign \loaded$27  = loaded;
+  assign \start$26  = start;
+  assign \data_in$25  = data_in;
+  assign \row_in$24  = row_in;
+  assign \place_in$23  = place_in;
+  assign \slot_in$22  = slot_in;
 endmodule
 
-module column_opt4c_small_feeder(rst, en, write, ends, sync, served, slot_in, bank_in, row_in, data_in, start, last_rows, last_banks, filled, loaded, asks, bank, row, finished, position, digit_out
-, clk);
-  wire \$10 ;
-  wire [1:0] \$100 ;
-  (* unused_bits = "0" *)
-  wire [1:0] \$101 ;
-  wire [1:0] \$103 ;
+module column_opt4c_small_feeder(rst, write, slot_in, place_in, row_in, data_in, start, last_rows, last_places, filled, loaded, ends, sync, served, asks, bank, row, finished, digit_out, clk);
+  wire \$1 ;
   (* unused_bits = "1" *)
-  wire [1:0] \$104 ;
-  wire [1:0] \$106 ;
-  (* unused_bits = "1" *)
-  wire [1:0] \$107 ;
-  wire [1:0] \$109 ;
-  wire \$11 ;
-  (* unused_bits = "1" *)
-  wire [1:0] \$110 ;
-  wire [2:0] \$111 ;
-  wire [1:0] \$113 ;
-  (* unused_bits = "0" *)
-  wire [1:0] \$114 ;
-  wire [1:0] \$116 ;
-  (* unused_bits = "0" *)
-  wire [1:0] \$117 ;
-  wire [1:0] \$119 ;
-  wire [2:0] \$12 ;
-  (* unused_bits = "0" *)
-  wire [1:0] \$120 ;
-  wire [2:0] \$121 ;
+  wire [1:0] \$10 ;
+  wire \$100 ;
+  wire \$101 ;
+  wire \$102 ;
+  wire [2:0] \$103 ;
+  wire [2:0] \$104 ;
+  wire \$105 ;
+  wire \$106 ;
+  wire \$107 ;
+  wire \$108 ;
+  wire \$109 ;
+  wire [2:0] \$110 ;
+  wire \$111 ;
+  wire \$113 ;
+  wire \$116 ;
+  wire \$117 ;
+  wire \$118 ;
+  wire \$119 ;
+  wire [1:0] \$12 ;
+  wire \$120 ;
+  wire \$121 ;
+  wire \$122 ;
+  wire \$123 ;
   wire \$124 ;
+  wire \$125 ;
+  wire \$126 ;
   wire \$127 ;
   wire \$128 ;
   wire \$129 ;
-  wire [2:0] \$13 ;
-  wire [3:0] \$130 ;
-  (* unused_bits = "3" *)
-  wire [3:0] \$131 ;
-  wire \$14 ;
-  wire [1:0] \$143 ;
   (* unused_bits = "1" *)
-  wire [1:0] \$144 ;
-  wire [2:0] \$145 ;
+  wire [1:0] \$13 ;
+  wire [8:0] \$130 ;
+  wire \$131 ;
+  wire \$132 ;
+  wire \$133 ;
+  wire \$134 ;
+  wire \$135 ;
+  wire [1:0] \$137 ;
+  wire \$138 ;
+  wire \$139 ;
+  wire \$140 ;
+  wire \$141 ;
+  wire [3:0] \$144 ;
+  (* unused_bits = "3" *)
+  wire [3:0] \$145 ;
+  wire [1:0] \$147 ;
+  (* unused_bits = "1" *)
+  wire [1:0] \$148 ;
+  wire [2:0] \$149 ;
+  wire [1:0] \$15 ;
   (* unused_bits = "2 3" *)
-  wire [3:0] \$146 ;
-  wire [2:0] \$147 ;
+  wire [3:0] \$150 ;
+  wire [2:0] \$151 ;
   (* unused_bits = "2 3" *)
-  wire [3:0] \$148 ;
-  wire \$149 ;
-  wire \$15 ;
-  wire \$150 ;
-  wire \$151 ;
-  wire \$152 ;
+  wire [3:0] \$152 ;
   wire \$153 ;
   wire \$154 ;
   wire \$155 ;
-  wire [2:0] \$156 ;
-  (* unused_bits = "2 3" *)
-  wire [3:0] \$157 ;
+  wire \$156 ;
+  wire \$157 ;
   wire \$158 ;
   wire \$159 ;
-  wire \$16 ;
-  wire [12:0] \$160 ;
+  (* unused_bits = "1" *)
+  wire [1:0] \$16 ;
+  wire \$160 ;
   wire \$161 ;
+  wire \$162 ;
+  wire \$163 ;
   wire \$164 ;
-  wire [1:0] \$166 ;
+  wire \$165 ;
+  wire \$166 ;
   wire \$167 ;
-  wire [2:0] \$168 ;
+  wire \$168 ;
   wire \$169 ;
-  wire \$17 ;
-  wire [3:0] \$170 ;
-  wire [2:0] \$171 ;
-  wire [3:0] \$173 ;
+  wire [2:0] \$17 ;
+  wire \$170 ;
+  wire \$171 ;
+  wire \$172 ;
+  wire \$173 ;
   wire \$174 ;
-  wire [1:0] \$175 ;
-  wire [1:0] \$176 ;
+  wire \$175 ;
+  wire \$176 ;
   wire \$177 ;
   wire \$178 ;
-  wire [1:0] \$179 ;
-  wire \$18 ;
-  wire [12:0] \$180 ;
-  wire [12:0] \$181 ;
+  wire \$179 ;
+  wire \$180 ;
+  wire [8:0] \$181 ;
   wire \$182 ;
-  wire [12:0] \$183 ;
-  wire [2:0] \$185 ;
-  wire [2:0] \$19 ;
-  wire [2:0] \$20 ;
-  wire \$21 ;
-  wire \$22 ;
-  wire \$23 ;
-  wire \$24 ;
-  wire \$25 ;
-  wire [2:0] \$26 ;
+  wire \$183 ;
+  wire [8:0] \$184 ;
+  wire \$185 ;
+  wire [12:0] \$186 ;
+  wire \$187 ;
+  wire [2:0] \$188 ;
+  wire \$189 ;
+  wire [1:0] \$19 ;
+  wire [3:0] \$190 ;
+  wire [2:0] \$191 ;
+  wire [3:0] \$192 ;
+  wire \$193 ;
+  wire [1:0] \$194 ;
+  wire [1:0] \$195 ;
+  wire \$196 ;
+  wire \$197 ;
+  wire \$198 ;
+  wire \$199 ;
+  (* unused_bits = "0" *)
+  wire [1:0] \$20 ;
+  wire [12:0] \$200 ;
+  wire [1:0] \$22 ;
+  (* unused_bits = "0" *)
+  wire [1:0] \$23 ;
+  wire [1:0] \$25 ;
+  wire [2:0] \$252 ;
+  (* unused_bits = "0" *)
+  wire [1:0] \$26 ;
+  wire [2:0] \$27 ;
   wire \$29 ;
-  wire \$3 ;
   wire \$30 ;
   wire \$31 ;
-  wire [2:0] \$32 ;
+  wire \$32 ;
   wire \$33 ;
   wire \$34 ;
-  wire \$35 ;
+  wire [1:0] \$35 ;
   wire \$36 ;
-  wire \$37 ;
+  wire [1:0] \$37 ;
   wire [2:0] \$38 ;
-  wire [2:0] \$39 ;
-  wire \$4 ;
-  wire \$40 ;
-  wire \$41 ;
+  wire [1:0] \$39 ;
+  (* unused_bits = "1 2" *)
+  wire [2:0] \$40 ;
+  wire [1:0] \$41 ;
   wire \$42 ;
   wire \$43 ;
-  wire \$44 ;
-  wire [2:0] \$45 ;
-  wire [2:0] \$46 ;
+  (* unused_bits = "1 2" *)
+  wire [2:0] \$44 ;
+  wire \$45 ;
+  wire \$46 ;
   wire \$47 ;
   wire \$48 ;
   wire \$49 ;
-  wire \$5 ;
-  wire \$50 ;
-  wire \$51 ;
-  wire [2:0] \$52 ;
-  wire \$53 ;
-  wire \$55 ;
-  wire \$59 ;
-  wire [2:0] \$6 ;
-  wire \$60 ;
+  wire [1:0] \$5 ;
+  wire [3:0] \$51 ;
+  (* unused_bits = "3 4" *)
+  wire [4:0] \$52 ;
+  wire [3:0] \$53 ;
+  (* unused_bits = "3 4" *)
+  wire [4:0] \$54 ;
+  wire [3:0] \$55 ;
+  (* unused_bits = "3 4" *)
+  wire [4:0] \$56 ;
+  wire [3:0] \$57 ;
+  (* unused_bits = "3 4" *)
+  wire [4:0] \$58 ;
+  wire [1:0] \$6 ;
   wire \$61 ;
   wire \$62 ;
   wire \$63 ;
-  wire \$64 ;
+  wire [2:0] \$64 ;
   wire \$65 ;
+  wire \$66 ;
   wire \$67 ;
   wire \$68 ;
   wire \$69 ;
-  wire \$7 ;
-  wire \$70 ;
-  wire \$71 ;
+  wire [2:0] \$70 ;
+  wire [2:0] \$71 ;
   wire \$72 ;
   wire \$73 ;
   wire \$74 ;
   wire \$75 ;
-  wire [1:0] \$76 ;
-  wire [2:0] \$79 ;
-  wire \$8 ;
-  wire [5:0] \$80 ;
-  (* unused_bits = "3 4 5 6" *)
-  wire [6:0] \$81 ;
-  wire [1:0] \$82 ;
-  wire [2:0] \$83 ;
-  wire [5:0] \$84 ;
-  (* unused_bits = "3 4 5 6" *)
-  wire [6:0] \$85 ;
-  wire \$86 ;
+  wire \$76 ;
+  wire [2:0] \$77 ;
+  wire [2:0] \$78 ;
+  wire \$79 ;
+  wire \$80 ;
+  wire \$81 ;
+  wire \$82 ;
+  wire \$83 ;
+  wire [2:0] \$84 ;
   wire \$87 ;
   wire \$88 ;
   wire \$89 ;
-  wire \$9 ;
-  wire \$90 ;
+  wire [1:0] \$9 ;
+  wire [2:0] \$90 ;
   wire \$91 ;
   wire \$92 ;
   wire \$93 ;
   wire \$94 ;
   wire \$95 ;
-  wire \$96 ;
-  wire [1:0] \$procmux$102_Y ;
-  wire \$procmux$106_Y ;
-  wire \$procmux$110_Y ;
-  wire [1:0] \$procmux$114_Y ;
-  wire [1:0] \$procmux$118_Y ;
-  wire \$procmux$122_Y ;
-  wire \$procmux$124_Y ;
-  wire [3:0] \$procmux$128_Y ;
-  wire [3:0] \$procmux$130_Y ;
-  wire [2:0] \$procmux$142_Y ;
-  wire [2:0] \$procmux$144_Y ;
-  wire [3:0] \$procmux$148_Y ;
-  wire [3:0] \$procmux$150_Y ;
-  wire \$procmux$154_Y ;
-  wire \$procmux$156_Y ;
-  wire [2:0] \$procmux$160_Y ;
-  wire [2:0] \$procmux$162_Y ;
-  wire \$procmux$166_Y ;
-  wire \$procmux$168_Y ;
-  wire \$procmux$49_Y ;
-  wire \$procmux$51_Y ;
-  wire [9:0] \$procmux$56_Y ;
-  wire [1:0] \$procmux$60_Y ;
-  wire [1:0] \$procmux$63_Y ;
-  wire \$procmux$68_Y ;
-  wire \$procmux$70_Y ;
-  wire \$procmux$74_Y ;
-  wire \$procmux$76_Y ;
+  wire [2:0] \$96 ;
+  wire [2:0] \$97 ;
+  wire \$98 ;
+  wire \$99 ;
+  wire \$procmux$102_Y ;
+  wire \$procmux$104_Y ;
+  wire \$procmux$108_Y ;
+  wire \$procmux$114_Y ;
+  wire \$procmux$28_Y ;
+  wire \$procmux$47_Y ;
+  wire [3:0] \$procmux$51_Y ;
+  wire [2:0] \$procmux$57_Y ;
+  wire [3:0] \$procmux$61_Y ;
+  wire \$procmux$65_Y ;
+  wire [2:0] \$procmux$69_Y ;
+  wire \$procmux$73_Y ;
   wire \$procmux$78_Y ;
-  wire [11:0] \$procmux$82_Y ;
-  wire [11:0] \$procmux$84_Y ;
-  wire \$procmux$88_Y ;
-  wire \$procmux$90_Y ;
-  wire \$procmux$92_Y ;
-  wire [11:0] \$procmux$96_Y ;
-  wire [11:0] \$procmux$98_Y ;
+  wire [1:0] \$procmux$85_Y ;
+  wire \$procmux$96_Y ;
+  reg \$signal  = 1'h0;
+  reg \$signal$37  = 1'h0;
   wire [2:0] address;
   wire [2:0] address_in;
   reg [1:0] ahead = 2'h0;
   wire asking;
   output asks;
-  wire asks;
+  reg asks = 1'h0;
   wire at_last;
-  output bank;
-  wire bank;
-  input bank_in;
-  wire bank_in;
+  output [1:0] bank;
+  wire [1:0] bank;
   input clk;
   wire clk;
+  reg [12:0] coded = 13'h0000;
+  wire [5:0] \coded.digits ;
+  wire \coded.following ;
+  wire [1:0] \coded.left ;
+  wire \coded.place ;
+  wire [2:0] \coded.row ;
+  reg coded_valid = 1'h0;
   input [15:0] data_in;
   wire [15:0] data_in;
-  wire [15:0] \data_in$59 ;
+  wire [15:0] \data_in$58 ;
   wire [15:0] data_out;
   wire [2:0] digit_0;
   wire [2:0] digit_1;
   output [2:0] digit_out;
   wire [2:0] digit_out;
   wire done;
-  wire empty;
-  input en;
-  wire en;
   input ends;
   wire ends;
   input filled;
   wire filled;
-  wire \filled$25 ;
+  wire \filled$44 ;
   output finished;
-  wire finished;
-  wire free;
-  wire gone;
-  wire last_bank;
-  input last_banks;
-  wire last_banks;
+  reg finished = 1'h0;
+  wire \finished$59 ;
+  reg following = 1'h0;
+  reg [8:0] head = 9'h000;
+  wire [1:0] \head.bank ;
+  wire [2:0] \head.digits ;
+  wire \head.following ;
+  wire [2:0] \head.row ;
+  wire head_free;
+  wire head_pops;
+  reg head_valid = 1'h0;
+  wire here;
+  wire last_place;
+  input last_places;
+  wire last_places;
   wire [2:0] last_row;
   input [2:0] last_rows;
   wire [2:0] last_rows;
   reg [1:0] lead = 2'h0;
+  wire leaves;
   input loaded;
   wire loaded;
-  wire [12:0] made;
-  wire \made.bank ;
-  wire [5:0] \made.digits ;
+  wire [8:0] made;
+  wire [1:0] \made.bank ;
+  wire [2:0] \made.digits ;
   wire \made.following ;
-  wire [1:0] \made.left ;
   wire [2:0] \made.row ;
-  reg next_bank = 1'h0;
-  reg next_following = 1'h0;
+  wire moves;
   reg next_inside = 1'h0;
+  reg next_place = 1'h0;
   reg [2:0] next_row = 3'h0;
   reg [3:0] next_turn = 4'h0;
-  reg next_valid = 1'h0;
   wire over;
-  wire passed_on;
-  wire pop;
-  output position;
-  wire position;
-  wire push;
-  reg [12:0] queue_0 = 13'h0000;
-  wire \queue_0.bank ;
-  wire [5:0] \queue_0.digits ;
-  wire \queue_0.following ;
-  wire [1:0] \queue_0.left ;
-  wire [2:0] \queue_0.row ;
-  reg [12:0] queue_1 = 13'h0000;
-  wire \queue_1.bank ;
-  wire [5:0] \queue_1.digits ;
-  wire \queue_1.following ;
-  wire [1:0] \queue_1.left ;
-  wire [2:0] \queue_1.row ;
+  input place_in;
+  wire place_in;
   wire read;
-  wire \read$53 ;
+  wire \read$54 ;
+  wire room;
   output [2:0] row;
   wire [2:0] row;
-  reg [2:0] \row$27  = 3'h0;
+  reg [2:0] \row$46  = 3'h0;
   input [2:0] row_in;
   wire [2:0] row_in;
   input rst;
@@ -1784,305 +1830,358 @@ module column_opt4c_small_feeder(rst, en, write, ends, sync, served, slot_in, ba
   reg slot = 1'h0;
   input slot_in;
   wire slot_in;
+  wire some;
   wire some_0_2;
+  reg [8:0] spare = 9'h000;
+  wire [1:0] \spare.bank ;
+  wire [2:0] \spare.digits ;
+  wire \spare.following ;
+  wire [2:0] \spare.row ;
+  reg spare_valid = 1'h0;
   input start;
   wire start;
   input sync;
   wire sync;
+  wire taken;
   reg [3:0] turn = 4'h1;
-  reg valid = 1'h0;
-  reg [1:0] waiting = 2'h0;
+  wire turned;
+  wire valid;
   reg [12:0] word = 13'h0000;
-  wire \word.bank ;
   wire [5:0] \word.digits ;
   wire \word.following ;
   wire [1:0] \word.left ;
+  wire \word.place ;
   wire [2:0] \word.row ;
+  wire word_free;
+  wire [12:0] words;
+  wire [5:0] \words.digits ;
+  wire \words.following ;
+  wire [1:0] \words.left ;
+  wire \words.place ;
+  wire [2:0] \words.row ;
   input write;
   wire write;
-  wire \write$57 ;
-  assign \$185  = slot * 2'h3;
-  assign last_row = last_rows >> \$185 ;
-  assign last_bank = last_banks >> slot;
-  assign \filled$25  = filled >> slot;
-  assign at_last = \row$27  == last_row;
-  assign \$3  = ~ data_out[0];
-  assign \$4  = data_out[1] ^ data_out[0];
-  assign \$5  = \$3  & \$4 ;
-  assign \$6  = { \$5 , data_out[0], data_out[1] } & { next_turn[0], next_turn[0], next_turn[0] };
-  assign \$7  = data_out[1] ^ data_out[2];
-  assign \$8  = data_out[1] ^ data_out[2];
-  assign \$9  = ~ \$8 ;
-  assign \$10  = data_out[3] ^ data_out[2];
-  assign \$11  = \$9  & \$10 ;
-  assign \$12  = { \$11 , \$7 , data_out[3] } & { next_turn[1], next_turn[1], next_turn[1] };
-  assign \$13  = \$6  | \$12 ;
-  assign \$14  = data_out[3] ^ data_out[4];
-  assign \$15  = data_out[3] ^ data_out[4];
-  assign \$16  = ~ \$15 ;
-  assign \$17  = data_out[5] ^ data_out[4];
-  assign \$18  = \$16  & \$17 ;
-  assign \$19  = { \$18 , \$14 , data_out[5] } & { next_turn[2], next_turn[2], next_turn[2] };
-  assign \$20  = \$13  | \$19 ;
-  assign \$21  = data_out[5] ^ data_out[6];
-  assign \$22  = data_out[5] ^ data_out[6];
-  assign \$23  = ~ \$22 ;
-  assign \$24  = data_out[7] ^ data_out[6];
-  assign \$25  = \$23  & \$24 ;
-  assign \$26  = { \$25 , \$21 , data_out[7] } & { next_turn[3], next_turn[3], next_turn[3] };
-  assign digit_0 = \$20  | \$26 ;
-  assign \$29  = ~ data_out[8];
-  assign \$30  = data_out[9] ^ data_out[8];
-  assign \$31  = \$29  & \$30 ;
-  assign \$32  = { \$31 , data_out[8], data_out[9] } & { next_turn[0], next_turn[0], next_turn[0] };
-  assign \$33  = data_out[9] ^ data_out[10];
-  assign \$34  = data_out[9] ^ data_out[10];
-  assign \$35  = ~ \$34 ;
-  assign \$36  = data_out[11] ^ data_out[10];
-  assign \$37  = \$35  & \$36 ;
-  assign \$38  = { \$37 , \$33 , data_out[11] } & { next_turn[1], next_turn[1], next_turn[1] };
-  assign \$39  = \$32  | \$38 ;
-  assign \$40  = data_out[11] ^ data_out[12];
-  assign \$41  = data_out[11] ^ data_out[12];
-  assign \$42  = ~ \$41 ;
-  assign \$43  = data_out[13] ^ data_out[12];
-  assign \$44  = \$42  & \$43 ;
-  assign \$45  = { \$44 , \$40 , data_out[13] } & { next_turn[2], next_turn[2], next_turn[2] };
-  assign \$46  = \$39  | \$45 ;
-  assign \$47  = data_out[13] ^ data_out[14];
-  assign \$48  = data_out[13] ^ data_out[14];
-  assign \$49  = ~ \$48 ;
-  assign \$50  = data_out[15] ^ data_out[14];
-  assign \$51  = \$49  & \$50 ;
-  assign \$52  = { \$51 , \$47 , data_out[15] } & { next_turn[3], next_turn[3], next_turn[3] };
-  assign digit_1 = \$46  | \$52 ;
-  assign \$53  = | digit_0[2:1];
-  assign made[0] = \$53  & next_inside;
-  assign \$55  = | digit_1[2:1];
-  assign made[1] = \$55  & next_inside;
-  assign some_0_2 = word[0] | word[1];
-  assign several_0_2 = word[0] & word[1];
-  assign \$59  = ~ word[12];
-  assign asks = valid & \$59 ;
-  assign \$60  = ~ valid;
-  assign \$61  = ~ several_0_2;
-  assign \$62  = some_0_2 & \$61 ;
-  assign \$63  = served & \$62 ;
-  assign free = \$60  | \$63 ;
-  assign \$64  = | waiting;
-  assign pop = free & \$64 ;
-  assign \$65  = | made[1:0];
-  assign empty = ~ \$65 ;
-  assign \$67  = next_valid & \$65 ;
-  assign \$68  = waiting != 2'h2;
-  assign push = \$67  & \$68 ;
-  assign \$69  = waiting != 2'h2;
-  assign \$70  = empty | \$69 ;
-  assign gone = next_valid & \$70 ;
-  assign \$71  = ~ next_valid;
-  assign \$72  = \$71  | gone;
-  assign \$73  = lead < 2'h2;
-  assign \$74  = \$72  & \$73 ;
-  assign \$75  = ahead < loaded;
-  assign read = \$74  & \$75 ;
-  assign \read$53  = en & read;
-  assign \$76  = slot * 1'h1;
-  assign \$79  = \$76  + start;
-  assign \$80  = \$79  * 3'h6;
-  assign { \$81 [6:3], address } = \$80  + \row$27 ;
-  assign \write$57  = en & write;
-  assign \$82  = slot_in * 1'h1;
-  assign \$83  = \$82  + bank_in;
-  assign \$84  = \$83  * 3'h6;
-  assign { \$85 [6:3], address_in } = \$84  + row_in;
-  assign \$86  = ~ next_following;
-  assign \$87  = next_valid & \$86 ;
-  assign \$88  = waiting > 1'h0;
-  assign \$89  = ~ queue_0[12];
-  assign \$90  = \$88  & \$89 ;
-  assign \$91  = waiting > 1'h1;
-  assign \$92  = ~ queue_1[12];
-  assign \$93  = \$91  & \$92 ;
-  assign \$94  = | { \$93 , \$90 , asks, \$87  };
-  assign \$95  = ~ \$94 ;
-  assign \$96  = | lead;
-  assign finished = \$95  & \$96 ;
+  wire \write$56 ;
+  assign room = ~ spare_valid;
+  assign \$1  = ~ head_valid;
+  assign head_free = \$1  | served;
+  assign some_0_2 = word[4] | word[5];
+  assign several_0_2 = word[4] & word[5];
+  assign \$5  = ~ { word[4], 1'h0 };
+  assign \$6  = word[5:4] & \$5 ;
+  assign \made.bank  = \$6  & { word[6], word[6] };
+  assign \$9  = ~ { word[4], 1'h0 };
+  assign \$10  = word[5:4] & \$9 ;
+  assign \$12  = ~ { word[4], 1'h0 };
+  assign \$13  = word[5:4] & \$12 ;
+  assign \$15  = ~ { word[4], 1'h0 };
+  assign \$16  = word[5:4] & \$15 ;
+  assign \$17  = word[9:7] & { \$16 [0], \$13 [0], \$10 [0] };
+  assign \$19  = ~ { word[4], 1'h0 };
+  assign \$20  = word[5:4] & \$19 ;
+  assign \$22  = ~ { word[4], 1'h0 };
+  assign \$23  = word[5:4] & \$22 ;
+  assign \$25  = ~ { word[4], 1'h0 };
+  assign \$26  = word[5:4] & \$25 ;
+  assign \$27  = word[12:10] & { \$26 [1], \$23 [1], \$20 [1] };
+  assign \made.digits  = \$17  | \$27 ;
+  assign \$29  = ~ \$signal ;
+  assign \$30  = ~ several_0_2;
+  assign \$31  = some_0_2 & \$30 ;
+  assign \$32  = room & \$31 ;
+  assign word_free = \$29  | \$32 ;
+  assign taken = coded_valid & word_free;
+  assign \$33  = ~ coded_valid;
+  assign \$34  = \$33  | taken;
+  assign moves = \$signal$37  & \$34 ;
+  assign \$35  = 1'h0 + start;
+  assign \$36  = \$35  >= 1'h1;
+  assign \$37  = 1'h0 + start;
+  assign \$38  = \$37  - 1'h1;
+  assign \$39  = 1'h0 + start;
+  assign { \$40 [2:1], here } = \$36  ? \$38  : { 1'h0, \$39  };
+  assign \$41  = place_in - start;
+  assign \$42  = place_in < start;
+  assign \$43  = \$42  ? 1'h1 : 1'h0;
+  assign { \$44 [2:1], turned } = $signed(\$41 ) + $signed({ 1'h0, \$43  });
+  assign \$252  = slot * 2'h3;
+  assign last_row = last_rows >> \$252 ;
+  assign last_place = last_places >> slot;
+  assign \filled$44  = filled >> slot;
+  assign at_last = \row$46  == last_row;
+  assign \$45  = ~ \$signal$37 ;
+  assign \$46  = \$45  | moves;
+  assign \$47  = lead < 2'h2;
+  assign \$48  = \$46  & \$47 ;
+  assign \$49  = ahead < loaded;
+  assign read = \$48  & \$49 ;
   assign done = read & at_last;
   assign over = done & turn[3];
-  assign \$100  = ~ { word[0], 1'h0 };
-  assign { position, \$101 [0] } = word[1:0] & \$100 ;
-  assign \$103  = ~ { word[0], 1'h0 };
-  assign \$104  = word[1:0] & \$103 ;
-  assign \$106  = ~ { word[0], 1'h0 };
-  assign \$107  = word[1:0] & \$106 ;
-  assign \$109  = ~ { word[0], 1'h0 };
-  assign \$110  = word[1:0] & \$109 ;
-  assign \$111  = word[8:6] & { \$110 [0], \$107 [0], \$104 [0] };
-  assign \$113  = ~ { word[0], 1'h0 };
-  assign \$114  = word[1:0] & \$113 ;
-  assign \$116  = ~ { word[0], 1'h0 };
-  assign \$117  = word[1:0] & \$116 ;
-  assign \$119  = ~ { word[0], 1'h0 };
-  assign \$120  = word[1:0] & \$119 ;
-  assign \$121  = word[11:9] & { \$120 [1], \$117 [1], \$114 [1] };
-  assign digit_out = \$111  | \$121 ;
-  assign \$124  = ~ at_last;
-  assign \$127  = start <= last_bank;
-  assign \$128  = \$124  | \$127 ;
-  assign \$129  = \filled$25  & \$128 ;
-  assign \$130  = \row$27  + 1'h1;
-  assign \$131  = at_last ? 4'h0 : \$130 ;
-  assign \$143  = slot + 1'h1;
-  assign \$144  = slot ? \$143  : 2'h0;
-  assign \$145  = lead + done;
-  assign \$146  = \$145  - ends;
-  assign \$147  = ahead + over;
-  assign \$148  = \$147  - sync;
-  assign \$149  = ~ gone;
-  assign \$150  = next_valid & \$149 ;
-  assign \$151  = read | \$150 ;
-  assign \$152  = lead == 1'h1;
-  assign \$153  = read ? \$152  : next_following;
-  assign \$154  = ~ ends;
-  assign \$155  = \$153  & \$154 ;
-  assign \$156  = waiting + push;
-  assign \$157  = \$156  - pop;
-  assign \$158  = waiting <= 1'h0;
-  assign \$159  = waiting > 1'h1;
-  assign \$160  = \$159  ? queue_1 : { next_following, digit_1, digit_0, next_row, next_bank, made[1:0] };
-  assign \$161  = waiting <= 1'h1;
-  assign \$164  = ~ free;
-  assign \$166  = word[1:0] & { word[0], 1'h0 };
+  assign \$51  = slot * 3'h6;
+  assign \$52  = \$51  + \row$46 ;
+  assign \$53  = \$52 [2:0] * 1'h1;
+  assign { \$54 [4:3], address } = \$53  + 1'h0;
+  assign \$55  = slot_in * 3'h6;
+  assign \$56  = \$55  + row_in;
+  assign \$57  = \$56 [2:0] * 1'h1;
+  assign { \$58 [4:3], address_in } = \$57  + turned;
+  assign \$61  = ~ data_out[0];
+  assign \$62  = data_out[1] ^ data_out[0];
+  assign \$63  = \$61  & \$62 ;
+  assign \$64  = { \$63 , data_out[0], data_out[1] } & { next_turn[0], next_turn[0], next_turn[0] };
+  assign \$65  = data_out[1] ^ data_out[2];
+  assign \$66  = data_out[1] ^ data_out[2];
+  assign \$67  = ~ \$66 ;
+  assign \$68  = data_out[3] ^ data_out[2];
+  assign \$69  = \$67  & \$68 ;
+  assign \$70  = { \$69 , \$65 , data_out[3] } & { next_turn[1], next_turn[1], next_turn[1] };
+  assign \$71  = \$64  | \$70 ;
+  assign \$72  = data_out[3] ^ data_out[4];
+  assign \$73  = data_out[3] ^ data_out[4];
+  assign \$74  = ~ \$73 ;
+  assign \$75  = data_out[5] ^ data_out[4];
+  assign \$76  = \$74  & \$75 ;
+  assign \$77  = { \$76 , \$72 , data_out[5] } & { next_turn[2], next_turn[2], next_turn[2] };
+  assign \$78  = \$71  | \$77 ;
+  assign \$79  = data_out[5] ^ data_out[6];
+  assign \$80  = data_out[5] ^ data_out[6];
+  assign \$81  = ~ \$80 ;
+  assign \$82  = data_out[7] ^ data_out[6];
+  assign \$83  = \$81  & \$82 ;
+  assign \$84  = { \$83 , \$79 , data_out[7] } & { next_turn[3], next_turn[3], next_turn[3] };
+  assign digit_0 = \$78  | \$84 ;
+  assign \$87  = ~ data_out[8];
+  assign \$88  = data_out[9] ^ data_out[8];
+  assign \$89  = \$87  & \$88 ;
+  assign \$90  = { \$89 , data_out[8], data_out[9] } & { next_turn[0], next_turn[0], next_turn[0] };
+  assign \$91  = data_out[9] ^ data_out[10];
+  assign \$92  = data_out[9] ^ data_out[10];
+  assign \$93  = ~ \$92 ;
+  assign \$94  = data_out[11] ^ data_out[10];
+  assign \$95  = \$93  & \$94 ;
+  assign \$96  = { \$95 , \$91 , data_out[11] } & { next_turn[1], next_turn[1], next_turn[1] };
+  assign \$97  = \$90  | \$96 ;
+  assign \$98  = data_out[11] ^ data_out[12];
+  assign \$99  = data_out[11] ^ data_out[12];
+  assign \$100  = ~ \$99 ;
+  assign \$101  = data_out[13] ^ data_out[12];
+  assign \$102  = \$100  & \$101 ;
+  assign \$103  = { \$102 , \$98 , data_out[13] } & { next_turn[2], next_turn[2], next_turn[2] };
+  assign \$104  = \$97  | \$103 ;
+  assign \$105  = data_out[13] ^ data_out[14];
+  assign \$106  = data_out[13] ^ data_out[14];
+  assign \$107  = ~ \$106 ;
+  assign \$108  = data_out[15] ^ data_out[14];
+  assign \$109  = \$107  & \$108 ;
+  assign \$110  = { \$109 , \$105 , data_out[15] } & { next_turn[3], next_turn[3], next_turn[3] };
+  assign digit_1 = \$104  | \$110 ;
+  assign \$111  = | digit_0[2:1];
+  assign words[4] = \$111  & next_inside;
+  assign \$113  = | digit_1[2:1];
+  assign words[5] = \$113  & next_inside;
+  assign \words.place  = ! next_place;
+  assign some = | words[5:4];
+  assign \$116  = spare_valid | \$signal ;
+  assign \$117  = spare_valid ? spare[3] : word[3];
+  assign \$118  = ~ \$117 ;
+  assign \$119  = \$118  | ends;
+  assign \$120  = \$116  & \$119 ;
+  assign \$121  = ~ head[3];
+  assign \$122  = \$121  | ends;
+  assign \$123  = spare_valid | \$signal ;
+  assign \$124  = spare_valid ? spare[3] : word[3];
+  assign \$125  = ~ \$124 ;
+  assign \$126  = \$125  | ends;
+  assign \$127  = \$123  & \$126 ;
+  assign \$128  = head_valid ? \$122  : \$127 ;
+  assign \$129  = served ? \$120  : \$128 ;
+  assign \$130  = spare_valid ? spare : { \made.digits , \made.bank , word[3:0] };
+  assign \$131  = spare_valid | \$signal ;
+  assign \$132  = \$signal  & room;
+  assign \$133  = ~ word_free;
+  assign \$134  = \$133  | coded_valid;
+  assign \$135  = \$signal  & room;
+  assign \$137  = word[5:4] & { word[4], 1'h0 };
+  assign \$138  = ~ at_last;
+  assign \$139  = here <= last_place;
+  assign \$140  = \$138  | \$139 ;
+  assign \$141  = \filled$44  & \$140 ;
+  assign \$144  = \row$46  + 1'h1;
+  assign \$145  = at_last ? 4'h0 : \$144 ;
+  assign \$147  = slot + 1'h1;
+  assign \$148  = slot ? \$147  : 2'h0;
+  assign \$149  = lead + done;
+  assign \$150  = \$149  - ends;
+  assign \$151  = ahead + over;
+  assign \$152  = \$151  - sync;
+  assign \$153  = ~ moves;
+  assign \$154  = \$signal$37  & \$153 ;
+  assign \$155  = read | \$154 ;
+  assign \$156  = lead == 1'h1;
+  assign \$157  = read ? \$156  : following;
+  assign \$158  = ~ ends;
+  assign \$159  = \$157  & \$158 ;
+  assign \$160  = ~ asks;
+  assign \$161  = \$160  | served;
+  assign \$162  = ~ spare_valid;
+  assign \$163  = \$162  | spare[3];
+  assign \$164  = ~ \$signal ;
+  assign \$165  = \$164  | word[3];
+  assign \$166  = ~ coded_valid;
+  assign \$167  = \$166  | coded[3];
+  assign \$168  = ~ \$signal$37 ;
+  assign \$169  = \$168  | following;
+  assign \$170  = & { \$169 , \$167 , \$165 , \$163 , \$161  };
+  assign \$171  = | lead;
+  assign \$172  = \$170  & \$171 ;
+  assign \$173  = ~ ends;
+  assign \$174  = \$172  & \$173 ;
+  assign \$175  = ~ taken;
+  assign \$176  = coded_valid & \$175 ;
+  assign \$177  = moves ? some : \$176 ;
+  assign \$178  = ~ ends;
+  assign \$179  = following & \$178 ;
   always @(posedge clk)
-    next_bank <= \$167 ;
+    asks <= \$180 ;
   always @(posedge clk)
-    next_row <= \$168 ;
+    head <= \$181 ;
   always @(posedge clk)
-    next_inside <= \$169 ;
+    head_valid <= \$182 ;
   always @(posedge clk)
-    next_turn <= \$170 ;
+    spare_valid <= \$183 ;
   always @(posedge clk)
-    \row$27  <= \$171 ;
+    spare <= \$184 ;
   always @(posedge clk)
-    turn <= \$173 ;
+    \$signal  <= \$185 ;
   always @(posedge clk)
-    slot <= \$174 ;
+    word <= \$186 ;
   always @(posedge clk)
-    lead <= \$175 ;
+    next_place <= \$187 ;
   always @(posedge clk)
-    ahead <= \$176 ;
+    next_row <= \$188 ;
   always @(posedge clk)
-    next_valid <= \$177 ;
+    next_inside <= \$189 ;
   always @(posedge clk)
-    next_following <= \$178 ;
+    next_turn <= \$190 ;
   always @(posedge clk)
-    waiting <= \$179 ;
+    \row$46  <= \$191 ;
   always @(posedge clk)
-    queue_0 <= \$180 ;
+    turn <= \$192 ;
   always @(posedge clk)
-    queue_1 <= \$181 ;
+    slot <= \$193 ;
   always @(posedge clk)
-    valid <= \$182 ;
+    lead <= \$194 ;
   always @(posedge clk)
-    word <= \$183 ;
-  assign \$180 [11:0] = en ? \$procmux$98_Y  : queue_0[11:0];
-  assign \$procmux$102_Y  = en ? \$157 [1:0] : waiting;
-  assign \$179  = rst ? 2'h0 : \$procmux$102_Y ;
-  assign \$procmux$106_Y  = en ? \$155  : next_following;
-  assign \$178  = rst ? 1'h0 : \$procmux$106_Y ;
-  assign \$procmux$110_Y  = en ? \$151  : next_valid;
-  assign \$177  = rst ? 1'h0 : \$procmux$110_Y ;
-  assign \$procmux$114_Y  = en ? \$148 [1:0] : ahead;
-  assign \$176  = rst ? 2'h0 : \$procmux$114_Y ;
-  assign \$procmux$118_Y  = en ? \$146 [1:0] : lead;
-  assign \$175  = rst ? 2'h0 : \$procmux$118_Y ;
-  assign \$procmux$122_Y  = over ? \$144 [0] : slot;
-  assign \$procmux$124_Y  = en ? \$procmux$122_Y  : slot;
-  assign \$174  = rst ? 1'h0 : \$procmux$124_Y ;
-  assign \$procmux$128_Y  = done ? { turn[2:0], turn[3] } : turn;
-  assign \$procmux$130_Y  = en ? \$procmux$128_Y  : turn;
-  assign \$173  = rst ? 4'h1 : \$procmux$130_Y ;
-  assign \$procmux$142_Y  = read ? \$131 [2:0] : \row$27 ;
-  assign \$procmux$144_Y  = en ? \$procmux$142_Y  : \row$27 ;
-  assign \$171  = rst ? 3'h0 : \$procmux$144_Y ;
-  assign \$procmux$148_Y  = read ? turn : next_turn;
-  assign \$procmux$150_Y  = en ? \$procmux$148_Y  : next_turn;
-  assign \$170  = rst ? 4'h0 : \$procmux$150_Y ;
-  assign \$procmux$154_Y  = read ? \$129  : next_inside;
-  assign \$procmux$156_Y  = en ? \$procmux$154_Y  : next_inside;
-  assign \$169  = rst ? 1'h0 : \$procmux$156_Y ;
-  assign \$procmux$160_Y  = read ? \row$27  : next_row;
-  assign \$procmux$162_Y  = en ? \$procmux$160_Y  : next_row;
-  assign \$168  = rst ? 3'h0 : \$procmux$162_Y ;
-  assign \$procmux$166_Y  = read ? start : next_bank;
-  assign \$procmux$168_Y  = en ? \$procmux$166_Y  : next_bank;
-  assign \$167  = rst ? 1'h0 : \$procmux$168_Y ;
-  assign \$procmux$49_Y  = pop ? (* full_case = 32'd1 *) queue_0[12] : word[12];
-  assign \$procmux$51_Y  = ends ? 1'h0 : \$procmux$49_Y ;
-  assign \$183 [12] = en ? \$procmux$51_Y  : word[12];
-  assign \$procmux$56_Y  = pop ? (* full_case = 32'd1 *) queue_0[11:2] : word[11:2];
-  assign \$183 [11:2] = en ? \$procmux$56_Y  : word[11:2];
-  assign \$procmux$60_Y  = served ? \$166  : word[1:0];
-  assign \$procmux$63_Y  = pop ? (* full_case = 32'd1 *) queue_0[1:0] : \$procmux$60_Y ;
-  assign \$183 [1:0] = en ? \$procmux$63_Y  : word[1:0];
-  assign \$procmux$68_Y  = pop ? (* full_case = 32'd1 *) 1'h1 : \$164 ;
-  assign \$procmux$70_Y  = en ? \$procmux$68_Y  : valid;
-  assign \$182  = rst ? 1'h0 : \$procmux$70_Y ;
-  assign \$procmux$74_Y  = \$161  ? next_following : queue_1[12];
-  assign \$procmux$76_Y  = pop ? next_following : \$procmux$74_Y ;
-  assign \$procmux$78_Y  = ends ? 1'h0 : \$procmux$76_Y ;
-  assign \$181 [12] = en ? \$procmux$78_Y  : queue_1[12];
-  assign \$procmux$82_Y  = \$161  ? { digit_1, digit_0, next_row, next_bank, made[1:0] } : queue_1[11:0];
-  assign \$procmux$84_Y  = pop ? { digit_1, digit_0, next_row, next_bank, made[1:0] } : \$procmux$82_Y ;
-  assign \$181 [11:0] = en ? \$procmux$84_Y  : queue_1[11:0];
-  assign \$procmux$88_Y  = \$158  ? next_following : queue_0[12];
-  assign \$procmux$90_Y  = pop ? \$160 [12] : \$procmux$88_Y ;
-  assign \$procmux$92_Y  = ends ? 1'h0 : \$procmux$90_Y ;
-  assign \$180 [12] = en ? \$procmux$92_Y  : queue_0[12];
-  assign \$procmux$96_Y  = \$158  ? { digit_1, digit_0, next_row, next_bank, made[1:0] } : queue_0[11:0];
-  assign \$procmux$98_Y  = pop ? \$160 [11:0] : \$procmux$96_Y ;
+    ahead <= \$195 ;
+  always @(posedge clk)
+    \$signal$37  <= \$196 ;
+  always @(posedge clk)
+    following <= \$197 ;
+  always @(posedge clk)
+    finished <= \$198 ;
+  always @(posedge clk)
+    coded_valid <= \$199 ;
+  always @(posedge clk)
+    coded <= \$200 ;
+  assign \$184 [2:0] = \$132  ? word[2:0] : spare[2:0];
+  assign \$procmux$102_Y  = \$signal  ? 1'h1 : spare_valid;
+  assign \$procmux$104_Y  = head_free ? 1'h0 : \$procmux$102_Y ;
+  assign \$183  = rst ? 1'h0 : \$procmux$104_Y ;
+  assign \$procmux$108_Y  = head_free ? \$131  : head_valid;
+  assign \$182  = rst ? 1'h0 : \$procmux$108_Y ;
+  assign \$181 [8:4] = head_free ? \$130 [8:4] : head[8:4];
+  assign \$procmux$114_Y  = head_free ? \$130 [3] : head[3];
+  assign \$181 [3] = ends ? 1'h0 : \$procmux$114_Y ;
+  assign \$181 [2:0] = head_free ? \$130 [2:0] : head[2:0];
+  assign \$180  = rst ? 1'h0 : \$129 ;
+  assign \$200 [12:4] = moves ? { digit_1, digit_0, \words.place , words[5:4] } : coded[12:4];
+  assign \$procmux$28_Y  = ends ? 1'h0 : coded[3];
+  assign \$200 [3] = moves ? \$179  : \$procmux$28_Y ;
+  assign \$200 [2:0] = moves ? next_row : coded[2:0];
+  assign \$199  = rst ? 1'h0 : \$177 ;
+  assign \$198  = rst ? 1'h0 : \$174 ;
+  assign \$197  = rst ? 1'h0 : \$159 ;
+  assign \$196  = rst ? 1'h0 : \$155 ;
+  assign \$195  = rst ? 2'h0 : \$152 [1:0];
+  assign \$194  = rst ? 2'h0 : \$150 [1:0];
+  assign \$procmux$47_Y  = over ? \$148 [0] : slot;
+  assign \$193  = rst ? 1'h0 : \$procmux$47_Y ;
+  assign \$procmux$51_Y  = done ? { turn[2:0], turn[3] } : turn;
+  assign \$192  = rst ? 4'h1 : \$procmux$51_Y ;
+  assign \$procmux$57_Y  = read ? \$145 [2:0] : \row$46 ;
+  assign \$191  = rst ? 3'h0 : \$procmux$57_Y ;
+  assign \$procmux$61_Y  = read ? turn : next_turn;
+  assign \$190  = rst ? 4'h0 : \$procmux$61_Y ;
+  assign \$procmux$65_Y  = read ? \$141  : next_inside;
+  assign \$189  = rst ? 1'h0 : \$procmux$65_Y ;
+  assign \$procmux$69_Y  = read ? \row$46  : next_row;
+  assign \$188  = rst ? 3'h0 : \$procmux$69_Y ;
+  assign \$procmux$73_Y  = read ? here : next_place;
+  assign \$187  = rst ? 1'h0 : \$procmux$73_Y ;
+  assign \$procmux$78_Y  = taken ? coded[3] : word[3];
+  assign \$186 [3] = ends ? 1'h0 : \$procmux$78_Y ;
+  assign \$186 [2:0] = taken ? coded[2:0] : word[2:0];
+  assign \$procmux$85_Y  = \$135  ? \$137  : word[5:4];
+  assign \$186 [5:4] = taken ? coded[5:4] : \$procmux$85_Y ;
+  assign \$186 [12:6] = taken ? coded[12:6] : word[12:6];
+  assign \$185  = rst ? 1'h0 : \$134 ;
+  assign \$184 [8:4] = \$132  ? { \made.digits , \made.bank  } : spare[8:4];
+  assign \$procmux$96_Y  = \$132  ? word[3] : spare[3];
+  assign \$184 [3] = ends ? 1'h0 : \$procmux$96_Y ;
   column_opt4c_small_buffer buffer (
     .address(address),
     .address_in(address_in),
     .clk(clk),
     .data_in(data_in),
     .data_out(data_out),
-    .read(\read$53 ),
+    .read(read),
     .rst(rst),
-    .write(\write$57 )
+    .write(write)
   );
-  assign \queue_0.digits  = queue_0[11:6];
-  assign \queue_0.row  = queue_0[5:3];
-  assign \queue_0.bank  = queue_0[2];
-  assign \queue_0.left  = queue_0[1:0];
-  assign \word.following  = word[12];
-  assign \word.digits  = word[11:6];
-  assign \word.row  = word[5:3];
-  assign \word.bank  = word[2];
-  assign \word.left  = word[1:0];
-  assign \made.following  = next_following;
-  assign \made.digits  = { digit_1, digit_0 };
-  assign \made.row  = next_row;
-  assign \made.bank  = next_bank;
-  assign \made.left  = made[1:0];
-  assign \$101 [1] = position;
-  assign \$85 [2:0] = address_in;
-  assign \$81 [2:0] = address;
-  assign \queue_1.following  = queue_1[12];
-  assign \queue_1.digits  = queue_1[11:6];
-  assign \queue_1.row  = queue_1[5:3];
-  assign \queue_1.bank  = queue_1[2];
-  assign row = word[5:3];
-  assign bank = word[2];
-  assign \data_in$59  = data_in;
-  assign \queue_1.left  = queue_1[1:0];
-  assign \queue_0.following  = queue_0[12];
-  assign passed_on = served;
+  assign \spare.row  = spare[2:0];
+  assign \words.digits  = { digit_1, digit_0 };
+  assign \words.left  = words[5:4];
+  assign \words.following  = following;
+  assign \words.row  = next_row;
+  assign \made.following  = word[3];
+  assign \made.row  = word[2:0];
+  assign \word.digits  = word[12:7];
+  assign \word.place  = word[6];
+  assign \word.left  = word[5:4];
+  assign \word.following  = word[3];
+  assign \word.row  = word[2:0];
+  assign \head.digits  = head[8:6];
+  assign \head.bank  = head[5:4];
+  assign \head.following  = head[3];
+  assign \head.row  = head[2:0];
+  assign \$58 [2:0] = address_in;
+  assign \$54 [2:0] = address;
+  assign \$44 [0] = turned;
+  assign \$40 [0] = here;
+  assign \coded.digits  = coded[12:7];
+  assign \coded.place  = coded[6];
+  assign \coded.left  = coded[5:4];
+  assign \coded.following  = coded[3];
+  assign \coded.row  = coded[2:0];
+  assign \spare.digits  = spare[8:6];
+  assign \spare.bank  = spare[5:4];
+  assign digit_out = head[8:6];
+  assign row = head[2:0];
+  assign bank = head[5:4];
+  assign { words[12:6], words[3:0] } = { digit_1, digit_0, \words.place , following, next_row };
+  assign \finished$59  = finished;
+  assign \data_in$58  = data_in;
+  assign \write$56  = write;
+  assign \read$54  = read;
+  assign leaves = 1'h1;
+  assign \spare.following  = spare[3];
+  assign valid = \$signal ;
+  assign made = { \made.digits , \made.bank , word[3:0] };
   assign asking = asks;
-  assign made[12:2] = { next_following, digit_1, digit_0, next_row, next_bank };
+  assign head_pops = served;
 endmodule
 
-module column_opt4c_small_loader(rst, en, take, last, sync, room, write, slot_out, bank_out, row_out, last_rows, last_banks, filled, loaded, slot, first, complete, clk);
+module column_opt4c_small_loader(rst, take, last, sync, room, write, slot_out, place_out, row_out, last_rows, last_places, filled, loaded, slot, first, complete, clk);
   wire \$1 ;
   wire \$10 ;
   wire [3:0] \$11 ;
@@ -2091,122 +2190,109 @@ module column_opt4c_small_loader(rst, en, take, last, sync, room, write, slot_ou
   wire \$13 ;
   (* unused_bits = "2" *)
   wire [2:0] \$14 ;
-  wire \$15 ;
   (* unused_bits = "1" *)
-  wire [1:0] \$16 ;
+  wire [1:0] \$15 ;
   (* unused_bits = "3" *)
-  wire [3:0] \$18 ;
+  wire [3:0] \$17 ;
+  wire [1:0] \$19 ;
   wire \$2 ;
-  wire [1:0] \$20 ;
   (* unused_bits = "1" *)
-  wire [1:0] \$21 ;
+  wire [1:0] \$20 ;
+  wire \$21 ;
   wire \$22 ;
   wire \$23 ;
-  wire \$24 ;
-  wire \$25 ;
-  wire [1:0] \$26 ;
+  wire [1:0] \$24 ;
   (* unused_bits = "1 2" *)
-  wire [2:0] \$27 ;
-  wire [1:0] \$29 ;
-  wire \$3 ;
+  wire [2:0] \$25 ;
+  wire [1:0] \$27 ;
   (* unused_bits = "1" *)
-  wire [1:0] \$30 ;
+  wire [1:0] \$28 ;
+  wire \$29 ;
+  wire \$3 ;
+  wire \$30 ;
   wire \$31 ;
   wire \$32 ;
-  wire \$33 ;
-  wire \$34 ;
-  wire [2:0] \$35 ;
-  wire [1:0] \$36 ;
+  wire [2:0] \$33 ;
+  wire [1:0] \$34 ;
+  wire \$35 ;
+  wire \$36 ;
   wire \$37 ;
-  wire \$38 ;
+  wire [2:0] \$38 ;
   wire \$39 ;
   wire \$4 ;
-  wire [2:0] \$40 ;
-  wire \$41 ;
+  wire \$40 ;
+  wire [2:0] \$41 ;
   wire \$42 ;
-  wire [2:0] \$43 ;
+  wire \$43 ;
   wire \$44 ;
   wire \$45 ;
   wire \$46 ;
-  wire \$47 ;
-  wire \$48 ;
   wire \$5 ;
   wire [1:0] \$6 ;
   wire \$7 ;
   (* unused_bits = "1 2" *)
   wire [2:0] \$8 ;
   wire \$9 ;
-  wire \$procmux$315_Y ;
-  wire \$procmux$317_Y ;
-  wire \$procmux$321_Y ;
-  wire \$procmux$323_Y ;
-  wire \$procmux$327_Y ;
-  wire \$procmux$331_Y ;
-  wire \$procmux$333_Y ;
-  wire \$procmux$335_Y ;
-  wire \$procmux$339_Y ;
-  wire \$procmux$341_Y ;
-  wire [2:0] \$procmux$345_Y ;
-  wire [2:0] \$procmux$347_Y ;
-  wire [2:0] \$procmux$349_Y ;
-  wire \$procmux$353_Y ;
-  wire \$procmux$355_Y ;
-  wire \$procmux$357_Y ;
-  wire \$procmux$361_Y ;
-  wire \$procmux$363_Y ;
-  wire [2:0] \$procmux$367_Y ;
-  wire [2:0] \$procmux$369_Y ;
-  wire [2:0] \$procmux$371_Y ;
-  wire [2:0] \$procmux$373_Y ;
-  wire \$procmux$377_Y ;
-  wire \$procmux$379_Y ;
-  wire \$procmux$381_Y ;
-  wire \$procmux$383_Y ;
-  wire \$procmux$387_Y ;
-  wire \$procmux$391_Y ;
-  wire \$procmux$393_Y ;
-  wire [1:0] \$procmux$397_Y ;
-  wire [1:0] \$procmux$399_Y ;
-  wire [1:0] \$procmux$401_Y ;
-  wire [2:0] \$procmux$405_Y ;
-  wire [2:0] \$procmux$407_Y ;
-  wire \$procmux$411_Y ;
-  wire \$procmux$415_Y ;
-  wire \$procmux$419_Y ;
-  wire \$procmux$423_Y ;
-  wire bank;
-  output bank_out;
-  reg bank_out = 1'h0;
+  wire \$procmux$221_Y ;
+  wire \$procmux$225_Y ;
+  wire \$procmux$231_Y ;
+  wire \$procmux$233_Y ;
+  wire \$procmux$235_Y ;
+  wire \$procmux$239_Y ;
+  wire \$procmux$241_Y ;
+  wire [2:0] \$procmux$245_Y ;
+  wire [2:0] \$procmux$247_Y ;
+  wire [2:0] \$procmux$249_Y ;
+  wire \$procmux$253_Y ;
+  wire \$procmux$255_Y ;
+  wire \$procmux$257_Y ;
+  wire \$procmux$261_Y ;
+  wire \$procmux$263_Y ;
+  wire [2:0] \$procmux$267_Y ;
+  wire [2:0] \$procmux$269_Y ;
+  wire [2:0] \$procmux$271_Y ;
+  wire [2:0] \$procmux$273_Y ;
+  wire \$procmux$277_Y ;
+  wire \$procmux$279_Y ;
+  wire \$procmux$281_Y ;
+  wire \$procmux$283_Y ;
+  wire \$procmux$287_Y ;
+  wire \$procmux$291_Y ;
+  wire \$procmux$293_Y ;
+  wire [1:0] \$procmux$297_Y ;
+  wire [1:0] \$procmux$299_Y ;
+  wire [2:0] \$procmux$303_Y ;
   input clk;
   wire clk;
   output complete;
   wire complete;
-  reg \complete$30  = 1'h0;
+  reg \complete$29  = 1'h0;
   reg [2:0] count = 3'h0;
-  input en;
-  wire en;
   reg ended = 1'h0;
   output filled;
   reg filled = 1'h0;
-  wire \filled$24 ;
+  wire \filled$23 ;
   output first;
   reg first = 1'h1;
-  wire \first$29 ;
+  wire \first$28 ;
   reg lane = 1'h1;
   input last;
   wire last;
-  wire last_bank_0_0;
-  output last_banks;
-  reg last_banks = 1'h0;
+  wire last_place_0_0;
+  output last_places;
+  reg last_places = 1'h0;
   wire [2:0] last_row_0_0;
   output [2:0] last_rows;
   reg [2:0] last_rows = 3'h0;
   output loaded;
   reg loaded = 1'h0;
-  wire \loaded$27 ;
+  wire \loaded$26 ;
   reg occupied = 1'h0;
   reg opens = 1'h1;
   reg [1:0] pause = 2'h0;
+  wire place;
+  output place_out;
+  reg place_out = 1'h0;
   wire present;
   output room;
   wire room;
@@ -2217,7 +2303,7 @@ module column_opt4c_small_loader(rst, en, take, last, sync, room, write, slot_ou
   wire rst;
   output slot;
   reg slot = 1'h0;
-  wire \slot$21 ;
+  wire \slot$20 ;
   output slot_out;
   reg slot_out = 1'h0;
   input sync;
@@ -2229,26 +2315,22 @@ module column_opt4c_small_loader(rst, en, take, last, sync, room, write, slot_ou
   output write;
   wire write;
   always @(posedge clk)
-    row_out <= \$40 ;
+    \complete$29  <= \$40 ;
   always @(posedge clk)
-    slot_out <= \$41 ;
+    last_rows <= \$41 ;
   always @(posedge clk)
-    \complete$30  <= \$42 ;
+    last_places <= \$42 ;
   always @(posedge clk)
-    last_rows <= \$43 ;
+    filled <= \$43 ;
   always @(posedge clk)
-    last_banks <= \$44 ;
+    loaded <= \$44 ;
   always @(posedge clk)
-    filled <= \$45 ;
+    slot <= \$45 ;
   always @(posedge clk)
-    loaded <= \$46 ;
-  always @(posedge clk)
-    slot <= \$47 ;
-  always @(posedge clk)
-    first <= \$48 ;
+    first <= \$46 ;
   assign room = ~ occupied;
   assign write = lane & taken;
-  assign complete = \complete$30  >> slot;
+  assign complete = \complete$29  >> slot;
   assign \$1  = count == 3'h5;
   assign \$2  = last | \$1 ;
   assign \$3  = count == 3'h5;
@@ -2263,249 +2345,237 @@ module column_opt4c_small_loader(rst, en, take, last, sync, room, write, slot_ou
   assign \$12  = \$10  ? 4'h0 : \$11 ;
   assign \$13  = | pause;
   assign \$14  = pause - 1'h1;
-  assign \$15  = en & taken;
-  assign \$16  = bank_out + 1'h1;
-  assign \$18  = row_out + 1'h1;
-  assign \$20  = slot_out + 1'h1;
-  assign \$21  = slot_out ? \$20  : 2'h0;
-  assign \$22  = en & taken;
-  assign \$23  = ! slot_out;
-  assign \$24  = \$22  & \$23 ;
-  assign \$25  = taken & ended;
-  assign \$26  = loaded + \$25 ;
-  assign \$27  = \$26  - sync;
-  assign \$29  = slot + 1'h1;
-  assign \$30  = slot ? \$29  : 2'h0;
+  assign \$15  = place_out + 1'h1;
+  assign \$17  = row_out + 1'h1;
+  assign \$19  = slot_out + 1'h1;
+  assign \$20  = slot_out ? \$19  : 2'h0;
+  assign \$21  = ! slot_out;
+  assign \$22  = taken & \$21 ;
+  assign \$23  = taken & ended;
+  assign \$24  = loaded + \$23 ;
+  assign \$25  = \$24  - sync;
+  assign \$27  = slot + 1'h1;
+  assign \$28  = slot ? \$27  : 2'h0;
   always @(posedge clk)
-    taken <= \$31 ;
+    taken <= \$29 ;
   always @(posedge clk)
-    ended <= \$32 ;
+    ended <= \$30 ;
   always @(posedge clk)
-    tile <= \$33 ;
+    tile <= \$31 ;
   always @(posedge clk)
-    occupied <= \$34 ;
+    occupied <= \$32 ;
   always @(posedge clk)
-    count <= \$35 ;
+    count <= \$33 ;
   always @(posedge clk)
-    pause <= \$36 ;
+    pause <= \$34 ;
   always @(posedge clk)
-    lane <= \$37 ;
+    lane <= \$35 ;
   always @(posedge clk)
-    opens <= \$38 ;
+    opens <= \$36 ;
   always @(posedge clk)
-    bank_out <= \$39 ;
-  assign \$procmux$315_Y  = sync ? complete : first;
-  assign \$procmux$317_Y  = en ? \$procmux$315_Y  : first;
-  assign \$48  = rst ? 1'h1 : \$procmux$317_Y ;
-  assign \$procmux$321_Y  = sync ? \$30 [0] : slot;
-  assign \$procmux$323_Y  = en ? \$procmux$321_Y  : slot;
-  assign \$47  = rst ? 1'h0 : \$procmux$323_Y ;
-  assign \$procmux$327_Y  = en ? \$27 [0] : loaded;
-  assign \$46  = rst ? 1'h0 : \$procmux$327_Y ;
-  assign \$procmux$331_Y  = opens ? 1'h0 : filled;
-  assign \$procmux$333_Y  = lane ? 1'h1 : \$procmux$331_Y ;
-  assign \$procmux$335_Y  = \$24  ? \$procmux$333_Y  : filled;
-  assign \$45  = rst ? 1'h0 : \$procmux$335_Y ;
-  assign \$procmux$339_Y  = lane ? bank_out : last_banks;
-  assign \$procmux$341_Y  = \$24  ? \$procmux$339_Y  : last_banks;
-  assign \$44  = rst ? 1'h0 : \$procmux$341_Y ;
-  assign \$procmux$345_Y  = opens ? 3'h0 : last_rows;
-  assign \$procmux$347_Y  = lane ? row_out : \$procmux$345_Y ;
-  assign \$procmux$349_Y  = \$24  ? \$procmux$347_Y  : last_rows;
-  assign \$43  = rst ? 3'h0 : \$procmux$349_Y ;
-  assign \$procmux$353_Y  = slot_out ? \complete$30  : tile;
-  assign \$procmux$355_Y  = ended ? \$procmux$353_Y  : \complete$30 ;
-  assign \$procmux$357_Y  = \$15  ? \$procmux$355_Y  : \complete$30 ;
-  assign \$42  = rst ? 1'h0 : \$procmux$357_Y ;
-  assign \$procmux$361_Y  = ended ? \$21 [0] : slot_out;
-  assign \$procmux$363_Y  = \$15  ? \$procmux$361_Y  : slot_out;
-  assign \$41  = rst ? 1'h0 : \$procmux$363_Y ;
-  assign \$procmux$367_Y  = bank_out ? row_out : \$18 [2:0];
-  assign \$procmux$369_Y  = lane ? \$procmux$367_Y  : row_out;
-  assign \$procmux$371_Y  = ended ? 3'h0 : \$procmux$369_Y ;
-  assign \$procmux$373_Y  = \$15  ? \$procmux$371_Y  : row_out;
-  assign \$40  = rst ? 3'h0 : \$procmux$373_Y ;
-  assign \$procmux$377_Y  = bank_out ? \$16 [0] : 1'h0;
-  assign \$procmux$379_Y  = lane ? \$procmux$377_Y  : bank_out;
-  assign \$procmux$381_Y  = ended ? 1'h0 : \$procmux$379_Y ;
-  assign \$procmux$383_Y  = \$15  ? \$procmux$381_Y  : bank_out;
-  assign \$39  = rst ? 1'h0 : \$procmux$383_Y ;
-  assign \$procmux$387_Y  = \$15  ? ended : opens;
-  assign \$38  = rst ? 1'h1 : \$procmux$387_Y ;
-  assign \$procmux$391_Y  = ended ? 1'h1 : lane;
-  assign \$procmux$393_Y  = \$15  ? \$procmux$391_Y  : lane;
-  assign \$37  = rst ? 1'h1 : \$procmux$393_Y ;
-  assign \$procmux$397_Y  = \$13  ? \$14 [1:0] : pause;
-  assign \$procmux$399_Y  = sync ? 2'h3 : \$procmux$397_Y ;
-  assign \$procmux$401_Y  = en ? \$procmux$399_Y  : pause;
-  assign \$36  = rst ? 2'h0 : \$procmux$401_Y ;
-  assign \$procmux$405_Y  = take ? \$12 [2:0] : count;
-  assign \$procmux$407_Y  = en ? \$procmux$405_Y  : count;
-  assign \$35  = rst ? 3'h0 : \$procmux$407_Y ;
-  assign \$procmux$411_Y  = en ? \$8 [0] : occupied;
-  assign \$34  = rst ? 1'h0 : \$procmux$411_Y ;
-  assign \$procmux$415_Y  = en ? last : tile;
-  assign \$33  = rst ? 1'h0 : \$procmux$415_Y ;
-  assign \$procmux$419_Y  = en ? \$2  : ended;
-  assign \$32  = rst ? 1'h0 : \$procmux$419_Y ;
-  assign \$procmux$423_Y  = en ? take : taken;
-  assign \$31  = rst ? 1'h0 : \$procmux$423_Y ;
-  assign \first$29  = first;
+    place_out <= \$37 ;
+  always @(posedge clk)
+    row_out <= \$38 ;
+  always @(posedge clk)
+    slot_out <= \$39 ;
+  assign \$procmux$221_Y  = sync ? complete : first;
+  assign \$46  = rst ? 1'h1 : \$procmux$221_Y ;
+  assign \$procmux$225_Y  = sync ? \$28 [0] : slot;
+  assign \$45  = rst ? 1'h0 : \$procmux$225_Y ;
+  assign \$44  = rst ? 1'h0 : \$25 [0];
+  assign \$procmux$231_Y  = opens ? 1'h0 : filled;
+  assign \$procmux$233_Y  = lane ? 1'h1 : \$procmux$231_Y ;
+  assign \$procmux$235_Y  = \$22  ? \$procmux$233_Y  : filled;
+  assign \$43  = rst ? 1'h0 : \$procmux$235_Y ;
+  assign \$procmux$239_Y  = lane ? place_out : last_places;
+  assign \$procmux$241_Y  = \$22  ? \$procmux$239_Y  : last_places;
+  assign \$42  = rst ? 1'h0 : \$procmux$241_Y ;
+  assign \$procmux$245_Y  = opens ? 3'h0 : last_rows;
+  assign \$procmux$247_Y  = lane ? row_out : \$procmux$245_Y ;
+  assign \$procmux$249_Y  = \$22  ? \$procmux$247_Y  : last_rows;
+  assign \$41  = rst ? 3'h0 : \$procmux$249_Y ;
+  assign \$procmux$253_Y  = slot_out ? \complete$29  : tile;
+  assign \$procmux$255_Y  = ended ? \$procmux$253_Y  : \complete$29 ;
+  assign \$procmux$257_Y  = taken ? \$procmux$255_Y  : \complete$29 ;
+  assign \$40  = rst ? 1'h0 : \$procmux$257_Y ;
+  assign \$procmux$261_Y  = ended ? \$20 [0] : slot_out;
+  assign \$procmux$263_Y  = taken ? \$procmux$261_Y  : slot_out;
+  assign \$39  = rst ? 1'h0 : \$procmux$263_Y ;
+  assign \$procmux$267_Y  = place_out ? row_out : \$17 [2:0];
+  assign \$procmux$269_Y  = lane ? \$procmux$267_Y  : row_out;
+  assign \$procmux$271_Y  = ended ? 3'h0 : \$procmux$269_Y ;
+  assign \$procmux$273_Y  = taken ? \$procmux$271_Y  : row_out;
+  assign \$38  = rst ? 3'h0 : \$procmux$273_Y ;
+  assign \$procmux$277_Y  = place_out ? \$15 [0] : 1'h0;
+  assign \$procmux$279_Y  = lane ? \$procmux$277_Y  : place_out;
+  assign \$procmux$281_Y  = ended ? 1'h0 : \$procmux$279_Y ;
+  assign \$procmux$283_Y  = taken ? \$procmux$281_Y  : place_out;
+  assign \$37  = rst ? 1'h0 : \$procmux$283_Y ;
+  assign \$procmux$287_Y  = taken ? ended : opens;
+  assign \$36  = rst ? 1'h1 : \$procmux$287_Y ;
+  assign \$procmux$291_Y  = ended ? 1'h1 : lane;
+  assign \$procmux$293_Y  = taken ? \$procmux$291_Y  : lane;
+  assign \$35  = rst ? 1'h1 : \$procmux$293_Y ;
+  assign \$procmux$297_Y  = \$13  ? \$14 [1:0] : pause;
+  assign \$procmux$299_Y  = sync ? 2'h3 : \$procmux$297_Y ;
+  assign \$34  = rst ? 2'h0 : \$procmux$299_Y ;
+  assign \$procmux$303_Y  = take ? \$12 [2:0] : count;
+  assign \$33  = rst ? 3'h0 : \$procmux$303_Y ;
+  assign \$32  = rst ? 1'h0 : \$8 [0];
+  assign \$31  = rst ? 1'h0 : last;
+  assign \$30  = rst ? 1'h0 : \$2 ;
+  assign \$29  = rst ? 1'h0 : take;
+  assign \first$28  = first;
   assign present = slot;
-  assign \loaded$27  = loaded;
-  assign last_bank_0_0 = last_banks;
+  assign \loaded$26  = loaded;
+  assign last_place_0_0 = last_places;
   assign last_row_0_0 = last_rows;
-  assign \filled$24  = filled;
+  assign \filled$23  = filled;
   assign row = row_out;
-  assign bank = bank_out;
-  assign \slot$21  = slot_out;
+  assign place = place_out;
+  assign \slot$20  = slot_out;
 endmodule
 
-module column_opt4c_small_merge(rst, en, ends, turn, first, complete, drain_0, drain_1, result, valid, last, clk);
+module column_opt4c_small_merge(rst, go, ends, turn, first, complete, drain_0, drain_1, leaves, result, valid, last, clk);
   wire \$1 ;
-  wire \$10 ;
   wire \$100 ;
-  wire \$101 ;
   wire \$102 ;
-  wire \$103 ;
-  wire \$104 ;
   wire \$105 ;
   wire \$106 ;
   wire \$107 ;
   wire \$108 ;
   wire \$109 ;
-  wire \$11 ;
   wire \$110 ;
   wire \$111 ;
   wire \$112 ;
+  wire \$113 ;
   wire \$114 ;
   wire \$115 ;
   wire \$116 ;
   wire \$117 ;
+  wire \$118 ;
   wire \$119 ;
-  wire [18:0] \$120 ;
-  wire [18:0] \$121 ;
-  wire [18:0] \$122 ;
-  wire [18:0] \$123 ;
-  wire [18:0] \$124 ;
-  wire [18:0] \$125 ;
+  wire \$12 ;
+  wire \$121 ;
+  wire \$122 ;
+  wire \$123 ;
+  wire \$124 ;
   wire \$126 ;
-  wire \$127 ;
-  wire [5:0] \$128 ;
-  wire \$129 ;
-  wire [5:0] \$130 ;
-  wire \$131 ;
-  wire [5:0] \$132 ;
+  wire [18:0] \$127 ;
+  wire [18:0] \$128 ;
+  wire [18:0] \$129 ;
+  wire \$13 ;
+  wire [18:0] \$130 ;
+  wire [18:0] \$131 ;
+  wire [18:0] \$132 ;
   wire \$133 ;
-  wire [5:0] \$134 ;
+  wire \$134 ;
   wire \$135 ;
-  wire [5:0] \$136 ;
+  wire \$136 ;
   wire \$137 ;
-  wire [5:0] \$138 ;
-  wire [1:0] \$139 ;
-  (* unused_bits = "0 5" *)
-  wire [5:0] \$14 ;
+  wire \$138 ;
+  wire \$139 ;
+  wire \$14 ;
   wire \$140 ;
-  wire [5:0] \$141 ;
-  wire [12:0] \$142 ;
-  wire [11:0] \$143 ;
-  wire [3:0] \$144 ;
-  wire \$145 ;
-  wire [8:0] \$146 ;
-  wire [8:0] \$147 ;
-  wire [7:0] \$148 ;
-  wire \$149 ;
-  wire [4:0] \$150 ;
-  wire [4:0] \$151 ;
-  wire [12:0] \$152 ;
-  wire \$153 ;
-  wire [9:0] \$154 ;
-  wire \$155 ;
-  wire [9:0] \$156 ;
-  wire \$157 ;
-  wire [9:0] \$158 ;
-  wire \$159 ;
-  wire [9:0] \$160 ;
-  wire \$17 ;
-  wire \$18 ;
-  wire \$19 ;
-  (* unused_bits = "2" *)
-  wire [2:0] \$2 ;
+  wire \$141 ;
+  wire [2:0] \$142 ;
+  wire \$143 ;
+  wire \$144 ;
+  wire [5:0] \$145 ;
+  wire [3:0] \$146 ;
+  wire \$147 ;
+  wire [7:0] \$150 ;
+  wire \$151 ;
+  wire \$154 ;
+  wire [9:0] \$155 ;
+  wire \$156 ;
+  wire [9:0] \$157 ;
+  wire \$158 ;
+  wire [9:0] \$159 ;
+  wire \$160 ;
+  wire [9:0] \$161 ;
+  (* unused_bits = "0 5" *)
+  wire [5:0] \$17 ;
+  wire \$2 ;
+  wire \$20 ;
+  wire \$21 ;
+  wire \$22 ;
   (* unused_bits = "0 1 2 3 4" *)
-  wire [5:0] \$22 ;
-  wire \$23 ;
-  wire \$24 ;
-  wire \$25 ;
+  wire [5:0] \$25 ;
   wire \$26 ;
   wire \$27 ;
-  wire [12:0] \$3 ;
+  wire \$28 ;
+  wire \$29 ;
+  wire \$3 ;
+  wire \$30 ;
   (* unused_bits = "0 5" *)
-  wire [5:0] \$30 ;
-  wire \$31 ;
-  wire \$32 ;
-  wire \$33 ;
+  wire [5:0] \$33 ;
   wire \$34 ;
   wire \$35 ;
+  wire \$36 ;
+  wire \$37 ;
+  wire \$38 ;
+  wire \$4 ;
   (* unused_bits = "0 1 2 3 4" *)
-  wire [5:0] \$38 ;
-  wire \$39 ;
-  wire [12:0] \$4 ;
-  wire \$40 ;
-  wire \$41 ;
+  wire [5:0] \$41 ;
   wire \$42 ;
   wire \$43 ;
   wire \$44 ;
+  wire \$45 ;
+  wire \$46 ;
+  wire \$47 ;
+  (* unused_bits = "3" *)
+  wire [3:0] \$5 ;
   (* unused_bits = "0 6" *)
-  wire [6:0] \$47 ;
-  wire \$49 ;
-  wire [11:0] \$5 ;
+  wire [6:0] \$50 ;
+  wire \$51 ;
+  wire \$52 ;
+  wire \$54 ;
+  wire \$55 ;
   wire \$56 ;
-  wire \$57 ;
-  wire \$58 ;
-  wire \$59 ;
-  wire [11:0] \$6 ;
-  wire \$67 ;
-  wire \$68 ;
-  wire \$69 ;
-  wire \$71 ;
-  wire \$72 ;
+  wire [12:0] \$6 ;
+  wire \$63 ;
+  wire \$64 ;
+  wire \$65 ;
+  wire \$66 ;
+  wire [12:0] \$7 ;
   wire \$74 ;
-  wire \$77 ;
+  wire \$75 ;
+  wire \$76 ;
   wire \$78 ;
   wire \$79 ;
-  wire \$80 ;
+  wire [11:0] \$8 ;
   wire \$81 ;
-  wire \$82 ;
-  wire \$83 ;
   wire \$84 ;
   wire \$85 ;
+  wire \$86 ;
   wire \$87 ;
   wire \$88 ;
   wire \$89 ;
-  wire \$9 ;
+  wire [11:0] \$9 ;
   wire \$90 ;
+  wire \$91 ;
   wire \$92 ;
-  wire \$93 ;
+  wire \$94 ;
   wire \$95 ;
-  wire \$98 ;
+  wire \$96 ;
+  wire \$97 ;
   wire \$99 ;
-  wire \$procmux$180_Y ;
-  wire \$procmux$186_Y ;
-  wire \$procmux$192_Y ;
-  wire \$procmux$198_Y ;
-  wire [5:0] \$procmux$224_Y ;
-  wire \$procmux$228_Y ;
-  wire \$procmux$230_Y ;
-  wire \$procmux$232_Y ;
-  wire [1:0] \$procmux$237_Y ;
-  wire [1:0] \$procmux$239_Y ;
-  wire [1:0] \$procmux$241_Y ;
-  wire \$procmux$247_Y ;
-  wire \$procmux$253_Y ;
-  wire \$procmux$259_Y ;
-  wire \$procmux$265_Y ;
-  wire \$procmux$271_Y ;
-  wire \$procmux$277_Y ;
+  wire \$procmux$130_Y ;
+  wire \$procmux$136_Y ;
+  wire \$procmux$142_Y ;
+  wire \$procmux$148_Y ;
+  wire \$procmux$155_Y ;
+  wire \$procmux$157_Y ;
+  wire \$procmux$164_Y ;
+  wire \$procmux$166_Y ;
+  wire \$procmux$168_Y ;
+  wire \$procmux$172_Y ;
+  wire \$procmux$174_Y ;
+  wire \$procmux$176_Y ;
+  wire [2:0] \$procmux$181_Y ;
+  wire [2:0] \$procmux$183_Y ;
+  wire [2:0] \$procmux$185_Y ;
   input clk;
   wire clk;
   input complete;
@@ -2514,9 +2584,8 @@ module column_opt4c_small_merge(rst, en, ends, turn, first, complete, drain_0, d
   wire [38:0] drain_0;
   input [35:0] drain_1;
   wire [35:0] drain_1;
-  input en;
-  wire en;
-  wire \en$81 ;
+  reg en = 1'h1;
+  wire \en$84 ;
   input ends;
   wire ends;
   reg ends_0 = 1'h0;
@@ -2527,37 +2596,42 @@ module column_opt4c_small_merge(rst, en, ends, turn, first, complete, drain_0, d
   reg ends_5 = 1'h0;
   input first;
   wire first;
-  wire \first$84 ;
+  wire \first$87 ;
   reg [9:0] flags_0 = 10'h000;
   reg [9:0] flags_1 = 10'h000;
   reg [9:0] flags_2 = 10'h000;
   reg [9:0] flags_3 = 10'h000;
   wire generate_0_1;
-  wire \generate_0_1$38 ;
-  wire \generate_0_1$46 ;
+  wire \generate_0_1$41 ;
+  wire \generate_0_1$49 ;
   wire generate_0_3;
-  wire \generate_0_3$66 ;
-  wire \generate_0_3$72 ;
+  wire \generate_0_3$69 ;
+  wire \generate_0_3$75 ;
   wire generate_0_5;
   wire generate_1_2;
-  wire \generate_1_2$39 ;
-  wire \generate_1_2$47 ;
+  wire \generate_1_2$42 ;
+  wire \generate_1_2$50 ;
   wire generate_1_3;
-  wire \generate_1_3$40 ;
-  wire \generate_1_3$48 ;
+  wire \generate_1_3$43 ;
+  wire \generate_1_3$51 ;
   wire generate_2_4;
-  wire \generate_2_4$41 ;
-  wire \generate_2_4$49 ;
+  wire \generate_2_4$44 ;
+  wire \generate_2_4$52 ;
   wire generate_2_5;
+  input go;
+  wire go;
   output last;
   wire last;
-  reg [1:0] number = 2'h0;
+  output leaves;
+  wire leaves;
+  reg leaving = 1'h0;
+  reg [2:0] number = 3'h0;
   reg [12:0] pair_0 = 13'h0000;
   reg [11:0] pair_1 = 12'h000;
   reg [5:0] present = 6'h00;
   wire propagate_0_1;
-  wire \propagate_0_3$67 ;
-  wire \propagate_0_3$73 ;
+  wire \propagate_0_3$70 ;
+  wire \propagate_0_3$76 ;
   wire propagate_0_5;
   wire propagate_1_2;
   wire propagate_1_3;
@@ -2566,7 +2640,7 @@ module column_opt4c_small_merge(rst, en, ends, turn, first, complete, drain_0, d
   reg [12:0] resolved = 13'h0000;
   output [31:0] result;
   wire [31:0] result;
-  wire [31:0] \result$87 ;
+  wire [31:0] \result$90 ;
   wire [1:0] row;
   input rst;
   wire rst;
@@ -2595,252 +2669,255 @@ module column_opt4c_small_merge(rst, en, ends, turn, first, complete, drain_0, d
   reg valid_2 = 1'h0;
   reg valid_3 = 1'h0;
   wire [18:0] word;
-  wire [18:0] \word$83 ;
-  assign \$1  = number == 2'h2;
-  assign \$2  = number + 1'h1;
-  assign \$3  = drain_0[12:0] | drain_0[25:13];
-  assign \$4  = \$3  | drain_0[38:26];
-  assign \$5  = drain_1[11:0] | drain_1[23:12];
-  assign \$6  = \$5  | drain_1[35:24];
-  assign \$9  = pair_0[1] ^ pair_1[0];
-  assign \$10  = pair_0[2] ^ pair_1[1];
-  assign \$11  = pair_0[3] ^ pair_1[2];
-  assign \$14  = { 1'h0, \$11 , \$10 , \$9 , pair_0[0], 1'h0 } ^ { generate_2_4, generate_0_3, generate_1_2, 3'h0 };
-  assign \$17  = pair_0[1] ^ pair_1[0];
-  assign \$18  = pair_0[2] ^ pair_1[1];
-  assign \$19  = pair_0[3] ^ pair_1[2];
-  assign \$22  = { 1'h0, \$19 , \$18 , \$17 , pair_0[0], 1'h0 } ^ { generate_2_4, generate_0_3, generate_1_2, 3'h0 };
-  assign \$23  = stage_0_carry ^ stage_0_carry;
-  assign \$24  = stage_0_x[0] ^ stage_0_y[0];
-  assign \$25  = stage_0_x[1] ^ stage_0_y[1];
-  assign \$26  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$27  = stage_0_x[3] ^ stage_0_y[3];
-  assign \$30  = { 1'h0, \$27 , \$26 , \$25 , \$24 , \$23  } ^ { \generate_2_4$41 , \generate_1_3$40 , \generate_1_2$39 , \generate_0_1$38 , stage_0_carry, 1'h0 };
-  assign \$31  = stage_0_carry ^ stage_0_carry;
-  assign \$32  = stage_0_x[0] ^ stage_0_y[0];
-  assign \$33  = stage_0_x[1] ^ stage_0_y[1];
-  assign \$34  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$35  = stage_0_x[3] ^ stage_0_y[3];
-  assign \$38  = { 1'h0, \$35 , \$34 , \$33 , \$32 , \$31  } ^ { \generate_2_4$41 , \generate_1_3$40 , \generate_1_2$39 , \generate_0_1$38 , stage_0_carry, 1'h0 };
-  assign \$39  = stage_1_carry ^ stage_1_carry;
-  assign \$40  = stage_1_x[0] ^ stage_1_y[0];
-  assign \$41  = stage_1_x[1] ^ stage_1_y[1];
-  assign \$42  = stage_1_x[2] ^ stage_1_y[2];
-  assign \$43  = stage_1_x[3] ^ stage_1_y[3];
-  assign \$44  = stage_1_x[4] ^ stage_1_y[4];
-  assign \$47  = { 1'h0, \$44 , \$43 , \$42 , \$41 , \$40 , \$39  } ^ { generate_2_5, \generate_2_4$49 , \generate_1_3$48 , \generate_1_2$47 , \generate_0_1$46 , stage_1_carry, 1'h0 };
-  assign \$49  = number == 2'h2;
-  assign \$56  = pair_0[2] & pair_1[1];
-  assign \$57  = pair_0[2] ^ pair_1[1];
-  assign \$58  = pair_0[1] & pair_1[0];
-  assign \$59  = \$57  & \$58 ;
-  assign generate_0_3 = \$56  | \$59 ;
+  wire [18:0] \word$86 ;
+  assign \$1  = en & running;
+  assign \$2  = number == 3'h4;
+  assign \$3  = ~ leaving;
+  assign \$4  = present[5] & \$3 ;
+  assign \$5  = number + 1'h1;
+  assign \$6  = drain_0[12:0] | drain_0[25:13];
+  assign \$7  = \$6  | drain_0[38:26];
+  assign \$8  = drain_1[11:0] | drain_1[23:12];
+  assign \$9  = \$8  | drain_1[35:24];
+  assign \$12  = pair_0[1] ^ pair_1[0];
+  assign \$13  = pair_0[2] ^ pair_1[1];
+  assign \$14  = pair_0[3] ^ pair_1[2];
+  assign { \$17 [5], \$146 , \$17 [0] } = { 1'h0, \$14 , \$13 , \$12 , pair_0[0], 1'h0 } ^ { generate_2_4, generate_0_3, generate_1_2, 3'h0 };
+  assign \$20  = pair_0[1] ^ pair_1[0];
+  assign \$21  = pair_0[2] ^ pair_1[1];
+  assign \$22  = pair_0[3] ^ pair_1[2];
+  assign { \$147 , \$25 [4:0] } = { 1'h0, \$22 , \$21 , \$20 , pair_0[0], 1'h0 } ^ { generate_2_4, generate_0_3, generate_1_2, 3'h0 };
+  assign \$26  = stage_0_carry ^ stage_0_carry;
+  assign \$27  = stage_0_x[0] ^ stage_0_y[0];
+  assign \$28  = stage_0_x[1] ^ stage_0_y[1];
+  assign \$29  = stage_0_x[2] ^ stage_0_y[2];
+  assign \$30  = stage_0_x[3] ^ stage_0_y[3];
+  assign { \$33 [5], \$150 [7:4], \$33 [0] } = { 1'h0, \$30 , \$29 , \$28 , \$27 , \$26  } ^ { \generate_2_4$44 , \generate_1_3$43 , \generate_1_2$42 , \generate_0_1$41 , stage_0_carry, 1'h0 };
+  assign \$34  = stage_0_carry ^ stage_0_carry;
+  assign \$35  = stage_0_x[0] ^ stage_0_y[0];
+  assign \$36  = stage_0_x[1] ^ stage_0_y[1];
+  assign \$37  = stage_0_x[2] ^ stage_0_y[2];
+  assign \$38  = stage_0_x[3] ^ stage_0_y[3];
+  assign { \$151 , \$41 [4:0] } = { 1'h0, \$38 , \$37 , \$36 , \$35 , \$34  } ^ { \generate_2_4$44 , \generate_1_3$43 , \generate_1_2$42 , \generate_0_1$41 , stage_0_carry, 1'h0 };
+  assign \$42  = stage_1_carry ^ stage_1_carry;
+  assign \$43  = stage_1_x[0] ^ stage_1_y[0];
+  assign \$44  = stage_1_x[1] ^ stage_1_y[1];
+  assign \$45  = stage_1_x[2] ^ stage_1_y[2];
+  assign \$46  = stage_1_x[3] ^ stage_1_y[3];
+  assign \$47  = stage_1_x[4] ^ stage_1_y[4];
+  assign \$50  = { 1'h0, \$47 , \$46 , \$45 , \$44 , \$43 , \$42  } ^ { generate_2_5, \generate_2_4$52 , \generate_1_3$51 , \generate_1_2$50 , \generate_0_1$49 , stage_1_carry, 1'h0 };
+  assign \$51  = number < 2'h3;
+  assign \$52  = running & \$51 ;
+  assign \$54  = number < 2'h3;
+  assign \$55  = running & \$54 ;
+  assign \$56  = number == 2'h2;
+  assign \$63  = pair_0[2] & pair_1[1];
+  assign \$64  = pair_0[2] ^ pair_1[1];
+  assign \$65  = pair_0[1] & pair_1[0];
+  assign \$66  = \$64  & \$65 ;
+  assign generate_0_3 = \$63  | \$66 ;
   assign generate_1_2 = pair_0[1] & pair_1[0];
-  assign \$67  = pair_0[3] & pair_1[2];
-  assign \$68  = pair_0[3] ^ pair_1[2];
-  assign \$69  = \$68  & generate_0_3;
-  assign generate_2_4 = \$67  | \$69 ;
-  assign \$71  = stage_0_x[0] & stage_0_y[0];
-  assign \$72  = stage_0_x[0] ^ stage_0_y[0];
-  assign \$74  = \$72  & stage_0_carry;
-  assign \generate_0_1$38  = \$71  | \$74 ;
-  assign \$77  = stage_0_x[2] & stage_0_y[2];
-  assign \$78  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$79  = stage_0_x[1] & stage_0_y[1];
-  assign \$80  = \$78  & \$79 ;
-  assign \generate_0_3$66  = \$77  | \$80 ;
-  assign \$81  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$82  = stage_0_x[1] ^ stage_0_y[1];
-  assign \propagate_0_3$67  = \$81  & \$82 ;
-  assign \$83  = stage_0_x[1] & stage_0_y[1];
-  assign \$84  = stage_0_x[1] ^ stage_0_y[1];
-  assign \$85  = \$84  & \generate_0_1$38 ;
-  assign \generate_1_2$39  = \$83  | \$85 ;
-  assign \$87  = \propagate_0_3$67  & \generate_0_1$38 ;
-  assign \generate_1_3$40  = \generate_0_3$66  | \$87 ;
-  assign \$88  = stage_0_x[3] & stage_0_y[3];
-  assign \$89  = stage_0_x[3] ^ stage_0_y[3];
-  assign \$90  = \$89  & \generate_1_3$40 ;
-  assign \generate_2_4$41  = \$88  | \$90 ;
-  assign \$92  = stage_1_x[0] & stage_1_y[0];
-  assign \$93  = stage_1_x[0] ^ stage_1_y[0];
-  assign \$95  = \$93  & stage_1_carry;
-  assign \generate_0_1$46  = \$92  | \$95 ;
-  assign \$98  = stage_1_x[2] & stage_1_y[2];
-  assign \$99  = stage_1_x[2] ^ stage_1_y[2];
-  assign \$100  = stage_1_x[1] & stage_1_y[1];
-  assign \$101  = \$99  & \$100 ;
-  assign \generate_0_3$72  = \$98  | \$101 ;
-  assign \$102  = stage_1_x[2] ^ stage_1_y[2];
-  assign \$103  = stage_1_x[1] ^ stage_1_y[1];
-  assign \propagate_0_3$73  = \$102  & \$103 ;
-  assign \$104  = stage_1_x[4] & stage_1_y[4];
-  assign \$105  = stage_1_x[4] ^ stage_1_y[4];
-  assign \$106  = stage_1_x[3] & stage_1_y[3];
-  assign \$107  = \$105  & \$106 ;
-  assign generate_0_5 = \$104  | \$107 ;
-  assign \$108  = stage_1_x[4] ^ stage_1_y[4];
-  assign \$109  = stage_1_x[3] ^ stage_1_y[3];
-  assign propagate_0_5 = \$108  & \$109 ;
-  assign \$110  = stage_1_x[1] & stage_1_y[1];
-  assign \$111  = stage_1_x[1] ^ stage_1_y[1];
-  assign \$112  = \$111  & \generate_0_1$46 ;
-  assign \generate_1_2$47  = \$110  | \$112 ;
-  assign \$114  = \propagate_0_3$73  & \generate_0_1$46 ;
-  assign \generate_1_3$48  = \generate_0_3$72  | \$114 ;
-  assign \$115  = stage_1_x[3] & stage_1_y[3];
+  assign \$74  = pair_0[3] & pair_1[2];
+  assign \$75  = pair_0[3] ^ pair_1[2];
+  assign \$76  = \$75  & generate_0_3;
+  assign generate_2_4 = \$74  | \$76 ;
+  assign \$78  = stage_0_x[0] & stage_0_y[0];
+  assign \$79  = stage_0_x[0] ^ stage_0_y[0];
+  assign \$81  = \$79  & stage_0_carry;
+  assign \generate_0_1$41  = \$78  | \$81 ;
+  assign \$84  = stage_0_x[2] & stage_0_y[2];
+  assign \$85  = stage_0_x[2] ^ stage_0_y[2];
+  assign \$86  = stage_0_x[1] & stage_0_y[1];
+  assign \$87  = \$85  & \$86 ;
+  assign \generate_0_3$69  = \$84  | \$87 ;
+  assign \$88  = stage_0_x[2] ^ stage_0_y[2];
+  assign \$89  = stage_0_x[1] ^ stage_0_y[1];
+  assign \propagate_0_3$70  = \$88  & \$89 ;
+  assign \$90  = stage_0_x[1] & stage_0_y[1];
+  assign \$91  = stage_0_x[1] ^ stage_0_y[1];
+  assign \$92  = \$91  & \generate_0_1$41 ;
+  assign \generate_1_2$42  = \$90  | \$92 ;
+  assign \$94  = \propagate_0_3$70  & \generate_0_1$41 ;
+  assign \generate_1_3$43  = \generate_0_3$69  | \$94 ;
+  assign \$95  = stage_0_x[3] & stage_0_y[3];
+  assign \$96  = stage_0_x[3] ^ stage_0_y[3];
+  assign \$97  = \$96  & \generate_1_3$43 ;
+  assign \generate_2_4$44  = \$95  | \$97 ;
+  assign \$99  = stage_1_x[0] & stage_1_y[0];
+  assign \$100  = stage_1_x[0] ^ stage_1_y[0];
+  assign \$102  = \$100  & stage_1_carry;
+  assign \generate_0_1$49  = \$99  | \$102 ;
+  assign \$105  = stage_1_x[2] & stage_1_y[2];
+  assign \$106  = stage_1_x[2] ^ stage_1_y[2];
+  assign \$107  = stage_1_x[1] & stage_1_y[1];
+  assign \$108  = \$106  & \$107 ;
+  assign \generate_0_3$75  = \$105  | \$108 ;
+  assign \$109  = stage_1_x[2] ^ stage_1_y[2];
+  assign \$110  = stage_1_x[1] ^ stage_1_y[1];
+  assign \propagate_0_3$76  = \$109  & \$110 ;
+  assign \$111  = stage_1_x[4] & stage_1_y[4];
+  assign \$112  = stage_1_x[4] ^ stage_1_y[4];
+  assign \$113  = stage_1_x[3] & stage_1_y[3];
+  assign \$114  = \$112  & \$113 ;
+  assign generate_0_5 = \$111  | \$114 ;
+  assign \$115  = stage_1_x[4] ^ stage_1_y[4];
   assign \$116  = stage_1_x[3] ^ stage_1_y[3];
-  assign \$117  = \$116  & \generate_1_3$48 ;
-  assign \generate_2_4$49  = \$115  | \$117 ;
-  assign \$119  = propagate_0_5 & \generate_1_3$48 ;
-  assign generate_2_5 = generate_0_5 | \$119 ;
-  assign \$120  = { resolved[12], resolved[12], resolved[12], resolved[12], resolved[12], resolved[12], resolved } & { flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1] };
-  assign \$121  = { resolved[12], resolved[12], resolved[12], resolved[12], resolved, 2'h0 } & { flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2] };
-  assign \$122  = \$120  | \$121 ;
-  assign \$123  = { resolved[12], resolved[12], resolved, 4'h0 } & { flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3] };
-  assign \$124  = \$122  | \$123 ;
-  assign \$125  = { resolved, 6'h00 } & { flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4] };
-  assign word = \$124  | \$125 ;
-  assign \$126  = ~ flags_3[6];
-  assign store = valid_3 & \$126 ;
+  assign propagate_0_5 = \$115  & \$116 ;
+  assign \$117  = stage_1_x[1] & stage_1_y[1];
+  assign \$118  = stage_1_x[1] ^ stage_1_y[1];
+  assign \$119  = \$118  & \generate_0_1$49 ;
+  assign \generate_1_2$50  = \$117  | \$119 ;
+  assign \$121  = \propagate_0_3$76  & \generate_0_1$49 ;
+  assign \generate_1_3$51  = \generate_0_3$75  | \$121 ;
+  assign \$122  = stage_1_x[3] & stage_1_y[3];
+  assign \$123  = stage_1_x[3] ^ stage_1_y[3];
+  assign \$124  = \$123  & \generate_1_3$51 ;
+  assign \generate_2_4$52  = \$122  | \$124 ;
+  assign \$126  = propagate_0_5 & \generate_1_3$51 ;
+  assign generate_2_5 = generate_0_5 | \$126 ;
+  assign \$127  = { resolved[12], resolved[12], resolved[12], resolved[12], resolved[12], resolved[12], resolved } & { flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1] };
+  assign \$128  = { resolved[12], resolved[12], resolved[12], resolved[12], resolved, 2'h0 } & { flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2] };
+  assign \$129  = \$127  | \$128 ;
+  assign \$130  = { resolved[12], resolved[12], resolved, 4'h0 } & { flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3] };
+  assign \$131  = \$129  | \$130 ;
+  assign \$132  = { resolved, 6'h00 } & { flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4] };
+  assign word = \$131  | \$132 ;
+  assign \$133  = ~ flags_3[6];
+  assign store = valid_3 & \$133 ;
+  assign \$134  = valid_2 & flags_2[6];
+  assign leaves = \$134  | valid;
   assign valid = valid_3 & flags_3[6];
   always @(posedge clk)
-    ends_0 <= \$127 ;
+    en <= \$135 ;
   always @(posedge clk)
-    tag_0 <= \$128 ;
+    ends_0 <= \$136 ;
   always @(posedge clk)
-    ends_1 <= \$129 ;
+    tag_0 <= { complete, first, turn };
   always @(posedge clk)
-    tag_1 <= \$130 ;
+    ends_1 <= \$137 ;
   always @(posedge clk)
-    ends_2 <= \$131 ;
+    tag_1 <= tag_0;
   always @(posedge clk)
-    tag_2 <= \$132 ;
+    ends_2 <= \$138 ;
   always @(posedge clk)
-    ends_3 <= \$133 ;
+    tag_2 <= tag_1;
   always @(posedge clk)
-    tag_3 <= \$134 ;
+    ends_3 <= \$139 ;
   always @(posedge clk)
-    ends_4 <= \$135 ;
+    tag_3 <= tag_2;
   always @(posedge clk)
-    tag_4 <= \$136 ;
+    ends_4 <= \$140 ;
   always @(posedge clk)
-    ends_5 <= \$137 ;
+    tag_4 <= tag_3;
   always @(posedge clk)
-    tag_5 <= \$138 ;
+    ends_5 <= \$141 ;
   always @(posedge clk)
-    number <= \$139 ;
+    tag_5 <= tag_4;
   always @(posedge clk)
-    running <= \$140 ;
+    number <= \$142 ;
   always @(posedge clk)
-    present <= \$141 ;
+    running <= \$143 ;
   always @(posedge clk)
-    pair_0 <= \$142 ;
+    leaving <= \$144 ;
   always @(posedge clk)
-    pair_1 <= \$143 ;
+    present <= \$145 ;
   always @(posedge clk)
-    stage_0_sum <= \$144 ;
+    pair_0 <= \$7 ;
   always @(posedge clk)
-    stage_0_carry <= \$145 ;
+    pair_1 <= \$9 ;
   always @(posedge clk)
-    stage_0_x <= \$146 ;
+    stage_0_sum <= \$146 ;
   always @(posedge clk)
-    stage_0_y <= \$147 ;
+    stage_0_carry <= \$147 ;
   always @(posedge clk)
-    stage_1_sum <= \$148 ;
+    stage_0_x <= pair_0[12:4];
   always @(posedge clk)
-    stage_1_carry <= \$149 ;
+    stage_0_y <= pair_1[11:3];
   always @(posedge clk)
-    stage_1_x <= \$150 ;
+    stage_1_sum <= { \$150 [7:4], stage_0_sum };
   always @(posedge clk)
-    stage_1_y <= \$151 ;
+    stage_1_carry <= \$151 ;
   always @(posedge clk)
-    resolved <= \$152 ;
+    stage_1_x <= stage_0_x[8:4];
   always @(posedge clk)
-    valid_0 <= \$153 ;
+    stage_1_y <= stage_0_y[8:4];
   always @(posedge clk)
-    flags_0 <= \$154 ;
+    resolved <= { \$50 [5:1], stage_1_sum };
   always @(posedge clk)
-    valid_1 <= \$155 ;
+    valid_0 <= \$154 ;
   always @(posedge clk)
-    flags_1 <= \$156 ;
+    flags_0 <= \$155 ;
   always @(posedge clk)
-    valid_2 <= \$157 ;
+    valid_1 <= \$156 ;
   always @(posedge clk)
-    flags_2 <= \$158 ;
+    flags_1 <= \$157 ;
   always @(posedge clk)
-    valid_3 <= \$159 ;
+    valid_2 <= \$158 ;
   always @(posedge clk)
-    flags_3 <= \$160 ;
-  assign \$160  = en ? { flags_2[9:1], valid_2 } : flags_3;
-  assign \$procmux$180_Y  = en ? valid_2 : valid_3;
-  assign \$159  = rst ? 1'h0 : \$procmux$180_Y ;
-  assign \$158  = en ? { flags_1[9:1], valid_1 } : flags_2;
-  assign \$procmux$186_Y  = en ? valid_1 : valid_2;
-  assign \$157  = rst ? 1'h0 : \$procmux$186_Y ;
-  assign \$156  = en ? { flags_0[9:1], valid_0 } : flags_1;
-  assign \$procmux$192_Y  = en ? valid_0 : valid_1;
-  assign \$155  = rst ? 1'h0 : \$procmux$192_Y ;
-  assign \$154  = en ? { \$49 , number, present, running } : flags_0;
-  assign \$procmux$198_Y  = en ? running : valid_0;
-  assign \$153  = rst ? 1'h0 : \$procmux$198_Y ;
-  assign \$152  = en ? { \$47 [5:1], stage_1_sum } : resolved;
-  assign \$151  = en ? stage_0_y[8:4] : stage_1_y;
-  assign \$150  = en ? stage_0_x[8:4] : stage_1_x;
-  assign \$149  = en ? \$38 [5] : stage_1_carry;
-  assign \$148  = en ? { \$30 [4:1], stage_0_sum } : stage_1_sum;
-  assign \$147  = en ? pair_1[11:3] : stage_0_y;
-  assign \$146  = en ? pair_0[12:4] : stage_0_x;
-  assign \$145  = en ? \$22 [5] : stage_0_carry;
-  assign \$144  = en ? \$14 [4:1] : stage_0_sum;
-  assign \$143  = en ? \$6  : pair_1;
-  assign \$142  = en ? \$4  : pair_0;
-  assign \$procmux$224_Y  = ends_5 ? tag_5 : present;
-  assign \$141  = en ? \$procmux$224_Y  : present;
-  assign \$procmux$228_Y  = \$1  ? 1'h0 : running;
-  assign \$procmux$230_Y  = ends_5 ? 1'h1 : \$procmux$228_Y ;
-  assign \$procmux$232_Y  = en ? \$procmux$230_Y  : running;
-  assign \$140  = rst ? 1'h0 : \$procmux$232_Y ;
-  assign \$procmux$237_Y  = \$1  ? (* full_case = 32'd1 *) number : \$2 [1:0];
-  assign \$procmux$239_Y  = ends_5 ? (* full_case = 32'd1 *) 2'h0 : \$procmux$237_Y ;
-  assign \$procmux$241_Y  = en ? \$procmux$239_Y  : number;
-  assign \$139  = rst ? 2'h0 : \$procmux$241_Y ;
-  assign \$138  = en ? tag_4 : tag_5;
-  assign \$procmux$247_Y  = en ? ends_4 : ends_5;
-  assign \$137  = rst ? 1'h0 : \$procmux$247_Y ;
-  assign \$136  = en ? tag_3 : tag_4;
-  assign \$procmux$253_Y  = en ? ends_3 : ends_4;
-  assign \$135  = rst ? 1'h0 : \$procmux$253_Y ;
-  assign \$134  = en ? tag_2 : tag_3;
-  assign \$procmux$259_Y  = en ? ends_2 : ends_3;
-  assign \$133  = rst ? 1'h0 : \$procmux$259_Y ;
-  assign \$132  = en ? tag_1 : tag_2;
-  assign \$procmux$265_Y  = en ? ends_1 : ends_2;
-  assign \$131  = rst ? 1'h0 : \$procmux$265_Y ;
-  assign \$130  = en ? tag_0 : tag_1;
-  assign \$procmux$271_Y  = en ? ends_0 : ends_1;
-  assign \$129  = rst ? 1'h0 : \$procmux$271_Y ;
-  assign \$128  = en ? { complete, first, turn } : tag_0;
-  assign \$procmux$277_Y  = en ? ends : ends_0;
-  assign \$127  = rst ? 1'h0 : \$procmux$277_Y ;
+    flags_2 <= \$159 ;
+  always @(posedge clk)
+    valid_3 <= \$160 ;
+  always @(posedge clk)
+    flags_3 <= \$161 ;
+  assign \$161  = en ? { flags_2[9:1], valid_2 } : flags_3;
+  assign \$procmux$130_Y  = en ? valid_2 : valid_3;
+  assign \$160  = rst ? 1'h0 : \$procmux$130_Y ;
+  assign \$159  = en ? { flags_1[9:1], valid_1 } : flags_2;
+  assign \$procmux$136_Y  = en ? valid_1 : valid_2;
+  assign \$158  = rst ? 1'h0 : \$procmux$136_Y ;
+  assign \$157  = en ? { flags_0[9:1], valid_0 } : flags_1;
+  assign \$procmux$142_Y  = en ? valid_0 : valid_1;
+  assign \$156  = rst ? 1'h0 : \$procmux$142_Y ;
+  assign \$155  = en ? { \$56 , number[1:0], leaving, present[4:0], \$55  } : flags_0;
+  assign \$procmux$148_Y  = en ? \$52  : valid_0;
+  assign \$154  = rst ? 1'h0 : \$procmux$148_Y ;
+  assign \$145 [5] = ends_5 ? tag_5[5] : present[5];
+  assign \$procmux$155_Y  = \$2  ? 1'h0 : present[4];
+  assign \$procmux$157_Y  = \$1  ? \$procmux$155_Y  : present[4];
+  assign \$145 [4] = ends_5 ? tag_5[4] : \$procmux$157_Y ;
+  assign \$145 [3:0] = ends_5 ? tag_5[3:0] : present[3:0];
+  assign \$procmux$164_Y  = \$2  ? 1'h1 : leaving;
+  assign \$procmux$166_Y  = \$1  ? \$procmux$164_Y  : leaving;
+  assign \$procmux$168_Y  = ends_5 ? 1'h0 : \$procmux$166_Y ;
+  assign \$144  = rst ? 1'h0 : \$procmux$168_Y ;
+  assign \$procmux$172_Y  = \$2  ? \$4  : running;
+  assign \$procmux$174_Y  = \$1  ? \$procmux$172_Y  : running;
+  assign \$procmux$176_Y  = ends_5 ? 1'h1 : \$procmux$174_Y ;
+  assign \$143  = rst ? 1'h0 : \$procmux$176_Y ;
+  assign \$procmux$181_Y  = \$2  ? (* full_case = 32'd1 *) 3'h0 : \$5 [2:0];
+  assign \$procmux$183_Y  = \$1  ? \$procmux$181_Y  : number;
+  assign \$procmux$185_Y  = ends_5 ? 3'h0 : \$procmux$183_Y ;
+  assign \$142  = rst ? 3'h0 : \$procmux$185_Y ;
+  assign \$141  = rst ? 1'h0 : ends_4;
+  assign \$140  = rst ? 1'h0 : ends_3;
+  assign \$139  = rst ? 1'h0 : ends_2;
+  assign \$138  = rst ? 1'h0 : ends_1;
+  assign \$137  = rst ? 1'h0 : ends_0;
+  assign \$136  = rst ? 1'h0 : ends;
+  assign \$135  = rst ? 1'h1 : go;
   column_opt4c_small_accumulation_column total (
     .clk(clk),
     .en(en),
     .first(flags_0[5]),
-    .read(number),
+    .read(number[1:0]),
     .result(result),
     .row(flags_3[8:7]),
     .rst(rst),
     .store(store),
     .word(word)
   );
+  assign \$150 [3:0] = stage_0_sum;
+  assign \$41 [5] = \$151 ;
+  assign \$33 [4:1] = \$150 [7:4];
+  assign \$25 [5] = \$147 ;
+  assign \$17 [4:1] = \$146 ;
   assign last = flags_3[9];
-  assign \result$87  = result;
+  assign \result$90  = result;
   assign row = flags_3[8:7];
-  assign \first$84  = flags_0[5];
-  assign \word$83  = word;
-  assign read = number;
-  assign \en$81  = en;
+  assign \first$87  = flags_0[5];
+  assign \word$86  = word;
+  assign read = number[1:0];
+  assign \en$84  = en;
   assign propagate_2_4 = 1'h0;
   assign propagate_1_3 = 1'h0;
   assign propagate_1_2 = 1'h0;
@@ -2849,7 +2926,7 @@ module column_opt4c_small_merge(rst, en, ends, turn, first, complete, drain_0, d
   assign generate_0_1 = 1'h0;
 endmodule
 
-module column_opt4c_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out, drain_0, drain_1, clk);
+module column_opt4c_small_pe(rst, a_in, b_in, last_in, a_out, b_out, last_out, drain_0, drain_1, clk);
   wire \$1 ;
   (* unused_bits = "0 1 2 3 4 6 7 8 9 10 11" *)
   wire [11:0] \$100 ;
@@ -2929,12 +3006,9 @@ module column_opt4c_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_ou
   wire [11:0] \$152 ;
   wire \$153 ;
   wire [2:0] \$155 ;
-  wire [7:0] \$156 ;
   wire \$157 ;
   wire \$158 ;
-  wire [12:0] \$159 ;
   wire \$16 ;
-  wire [11:0] \$160 ;
   wire \$17 ;
   wire \$19 ;
   wire \$20 ;
@@ -3046,9 +3120,6 @@ module column_opt4c_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_ou
   wire \$97 ;
   (* unused_bits = "0 1 2 3 4 5 7 8 9 10 11 12" *)
   wire [12:0] \$98 ;
-  wire \$procmux$23_Y ;
-  wire \$procmux$27_Y ;
-  wire [2:0] \$procmux$33_Y ;
   wire [2:0] a;
   input [2:0] a_in;
   wire [2:0] a_in;
@@ -3083,8 +3154,6 @@ module column_opt4c_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_ou
   wire [12:0] drain_0;
   output [11:0] drain_1;
   wire [11:0] drain_1;
-  input en;
-  wire en;
   wire last;
   input last_in;
   wire last_in;
@@ -3287,53 +3356,39 @@ module column_opt4c_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_ou
   always @(posedge clk)
     a_out <= \$155 ;
   always @(posedge clk)
-    b_out <= \$156 ;
+    b_out <= b_in;
   always @(posedge clk)
     last_out <= \$157 ;
   always @(posedge clk)
     done <= \$158 ;
   always @(posedge clk)
-    total <= \$159 ;
+    total <= { sum_17, sum_15, sum_13, sum_11, carry_7, carry_6, carry_5, carry_4, carry_3, carry_2, carry_1, carry_0, sum_0 };
   always @(posedge clk)
-    carry <= \$160 ;
-  assign \$160  = en ? { carry_15, carry_13, carry_11, carry_9, sum_9, sum_7, sum_6, sum_5, sum_4, sum_3, sum_2, sum_1 } : carry;
-  assign \$159  = en ? { sum_17, sum_15, sum_13, sum_11, carry_7, carry_6, carry_5, carry_4, carry_3, carry_2, carry_1, carry_0, sum_0 } : total;
-  assign \$procmux$23_Y  = en ? last_out : done;
-  assign \$158  = rst ? 1'h1 : \$procmux$23_Y ;
-  assign \$procmux$27_Y  = en ? last_in : last_out;
-  assign \$157  = rst ? 1'h0 : \$procmux$27_Y ;
-  assign \$156  = en ? b_in : b_out;
-  assign \$procmux$33_Y  = en ? a_in : a_out;
-  assign \$155  = rst ? 3'h0 : \$procmux$33_Y ;
+    carry <= { carry_15, carry_13, carry_11, carry_9, sum_9, sum_7, sum_6, sum_5, sum_4, sum_3, sum_2, sum_1 };
+  assign \$158  = rst ? 1'h1 : last_out;
+  assign \$157  = rst ? 1'h0 : last_in;
+  assign \$155  = rst ? 3'h0 : a_in;
   assign last = last_out;
   assign b = b_out;
   assign a = a_out;
 endmodule
 
-module column_opt4c_small_plane(rst, en, write, row_in, slot_in, data_in, address_in, bank_in, payload_in, ends_in, address_out, bank_out, payload_out, ends_out, drain_0, drain_1, clk);
+module column_opt4c_small_plane(rst, write, write_row, write_slot, data_in, slot_in, row_in, bank_in, payload_in, ends_in, slot_out, row_out, bank_out, payload_out, ends_out, drain_0, drain_1, clk);
+  wire [7:0] \$3 ;
+  wire [7:0] \$4 ;
   (* unused_bits = "0 1 2" *)
-  wire [2:0] \$1 ;
+  wire [2:0] \$5 ;
   (* unused_bits = "0 1 2 3 4 5 6 7" *)
-  wire [7:0] \$2 ;
+  wire [7:0] \$6 ;
   (* unused_bits = "0" *)
-  wire \$3 ;
-  wire [4:0] \$4 ;
-  wire \$5 ;
-  wire [2:0] \$6 ;
   wire \$7 ;
-  wire [4:0] \$8 ;
-  wire \$procmux$281_Y ;
-  wire [2:0] \$procmux$285_Y ;
+  wire [2:0] \$8 ;
+  wire \$9 ;
   wire [2:0] a_in;
-  wire [4:0] address;
-  wire [4:0] \address$26 ;
-  input [4:0] address_in;
-  wire [4:0] address_in;
-  output [4:0] address_out;
-  reg [4:0] address_out = 5'h00;
   wire [7:0] b_0_0;
   wire [7:0] b_in;
   wire bank;
+  wire [1:0] bank_0_0;
   input bank_in;
   wire bank_in;
   output bank_out;
@@ -3342,18 +3397,14 @@ module column_opt4c_small_plane(rst, en, write, row_in, slot_in, data_in, addres
   wire clk;
   input [15:0] data_in;
   wire [15:0] data_in;
-  wire [15:0] \data_in$25 ;
-  wire [7:0] data_out;
+  wire [15:0] \data_in$26 ;
+  wire [15:0] data_out;
   output [12:0] drain_0;
   wire [12:0] drain_0;
-  wire [12:0] \drain_0$33 ;
+  wire [12:0] \drain_0$35 ;
   output [11:0] drain_1;
   wire [11:0] drain_1;
-  wire [11:0] \drain_1$34 ;
-  input en;
-  wire en;
-  wire \en$21 ;
-  wire \en$29 ;
+  wire [11:0] \drain_1$36 ;
   wire ends;
   input ends_in;
   wire ends_in;
@@ -3365,73 +3416,85 @@ module column_opt4c_small_plane(rst, en, write, row_in, slot_in, data_in, addres
   wire [2:0] payload_in;
   output [2:0] payload_out;
   reg [2:0] payload_out = 3'h0;
-  input [2:0] row_in;
-  wire [2:0] row_in;
-  wire [2:0] \row_in$23 ;
+  wire [5:0] row;
+  wire [5:0] \row$28 ;
+  input [5:0] row_in;
+  wire [5:0] row_in;
+  wire [2:0] \row_in$24 ;
+  output [5:0] row_out;
+  reg [5:0] row_out = 6'h00;
   input rst;
   wire rst;
+  wire slot;
+  wire \slot$27 ;
   input slot_in;
   wire slot_in;
-  wire \slot_in$24 ;
+  wire \slot_in$25 ;
+  output slot_out;
+  reg slot_out = 1'h0;
   input write;
   wire write;
-  wire \write$22 ;
-  assign b_0_0 = data_out >> \$8 ;
+  wire \write$23 ;
+  input [2:0] write_row;
+  wire [2:0] write_row;
+  input write_slot;
+  wire write_slot;
+  assign bank_0_0[0] = ! bank_out;
+  assign \$3  = data_out[7:0] & { bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0] };
+  assign \$4  = data_out[15:8] & { bank_out, bank_out, bank_out, bank_out, bank_out, bank_out, bank_out, bank_out };
+  assign b_0_0 = \$3  | \$4 ;
   always @(posedge clk)
-    address_out <= \$4 ;
+    slot_out <= slot_in;
   always @(posedge clk)
-    bank_out <= \$5 ;
+    row_out <= row_in;
   always @(posedge clk)
-    payload_out <= \$6 ;
+    bank_out <= bank_in;
   always @(posedge clk)
-    ends_out <= \$7 ;
-  assign \$8  = bank_out * 4'h8;
-  assign \$procmux$281_Y  = en ? ends_in : ends_out;
-  assign \$7  = rst ? 1'h0 : \$procmux$281_Y ;
-  assign \$procmux$285_Y  = en ? payload_in : payload_out;
-  assign \$6  = rst ? 3'h0 : \$procmux$285_Y ;
-  assign \$5  = en ? bank_in : bank_out;
-  assign \$4  = en ? address_in : address_out;
+    payload_out <= \$8 ;
+  always @(posedge clk)
+    ends_out <= \$9 ;
+  assign \$9  = rst ? 1'h0 : ends_in;
+  assign \$8  = rst ? 3'h0 : payload_in;
   column_opt4c_small_bank bank_0 (
-    .address(address_in),
     .clk(clk),
     .data_in(data_in),
     .data_out(data_out),
-    .en(en),
-    .row_in(row_in),
+    .row(row_in),
+    .row_in(write_row),
     .rst(rst),
-    .slot_in(slot_in),
+    .slot(slot_in),
+    .slot_in(write_slot),
     .write(write)
   );
   column_opt4c_small_pe pe_0 (
     .a_in(payload_out),
-    .a_out(\$1 ),
+    .a_out(\$5 ),
     .b_in(b_0_0),
-    .b_out(\$2 ),
+    .b_out(\$6 ),
     .clk(clk),
     .drain_0(drain_0),
     .drain_1(drain_1),
-    .en(en),
     .last_in(ends_out),
-    .last_out(\$3 ),
+    .last_out(\$7 ),
     .rst(rst)
   );
-  assign \drain_1$34  = drain_1;
-  assign \drain_0$33  = drain_0;
+  assign \drain_1$36  = drain_1;
+  assign \drain_0$35  = drain_0;
   assign a_in = payload_out;
   assign last_in = ends_out;
   assign b_in = b_0_0;
-  assign \en$29  = en;
-  assign \address$26  = address_in;
-  assign \data_in$25  = data_in;
-  assign \slot_in$24  = slot_in;
-  assign \row_in$23  = row_in;
-  assign \write$22  = write;
-  assign \en$21  = en;
+  assign bank_0_0[1] = bank_out;
+  assign \row$28  = row_in;
+  assign \slot$27  = slot_in;
+  assign \data_in$26  = data_in;
+  assign \slot_in$25  = write_slot;
+  assign \row_in$24  = write_row;
+  assign \write$23  = write;
   assign ends = ends_out;
   assign payload = payload_out;
   assign bank = bank_out;
-  assign address = address_out;
+  assign row = row_out;
+  assign slot = slot_out;
 endmodule
 
 module column_opt4c_small_skid_buffer(rst, in_payload, in_valid, out_ready, in_ready, out_payload, out_valid, clk);

@@ -3,147 +3,170 @@
 
 module column_opt4e(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a__ready, b__ready, c__payload, c__valid, clk);
   wire \$1 ;
-  wire \$101 ;
-  wire \$103 ;
-  wire \$105 ;
-  wire \$107 ;
-  wire \$109 ;
-  wire \$11 ;
-  wire \$111 ;
-  wire \$113 ;
-  wire \$115 ;
-  wire \$117 ;
-  wire \$119 ;
-  wire \$121 ;
-  wire \$123 ;
-  wire \$125 ;
-  wire \$127 ;
-  wire \$129 ;
-  wire \$13 ;
-  wire \$131 ;
-  wire \$133 ;
-  wire \$135 ;
-  wire \$137 ;
-  wire \$139 ;
-  wire \$141 ;
-  wire \$143 ;
-  wire \$145 ;
-  wire \$147 ;
-  wire \$149 ;
-  wire \$15 ;
-  wire \$151 ;
-  wire \$153 ;
-  wire \$155 ;
-  wire \$157 ;
-  wire \$159 ;
-  wire \$161 ;
-  wire \$163 ;
-  wire \$165 ;
-  wire \$167 ;
-  wire \$169 ;
-  wire \$17 ;
-  wire \$171 ;
-  wire \$173 ;
-  wire \$175 ;
-  wire \$177 ;
-  wire \$179 ;
-  wire \$181 ;
-  wire \$183 ;
-  wire \$185 ;
-  wire \$187 ;
-  wire \$189 ;
-  wire \$19 ;
-  wire \$191 ;
-  wire \$193 ;
-  wire \$195 ;
-  wire \$197 ;
-  wire \$199 ;
+  wire \$10 ;
+  wire \$100 ;
+  wire \$102 ;
+  wire \$104 ;
+  wire \$106 ;
+  wire \$108 ;
+  wire \$110 ;
+  wire \$112 ;
+  wire \$114 ;
+  wire \$116 ;
+  wire \$118 ;
+  wire \$12 ;
+  wire \$120 ;
+  wire \$122 ;
+  wire \$124 ;
+  wire \$126 ;
+  wire \$128 ;
+  wire \$130 ;
+  wire \$132 ;
+  wire \$134 ;
+  wire \$136 ;
+  wire \$138 ;
+  wire \$14 ;
+  wire \$140 ;
+  wire \$142 ;
+  wire \$144 ;
+  wire \$146 ;
+  wire \$148 ;
+  wire \$150 ;
+  wire \$152 ;
+  wire \$154 ;
+  wire \$156 ;
+  wire \$158 ;
+  wire \$16 ;
+  wire \$160 ;
+  wire \$162 ;
+  wire \$164 ;
+  wire \$166 ;
+  wire \$168 ;
+  wire \$170 ;
+  wire \$172 ;
+  wire \$174 ;
+  wire \$176 ;
+  wire \$178 ;
+  wire \$18 ;
+  wire \$180 ;
+  wire \$182 ;
+  wire \$184 ;
+  wire \$186 ;
+  wire \$188 ;
+  wire \$190 ;
+  wire \$192 ;
+  wire \$194 ;
+  wire \$196 ;
+  wire \$198 ;
   wire \$2 ;
-  wire \$201 ;
-  wire \$203 ;
-  wire \$205 ;
-  wire \$207 ;
-  wire \$209 ;
-  wire \$21 ;
-  wire \$211 ;
-  wire \$213 ;
-  wire \$215 ;
-  wire \$217 ;
-  wire \$219 ;
-  wire \$221 ;
-  wire \$223 ;
-  wire \$225 ;
-  wire \$227 ;
-  wire \$229 ;
-  wire \$23 ;
-  wire \$231 ;
-  wire \$233 ;
-  wire \$235 ;
-  wire \$237 ;
-  wire \$239 ;
-  wire \$241 ;
-  wire \$243 ;
-  wire \$245 ;
-  wire \$247 ;
-  wire \$249 ;
-  wire \$25 ;
-  wire \$251 ;
-  wire \$253 ;
-  wire \$255 ;
-  wire \$257 ;
-  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
-  wire [31:0] \$259 ;
-  (* unused_bits = "0 1 2 3" *)
-  wire [3:0] \$260 ;
-  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11" *)
-  wire [11:0] \$261 ;
-  (* unused_bits = "0" *)
+  wire \$20 ;
+  wire \$200 ;
+  wire \$202 ;
+  wire \$204 ;
+  wire \$206 ;
+  wire \$208 ;
+  wire \$210 ;
+  wire \$212 ;
+  wire \$214 ;
+  wire \$216 ;
+  wire \$218 ;
+  wire \$22 ;
+  wire \$220 ;
+  wire \$222 ;
+  wire \$224 ;
+  wire \$226 ;
+  wire \$228 ;
+  wire \$230 ;
+  wire \$232 ;
+  wire \$234 ;
+  wire \$236 ;
+  wire \$238 ;
+  wire \$24 ;
+  wire \$240 ;
+  wire \$242 ;
+  wire \$244 ;
+  wire \$246 ;
+  wire \$248 ;
+  wire \$250 ;
+  wire \$252 ;
+  wire \$254 ;
+  wire \$256 ;
+  wire \$258 ;
+  wire \$259 ;
+  wire \$26 ;
+  wire \$260 ;
   wire \$262 ;
-  wire [31:0] \$263 ;
-  wire [1023:0] \$264 ;
-  wire \$265 ;
-  wire \$27 ;
-  wire \$29 ;
-  wire \$3 ;
-  wire \$31 ;
-  wire \$33 ;
-  wire \$35 ;
-  wire \$37 ;
-  wire \$39 ;
-  wire \$41 ;
-  wire \$43 ;
-  wire \$45 ;
-  wire \$47 ;
-  wire \$49 ;
-  wire \$5 ;
-  wire \$51 ;
-  wire \$53 ;
-  wire \$55 ;
-  wire \$57 ;
-  wire \$59 ;
-  wire \$61 ;
-  wire \$63 ;
-  wire \$65 ;
-  wire \$67 ;
-  wire \$69 ;
-  wire \$7 ;
-  wire \$71 ;
-  wire \$73 ;
-  wire \$75 ;
-  wire \$77 ;
-  wire \$79 ;
-  wire \$81 ;
-  wire \$83 ;
-  wire \$85 ;
-  wire \$87 ;
-  wire \$89 ;
-  wire \$9 ;
-  wire \$91 ;
-  wire \$93 ;
-  wire \$95 ;
-  wire \$97 ;
-  wire \$99 ;
-  wire \$procmux$590_Y ;
+  wire \$263 ;
+  wire \$269 ;
+  wire \$273 ;
+  wire [3:0] \$274 ;
+  wire \$275 ;
+  wire \$276 ;
+  wire \$277 ;
+  wire \$278 ;
+  (* unused_bits = "0" *)
+  wire \$279 ;
+  wire \$28 ;
+  (* unused_bits = "0" *)
+  wire \$280 ;
+  (* unused_bits = "0" *)
+  wire \$281 ;
+  (* unused_bits = "0" *)
+  wire \$282 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 39 40 41 42 43 44 45 46 47 48 49 50 51 52 53 54 55 56 57 58 59 60 61 62 63 64 65 66 67 68 69 70 71 72 73 74 75 76 77 78 79" *)
+  wire [79:0] \$283 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7" *)
+  wire [7:0] \$284 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11" *)
+  wire [11:0] \$285 ;
+  (* unused_bits = "0" *)
+  wire \$286 ;
+  wire [31:0] \$287 ;
+  wire [1023:0] \$288 ;
+  wire \$289 ;
+  wire \$290 ;
+  wire \$291 ;
+  wire \$292 ;
+  wire \$30 ;
+  wire \$32 ;
+  wire \$34 ;
+  wire \$36 ;
+  wire \$38 ;
+  wire \$4 ;
+  wire \$40 ;
+  wire \$42 ;
+  wire \$44 ;
+  wire \$46 ;
+  wire \$48 ;
+  wire \$50 ;
+  wire \$52 ;
+  wire \$54 ;
+  wire \$56 ;
+  wire \$58 ;
+  wire \$6 ;
+  wire \$60 ;
+  wire \$62 ;
+  wire \$64 ;
+  wire \$66 ;
+  wire \$68 ;
+  wire \$70 ;
+  wire \$72 ;
+  wire \$74 ;
+  wire \$76 ;
+  wire \$78 ;
+  wire \$8 ;
+  wire \$80 ;
+  wire \$82 ;
+  wire \$84 ;
+  wire \$86 ;
+  wire \$88 ;
+  wire \$90 ;
+  wire \$92 ;
+  wire \$94 ;
+  wire \$96 ;
+  wire \$98 ;
+  wire \$procmux$478_Y ;
+  wire \$procmux$480_Y ;
   input [32:0] a__payload;
   wire [32:0] a__payload;
   wire [31:0] \a__payload.data ;
@@ -157,78 +180,16 @@ module column_opt4e(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a
   input a__valid;
   wire a__valid;
   wire [31:0] a_held;
-  wire [31:0] address_in;
-  wire [31:0] \address_in$103 ;
-  wire [31:0] \address_in$116 ;
-  wire [31:0] \address_in$129 ;
-  wire [31:0] \address_in$142 ;
-  wire [31:0] \address_in$155 ;
-  wire [31:0] \address_in$168 ;
-  wire [31:0] \address_in$181 ;
-  wire [31:0] \address_in$194 ;
-  wire [31:0] \address_in$207 ;
-  wire [31:0] \address_in$220 ;
-  wire [31:0] \address_in$233 ;
-  wire [31:0] \address_in$246 ;
-  wire [31:0] \address_in$259 ;
-  wire [31:0] \address_in$272 ;
-  wire [31:0] \address_in$285 ;
-  wire [31:0] \address_in$298 ;
-  wire [31:0] \address_in$311 ;
-  wire [31:0] \address_in$324 ;
-  wire [31:0] \address_in$337 ;
-  wire [31:0] \address_in$350 ;
-  wire [31:0] \address_in$363 ;
-  wire [31:0] \address_in$376 ;
-  wire [31:0] \address_in$389 ;
-  wire [31:0] \address_in$402 ;
-  wire [31:0] \address_in$415 ;
-  wire [31:0] \address_in$428 ;
-  wire [31:0] \address_in$441 ;
-  wire [31:0] \address_in$454 ;
-  wire [31:0] \address_in$467 ;
-  wire [31:0] \address_in$480 ;
-  wire [31:0] \address_in$493 ;
-  wire [7:0] address_out;
-  wire [31:0] \address_out$104 ;
-  wire [31:0] \address_out$117 ;
-  wire [31:0] \address_out$130 ;
-  wire [31:0] \address_out$143 ;
-  wire [31:0] \address_out$156 ;
-  wire [31:0] \address_out$169 ;
-  wire [31:0] \address_out$182 ;
-  wire [31:0] \address_out$195 ;
-  wire [31:0] \address_out$208 ;
-  wire [31:0] \address_out$221 ;
-  wire [31:0] \address_out$234 ;
-  wire [31:0] \address_out$247 ;
-  wire [31:0] \address_out$260 ;
-  wire [31:0] \address_out$273 ;
-  wire [31:0] \address_out$286 ;
-  wire [31:0] \address_out$299 ;
-  wire [31:0] \address_out$312 ;
-  wire [31:0] \address_out$325 ;
-  wire [31:0] \address_out$338 ;
-  wire [31:0] \address_out$351 ;
-  wire [31:0] \address_out$364 ;
-  wire [31:0] \address_out$377 ;
-  wire [31:0] \address_out$390 ;
-  wire [31:0] \address_out$403 ;
-  wire [31:0] \address_out$416 ;
-  wire [31:0] \address_out$429 ;
-  wire [31:0] \address_out$442 ;
-  wire [31:0] \address_out$455 ;
-  wire [31:0] \address_out$468 ;
-  wire [31:0] \address_out$481 ;
-  wire [31:0] \address_out$494 ;
-  wire [7:0] \address_out$83 ;
-  wire [7:0] \address_out$84 ;
-  wire [7:0] \address_out$85 ;
+  reg ahead = 1'h0;
+  wire \ahead$42 ;
+  wire \ahead$54 ;
+  wire \ahead$61 ;
+  wire \ahead$68 ;
   wire asks;
-  wire [3:0] \asks$45 ;
-  wire \asks$56 ;
-  wire \asks$63 ;
-  wire \asks$70 ;
+  wire [3:0] \asks$44 ;
+  wire \asks$55 ;
+  wire \asks$62 ;
+  wire \asks$69 ;
   input [1024:0] b__payload;
   wire [1024:0] b__payload;
   wire [1023:0] \b__payload.data ;
@@ -366,80 +327,78 @@ module column_opt4e(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a
   input b__valid;
   wire b__valid;
   reg [1023:0] b_held = 1024'h0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000;
-  wire bank;
-  wire [3:0] \bank$47 ;
-  wire \bank$57 ;
-  wire \bank$64 ;
-  wire \bank$71 ;
-  wire bank_in;
-  wire [3:0] \bank_in$105 ;
-  wire [3:0] \bank_in$118 ;
-  wire [3:0] \bank_in$131 ;
-  wire [3:0] \bank_in$144 ;
-  wire [3:0] \bank_in$157 ;
-  wire [3:0] \bank_in$170 ;
-  wire [3:0] \bank_in$183 ;
-  wire [3:0] \bank_in$196 ;
-  wire [3:0] \bank_in$209 ;
-  wire [3:0] \bank_in$222 ;
-  wire [3:0] \bank_in$235 ;
-  wire [3:0] \bank_in$248 ;
-  wire [3:0] \bank_in$261 ;
-  wire [3:0] \bank_in$274 ;
-  wire [3:0] \bank_in$287 ;
-  wire [3:0] \bank_in$300 ;
-  wire [3:0] \bank_in$313 ;
-  wire [3:0] \bank_in$326 ;
-  wire [3:0] \bank_in$339 ;
-  wire [3:0] \bank_in$352 ;
-  wire [3:0] \bank_in$365 ;
-  wire [3:0] \bank_in$378 ;
-  wire [3:0] \bank_in$391 ;
-  wire [3:0] \bank_in$404 ;
-  wire [3:0] \bank_in$417 ;
-  wire [3:0] \bank_in$430 ;
-  wire [3:0] \bank_in$443 ;
-  wire [3:0] \bank_in$456 ;
-  wire [3:0] \bank_in$469 ;
-  wire [3:0] \bank_in$482 ;
-  wire [3:0] \bank_in$495 ;
-  wire [3:0] \bank_in$86 ;
-  wire bank_out;
-  wire [3:0] \bank_out$106 ;
-  wire [3:0] \bank_out$119 ;
-  wire [3:0] \bank_out$132 ;
-  wire [3:0] \bank_out$145 ;
-  wire [3:0] \bank_out$158 ;
-  wire [3:0] \bank_out$171 ;
-  wire [3:0] \bank_out$184 ;
-  wire [3:0] \bank_out$197 ;
-  wire [3:0] \bank_out$210 ;
-  wire [3:0] \bank_out$223 ;
-  wire [3:0] \bank_out$236 ;
-  wire [3:0] \bank_out$249 ;
-  wire [3:0] \bank_out$262 ;
-  wire [3:0] \bank_out$275 ;
-  wire [3:0] \bank_out$288 ;
-  wire [3:0] \bank_out$301 ;
-  wire [3:0] \bank_out$314 ;
-  wire [3:0] \bank_out$327 ;
-  wire [3:0] \bank_out$340 ;
-  wire [3:0] \bank_out$353 ;
-  wire [3:0] \bank_out$366 ;
-  wire [3:0] \bank_out$379 ;
-  wire [3:0] \bank_out$392 ;
-  wire [3:0] \bank_out$405 ;
-  wire [3:0] \bank_out$418 ;
-  wire [3:0] \bank_out$431 ;
-  wire [3:0] \bank_out$444 ;
-  wire [3:0] \bank_out$457 ;
-  wire [3:0] \bank_out$470 ;
-  wire [3:0] \bank_out$483 ;
-  wire [3:0] \bank_out$496 ;
-  wire \bank_out$87 ;
-  wire \bank_out$88 ;
-  wire \bank_out$89 ;
-  wire \bank_out$90 ;
+  wire [3:0] bank;
+  wire [15:0] \bank$46 ;
+  wire [3:0] \bank$56 ;
+  wire [3:0] \bank$63 ;
+  wire [3:0] \bank$70 ;
+  wire [7:0] bank_in;
+  wire [7:0] \bank_in$104 ;
+  wire [7:0] \bank_in$118 ;
+  wire [7:0] \bank_in$132 ;
+  wire [7:0] \bank_in$146 ;
+  wire [7:0] \bank_in$160 ;
+  wire [7:0] \bank_in$174 ;
+  wire [7:0] \bank_in$188 ;
+  wire [7:0] \bank_in$202 ;
+  wire [7:0] \bank_in$216 ;
+  wire [7:0] \bank_in$230 ;
+  wire [7:0] \bank_in$244 ;
+  wire [7:0] \bank_in$258 ;
+  wire [7:0] \bank_in$272 ;
+  wire [7:0] \bank_in$286 ;
+  wire [7:0] \bank_in$300 ;
+  wire [7:0] \bank_in$314 ;
+  wire [7:0] \bank_in$328 ;
+  wire [7:0] \bank_in$342 ;
+  wire [7:0] \bank_in$356 ;
+  wire [7:0] \bank_in$370 ;
+  wire [7:0] \bank_in$384 ;
+  wire [7:0] \bank_in$398 ;
+  wire [7:0] \bank_in$412 ;
+  wire [7:0] \bank_in$426 ;
+  wire [7:0] \bank_in$440 ;
+  wire [7:0] \bank_in$454 ;
+  wire [7:0] \bank_in$468 ;
+  wire [7:0] \bank_in$482 ;
+  wire [7:0] \bank_in$496 ;
+  wire [7:0] \bank_in$510 ;
+  wire [7:0] \bank_in$524 ;
+  wire [1:0] bank_out;
+  wire [7:0] \bank_out$105 ;
+  wire [7:0] \bank_out$119 ;
+  wire [7:0] \bank_out$133 ;
+  wire [7:0] \bank_out$147 ;
+  wire [7:0] \bank_out$161 ;
+  wire [7:0] \bank_out$175 ;
+  wire [7:0] \bank_out$189 ;
+  wire [7:0] \bank_out$203 ;
+  wire [7:0] \bank_out$217 ;
+  wire [7:0] \bank_out$231 ;
+  wire [7:0] \bank_out$245 ;
+  wire [7:0] \bank_out$259 ;
+  wire [7:0] \bank_out$273 ;
+  wire [7:0] \bank_out$287 ;
+  wire [7:0] \bank_out$301 ;
+  wire [7:0] \bank_out$315 ;
+  wire [7:0] \bank_out$329 ;
+  wire [7:0] \bank_out$343 ;
+  wire [7:0] \bank_out$357 ;
+  wire [7:0] \bank_out$371 ;
+  wire [7:0] \bank_out$385 ;
+  wire [7:0] \bank_out$399 ;
+  wire [7:0] \bank_out$413 ;
+  wire [7:0] \bank_out$427 ;
+  wire [7:0] \bank_out$441 ;
+  wire [7:0] \bank_out$455 ;
+  wire [7:0] \bank_out$469 ;
+  wire [7:0] \bank_out$483 ;
+  wire [7:0] \bank_out$497 ;
+  wire [7:0] \bank_out$511 ;
+  wire [7:0] \bank_out$525 ;
+  wire [1:0] \bank_out$83 ;
+  wire [1:0] \bank_out$84 ;
+  wire [1:0] \bank_out$85 ;
   output [32:0] c__payload;
   wire [32:0] c__payload;
   wire [31:0] \c__payload.data ;
@@ -452,796 +411,919 @@ module column_opt4e(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a
   input clk;
   wire clk;
   wire complete;
-  wire \complete$509 ;
+  wire \complete$541 ;
   reg [31:0] data_in = 32'd0;
-  wire [31:0] \data_in$102 ;
+  wire [31:0] \data_in$101 ;
   wire [31:0] \data_in$115 ;
-  wire [31:0] \data_in$128 ;
-  wire [31:0] \data_in$141 ;
-  wire [31:0] \data_in$154 ;
-  wire [31:0] \data_in$167 ;
-  wire [31:0] \data_in$180 ;
-  wire [31:0] \data_in$193 ;
-  wire [31:0] \data_in$206 ;
-  wire [31:0] \data_in$219 ;
-  wire [31:0] \data_in$232 ;
-  wire [31:0] \data_in$245 ;
-  wire [31:0] \data_in$258 ;
-  wire [31:0] \data_in$271 ;
-  wire [31:0] \data_in$284 ;
+  wire [31:0] \data_in$129 ;
+  wire [31:0] \data_in$143 ;
+  wire [31:0] \data_in$157 ;
+  wire [31:0] \data_in$171 ;
+  wire [31:0] \data_in$185 ;
+  wire [31:0] \data_in$199 ;
+  wire [31:0] \data_in$213 ;
+  wire [31:0] \data_in$227 ;
+  wire [31:0] \data_in$241 ;
+  wire [31:0] \data_in$255 ;
+  wire [31:0] \data_in$269 ;
+  wire [31:0] \data_in$283 ;
   wire [31:0] \data_in$297 ;
-  wire [31:0] \data_in$310 ;
-  wire [31:0] \data_in$323 ;
-  wire [31:0] \data_in$336 ;
-  wire [31:0] \data_in$349 ;
-  wire [31:0] \data_in$362 ;
-  wire [31:0] \data_in$375 ;
-  wire [31:0] \data_in$388 ;
-  wire [31:0] \data_in$401 ;
-  wire [31:0] \data_in$414 ;
-  wire [31:0] \data_in$427 ;
-  wire [31:0] \data_in$440 ;
-  wire [31:0] \data_in$453 ;
-  wire [31:0] \data_in$466 ;
+  wire [31:0] \data_in$311 ;
+  wire [31:0] \data_in$325 ;
+  wire [31:0] \data_in$339 ;
+  wire [31:0] \data_in$353 ;
+  wire [31:0] \data_in$367 ;
+  wire [31:0] \data_in$381 ;
+  wire [31:0] \data_in$395 ;
+  wire [31:0] \data_in$409 ;
+  wire [31:0] \data_in$423 ;
+  wire [31:0] \data_in$437 ;
+  wire [31:0] \data_in$451 ;
+  wire [31:0] \data_in$465 ;
   wire [31:0] \data_in$479 ;
-  wire [31:0] \data_in$492 ;
-  wire [31:0] \data_in$79 ;
+  wire [31:0] \data_in$493 ;
+  wire [31:0] \data_in$507 ;
+  wire [31:0] \data_in$521 ;
+  wire [31:0] \data_in$77 ;
   wire [607:0] drain_0;
-  wire [18:0] \drain_0$511 ;
-  wire [18:0] \drain_0$512 ;
-  wire [18:0] \drain_0$513 ;
-  wire [18:0] \drain_0$514 ;
-  wire [18:0] \drain_0$515 ;
-  wire [18:0] \drain_0$516 ;
-  wire [18:0] \drain_0$517 ;
-  wire [18:0] \drain_0$518 ;
-  wire [18:0] \drain_0$519 ;
-  wire [18:0] \drain_0$520 ;
-  wire [18:0] \drain_0$521 ;
-  wire [18:0] \drain_0$522 ;
-  wire [18:0] \drain_0$523 ;
-  wire [18:0] \drain_0$524 ;
-  wire [18:0] \drain_0$525 ;
-  wire [18:0] \drain_0$526 ;
-  wire [18:0] \drain_0$527 ;
-  wire [18:0] \drain_0$528 ;
-  wire [18:0] \drain_0$529 ;
-  wire [18:0] \drain_0$530 ;
-  wire [18:0] \drain_0$531 ;
-  wire [18:0] \drain_0$532 ;
-  wire [18:0] \drain_0$533 ;
-  wire [18:0] \drain_0$534 ;
-  wire [18:0] \drain_0$535 ;
-  wire [18:0] \drain_0$536 ;
-  wire [18:0] \drain_0$537 ;
-  wire [18:0] \drain_0$538 ;
-  wire [18:0] \drain_0$539 ;
-  wire [18:0] \drain_0$540 ;
-  wire [18:0] \drain_0$541 ;
-  wire [18:0] \drain_0$542 ;
+  wire [18:0] \drain_0$543 ;
+  wire [18:0] \drain_0$544 ;
+  wire [18:0] \drain_0$545 ;
+  wire [18:0] \drain_0$546 ;
+  wire [18:0] \drain_0$547 ;
+  wire [18:0] \drain_0$548 ;
+  wire [18:0] \drain_0$549 ;
+  wire [18:0] \drain_0$550 ;
+  wire [18:0] \drain_0$551 ;
+  wire [18:0] \drain_0$552 ;
+  wire [18:0] \drain_0$553 ;
+  wire [18:0] \drain_0$554 ;
+  wire [18:0] \drain_0$555 ;
+  wire [18:0] \drain_0$556 ;
+  wire [18:0] \drain_0$557 ;
+  wire [18:0] \drain_0$558 ;
+  wire [18:0] \drain_0$559 ;
+  wire [18:0] \drain_0$560 ;
+  wire [18:0] \drain_0$561 ;
+  wire [18:0] \drain_0$562 ;
+  wire [18:0] \drain_0$563 ;
+  wire [18:0] \drain_0$564 ;
+  wire [18:0] \drain_0$565 ;
+  wire [18:0] \drain_0$566 ;
+  wire [18:0] \drain_0$567 ;
+  wire [18:0] \drain_0$568 ;
+  wire [18:0] \drain_0$569 ;
+  wire [18:0] \drain_0$570 ;
+  wire [18:0] \drain_0$571 ;
+  wire [18:0] \drain_0$572 ;
+  wire [18:0] \drain_0$573 ;
+  wire [18:0] \drain_0$574 ;
   wire [383:0] drain_1;
-  wire [11:0] \drain_1$544 ;
-  wire [11:0] \drain_1$545 ;
-  wire [11:0] \drain_1$546 ;
-  wire [11:0] \drain_1$547 ;
-  wire [11:0] \drain_1$548 ;
-  wire [11:0] \drain_1$549 ;
-  wire [11:0] \drain_1$550 ;
-  wire [11:0] \drain_1$551 ;
-  wire [11:0] \drain_1$552 ;
-  wire [11:0] \drain_1$553 ;
-  wire [11:0] \drain_1$554 ;
-  wire [11:0] \drain_1$555 ;
-  wire [11:0] \drain_1$556 ;
-  wire [11:0] \drain_1$557 ;
-  wire [11:0] \drain_1$558 ;
-  wire [11:0] \drain_1$559 ;
-  wire [11:0] \drain_1$560 ;
-  wire [11:0] \drain_1$561 ;
-  wire [11:0] \drain_1$562 ;
-  wire [11:0] \drain_1$563 ;
-  wire [11:0] \drain_1$564 ;
-  wire [11:0] \drain_1$565 ;
-  wire [11:0] \drain_1$566 ;
-  wire [11:0] \drain_1$567 ;
-  wire [11:0] \drain_1$568 ;
-  wire [11:0] \drain_1$569 ;
-  wire [11:0] \drain_1$570 ;
-  wire [11:0] \drain_1$571 ;
-  wire [11:0] \drain_1$572 ;
-  wire [11:0] \drain_1$573 ;
-  wire [11:0] \drain_1$574 ;
-  wire [11:0] \drain_1$575 ;
-  wire en;
-  wire \en$111 ;
-  wire \en$124 ;
-  wire \en$137 ;
-  wire \en$150 ;
-  wire \en$163 ;
-  wire \en$176 ;
-  wire \en$189 ;
-  wire \en$19 ;
-  wire \en$202 ;
-  wire \en$215 ;
-  wire \en$228 ;
-  wire \en$241 ;
-  wire \en$254 ;
-  wire \en$267 ;
-  wire \en$280 ;
-  wire \en$293 ;
-  wire \en$306 ;
-  wire \en$319 ;
-  wire \en$332 ;
-  wire \en$345 ;
-  wire \en$358 ;
-  wire \en$371 ;
-  wire \en$384 ;
-  wire \en$397 ;
-  wire \en$41 ;
-  wire \en$410 ;
-  wire \en$423 ;
-  wire \en$436 ;
-  wire \en$449 ;
-  wire \en$462 ;
-  wire \en$475 ;
-  wire \en$488 ;
-  wire \en$501 ;
-  wire \en$54 ;
-  wire \en$61 ;
-  wire \en$68 ;
-  wire \en$75 ;
-  wire \en$98 ;
+  wire [11:0] \drain_1$576 ;
+  wire [11:0] \drain_1$577 ;
+  wire [11:0] \drain_1$578 ;
+  wire [11:0] \drain_1$579 ;
+  wire [11:0] \drain_1$580 ;
+  wire [11:0] \drain_1$581 ;
+  wire [11:0] \drain_1$582 ;
+  wire [11:0] \drain_1$583 ;
+  wire [11:0] \drain_1$584 ;
+  wire [11:0] \drain_1$585 ;
+  wire [11:0] \drain_1$586 ;
+  wire [11:0] \drain_1$587 ;
+  wire [11:0] \drain_1$588 ;
+  wire [11:0] \drain_1$589 ;
+  wire [11:0] \drain_1$590 ;
+  wire [11:0] \drain_1$591 ;
+  wire [11:0] \drain_1$592 ;
+  wire [11:0] \drain_1$593 ;
+  wire [11:0] \drain_1$594 ;
+  wire [11:0] \drain_1$595 ;
+  wire [11:0] \drain_1$596 ;
+  wire [11:0] \drain_1$597 ;
+  wire [11:0] \drain_1$598 ;
+  wire [11:0] \drain_1$599 ;
+  wire [11:0] \drain_1$600 ;
+  wire [11:0] \drain_1$601 ;
+  wire [11:0] \drain_1$602 ;
+  wire [11:0] \drain_1$603 ;
+  wire [11:0] \drain_1$604 ;
+  wire [11:0] \drain_1$605 ;
+  wire [11:0] \drain_1$606 ;
+  wire [11:0] \drain_1$607 ;
   wire ends;
-  wire \ends$502 ;
-  wire \ends$503 ;
+  wire \ends$534 ;
+  wire \ends$535 ;
   reg ends_in = 1'h0;
-  wire \ends_in$109 ;
+  wire \ends_in$108 ;
   wire \ends_in$122 ;
-  wire \ends_in$135 ;
-  wire \ends_in$148 ;
-  wire \ends_in$161 ;
-  wire \ends_in$174 ;
-  wire \ends_in$187 ;
-  wire \ends_in$200 ;
-  wire \ends_in$213 ;
-  wire \ends_in$226 ;
-  wire \ends_in$239 ;
-  wire \ends_in$252 ;
-  wire \ends_in$265 ;
-  wire \ends_in$278 ;
-  wire \ends_in$291 ;
+  wire \ends_in$136 ;
+  wire \ends_in$150 ;
+  wire \ends_in$164 ;
+  wire \ends_in$178 ;
+  wire \ends_in$192 ;
+  wire \ends_in$206 ;
+  wire \ends_in$220 ;
+  wire \ends_in$234 ;
+  wire \ends_in$248 ;
+  wire \ends_in$262 ;
+  wire \ends_in$276 ;
+  wire \ends_in$290 ;
   wire \ends_in$304 ;
-  wire \ends_in$317 ;
-  wire \ends_in$330 ;
-  wire \ends_in$343 ;
-  wire \ends_in$356 ;
-  wire \ends_in$369 ;
-  wire \ends_in$382 ;
-  wire \ends_in$395 ;
-  wire \ends_in$408 ;
-  wire \ends_in$421 ;
-  wire \ends_in$434 ;
-  wire \ends_in$447 ;
-  wire \ends_in$460 ;
-  wire \ends_in$473 ;
+  wire \ends_in$318 ;
+  wire \ends_in$332 ;
+  wire \ends_in$346 ;
+  wire \ends_in$360 ;
+  wire \ends_in$374 ;
+  wire \ends_in$388 ;
+  wire \ends_in$402 ;
+  wire \ends_in$416 ;
+  wire \ends_in$430 ;
+  wire \ends_in$444 ;
+  wire \ends_in$458 ;
+  wire \ends_in$472 ;
   wire \ends_in$486 ;
-  wire \ends_in$499 ;
+  wire \ends_in$500 ;
+  wire \ends_in$514 ;
+  wire \ends_in$528 ;
   wire ends_out;
   wire \ends_out$123 ;
-  wire \ends_out$136 ;
-  wire \ends_out$149 ;
-  wire \ends_out$162 ;
-  wire \ends_out$175 ;
-  wire \ends_out$188 ;
-  wire \ends_out$201 ;
-  wire \ends_out$214 ;
-  wire \ends_out$227 ;
-  wire \ends_out$240 ;
-  wire \ends_out$253 ;
-  wire \ends_out$266 ;
-  wire \ends_out$279 ;
-  wire \ends_out$292 ;
+  wire \ends_out$137 ;
+  wire \ends_out$151 ;
+  wire \ends_out$165 ;
+  wire \ends_out$179 ;
+  wire \ends_out$193 ;
+  wire \ends_out$207 ;
+  wire \ends_out$221 ;
+  wire \ends_out$235 ;
+  wire \ends_out$249 ;
+  wire \ends_out$263 ;
+  wire \ends_out$277 ;
+  wire \ends_out$291 ;
   wire \ends_out$305 ;
-  wire \ends_out$318 ;
-  wire \ends_out$331 ;
-  wire \ends_out$344 ;
-  wire \ends_out$357 ;
-  wire \ends_out$370 ;
-  wire \ends_out$383 ;
-  wire \ends_out$396 ;
-  wire \ends_out$409 ;
-  wire \ends_out$422 ;
-  wire \ends_out$435 ;
-  wire \ends_out$448 ;
-  wire \ends_out$461 ;
-  wire \ends_out$474 ;
+  wire \ends_out$319 ;
+  wire \ends_out$333 ;
+  wire \ends_out$347 ;
+  wire \ends_out$361 ;
+  wire \ends_out$375 ;
+  wire \ends_out$389 ;
+  wire \ends_out$403 ;
+  wire \ends_out$417 ;
+  wire \ends_out$431 ;
+  wire \ends_out$445 ;
+  wire \ends_out$459 ;
+  wire \ends_out$473 ;
   wire \ends_out$487 ;
-  wire \ends_out$500 ;
+  wire \ends_out$501 ;
+  wire \ends_out$515 ;
+  wire \ends_out$529 ;
   wire [7:0] filled;
-  wire [7:0] \filled$36 ;
+  wire [7:0] \filled$33 ;
   wire first;
-  wire \first$507 ;
+  wire \first$539 ;
+  wire go;
+  wire \go$533 ;
+  reg hold = 1'h0;
+  wire \hold$37 ;
   wire [32:0] in_payload;
   wire in_ready;
   wire in_valid;
   wire last;
-  wire \last$579 ;
-  wire [7:0] last_banks;
-  wire [7:0] \last_banks$34 ;
+  wire \last$611 ;
+  wire [7:0] last_places;
+  wire [7:0] \last_places$31 ;
   wire [39:0] last_rows;
-  wire [39:0] \last_rows$32 ;
+  wire [39:0] \last_rows$29 ;
+  wire leaves;
   wire [1:0] loaded;
-  wire [1:0] \loaded$38 ;
+  wire [1:0] \loaded$35 ;
   wire [32:0] out_payload;
   wire out_ready;
   wire out_valid;
   wire [2:0] payload;
-  wire [11:0] \payload$51 ;
-  wire [2:0] \payload$59 ;
-  wire [2:0] \payload$66 ;
-  wire [2:0] \payload$73 ;
+  wire [11:0] \payload$50 ;
+  wire [2:0] \payload$58 ;
+  wire [2:0] \payload$65 ;
+  wire [2:0] \payload$72 ;
   wire [11:0] payload_in;
-  wire [11:0] \payload_in$107 ;
+  wire [11:0] \payload_in$106 ;
   wire [11:0] \payload_in$120 ;
-  wire [11:0] \payload_in$133 ;
-  wire [11:0] \payload_in$146 ;
-  wire [11:0] \payload_in$159 ;
-  wire [11:0] \payload_in$172 ;
-  wire [11:0] \payload_in$185 ;
-  wire [11:0] \payload_in$198 ;
-  wire [11:0] \payload_in$211 ;
-  wire [11:0] \payload_in$224 ;
-  wire [11:0] \payload_in$237 ;
-  wire [11:0] \payload_in$250 ;
-  wire [11:0] \payload_in$263 ;
-  wire [11:0] \payload_in$276 ;
-  wire [11:0] \payload_in$289 ;
+  wire [11:0] \payload_in$134 ;
+  wire [11:0] \payload_in$148 ;
+  wire [11:0] \payload_in$162 ;
+  wire [11:0] \payload_in$176 ;
+  wire [11:0] \payload_in$190 ;
+  wire [11:0] \payload_in$204 ;
+  wire [11:0] \payload_in$218 ;
+  wire [11:0] \payload_in$232 ;
+  wire [11:0] \payload_in$246 ;
+  wire [11:0] \payload_in$260 ;
+  wire [11:0] \payload_in$274 ;
+  wire [11:0] \payload_in$288 ;
   wire [11:0] \payload_in$302 ;
-  wire [11:0] \payload_in$315 ;
-  wire [11:0] \payload_in$328 ;
-  wire [11:0] \payload_in$341 ;
-  wire [11:0] \payload_in$354 ;
-  wire [11:0] \payload_in$367 ;
-  wire [11:0] \payload_in$380 ;
-  wire [11:0] \payload_in$393 ;
-  wire [11:0] \payload_in$406 ;
-  wire [11:0] \payload_in$419 ;
-  wire [11:0] \payload_in$432 ;
-  wire [11:0] \payload_in$445 ;
-  wire [11:0] \payload_in$458 ;
-  wire [11:0] \payload_in$471 ;
+  wire [11:0] \payload_in$316 ;
+  wire [11:0] \payload_in$330 ;
+  wire [11:0] \payload_in$344 ;
+  wire [11:0] \payload_in$358 ;
+  wire [11:0] \payload_in$372 ;
+  wire [11:0] \payload_in$386 ;
+  wire [11:0] \payload_in$400 ;
+  wire [11:0] \payload_in$414 ;
+  wire [11:0] \payload_in$428 ;
+  wire [11:0] \payload_in$442 ;
+  wire [11:0] \payload_in$456 ;
+  wire [11:0] \payload_in$470 ;
   wire [11:0] \payload_in$484 ;
-  wire [11:0] \payload_in$497 ;
+  wire [11:0] \payload_in$498 ;
+  wire [11:0] \payload_in$512 ;
+  wire [11:0] \payload_in$526 ;
   wire [2:0] payload_out;
-  wire [11:0] \payload_out$108 ;
+  wire [11:0] \payload_out$107 ;
   wire [11:0] \payload_out$121 ;
-  wire [11:0] \payload_out$134 ;
-  wire [11:0] \payload_out$147 ;
-  wire [11:0] \payload_out$160 ;
-  wire [11:0] \payload_out$173 ;
-  wire [11:0] \payload_out$186 ;
-  wire [11:0] \payload_out$199 ;
-  wire [11:0] \payload_out$212 ;
-  wire [11:0] \payload_out$225 ;
-  wire [11:0] \payload_out$238 ;
-  wire [11:0] \payload_out$251 ;
-  wire [11:0] \payload_out$264 ;
-  wire [11:0] \payload_out$277 ;
-  wire [11:0] \payload_out$290 ;
+  wire [11:0] \payload_out$135 ;
+  wire [11:0] \payload_out$149 ;
+  wire [11:0] \payload_out$163 ;
+  wire [11:0] \payload_out$177 ;
+  wire [11:0] \payload_out$191 ;
+  wire [11:0] \payload_out$205 ;
+  wire [11:0] \payload_out$219 ;
+  wire [11:0] \payload_out$233 ;
+  wire [11:0] \payload_out$247 ;
+  wire [11:0] \payload_out$261 ;
+  wire [11:0] \payload_out$275 ;
+  wire [11:0] \payload_out$289 ;
   wire [11:0] \payload_out$303 ;
-  wire [11:0] \payload_out$316 ;
-  wire [11:0] \payload_out$329 ;
-  wire [11:0] \payload_out$342 ;
-  wire [11:0] \payload_out$355 ;
-  wire [11:0] \payload_out$368 ;
-  wire [11:0] \payload_out$381 ;
-  wire [11:0] \payload_out$394 ;
-  wire [11:0] \payload_out$407 ;
-  wire [11:0] \payload_out$420 ;
-  wire [11:0] \payload_out$433 ;
-  wire [11:0] \payload_out$446 ;
-  wire [11:0] \payload_out$459 ;
-  wire [11:0] \payload_out$472 ;
+  wire [11:0] \payload_out$317 ;
+  wire [11:0] \payload_out$331 ;
+  wire [11:0] \payload_out$345 ;
+  wire [11:0] \payload_out$359 ;
+  wire [11:0] \payload_out$373 ;
+  wire [11:0] \payload_out$387 ;
+  wire [11:0] \payload_out$401 ;
+  wire [11:0] \payload_out$415 ;
+  wire [11:0] \payload_out$429 ;
+  wire [11:0] \payload_out$443 ;
+  wire [11:0] \payload_out$457 ;
+  wire [11:0] \payload_out$471 ;
   wire [11:0] \payload_out$485 ;
-  wire [11:0] \payload_out$498 ;
-  wire [2:0] \payload_out$93 ;
-  wire [2:0] \payload_out$94 ;
-  wire [2:0] \payload_out$95 ;
-  wire [6:0] place;
-  wire [27:0] \place$49 ;
-  wire [6:0] \place$58 ;
-  wire [6:0] \place$65 ;
-  wire [6:0] \place$72 ;
+  wire [11:0] \payload_out$499 ;
+  wire [11:0] \payload_out$513 ;
+  wire [11:0] \payload_out$527 ;
+  wire [2:0] \payload_out$88 ;
+  wire [2:0] \payload_out$89 ;
+  wire [2:0] \payload_out$90 ;
+  wire place_in;
+  wire place_out;
   wire [31:0] result;
   wire room;
+  wire [4:0] row;
+  wire [19:0] \row$48 ;
+  wire [4:0] \row$57 ;
+  wire [4:0] \row$64 ;
+  wire [4:0] \row$71 ;
   wire [4:0] row_in;
-  wire [4:0] \row_in$100 ;
-  wire [4:0] \row_in$113 ;
-  wire [4:0] \row_in$126 ;
-  wire [4:0] \row_in$139 ;
-  wire [4:0] \row_in$152 ;
-  wire [4:0] \row_in$165 ;
-  wire [4:0] \row_in$178 ;
-  wire [4:0] \row_in$191 ;
-  wire [4:0] \row_in$204 ;
-  wire [4:0] \row_in$217 ;
-  wire [4:0] \row_in$230 ;
-  wire [4:0] \row_in$243 ;
-  wire [4:0] \row_in$256 ;
-  wire [4:0] \row_in$269 ;
-  wire [4:0] \row_in$282 ;
-  wire [4:0] \row_in$295 ;
-  wire [4:0] \row_in$308 ;
-  wire [4:0] \row_in$321 ;
-  wire [4:0] \row_in$334 ;
-  wire [4:0] \row_in$347 ;
-  wire [4:0] \row_in$360 ;
-  wire [4:0] \row_in$373 ;
-  wire [4:0] \row_in$386 ;
-  wire [4:0] \row_in$399 ;
-  wire [4:0] \row_in$412 ;
-  wire [4:0] \row_in$425 ;
-  wire [4:0] \row_in$438 ;
-  wire [4:0] \row_in$451 ;
-  wire [4:0] \row_in$464 ;
-  wire [4:0] \row_in$477 ;
-  wire [4:0] \row_in$490 ;
-  wire [4:0] \row_in$77 ;
+  wire [79:0] \row_in$110 ;
+  wire [79:0] \row_in$124 ;
+  wire [79:0] \row_in$138 ;
+  wire [79:0] \row_in$152 ;
+  wire [79:0] \row_in$166 ;
+  wire [79:0] \row_in$180 ;
+  wire [79:0] \row_in$194 ;
+  wire [79:0] \row_in$208 ;
+  wire [79:0] \row_in$222 ;
+  wire [79:0] \row_in$236 ;
+  wire [79:0] \row_in$250 ;
+  wire [79:0] \row_in$264 ;
+  wire [79:0] \row_in$278 ;
+  wire [79:0] \row_in$292 ;
+  wire [79:0] \row_in$306 ;
+  wire [79:0] \row_in$320 ;
+  wire [79:0] \row_in$334 ;
+  wire [79:0] \row_in$348 ;
+  wire [79:0] \row_in$362 ;
+  wire [79:0] \row_in$376 ;
+  wire [79:0] \row_in$390 ;
+  wire [79:0] \row_in$404 ;
+  wire [79:0] \row_in$418 ;
+  wire [79:0] \row_in$432 ;
+  wire [79:0] \row_in$446 ;
+  wire [79:0] \row_in$460 ;
+  wire [79:0] \row_in$474 ;
+  wire [79:0] \row_in$488 ;
+  wire [79:0] \row_in$502 ;
+  wire [79:0] \row_in$516 ;
+  wire [79:0] \row_in$530 ;
+  wire [79:0] \row_in$93 ;
   wire [4:0] row_out;
+  wire [79:0] \row_out$111 ;
+  wire [79:0] \row_out$125 ;
+  wire [79:0] \row_out$139 ;
+  wire [79:0] \row_out$153 ;
+  wire [79:0] \row_out$167 ;
+  wire [79:0] \row_out$181 ;
+  wire [79:0] \row_out$195 ;
+  wire [79:0] \row_out$209 ;
+  wire [79:0] \row_out$223 ;
+  wire [79:0] \row_out$237 ;
+  wire [79:0] \row_out$251 ;
+  wire [79:0] \row_out$265 ;
+  wire [79:0] \row_out$279 ;
+  wire [79:0] \row_out$293 ;
+  wire [79:0] \row_out$307 ;
+  wire [79:0] \row_out$321 ;
+  wire [79:0] \row_out$335 ;
+  wire [79:0] \row_out$349 ;
+  wire [79:0] \row_out$363 ;
+  wire [79:0] \row_out$377 ;
+  wire [79:0] \row_out$391 ;
+  wire [79:0] \row_out$405 ;
+  wire [79:0] \row_out$419 ;
+  wire [79:0] \row_out$433 ;
+  wire [79:0] \row_out$447 ;
+  wire [79:0] \row_out$461 ;
+  wire [79:0] \row_out$475 ;
+  wire [79:0] \row_out$489 ;
+  wire [79:0] \row_out$503 ;
+  wire [79:0] \row_out$517 ;
+  wire [79:0] \row_out$531 ;
+  wire [19:0] \row_out$94 ;
+  wire [19:0] \row_out$95 ;
+  wire [19:0] \row_out$96 ;
+  wire [19:0] \row_out$97 ;
   input rst;
   wire rst;
   wire [3:0] served;
-  wire \served$53 ;
-  wire \served$60 ;
-  wire \served$67 ;
-  wire \served$74 ;
+  wire \served$52 ;
+  wire \served$59 ;
+  wire \served$66 ;
+  wire \served$73 ;
   wire slot;
-  wire \slot$43 ;
-  wire \slot$55 ;
-  wire \slot$62 ;
-  wire \slot$69 ;
+  wire \slot$40 ;
+  wire \slot$53 ;
+  wire \slot$60 ;
+  wire \slot$67 ;
   wire slot_in;
-  wire \slot_in$101 ;
-  wire \slot_in$114 ;
-  wire \slot_in$127 ;
-  wire \slot_in$140 ;
-  wire \slot_in$153 ;
-  wire \slot_in$166 ;
-  wire \slot_in$179 ;
-  wire \slot_in$192 ;
-  wire \slot_in$205 ;
-  wire \slot_in$218 ;
-  wire \slot_in$231 ;
-  wire \slot_in$244 ;
-  wire \slot_in$257 ;
+  wire \slot_in$102 ;
+  wire \slot_in$116 ;
+  wire \slot_in$130 ;
+  wire \slot_in$144 ;
+  wire \slot_in$158 ;
+  wire \slot_in$172 ;
+  wire \slot_in$186 ;
+  wire \slot_in$200 ;
+  wire \slot_in$214 ;
+  wire \slot_in$228 ;
+  wire \slot_in$242 ;
+  wire \slot_in$256 ;
   wire \slot_in$270 ;
-  wire \slot_in$283 ;
-  wire \slot_in$296 ;
-  wire \slot_in$309 ;
-  wire \slot_in$322 ;
-  wire \slot_in$335 ;
-  wire \slot_in$348 ;
-  wire \slot_in$361 ;
-  wire \slot_in$374 ;
-  wire \slot_in$387 ;
-  wire \slot_in$400 ;
-  wire \slot_in$413 ;
-  wire \slot_in$426 ;
-  wire \slot_in$439 ;
+  wire \slot_in$284 ;
+  wire \slot_in$298 ;
+  wire \slot_in$312 ;
+  wire \slot_in$326 ;
+  wire \slot_in$340 ;
+  wire \slot_in$354 ;
+  wire \slot_in$368 ;
+  wire \slot_in$382 ;
+  wire \slot_in$396 ;
+  wire \slot_in$410 ;
+  wire \slot_in$424 ;
+  wire \slot_in$438 ;
   wire \slot_in$452 ;
-  wire \slot_in$465 ;
-  wire \slot_in$478 ;
-  wire \slot_in$491 ;
-  wire \slot_in$78 ;
+  wire \slot_in$466 ;
+  wire \slot_in$480 ;
+  wire \slot_in$494 ;
+  wire \slot_in$508 ;
+  wire \slot_in$522 ;
+  wire \slot_in$79 ;
   wire slot_out;
+  wire \slot_out$103 ;
+  wire \slot_out$117 ;
+  wire \slot_out$131 ;
+  wire \slot_out$145 ;
+  wire \slot_out$159 ;
+  wire \slot_out$173 ;
+  wire \slot_out$187 ;
+  wire \slot_out$201 ;
+  wire \slot_out$215 ;
+  wire \slot_out$229 ;
+  wire \slot_out$243 ;
+  wire \slot_out$257 ;
+  wire \slot_out$271 ;
+  wire \slot_out$285 ;
+  wire \slot_out$299 ;
+  wire \slot_out$313 ;
+  wire \slot_out$327 ;
+  wire \slot_out$341 ;
+  wire \slot_out$355 ;
+  wire \slot_out$369 ;
+  wire \slot_out$383 ;
+  wire \slot_out$397 ;
+  wire \slot_out$411 ;
+  wire \slot_out$425 ;
+  wire \slot_out$439 ;
+  wire \slot_out$453 ;
+  wire \slot_out$467 ;
+  wire \slot_out$481 ;
+  wire \slot_out$495 ;
+  wire \slot_out$509 ;
+  wire \slot_out$523 ;
+  wire \slot_out$80 ;
   wire start;
-  wire step;
-  wire sync;
-  wire \sync$18 ;
-  wire \sync$39 ;
+  reg sync = 1'h0;
+  wire \sync$16 ;
+  wire \sync$38 ;
   wire take;
-  wire \take$15 ;
+  wire \take$13 ;
   wire [3:0] turn;
-  wire [3:0] \turn$505 ;
+  wire [3:0] \turn$537 ;
   wire valid;
   wire waits;
   wire [3:0] write;
   wire [3:0] \write$112 ;
-  wire [3:0] \write$125 ;
-  wire [3:0] \write$138 ;
-  wire [3:0] \write$151 ;
-  wire [3:0] \write$164 ;
-  wire [3:0] \write$177 ;
-  wire [3:0] \write$190 ;
-  wire [3:0] \write$203 ;
-  wire [3:0] \write$21 ;
-  wire [3:0] \write$216 ;
-  wire [3:0] \write$229 ;
-  wire [3:0] \write$242 ;
-  wire [3:0] \write$255 ;
-  wire [3:0] \write$268 ;
-  wire [3:0] \write$281 ;
+  wire [3:0] \write$126 ;
+  wire [3:0] \write$140 ;
+  wire [3:0] \write$154 ;
+  wire [3:0] \write$168 ;
+  wire [3:0] \write$18 ;
+  wire [3:0] \write$182 ;
+  wire [3:0] \write$196 ;
+  wire [3:0] \write$210 ;
+  wire [3:0] \write$224 ;
+  wire [3:0] \write$238 ;
+  wire [3:0] \write$252 ;
+  wire [3:0] \write$266 ;
+  wire [3:0] \write$280 ;
   wire [3:0] \write$294 ;
-  wire [3:0] \write$307 ;
-  wire [3:0] \write$320 ;
-  wire [3:0] \write$333 ;
-  wire [3:0] \write$346 ;
-  wire [3:0] \write$359 ;
-  wire [3:0] \write$372 ;
-  wire [3:0] \write$385 ;
-  wire [3:0] \write$398 ;
-  wire [3:0] \write$411 ;
-  wire [3:0] \write$424 ;
-  wire [3:0] \write$437 ;
-  wire [3:0] \write$450 ;
-  wire [3:0] \write$463 ;
+  wire [3:0] \write$308 ;
+  wire [3:0] \write$322 ;
+  wire [3:0] \write$336 ;
+  wire [3:0] \write$350 ;
+  wire [3:0] \write$364 ;
+  wire [3:0] \write$378 ;
+  wire [3:0] \write$392 ;
+  wire [3:0] \write$406 ;
+  wire [3:0] \write$420 ;
+  wire [3:0] \write$434 ;
+  wire [3:0] \write$448 ;
+  wire [3:0] \write$462 ;
   wire [3:0] \write$476 ;
-  wire [3:0] \write$489 ;
-  wire [3:0] \write$76 ;
-  wire [3:0] \write$99 ;
+  wire [3:0] \write$490 ;
+  wire [3:0] \write$504 ;
+  wire [3:0] \write$518 ;
+  wire [3:0] \write$74 ;
+  wire [3:0] \write$98 ;
+  wire [4:0] write_row;
+  wire [4:0] \write_row$113 ;
+  wire [4:0] \write_row$127 ;
+  wire [4:0] \write_row$141 ;
+  wire [4:0] \write_row$155 ;
+  wire [4:0] \write_row$169 ;
+  wire [4:0] \write_row$183 ;
+  wire [4:0] \write_row$197 ;
+  wire [4:0] \write_row$211 ;
+  wire [4:0] \write_row$225 ;
+  wire [4:0] \write_row$239 ;
+  wire [4:0] \write_row$253 ;
+  wire [4:0] \write_row$267 ;
+  wire [4:0] \write_row$281 ;
+  wire [4:0] \write_row$295 ;
+  wire [4:0] \write_row$309 ;
+  wire [4:0] \write_row$323 ;
+  wire [4:0] \write_row$337 ;
+  wire [4:0] \write_row$351 ;
+  wire [4:0] \write_row$365 ;
+  wire [4:0] \write_row$379 ;
+  wire [4:0] \write_row$393 ;
+  wire [4:0] \write_row$407 ;
+  wire [4:0] \write_row$421 ;
+  wire [4:0] \write_row$435 ;
+  wire [4:0] \write_row$449 ;
+  wire [4:0] \write_row$463 ;
+  wire [4:0] \write_row$477 ;
+  wire [4:0] \write_row$491 ;
+  wire [4:0] \write_row$505 ;
+  wire [4:0] \write_row$519 ;
+  wire [4:0] \write_row$99 ;
+  wire write_slot;
+  wire \write_slot$100 ;
+  wire \write_slot$114 ;
+  wire \write_slot$128 ;
+  wire \write_slot$142 ;
+  wire \write_slot$156 ;
+  wire \write_slot$170 ;
+  wire \write_slot$184 ;
+  wire \write_slot$198 ;
+  wire \write_slot$212 ;
+  wire \write_slot$226 ;
+  wire \write_slot$240 ;
+  wire \write_slot$254 ;
+  wire \write_slot$268 ;
+  wire \write_slot$282 ;
+  wire \write_slot$296 ;
+  wire \write_slot$310 ;
+  wire \write_slot$324 ;
+  wire \write_slot$338 ;
+  wire \write_slot$352 ;
+  wire \write_slot$366 ;
+  wire \write_slot$380 ;
+  wire \write_slot$394 ;
+  wire \write_slot$408 ;
+  wire \write_slot$422 ;
+  wire \write_slot$436 ;
+  wire \write_slot$450 ;
+  wire \write_slot$464 ;
+  wire \write_slot$478 ;
+  wire \write_slot$492 ;
+  wire \write_slot$506 ;
+  wire \write_slot$520 ;
   assign \$1  = a__valid & b__valid;
-  assign \$2  = \$1  & step;
-  assign a__ready = \$2  & room;
+  assign a__ready = \$1  & room;
   assign last = a__payload[32] | b__payload[1024];
-  assign \$3  = ! bank_in;
-  assign \write$76 [0] = write[0] & \$3 ;
-  assign \$5  = ! bank_in;
-  assign \write$76 [1] = write[1] & \$5 ;
-  assign \$7  = ! bank_in;
-  assign \write$76 [2] = write[2] & \$7 ;
-  assign \$9  = ! bank_in;
-  assign \write$76 [3] = write[3] & \$9 ;
-  assign \$11  = ! bank_in;
-  assign \write$99 [0] = write[0] & \$11 ;
-  assign \$13  = ! bank_in;
-  assign \write$99 [1] = write[1] & \$13 ;
-  assign \$15  = ! bank_in;
-  assign \write$99 [2] = write[2] & \$15 ;
-  assign \$17  = ! bank_in;
-  assign \write$99 [3] = write[3] & \$17 ;
-  assign \$19  = ! bank_in;
-  assign \write$112 [0] = write[0] & \$19 ;
-  assign \$21  = ! bank_in;
-  assign \write$112 [1] = write[1] & \$21 ;
-  assign \$23  = ! bank_in;
-  assign \write$112 [2] = write[2] & \$23 ;
-  assign \$25  = ! bank_in;
-  assign \write$112 [3] = write[3] & \$25 ;
-  assign \$27  = ! bank_in;
-  assign \write$125 [0] = write[0] & \$27 ;
-  assign \$29  = ! bank_in;
-  assign \write$125 [1] = write[1] & \$29 ;
-  assign \$31  = ! bank_in;
-  assign \write$125 [2] = write[2] & \$31 ;
-  assign \$33  = ! bank_in;
-  assign \write$125 [3] = write[3] & \$33 ;
-  assign \$35  = ! bank_in;
-  assign \write$138 [0] = write[0] & \$35 ;
-  assign \$37  = ! bank_in;
-  assign \write$138 [1] = write[1] & \$37 ;
-  assign \$39  = ! bank_in;
-  assign \write$138 [2] = write[2] & \$39 ;
-  assign \$41  = ! bank_in;
-  assign \write$138 [3] = write[3] & \$41 ;
-  assign \$43  = ! bank_in;
-  assign \write$151 [0] = write[0] & \$43 ;
-  assign \$45  = ! bank_in;
-  assign \write$151 [1] = write[1] & \$45 ;
-  assign \$47  = ! bank_in;
-  assign \write$151 [2] = write[2] & \$47 ;
-  assign \$49  = ! bank_in;
-  assign \write$151 [3] = write[3] & \$49 ;
-  assign \$51  = ! bank_in;
-  assign \write$164 [0] = write[0] & \$51 ;
-  assign \$53  = ! bank_in;
-  assign \write$164 [1] = write[1] & \$53 ;
-  assign \$55  = ! bank_in;
-  assign \write$164 [2] = write[2] & \$55 ;
-  assign \$57  = ! bank_in;
-  assign \write$164 [3] = write[3] & \$57 ;
-  assign \$59  = ! bank_in;
-  assign \write$177 [0] = write[0] & \$59 ;
-  assign \$61  = ! bank_in;
-  assign \write$177 [1] = write[1] & \$61 ;
-  assign \$63  = ! bank_in;
-  assign \write$177 [2] = write[2] & \$63 ;
-  assign \$65  = ! bank_in;
-  assign \write$177 [3] = write[3] & \$65 ;
-  assign \$67  = ! bank_in;
-  assign \write$190 [0] = write[0] & \$67 ;
-  assign \$69  = ! bank_in;
-  assign \write$190 [1] = write[1] & \$69 ;
-  assign \$71  = ! bank_in;
-  assign \write$190 [2] = write[2] & \$71 ;
-  assign \$73  = ! bank_in;
-  assign \write$190 [3] = write[3] & \$73 ;
-  assign \$75  = ! bank_in;
-  assign \write$203 [0] = write[0] & \$75 ;
-  assign \$77  = ! bank_in;
-  assign \write$203 [1] = write[1] & \$77 ;
-  assign \$79  = ! bank_in;
-  assign \write$203 [2] = write[2] & \$79 ;
-  assign \$81  = ! bank_in;
-  assign \write$203 [3] = write[3] & \$81 ;
-  assign \$83  = ! bank_in;
-  assign \write$216 [0] = write[0] & \$83 ;
-  assign \$85  = ! bank_in;
-  assign \write$216 [1] = write[1] & \$85 ;
-  assign \$87  = ! bank_in;
-  assign \write$216 [2] = write[2] & \$87 ;
-  assign \$89  = ! bank_in;
-  assign \write$216 [3] = write[3] & \$89 ;
-  assign \$91  = ! bank_in;
-  assign \write$229 [0] = write[0] & \$91 ;
-  assign \$93  = ! bank_in;
-  assign \write$229 [1] = write[1] & \$93 ;
-  assign \$95  = ! bank_in;
-  assign \write$229 [2] = write[2] & \$95 ;
-  assign \$97  = ! bank_in;
-  assign \write$229 [3] = write[3] & \$97 ;
-  assign \$99  = ! bank_in;
-  assign \write$242 [0] = write[0] & \$99 ;
-  assign \$101  = ! bank_in;
-  assign \write$242 [1] = write[1] & \$101 ;
-  assign \$103  = ! bank_in;
-  assign \write$242 [2] = write[2] & \$103 ;
-  assign \$105  = ! bank_in;
-  assign \write$242 [3] = write[3] & \$105 ;
-  assign \$107  = ! bank_in;
-  assign \write$255 [0] = write[0] & \$107 ;
-  assign \$109  = ! bank_in;
-  assign \write$255 [1] = write[1] & \$109 ;
-  assign \$111  = ! bank_in;
-  assign \write$255 [2] = write[2] & \$111 ;
-  assign \$113  = ! bank_in;
-  assign \write$255 [3] = write[3] & \$113 ;
-  assign \$115  = ! bank_in;
-  assign \write$268 [0] = write[0] & \$115 ;
-  assign \$117  = ! bank_in;
-  assign \write$268 [1] = write[1] & \$117 ;
-  assign \$119  = ! bank_in;
-  assign \write$268 [2] = write[2] & \$119 ;
-  assign \$121  = ! bank_in;
-  assign \write$268 [3] = write[3] & \$121 ;
-  assign \$123  = ! bank_in;
-  assign \write$281 [0] = write[0] & \$123 ;
-  assign \$125  = ! bank_in;
-  assign \write$281 [1] = write[1] & \$125 ;
-  assign \$127  = ! bank_in;
-  assign \write$281 [2] = write[2] & \$127 ;
-  assign \$129  = ! bank_in;
-  assign \write$281 [3] = write[3] & \$129 ;
-  assign \$131  = ! bank_in;
-  assign \write$294 [0] = write[0] & \$131 ;
-  assign \$133  = ! bank_in;
-  assign \write$294 [1] = write[1] & \$133 ;
-  assign \$135  = ! bank_in;
-  assign \write$294 [2] = write[2] & \$135 ;
-  assign \$137  = ! bank_in;
-  assign \write$294 [3] = write[3] & \$137 ;
-  assign \$139  = ! bank_in;
-  assign \write$307 [0] = write[0] & \$139 ;
-  assign \$141  = ! bank_in;
-  assign \write$307 [1] = write[1] & \$141 ;
-  assign \$143  = ! bank_in;
-  assign \write$307 [2] = write[2] & \$143 ;
-  assign \$145  = ! bank_in;
-  assign \write$307 [3] = write[3] & \$145 ;
-  assign \$147  = ! bank_in;
-  assign \write$320 [0] = write[0] & \$147 ;
-  assign \$149  = ! bank_in;
-  assign \write$320 [1] = write[1] & \$149 ;
-  assign \$151  = ! bank_in;
-  assign \write$320 [2] = write[2] & \$151 ;
-  assign \$153  = ! bank_in;
-  assign \write$320 [3] = write[3] & \$153 ;
-  assign \$155  = ! bank_in;
-  assign \write$333 [0] = write[0] & \$155 ;
-  assign \$157  = ! bank_in;
-  assign \write$333 [1] = write[1] & \$157 ;
-  assign \$159  = ! bank_in;
-  assign \write$333 [2] = write[2] & \$159 ;
-  assign \$161  = ! bank_in;
-  assign \write$333 [3] = write[3] & \$161 ;
-  assign \$163  = ! bank_in;
-  assign \write$346 [0] = write[0] & \$163 ;
-  assign \$165  = ! bank_in;
-  assign \write$346 [1] = write[1] & \$165 ;
-  assign \$167  = ! bank_in;
-  assign \write$346 [2] = write[2] & \$167 ;
-  assign \$169  = ! bank_in;
-  assign \write$346 [3] = write[3] & \$169 ;
-  assign \$171  = ! bank_in;
-  assign \write$359 [0] = write[0] & \$171 ;
-  assign \$173  = ! bank_in;
-  assign \write$359 [1] = write[1] & \$173 ;
-  assign \$175  = ! bank_in;
-  assign \write$359 [2] = write[2] & \$175 ;
-  assign \$177  = ! bank_in;
-  assign \write$359 [3] = write[3] & \$177 ;
-  assign \$179  = ! bank_in;
-  assign \write$372 [0] = write[0] & \$179 ;
-  assign \$181  = ! bank_in;
-  assign \write$372 [1] = write[1] & \$181 ;
-  assign \$183  = ! bank_in;
-  assign \write$372 [2] = write[2] & \$183 ;
-  assign \$185  = ! bank_in;
-  assign \write$372 [3] = write[3] & \$185 ;
-  assign \$187  = ! bank_in;
-  assign \write$385 [0] = write[0] & \$187 ;
-  assign \$189  = ! bank_in;
-  assign \write$385 [1] = write[1] & \$189 ;
-  assign \$191  = ! bank_in;
-  assign \write$385 [2] = write[2] & \$191 ;
-  assign \$193  = ! bank_in;
-  assign \write$385 [3] = write[3] & \$193 ;
-  assign \$195  = ! bank_in;
-  assign \write$398 [0] = write[0] & \$195 ;
-  assign \$197  = ! bank_in;
-  assign \write$398 [1] = write[1] & \$197 ;
-  assign \$199  = ! bank_in;
-  assign \write$398 [2] = write[2] & \$199 ;
-  assign \$201  = ! bank_in;
-  assign \write$398 [3] = write[3] & \$201 ;
-  assign \$203  = ! bank_in;
-  assign \write$411 [0] = write[0] & \$203 ;
-  assign \$205  = ! bank_in;
-  assign \write$411 [1] = write[1] & \$205 ;
-  assign \$207  = ! bank_in;
-  assign \write$411 [2] = write[2] & \$207 ;
-  assign \$209  = ! bank_in;
-  assign \write$411 [3] = write[3] & \$209 ;
-  assign \$211  = ! bank_in;
-  assign \write$424 [0] = write[0] & \$211 ;
-  assign \$213  = ! bank_in;
-  assign \write$424 [1] = write[1] & \$213 ;
-  assign \$215  = ! bank_in;
-  assign \write$424 [2] = write[2] & \$215 ;
-  assign \$217  = ! bank_in;
-  assign \write$424 [3] = write[3] & \$217 ;
-  assign \$219  = ! bank_in;
-  assign \write$437 [0] = write[0] & \$219 ;
-  assign \$221  = ! bank_in;
-  assign \write$437 [1] = write[1] & \$221 ;
-  assign \$223  = ! bank_in;
-  assign \write$437 [2] = write[2] & \$223 ;
-  assign \$225  = ! bank_in;
-  assign \write$437 [3] = write[3] & \$225 ;
-  assign \$227  = ! bank_in;
-  assign \write$450 [0] = write[0] & \$227 ;
-  assign \$229  = ! bank_in;
-  assign \write$450 [1] = write[1] & \$229 ;
-  assign \$231  = ! bank_in;
-  assign \write$450 [2] = write[2] & \$231 ;
-  assign \$233  = ! bank_in;
-  assign \write$450 [3] = write[3] & \$233 ;
-  assign \$235  = ! bank_in;
-  assign \write$463 [0] = write[0] & \$235 ;
-  assign \$237  = ! bank_in;
-  assign \write$463 [1] = write[1] & \$237 ;
-  assign \$239  = ! bank_in;
-  assign \write$463 [2] = write[2] & \$239 ;
-  assign \$241  = ! bank_in;
-  assign \write$463 [3] = write[3] & \$241 ;
-  assign \$243  = ! bank_in;
-  assign \write$476 [0] = write[0] & \$243 ;
-  assign \$245  = ! bank_in;
-  assign \write$476 [1] = write[1] & \$245 ;
-  assign \$247  = ! bank_in;
-  assign \write$476 [2] = write[2] & \$247 ;
-  assign \$249  = ! bank_in;
-  assign \write$476 [3] = write[3] & \$249 ;
-  assign \$251  = ! bank_in;
-  assign \write$489 [0] = write[0] & \$251 ;
-  assign \$253  = ! bank_in;
-  assign \write$489 [1] = write[1] & \$253 ;
-  assign \$255  = ! bank_in;
-  assign \write$489 [2] = write[2] & \$255 ;
-  assign \$257  = ! bank_in;
-  assign \write$489 [3] = write[3] & \$257 ;
-  assign first = \first$507  & turn[0];
-  assign complete = \complete$509  & turn[3];
+  assign \$2  = ! place_in;
+  assign \write$74 [0] = write[0] & \$2 ;
+  assign \$4  = ! place_in;
+  assign \write$74 [1] = write[1] & \$4 ;
+  assign \$6  = ! place_in;
+  assign \write$74 [2] = write[2] & \$6 ;
+  assign \$8  = ! place_in;
+  assign \write$74 [3] = write[3] & \$8 ;
+  assign \$10  = ! place_in;
+  assign \write$98 [0] = write[0] & \$10 ;
+  assign \$12  = ! place_in;
+  assign \write$98 [1] = write[1] & \$12 ;
+  assign \$14  = ! place_in;
+  assign \write$98 [2] = write[2] & \$14 ;
+  assign \$16  = ! place_in;
+  assign \write$98 [3] = write[3] & \$16 ;
+  assign \$18  = ! place_in;
+  assign \write$112 [0] = write[0] & \$18 ;
+  assign \$20  = ! place_in;
+  assign \write$112 [1] = write[1] & \$20 ;
+  assign \$22  = ! place_in;
+  assign \write$112 [2] = write[2] & \$22 ;
+  assign \$24  = ! place_in;
+  assign \write$112 [3] = write[3] & \$24 ;
+  assign \$26  = ! place_in;
+  assign \write$126 [0] = write[0] & \$26 ;
+  assign \$28  = ! place_in;
+  assign \write$126 [1] = write[1] & \$28 ;
+  assign \$30  = ! place_in;
+  assign \write$126 [2] = write[2] & \$30 ;
+  assign \$32  = ! place_in;
+  assign \write$126 [3] = write[3] & \$32 ;
+  assign \$34  = ! place_in;
+  assign \write$140 [0] = write[0] & \$34 ;
+  assign \$36  = ! place_in;
+  assign \write$140 [1] = write[1] & \$36 ;
+  assign \$38  = ! place_in;
+  assign \write$140 [2] = write[2] & \$38 ;
+  assign \$40  = ! place_in;
+  assign \write$140 [3] = write[3] & \$40 ;
+  assign \$42  = ! place_in;
+  assign \write$154 [0] = write[0] & \$42 ;
+  assign \$44  = ! place_in;
+  assign \write$154 [1] = write[1] & \$44 ;
+  assign \$46  = ! place_in;
+  assign \write$154 [2] = write[2] & \$46 ;
+  assign \$48  = ! place_in;
+  assign \write$154 [3] = write[3] & \$48 ;
+  assign \$50  = ! place_in;
+  assign \write$168 [0] = write[0] & \$50 ;
+  assign \$52  = ! place_in;
+  assign \write$168 [1] = write[1] & \$52 ;
+  assign \$54  = ! place_in;
+  assign \write$168 [2] = write[2] & \$54 ;
+  assign \$56  = ! place_in;
+  assign \write$168 [3] = write[3] & \$56 ;
+  assign \$58  = ! place_in;
+  assign \write$182 [0] = write[0] & \$58 ;
+  assign \$60  = ! place_in;
+  assign \write$182 [1] = write[1] & \$60 ;
+  assign \$62  = ! place_in;
+  assign \write$182 [2] = write[2] & \$62 ;
+  assign \$64  = ! place_in;
+  assign \write$182 [3] = write[3] & \$64 ;
+  assign \$66  = ! place_in;
+  assign \write$196 [0] = write[0] & \$66 ;
+  assign \$68  = ! place_in;
+  assign \write$196 [1] = write[1] & \$68 ;
+  assign \$70  = ! place_in;
+  assign \write$196 [2] = write[2] & \$70 ;
+  assign \$72  = ! place_in;
+  assign \write$196 [3] = write[3] & \$72 ;
+  assign \$74  = ! place_in;
+  assign \write$210 [0] = write[0] & \$74 ;
+  assign \$76  = ! place_in;
+  assign \write$210 [1] = write[1] & \$76 ;
+  assign \$78  = ! place_in;
+  assign \write$210 [2] = write[2] & \$78 ;
+  assign \$80  = ! place_in;
+  assign \write$210 [3] = write[3] & \$80 ;
+  assign \$82  = ! place_in;
+  assign \write$224 [0] = write[0] & \$82 ;
+  assign \$84  = ! place_in;
+  assign \write$224 [1] = write[1] & \$84 ;
+  assign \$86  = ! place_in;
+  assign \write$224 [2] = write[2] & \$86 ;
+  assign \$88  = ! place_in;
+  assign \write$224 [3] = write[3] & \$88 ;
+  assign \$90  = ! place_in;
+  assign \write$238 [0] = write[0] & \$90 ;
+  assign \$92  = ! place_in;
+  assign \write$238 [1] = write[1] & \$92 ;
+  assign \$94  = ! place_in;
+  assign \write$238 [2] = write[2] & \$94 ;
+  assign \$96  = ! place_in;
+  assign \write$238 [3] = write[3] & \$96 ;
+  assign \$98  = ! place_in;
+  assign \write$252 [0] = write[0] & \$98 ;
+  assign \$100  = ! place_in;
+  assign \write$252 [1] = write[1] & \$100 ;
+  assign \$102  = ! place_in;
+  assign \write$252 [2] = write[2] & \$102 ;
+  assign \$104  = ! place_in;
+  assign \write$252 [3] = write[3] & \$104 ;
+  assign \$106  = ! place_in;
+  assign \write$266 [0] = write[0] & \$106 ;
+  assign \$108  = ! place_in;
+  assign \write$266 [1] = write[1] & \$108 ;
+  assign \$110  = ! place_in;
+  assign \write$266 [2] = write[2] & \$110 ;
+  assign \$112  = ! place_in;
+  assign \write$266 [3] = write[3] & \$112 ;
+  assign \$114  = ! place_in;
+  assign \write$280 [0] = write[0] & \$114 ;
+  assign \$116  = ! place_in;
+  assign \write$280 [1] = write[1] & \$116 ;
+  assign \$118  = ! place_in;
+  assign \write$280 [2] = write[2] & \$118 ;
+  assign \$120  = ! place_in;
+  assign \write$280 [3] = write[3] & \$120 ;
+  assign \$122  = ! place_in;
+  assign \write$294 [0] = write[0] & \$122 ;
+  assign \$124  = ! place_in;
+  assign \write$294 [1] = write[1] & \$124 ;
+  assign \$126  = ! place_in;
+  assign \write$294 [2] = write[2] & \$126 ;
+  assign \$128  = ! place_in;
+  assign \write$294 [3] = write[3] & \$128 ;
+  assign \$130  = ! place_in;
+  assign \write$308 [0] = write[0] & \$130 ;
+  assign \$132  = ! place_in;
+  assign \write$308 [1] = write[1] & \$132 ;
+  assign \$134  = ! place_in;
+  assign \write$308 [2] = write[2] & \$134 ;
+  assign \$136  = ! place_in;
+  assign \write$308 [3] = write[3] & \$136 ;
+  assign \$138  = ! place_in;
+  assign \write$322 [0] = write[0] & \$138 ;
+  assign \$140  = ! place_in;
+  assign \write$322 [1] = write[1] & \$140 ;
+  assign \$142  = ! place_in;
+  assign \write$322 [2] = write[2] & \$142 ;
+  assign \$144  = ! place_in;
+  assign \write$322 [3] = write[3] & \$144 ;
+  assign \$146  = ! place_in;
+  assign \write$336 [0] = write[0] & \$146 ;
+  assign \$148  = ! place_in;
+  assign \write$336 [1] = write[1] & \$148 ;
+  assign \$150  = ! place_in;
+  assign \write$336 [2] = write[2] & \$150 ;
+  assign \$152  = ! place_in;
+  assign \write$336 [3] = write[3] & \$152 ;
+  assign \$154  = ! place_in;
+  assign \write$350 [0] = write[0] & \$154 ;
+  assign \$156  = ! place_in;
+  assign \write$350 [1] = write[1] & \$156 ;
+  assign \$158  = ! place_in;
+  assign \write$350 [2] = write[2] & \$158 ;
+  assign \$160  = ! place_in;
+  assign \write$350 [3] = write[3] & \$160 ;
+  assign \$162  = ! place_in;
+  assign \write$364 [0] = write[0] & \$162 ;
+  assign \$164  = ! place_in;
+  assign \write$364 [1] = write[1] & \$164 ;
+  assign \$166  = ! place_in;
+  assign \write$364 [2] = write[2] & \$166 ;
+  assign \$168  = ! place_in;
+  assign \write$364 [3] = write[3] & \$168 ;
+  assign \$170  = ! place_in;
+  assign \write$378 [0] = write[0] & \$170 ;
+  assign \$172  = ! place_in;
+  assign \write$378 [1] = write[1] & \$172 ;
+  assign \$174  = ! place_in;
+  assign \write$378 [2] = write[2] & \$174 ;
+  assign \$176  = ! place_in;
+  assign \write$378 [3] = write[3] & \$176 ;
+  assign \$178  = ! place_in;
+  assign \write$392 [0] = write[0] & \$178 ;
+  assign \$180  = ! place_in;
+  assign \write$392 [1] = write[1] & \$180 ;
+  assign \$182  = ! place_in;
+  assign \write$392 [2] = write[2] & \$182 ;
+  assign \$184  = ! place_in;
+  assign \write$392 [3] = write[3] & \$184 ;
+  assign \$186  = ! place_in;
+  assign \write$406 [0] = write[0] & \$186 ;
+  assign \$188  = ! place_in;
+  assign \write$406 [1] = write[1] & \$188 ;
+  assign \$190  = ! place_in;
+  assign \write$406 [2] = write[2] & \$190 ;
+  assign \$192  = ! place_in;
+  assign \write$406 [3] = write[3] & \$192 ;
+  assign \$194  = ! place_in;
+  assign \write$420 [0] = write[0] & \$194 ;
+  assign \$196  = ! place_in;
+  assign \write$420 [1] = write[1] & \$196 ;
+  assign \$198  = ! place_in;
+  assign \write$420 [2] = write[2] & \$198 ;
+  assign \$200  = ! place_in;
+  assign \write$420 [3] = write[3] & \$200 ;
+  assign \$202  = ! place_in;
+  assign \write$434 [0] = write[0] & \$202 ;
+  assign \$204  = ! place_in;
+  assign \write$434 [1] = write[1] & \$204 ;
+  assign \$206  = ! place_in;
+  assign \write$434 [2] = write[2] & \$206 ;
+  assign \$208  = ! place_in;
+  assign \write$434 [3] = write[3] & \$208 ;
+  assign \$210  = ! place_in;
+  assign \write$448 [0] = write[0] & \$210 ;
+  assign \$212  = ! place_in;
+  assign \write$448 [1] = write[1] & \$212 ;
+  assign \$214  = ! place_in;
+  assign \write$448 [2] = write[2] & \$214 ;
+  assign \$216  = ! place_in;
+  assign \write$448 [3] = write[3] & \$216 ;
+  assign \$218  = ! place_in;
+  assign \write$462 [0] = write[0] & \$218 ;
+  assign \$220  = ! place_in;
+  assign \write$462 [1] = write[1] & \$220 ;
+  assign \$222  = ! place_in;
+  assign \write$462 [2] = write[2] & \$222 ;
+  assign \$224  = ! place_in;
+  assign \write$462 [3] = write[3] & \$224 ;
+  assign \$226  = ! place_in;
+  assign \write$476 [0] = write[0] & \$226 ;
+  assign \$228  = ! place_in;
+  assign \write$476 [1] = write[1] & \$228 ;
+  assign \$230  = ! place_in;
+  assign \write$476 [2] = write[2] & \$230 ;
+  assign \$232  = ! place_in;
+  assign \write$476 [3] = write[3] & \$232 ;
+  assign \$234  = ! place_in;
+  assign \write$490 [0] = write[0] & \$234 ;
+  assign \$236  = ! place_in;
+  assign \write$490 [1] = write[1] & \$236 ;
+  assign \$238  = ! place_in;
+  assign \write$490 [2] = write[2] & \$238 ;
+  assign \$240  = ! place_in;
+  assign \write$490 [3] = write[3] & \$240 ;
+  assign \$242  = ! place_in;
+  assign \write$504 [0] = write[0] & \$242 ;
+  assign \$244  = ! place_in;
+  assign \write$504 [1] = write[1] & \$244 ;
+  assign \$246  = ! place_in;
+  assign \write$504 [2] = write[2] & \$246 ;
+  assign \$248  = ! place_in;
+  assign \write$504 [3] = write[3] & \$248 ;
+  assign \$250  = ! place_in;
+  assign \write$518 [0] = write[0] & \$250 ;
+  assign \$252  = ! place_in;
+  assign \write$518 [1] = write[1] & \$252 ;
+  assign \$254  = ! place_in;
+  assign \write$518 [2] = write[2] & \$254 ;
+  assign \$256  = ! place_in;
+  assign \write$518 [3] = write[3] & \$256 ;
+  assign first = \first$539  & turn[0];
+  assign complete = \complete$541  & turn[3];
+  assign \$258  = ~ leaves;
+  assign \$259  = ~ c__valid;
+  assign \$260  = \$258  | \$259 ;
+  assign go = \$260  | c__ready;
+  assign \$262  = ~ sync;
+  assign \$263  = waits & \$262 ;
+  assign \$269  = | turn[1:0];
+  assign \$273  = | turn[2:0];
+  assign \$274  = turn & { \$273 , \$269 , turn[0], 1'h0 };
+  assign \$275  = | \$274 ;
+  assign \$276  = sync & \complete$541 ;
+  assign \$277  = in_valid & \last$611 ;
+  assign \$278  = \$277  & in_ready;
   always @(posedge clk)
-    data_in <= \$263 ;
+    data_in <= \$287 ;
   always @(posedge clk)
-    b_held <= \$264 ;
+    b_held <= \$288 ;
   always @(posedge clk)
-    ends_in <= \$265 ;
-  assign \$procmux$590_Y  = step ? \ends$502  : ends_in;
-  assign \$265  = rst ? 1'h0 : \$procmux$590_Y ;
-  assign \$264  = a__ready ? b__payload[1023:0] : b_held;
-  assign \$263  = a__ready ? a__payload[31:0] : data_in;
+    sync <= \$289 ;
+  always @(posedge clk)
+    ends_in <= \$290 ;
+  always @(posedge clk)
+    ahead <= \$291 ;
+  always @(posedge clk)
+    hold <= \$292 ;
+  assign \$procmux$478_Y  = \$278  ? 1'h0 : hold;
+  assign \$procmux$480_Y  = \$276  ? 1'h1 : \$procmux$478_Y ;
+  assign \$292  = rst ? 1'h0 : \$procmux$480_Y ;
+  assign \$291  = rst ? 1'h0 : \$275 ;
+  assign \$290  = rst ? 1'h0 : \ends$534 ;
+  assign \$289  = rst ? 1'h0 : \$263 ;
+  assign \$288  = a__ready ? b__payload[1023:0] : b_held;
+  assign \$287  = a__ready ? a__payload[31:0] : data_in;
   column_opt4e_arbiter arbiter_0 (
-    .address_out(address_out),
-    .asks(\asks$45 [0]),
-    .bank(\bank$47 [0]),
-    .bank_out(\bank_out$87 ),
+    .ahead(ahead),
+    .asks(\asks$44 [0]),
+    .bank(\bank$46 [3:0]),
+    .bank_out(bank_out),
     .clk(clk),
-    .en(step),
-    .payload(\payload$51 [2:0]),
+    .payload(\payload$50 [2:0]),
     .payload_out(payload_out),
-    .place(\place$49 [6:0]),
+    .row(\row$48 [4:0]),
+    .row_out(\row_out$94 ),
     .rst(rst),
-    .served(\served$53 ),
-    .slot(slot)
+    .served(\served$52 ),
+    .slot(slot),
+    .slot_out(\slot_in$79 )
   );
   column_opt4e_arbiter arbiter_1 (
-    .address_out(\address_out$83 ),
-    .asks(\asks$45 [1]),
-    .bank(\bank$47 [1]),
-    .bank_out(\bank_out$88 ),
+    .ahead(ahead),
+    .asks(\asks$44 [1]),
+    .bank(\bank$46 [7:4]),
+    .bank_out(\bank_out$83 ),
     .clk(clk),
-    .en(step),
-    .payload(\payload$51 [5:3]),
-    .payload_out(\payload_out$93 ),
-    .place(\place$49 [13:7]),
+    .payload(\payload$50 [5:3]),
+    .payload_out(\payload_out$88 ),
+    .row(\row$48 [9:5]),
+    .row_out(\row_out$95 ),
     .rst(rst),
-    .served(\served$60 ),
-    .slot(slot)
+    .served(\served$59 ),
+    .slot(slot),
+    .slot_out(\$279 )
   );
   column_opt4e_arbiter arbiter_2 (
-    .address_out(\address_out$84 ),
-    .asks(\asks$45 [2]),
-    .bank(\bank$47 [2]),
-    .bank_out(\bank_out$89 ),
+    .ahead(ahead),
+    .asks(\asks$44 [2]),
+    .bank(\bank$46 [11:8]),
+    .bank_out(\bank_out$84 ),
     .clk(clk),
-    .en(step),
-    .payload(\payload$51 [8:6]),
-    .payload_out(\payload_out$94 ),
-    .place(\place$49 [20:14]),
+    .payload(\payload$50 [8:6]),
+    .payload_out(\payload_out$89 ),
+    .row(\row$48 [14:10]),
+    .row_out(\row_out$96 ),
     .rst(rst),
-    .served(\served$67 ),
-    .slot(slot)
+    .served(\served$66 ),
+    .slot(slot),
+    .slot_out(\$280 )
   );
   column_opt4e_arbiter arbiter_3 (
-    .address_out(\address_out$85 ),
-    .asks(\asks$45 [3]),
-    .bank(\bank$47 [3]),
-    .bank_out(\bank_out$90 ),
+    .ahead(ahead),
+    .asks(\asks$44 [3]),
+    .bank(\bank$46 [15:12]),
+    .bank_out(\bank_out$85 ),
     .clk(clk),
-    .en(step),
-    .payload(\payload$51 [11:9]),
-    .payload_out(\payload_out$95 ),
-    .place(\place$49 [27:21]),
+    .payload(\payload$50 [11:9]),
+    .payload_out(\payload_out$90 ),
+    .row(\row$48 [19:15]),
+    .row_out(\row_out$97 ),
     .rst(rst),
-    .served(\served$74 ),
-    .slot(slot)
+    .served(\served$73 ),
+    .slot(slot),
+    .slot_out(\$281 )
   );
   column_opt4e_digits digits_0 (
-    .asks(\asks$45 ),
-    .bank(\bank$47 ),
-    .bank_in(bank_in),
+    .asks(\asks$44 ),
+    .bank(\bank$46 ),
     .clk(clk),
     .data_in(data_in),
-    .en(step),
-    .ends(\ends$502 ),
+    .ends(\ends$534 ),
     .filled(filled),
-    .last_banks(last_banks),
+    .hold(hold),
+    .last_places(last_places),
     .last_rows(last_rows),
     .loaded(loaded),
-    .payload(\payload$51 ),
-    .place(\place$49 ),
+    .payload(\payload$50 ),
+    .place_in(place_in),
+    .row(\row$48 ),
     .row_in(row_in),
     .rst(rst),
-    .served({ \served$74 , \served$67 , \served$60 , \served$53  }),
+    .served({ \served$73 , \served$66 , \served$59 , \served$52  }),
     .slot_in(slot_in),
     .start(1'h0),
     .sync(sync),
     .turn(turn),
-    .waits(sync),
+    .waits(waits),
     .write(write)
   );
   column_opt4e_loader loader (
-    .bank_out(bank_in),
     .clk(clk),
-    .complete(\complete$509 ),
-    .en(step),
+    .complete(\complete$541 ),
     .filled(filled),
-    .first(\first$507 ),
+    .first(\first$539 ),
     .last(last),
-    .last_banks(last_banks),
+    .last_places(last_places),
     .last_rows(last_rows),
     .loaded(loaded),
+    .place_out(place_in),
     .room(room),
     .row_out(row_in),
     .rst(rst),
@@ -1254,647 +1336,673 @@ module column_opt4e(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a
   column_opt4e_merge merge_0 (
     .clk(clk),
     .complete(complete),
-    .drain_0({ \drain_0$542 , \drain_0$541 , \drain_0$540 , \drain_0$539 , \drain_0$538 , \drain_0$537 , \drain_0$536 , \drain_0$535 , \drain_0$534 , \drain_0$533 , \drain_0$532 , \drain_0$531 , \drain_0$530 , \drain_0$529 , \drain_0$528 , \drain_0$527 , \drain_0$526 , \drain_0$525 , \drain_0$524 , \drain_0$523 , \drain_0$522 , \drain_0$521 , \drain_0$520 , \drain_0$519 , \drain_0$518 , \drain_0$517 , \drain_0$516 , \drain_0$515 , \drain_0$514 , \drain_0$513 , \drain_0$512 , \drain_0$511  }),
-    .drain_1({ \drain_1$575 , \drain_1$574 , \drain_1$573 , \drain_1$572 , \drain_1$571 , \drain_1$570 , \drain_1$569 , \drain_1$568 , \drain_1$567 , \drain_1$566 , \drain_1$565 , \drain_1$564 , \drain_1$563 , \drain_1$562 , \drain_1$561 , \drain_1$560 , \drain_1$559 , \drain_1$558 , \drain_1$557 , \drain_1$556 , \drain_1$555 , \drain_1$554 , \drain_1$553 , \drain_1$552 , \drain_1$551 , \drain_1$550 , \drain_1$549 , \drain_1$548 , \drain_1$547 , \drain_1$546 , \drain_1$545 , \drain_1$544  }),
-    .en(step),
-    .ends(\ends$502 ),
+    .drain_0({ \drain_0$574 , \drain_0$573 , \drain_0$572 , \drain_0$571 , \drain_0$570 , \drain_0$569 , \drain_0$568 , \drain_0$567 , \drain_0$566 , \drain_0$565 , \drain_0$564 , \drain_0$563 , \drain_0$562 , \drain_0$561 , \drain_0$560 , \drain_0$559 , \drain_0$558 , \drain_0$557 , \drain_0$556 , \drain_0$555 , \drain_0$554 , \drain_0$553 , \drain_0$552 , \drain_0$551 , \drain_0$550 , \drain_0$549 , \drain_0$548 , \drain_0$547 , \drain_0$546 , \drain_0$545 , \drain_0$544 , \drain_0$543  }),
+    .drain_1({ \drain_1$607 , \drain_1$606 , \drain_1$605 , \drain_1$604 , \drain_1$603 , \drain_1$602 , \drain_1$601 , \drain_1$600 , \drain_1$599 , \drain_1$598 , \drain_1$597 , \drain_1$596 , \drain_1$595 , \drain_1$594 , \drain_1$593 , \drain_1$592 , \drain_1$591 , \drain_1$590 , \drain_1$589 , \drain_1$588 , \drain_1$587 , \drain_1$586 , \drain_1$585 , \drain_1$584 , \drain_1$583 , \drain_1$582 , \drain_1$581 , \drain_1$580 , \drain_1$579 , \drain_1$578 , \drain_1$577 , \drain_1$576  }),
+    .ends(\ends$534 ),
     .first(first),
-    .last(\last$579 ),
+    .go(go),
+    .last(\last$611 ),
+    .leaves(leaves),
     .result(result),
     .rst(rst),
     .turn(turn),
     .valid(in_valid)
   );
   column_opt4e_plane plane_0 (
-    .address_in({ \address_out$85 , \address_out$84 , \address_out$83 , address_out }),
-    .address_out(\address_in$103 ),
-    .bank_in({ \bank_out$90 , \bank_out$89 , \bank_out$88 , \bank_out$87  }),
-    .bank_out(\bank_in$105 ),
+    .bank_in({ \bank_out$85 , \bank_out$84 , \bank_out$83 , bank_out }),
+    .bank_out(\bank_in$104 ),
     .clk(clk),
     .data_in(b_held[31:0]),
-    .drain_0(\drain_0$511 ),
-    .drain_1(\drain_1$544 ),
-    .en(step),
+    .drain_0(\drain_0$543 ),
+    .drain_1(\drain_1$576 ),
     .ends_in(ends_in),
-    .ends_out(\ends_in$109 ),
-    .payload_in({ \payload_out$95 , \payload_out$94 , \payload_out$93 , payload_out }),
-    .payload_out(\payload_in$107 ),
-    .row_in(row_in),
+    .ends_out(\ends_in$108 ),
+    .payload_in({ \payload_out$90 , \payload_out$89 , \payload_out$88 , payload_out }),
+    .payload_out(\payload_in$106 ),
+    .row_in({ \row_out$97 , \row_out$96 , \row_out$95 , \row_out$94  }),
+    .row_out(\row_in$110 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$76 )
+    .slot_in(\slot_in$79 ),
+    .slot_out(\slot_in$102 ),
+    .write(\write$74 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt4e_plane plane_1 (
-    .address_in(\address_in$103 ),
-    .address_out(\address_in$116 ),
-    .bank_in(\bank_in$105 ),
+    .bank_in(\bank_in$104 ),
     .bank_out(\bank_in$118 ),
     .clk(clk),
     .data_in(b_held[63:32]),
-    .drain_0(\drain_0$512 ),
-    .drain_1(\drain_1$545 ),
-    .en(step),
-    .ends_in(\ends_in$109 ),
+    .drain_0(\drain_0$544 ),
+    .drain_1(\drain_1$577 ),
+    .ends_in(\ends_in$108 ),
     .ends_out(\ends_in$122 ),
-    .payload_in(\payload_in$107 ),
+    .payload_in(\payload_in$106 ),
     .payload_out(\payload_in$120 ),
-    .row_in(row_in),
+    .row_in(\row_in$110 ),
+    .row_out(\row_in$124 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$99 )
+    .slot_in(\slot_in$102 ),
+    .slot_out(\slot_in$116 ),
+    .write(\write$98 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt4e_plane plane_10 (
-    .address_in(\address_in$220 ),
-    .address_out(\address_in$233 ),
-    .bank_in(\bank_in$222 ),
-    .bank_out(\bank_in$235 ),
+    .bank_in(\bank_in$230 ),
+    .bank_out(\bank_in$244 ),
     .clk(clk),
     .data_in(b_held[351:320]),
-    .drain_0(\drain_0$521 ),
-    .drain_1(\drain_1$554 ),
-    .en(step),
-    .ends_in(\ends_in$226 ),
-    .ends_out(\ends_in$239 ),
-    .payload_in(\payload_in$224 ),
-    .payload_out(\payload_in$237 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$553 ),
+    .drain_1(\drain_1$586 ),
+    .ends_in(\ends_in$234 ),
+    .ends_out(\ends_in$248 ),
+    .payload_in(\payload_in$232 ),
+    .payload_out(\payload_in$246 ),
+    .row_in(\row_in$236 ),
+    .row_out(\row_in$250 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$216 )
+    .slot_in(\slot_in$228 ),
+    .slot_out(\slot_in$242 ),
+    .write(\write$224 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt4e_plane plane_11 (
-    .address_in(\address_in$233 ),
-    .address_out(\address_in$246 ),
-    .bank_in(\bank_in$235 ),
-    .bank_out(\bank_in$248 ),
+    .bank_in(\bank_in$244 ),
+    .bank_out(\bank_in$258 ),
     .clk(clk),
     .data_in(b_held[383:352]),
-    .drain_0(\drain_0$522 ),
-    .drain_1(\drain_1$555 ),
-    .en(step),
-    .ends_in(\ends_in$239 ),
-    .ends_out(\ends_in$252 ),
-    .payload_in(\payload_in$237 ),
-    .payload_out(\payload_in$250 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$554 ),
+    .drain_1(\drain_1$587 ),
+    .ends_in(\ends_in$248 ),
+    .ends_out(\ends_in$262 ),
+    .payload_in(\payload_in$246 ),
+    .payload_out(\payload_in$260 ),
+    .row_in(\row_in$250 ),
+    .row_out(\row_in$264 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$229 )
+    .slot_in(\slot_in$242 ),
+    .slot_out(\slot_in$256 ),
+    .write(\write$238 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt4e_plane plane_12 (
-    .address_in(\address_in$246 ),
-    .address_out(\address_in$259 ),
-    .bank_in(\bank_in$248 ),
-    .bank_out(\bank_in$261 ),
+    .bank_in(\bank_in$258 ),
+    .bank_out(\bank_in$272 ),
     .clk(clk),
     .data_in(b_held[415:384]),
-    .drain_0(\drain_0$523 ),
-    .drain_1(\drain_1$556 ),
-    .en(step),
-    .ends_in(\ends_in$252 ),
-    .ends_out(\ends_in$265 ),
-    .payload_in(\payload_in$250 ),
-    .payload_out(\payload_in$263 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$555 ),
+    .drain_1(\drain_1$588 ),
+    .ends_in(\ends_in$262 ),
+    .ends_out(\ends_in$276 ),
+    .payload_in(\payload_in$260 ),
+    .payload_out(\payload_in$274 ),
+    .row_in(\row_in$264 ),
+    .row_out(\row_in$278 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$242 )
+    .slot_in(\slot_in$256 ),
+    .slot_out(\slot_in$270 ),
+    .write(\write$252 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt4e_plane plane_13 (
-    .address_in(\address_in$259 ),
-    .address_out(\address_in$272 ),
-    .bank_in(\bank_in$261 ),
-    .bank_out(\bank_in$274 ),
+    .bank_in(\bank_in$272 ),
+    .bank_out(\bank_in$286 ),
     .clk(clk),
     .data_in(b_held[447:416]),
-    .drain_0(\drain_0$524 ),
-    .drain_1(\drain_1$557 ),
-    .en(step),
-    .ends_in(\ends_in$265 ),
-    .ends_out(\ends_in$278 ),
-    .payload_in(\payload_in$263 ),
-    .payload_out(\payload_in$276 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$556 ),
+    .drain_1(\drain_1$589 ),
+    .ends_in(\ends_in$276 ),
+    .ends_out(\ends_in$290 ),
+    .payload_in(\payload_in$274 ),
+    .payload_out(\payload_in$288 ),
+    .row_in(\row_in$278 ),
+    .row_out(\row_in$292 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$255 )
+    .slot_in(\slot_in$270 ),
+    .slot_out(\slot_in$284 ),
+    .write(\write$266 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt4e_plane plane_14 (
-    .address_in(\address_in$272 ),
-    .address_out(\address_in$285 ),
-    .bank_in(\bank_in$274 ),
-    .bank_out(\bank_in$287 ),
-    .clk(clk),
-    .data_in(b_held[479:448]),
-    .drain_0(\drain_0$525 ),
-    .drain_1(\drain_1$558 ),
-    .en(step),
-    .ends_in(\ends_in$278 ),
-    .ends_out(\ends_in$291 ),
-    .payload_in(\payload_in$276 ),
-    .payload_out(\payload_in$289 ),
-    .row_in(row_in),
-    .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$268 )
-  );
-  column_opt4e_plane plane_15 (
-    .address_in(\address_in$285 ),
-    .address_out(\address_in$298 ),
-    .bank_in(\bank_in$287 ),
+    .bank_in(\bank_in$286 ),
     .bank_out(\bank_in$300 ),
     .clk(clk),
-    .data_in(b_held[511:480]),
-    .drain_0(\drain_0$526 ),
-    .drain_1(\drain_1$559 ),
-    .en(step),
-    .ends_in(\ends_in$291 ),
+    .data_in(b_held[479:448]),
+    .drain_0(\drain_0$557 ),
+    .drain_1(\drain_1$590 ),
+    .ends_in(\ends_in$290 ),
     .ends_out(\ends_in$304 ),
-    .payload_in(\payload_in$289 ),
+    .payload_in(\payload_in$288 ),
     .payload_out(\payload_in$302 ),
-    .row_in(row_in),
+    .row_in(\row_in$292 ),
+    .row_out(\row_in$306 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$281 )
+    .slot_in(\slot_in$284 ),
+    .slot_out(\slot_in$298 ),
+    .write(\write$280 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
+  );
+  column_opt4e_plane plane_15 (
+    .bank_in(\bank_in$300 ),
+    .bank_out(\bank_in$314 ),
+    .clk(clk),
+    .data_in(b_held[511:480]),
+    .drain_0(\drain_0$558 ),
+    .drain_1(\drain_1$591 ),
+    .ends_in(\ends_in$304 ),
+    .ends_out(\ends_in$318 ),
+    .payload_in(\payload_in$302 ),
+    .payload_out(\payload_in$316 ),
+    .row_in(\row_in$306 ),
+    .row_out(\row_in$320 ),
+    .rst(rst),
+    .slot_in(\slot_in$298 ),
+    .slot_out(\slot_in$312 ),
+    .write(\write$294 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt4e_plane plane_16 (
-    .address_in(\address_in$298 ),
-    .address_out(\address_in$311 ),
-    .bank_in(\bank_in$300 ),
-    .bank_out(\bank_in$313 ),
+    .bank_in(\bank_in$314 ),
+    .bank_out(\bank_in$328 ),
     .clk(clk),
     .data_in(b_held[543:512]),
-    .drain_0(\drain_0$527 ),
-    .drain_1(\drain_1$560 ),
-    .en(step),
-    .ends_in(\ends_in$304 ),
-    .ends_out(\ends_in$317 ),
-    .payload_in(\payload_in$302 ),
-    .payload_out(\payload_in$315 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$559 ),
+    .drain_1(\drain_1$592 ),
+    .ends_in(\ends_in$318 ),
+    .ends_out(\ends_in$332 ),
+    .payload_in(\payload_in$316 ),
+    .payload_out(\payload_in$330 ),
+    .row_in(\row_in$320 ),
+    .row_out(\row_in$334 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$294 )
+    .slot_in(\slot_in$312 ),
+    .slot_out(\slot_in$326 ),
+    .write(\write$308 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt4e_plane plane_17 (
-    .address_in(\address_in$311 ),
-    .address_out(\address_in$324 ),
-    .bank_in(\bank_in$313 ),
-    .bank_out(\bank_in$326 ),
+    .bank_in(\bank_in$328 ),
+    .bank_out(\bank_in$342 ),
     .clk(clk),
     .data_in(b_held[575:544]),
-    .drain_0(\drain_0$528 ),
-    .drain_1(\drain_1$561 ),
-    .en(step),
-    .ends_in(\ends_in$317 ),
-    .ends_out(\ends_in$330 ),
-    .payload_in(\payload_in$315 ),
-    .payload_out(\payload_in$328 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$560 ),
+    .drain_1(\drain_1$593 ),
+    .ends_in(\ends_in$332 ),
+    .ends_out(\ends_in$346 ),
+    .payload_in(\payload_in$330 ),
+    .payload_out(\payload_in$344 ),
+    .row_in(\row_in$334 ),
+    .row_out(\row_in$348 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$307 )
+    .slot_in(\slot_in$326 ),
+    .slot_out(\slot_in$340 ),
+    .write(\write$322 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt4e_plane plane_18 (
-    .address_in(\address_in$324 ),
-    .address_out(\address_in$337 ),
-    .bank_in(\bank_in$326 ),
-    .bank_out(\bank_in$339 ),
+    .bank_in(\bank_in$342 ),
+    .bank_out(\bank_in$356 ),
     .clk(clk),
     .data_in(b_held[607:576]),
-    .drain_0(\drain_0$529 ),
-    .drain_1(\drain_1$562 ),
-    .en(step),
-    .ends_in(\ends_in$330 ),
-    .ends_out(\ends_in$343 ),
-    .payload_in(\payload_in$328 ),
-    .payload_out(\payload_in$341 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$561 ),
+    .drain_1(\drain_1$594 ),
+    .ends_in(\ends_in$346 ),
+    .ends_out(\ends_in$360 ),
+    .payload_in(\payload_in$344 ),
+    .payload_out(\payload_in$358 ),
+    .row_in(\row_in$348 ),
+    .row_out(\row_in$362 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$320 )
+    .slot_in(\slot_in$340 ),
+    .slot_out(\slot_in$354 ),
+    .write(\write$336 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt4e_plane plane_19 (
-    .address_in(\address_in$337 ),
-    .address_out(\address_in$350 ),
-    .bank_in(\bank_in$339 ),
-    .bank_out(\bank_in$352 ),
+    .bank_in(\bank_in$356 ),
+    .bank_out(\bank_in$370 ),
     .clk(clk),
     .data_in(b_held[639:608]),
-    .drain_0(\drain_0$530 ),
-    .drain_1(\drain_1$563 ),
-    .en(step),
-    .ends_in(\ends_in$343 ),
-    .ends_out(\ends_in$356 ),
-    .payload_in(\payload_in$341 ),
-    .payload_out(\payload_in$354 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$562 ),
+    .drain_1(\drain_1$595 ),
+    .ends_in(\ends_in$360 ),
+    .ends_out(\ends_in$374 ),
+    .payload_in(\payload_in$358 ),
+    .payload_out(\payload_in$372 ),
+    .row_in(\row_in$362 ),
+    .row_out(\row_in$376 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$333 )
+    .slot_in(\slot_in$354 ),
+    .slot_out(\slot_in$368 ),
+    .write(\write$350 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt4e_plane plane_2 (
-    .address_in(\address_in$116 ),
-    .address_out(\address_in$129 ),
     .bank_in(\bank_in$118 ),
-    .bank_out(\bank_in$131 ),
+    .bank_out(\bank_in$132 ),
     .clk(clk),
     .data_in(b_held[95:64]),
-    .drain_0(\drain_0$513 ),
-    .drain_1(\drain_1$546 ),
-    .en(step),
+    .drain_0(\drain_0$545 ),
+    .drain_1(\drain_1$578 ),
     .ends_in(\ends_in$122 ),
-    .ends_out(\ends_in$135 ),
+    .ends_out(\ends_in$136 ),
     .payload_in(\payload_in$120 ),
-    .payload_out(\payload_in$133 ),
-    .row_in(row_in),
+    .payload_out(\payload_in$134 ),
+    .row_in(\row_in$124 ),
+    .row_out(\row_in$138 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$112 )
+    .slot_in(\slot_in$116 ),
+    .slot_out(\slot_in$130 ),
+    .write(\write$112 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt4e_plane plane_20 (
-    .address_in(\address_in$350 ),
-    .address_out(\address_in$363 ),
-    .bank_in(\bank_in$352 ),
-    .bank_out(\bank_in$365 ),
+    .bank_in(\bank_in$370 ),
+    .bank_out(\bank_in$384 ),
     .clk(clk),
     .data_in(b_held[671:640]),
-    .drain_0(\drain_0$531 ),
-    .drain_1(\drain_1$564 ),
-    .en(step),
-    .ends_in(\ends_in$356 ),
-    .ends_out(\ends_in$369 ),
-    .payload_in(\payload_in$354 ),
-    .payload_out(\payload_in$367 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$563 ),
+    .drain_1(\drain_1$596 ),
+    .ends_in(\ends_in$374 ),
+    .ends_out(\ends_in$388 ),
+    .payload_in(\payload_in$372 ),
+    .payload_out(\payload_in$386 ),
+    .row_in(\row_in$376 ),
+    .row_out(\row_in$390 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$346 )
+    .slot_in(\slot_in$368 ),
+    .slot_out(\slot_in$382 ),
+    .write(\write$364 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt4e_plane plane_21 (
-    .address_in(\address_in$363 ),
-    .address_out(\address_in$376 ),
-    .bank_in(\bank_in$365 ),
-    .bank_out(\bank_in$378 ),
+    .bank_in(\bank_in$384 ),
+    .bank_out(\bank_in$398 ),
     .clk(clk),
     .data_in(b_held[703:672]),
-    .drain_0(\drain_0$532 ),
-    .drain_1(\drain_1$565 ),
-    .en(step),
-    .ends_in(\ends_in$369 ),
-    .ends_out(\ends_in$382 ),
-    .payload_in(\payload_in$367 ),
-    .payload_out(\payload_in$380 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$564 ),
+    .drain_1(\drain_1$597 ),
+    .ends_in(\ends_in$388 ),
+    .ends_out(\ends_in$402 ),
+    .payload_in(\payload_in$386 ),
+    .payload_out(\payload_in$400 ),
+    .row_in(\row_in$390 ),
+    .row_out(\row_in$404 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$359 )
+    .slot_in(\slot_in$382 ),
+    .slot_out(\slot_in$396 ),
+    .write(\write$378 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt4e_plane plane_22 (
-    .address_in(\address_in$376 ),
-    .address_out(\address_in$389 ),
-    .bank_in(\bank_in$378 ),
-    .bank_out(\bank_in$391 ),
+    .bank_in(\bank_in$398 ),
+    .bank_out(\bank_in$412 ),
     .clk(clk),
     .data_in(b_held[735:704]),
-    .drain_0(\drain_0$533 ),
-    .drain_1(\drain_1$566 ),
-    .en(step),
-    .ends_in(\ends_in$382 ),
-    .ends_out(\ends_in$395 ),
-    .payload_in(\payload_in$380 ),
-    .payload_out(\payload_in$393 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$565 ),
+    .drain_1(\drain_1$598 ),
+    .ends_in(\ends_in$402 ),
+    .ends_out(\ends_in$416 ),
+    .payload_in(\payload_in$400 ),
+    .payload_out(\payload_in$414 ),
+    .row_in(\row_in$404 ),
+    .row_out(\row_in$418 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$372 )
+    .slot_in(\slot_in$396 ),
+    .slot_out(\slot_in$410 ),
+    .write(\write$392 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt4e_plane plane_23 (
-    .address_in(\address_in$389 ),
-    .address_out(\address_in$402 ),
-    .bank_in(\bank_in$391 ),
-    .bank_out(\bank_in$404 ),
+    .bank_in(\bank_in$412 ),
+    .bank_out(\bank_in$426 ),
     .clk(clk),
     .data_in(b_held[767:736]),
-    .drain_0(\drain_0$534 ),
-    .drain_1(\drain_1$567 ),
-    .en(step),
-    .ends_in(\ends_in$395 ),
-    .ends_out(\ends_in$408 ),
-    .payload_in(\payload_in$393 ),
-    .payload_out(\payload_in$406 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$566 ),
+    .drain_1(\drain_1$599 ),
+    .ends_in(\ends_in$416 ),
+    .ends_out(\ends_in$430 ),
+    .payload_in(\payload_in$414 ),
+    .payload_out(\payload_in$428 ),
+    .row_in(\row_in$418 ),
+    .row_out(\row_in$432 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$385 )
+    .slot_in(\slot_in$410 ),
+    .slot_out(\slot_in$424 ),
+    .write(\write$406 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt4e_plane plane_24 (
-    .address_in(\address_in$402 ),
-    .address_out(\address_in$415 ),
-    .bank_in(\bank_in$404 ),
-    .bank_out(\bank_in$417 ),
+    .bank_in(\bank_in$426 ),
+    .bank_out(\bank_in$440 ),
     .clk(clk),
     .data_in(b_held[799:768]),
-    .drain_0(\drain_0$535 ),
-    .drain_1(\drain_1$568 ),
-    .en(step),
-    .ends_in(\ends_in$408 ),
-    .ends_out(\ends_in$421 ),
-    .payload_in(\payload_in$406 ),
-    .payload_out(\payload_in$419 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$567 ),
+    .drain_1(\drain_1$600 ),
+    .ends_in(\ends_in$430 ),
+    .ends_out(\ends_in$444 ),
+    .payload_in(\payload_in$428 ),
+    .payload_out(\payload_in$442 ),
+    .row_in(\row_in$432 ),
+    .row_out(\row_in$446 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$398 )
+    .slot_in(\slot_in$424 ),
+    .slot_out(\slot_in$438 ),
+    .write(\write$420 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt4e_plane plane_25 (
-    .address_in(\address_in$415 ),
-    .address_out(\address_in$428 ),
-    .bank_in(\bank_in$417 ),
-    .bank_out(\bank_in$430 ),
+    .bank_in(\bank_in$440 ),
+    .bank_out(\bank_in$454 ),
     .clk(clk),
     .data_in(b_held[831:800]),
-    .drain_0(\drain_0$536 ),
-    .drain_1(\drain_1$569 ),
-    .en(step),
-    .ends_in(\ends_in$421 ),
-    .ends_out(\ends_in$434 ),
-    .payload_in(\payload_in$419 ),
-    .payload_out(\payload_in$432 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$568 ),
+    .drain_1(\drain_1$601 ),
+    .ends_in(\ends_in$444 ),
+    .ends_out(\ends_in$458 ),
+    .payload_in(\payload_in$442 ),
+    .payload_out(\payload_in$456 ),
+    .row_in(\row_in$446 ),
+    .row_out(\row_in$460 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$411 )
+    .slot_in(\slot_in$438 ),
+    .slot_out(\slot_in$452 ),
+    .write(\write$434 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt4e_plane plane_26 (
-    .address_in(\address_in$428 ),
-    .address_out(\address_in$441 ),
-    .bank_in(\bank_in$430 ),
-    .bank_out(\bank_in$443 ),
+    .bank_in(\bank_in$454 ),
+    .bank_out(\bank_in$468 ),
     .clk(clk),
     .data_in(b_held[863:832]),
-    .drain_0(\drain_0$537 ),
-    .drain_1(\drain_1$570 ),
-    .en(step),
-    .ends_in(\ends_in$434 ),
-    .ends_out(\ends_in$447 ),
-    .payload_in(\payload_in$432 ),
-    .payload_out(\payload_in$445 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$569 ),
+    .drain_1(\drain_1$602 ),
+    .ends_in(\ends_in$458 ),
+    .ends_out(\ends_in$472 ),
+    .payload_in(\payload_in$456 ),
+    .payload_out(\payload_in$470 ),
+    .row_in(\row_in$460 ),
+    .row_out(\row_in$474 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$424 )
+    .slot_in(\slot_in$452 ),
+    .slot_out(\slot_in$466 ),
+    .write(\write$448 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt4e_plane plane_27 (
-    .address_in(\address_in$441 ),
-    .address_out(\address_in$454 ),
-    .bank_in(\bank_in$443 ),
-    .bank_out(\bank_in$456 ),
-    .clk(clk),
-    .data_in(b_held[895:864]),
-    .drain_0(\drain_0$538 ),
-    .drain_1(\drain_1$571 ),
-    .en(step),
-    .ends_in(\ends_in$447 ),
-    .ends_out(\ends_in$460 ),
-    .payload_in(\payload_in$445 ),
-    .payload_out(\payload_in$458 ),
-    .row_in(row_in),
-    .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$437 )
-  );
-  column_opt4e_plane plane_28 (
-    .address_in(\address_in$454 ),
-    .address_out(\address_in$467 ),
-    .bank_in(\bank_in$456 ),
-    .bank_out(\bank_in$469 ),
-    .clk(clk),
-    .data_in(b_held[927:896]),
-    .drain_0(\drain_0$539 ),
-    .drain_1(\drain_1$572 ),
-    .en(step),
-    .ends_in(\ends_in$460 ),
-    .ends_out(\ends_in$473 ),
-    .payload_in(\payload_in$458 ),
-    .payload_out(\payload_in$471 ),
-    .row_in(row_in),
-    .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$450 )
-  );
-  column_opt4e_plane plane_29 (
-    .address_in(\address_in$467 ),
-    .address_out(\address_in$480 ),
-    .bank_in(\bank_in$469 ),
+    .bank_in(\bank_in$468 ),
     .bank_out(\bank_in$482 ),
     .clk(clk),
-    .data_in(b_held[959:928]),
-    .drain_0(\drain_0$540 ),
-    .drain_1(\drain_1$573 ),
-    .en(step),
-    .ends_in(\ends_in$473 ),
+    .data_in(b_held[895:864]),
+    .drain_0(\drain_0$570 ),
+    .drain_1(\drain_1$603 ),
+    .ends_in(\ends_in$472 ),
     .ends_out(\ends_in$486 ),
-    .payload_in(\payload_in$471 ),
+    .payload_in(\payload_in$470 ),
     .payload_out(\payload_in$484 ),
-    .row_in(row_in),
+    .row_in(\row_in$474 ),
+    .row_out(\row_in$488 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$463 )
+    .slot_in(\slot_in$466 ),
+    .slot_out(\slot_in$480 ),
+    .write(\write$462 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
+  );
+  column_opt4e_plane plane_28 (
+    .bank_in(\bank_in$482 ),
+    .bank_out(\bank_in$496 ),
+    .clk(clk),
+    .data_in(b_held[927:896]),
+    .drain_0(\drain_0$571 ),
+    .drain_1(\drain_1$604 ),
+    .ends_in(\ends_in$486 ),
+    .ends_out(\ends_in$500 ),
+    .payload_in(\payload_in$484 ),
+    .payload_out(\payload_in$498 ),
+    .row_in(\row_in$488 ),
+    .row_out(\row_in$502 ),
+    .rst(rst),
+    .slot_in(\slot_in$480 ),
+    .slot_out(\slot_in$494 ),
+    .write(\write$476 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
+  );
+  column_opt4e_plane plane_29 (
+    .bank_in(\bank_in$496 ),
+    .bank_out(\bank_in$510 ),
+    .clk(clk),
+    .data_in(b_held[959:928]),
+    .drain_0(\drain_0$572 ),
+    .drain_1(\drain_1$605 ),
+    .ends_in(\ends_in$500 ),
+    .ends_out(\ends_in$514 ),
+    .payload_in(\payload_in$498 ),
+    .payload_out(\payload_in$512 ),
+    .row_in(\row_in$502 ),
+    .row_out(\row_in$516 ),
+    .rst(rst),
+    .slot_in(\slot_in$494 ),
+    .slot_out(\slot_in$508 ),
+    .write(\write$490 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt4e_plane plane_3 (
-    .address_in(\address_in$129 ),
-    .address_out(\address_in$142 ),
-    .bank_in(\bank_in$131 ),
-    .bank_out(\bank_in$144 ),
+    .bank_in(\bank_in$132 ),
+    .bank_out(\bank_in$146 ),
     .clk(clk),
     .data_in(b_held[127:96]),
-    .drain_0(\drain_0$514 ),
-    .drain_1(\drain_1$547 ),
-    .en(step),
-    .ends_in(\ends_in$135 ),
-    .ends_out(\ends_in$148 ),
-    .payload_in(\payload_in$133 ),
-    .payload_out(\payload_in$146 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$546 ),
+    .drain_1(\drain_1$579 ),
+    .ends_in(\ends_in$136 ),
+    .ends_out(\ends_in$150 ),
+    .payload_in(\payload_in$134 ),
+    .payload_out(\payload_in$148 ),
+    .row_in(\row_in$138 ),
+    .row_out(\row_in$152 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$125 )
+    .slot_in(\slot_in$130 ),
+    .slot_out(\slot_in$144 ),
+    .write(\write$126 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt4e_plane plane_30 (
-    .address_in(\address_in$480 ),
-    .address_out(\address_in$493 ),
-    .bank_in(\bank_in$482 ),
-    .bank_out(\bank_in$495 ),
+    .bank_in(\bank_in$510 ),
+    .bank_out(\bank_in$524 ),
     .clk(clk),
     .data_in(b_held[991:960]),
-    .drain_0(\drain_0$541 ),
-    .drain_1(\drain_1$574 ),
-    .en(step),
-    .ends_in(\ends_in$486 ),
-    .ends_out(\ends_in$499 ),
-    .payload_in(\payload_in$484 ),
-    .payload_out(\payload_in$497 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$573 ),
+    .drain_1(\drain_1$606 ),
+    .ends_in(\ends_in$514 ),
+    .ends_out(\ends_in$528 ),
+    .payload_in(\payload_in$512 ),
+    .payload_out(\payload_in$526 ),
+    .row_in(\row_in$516 ),
+    .row_out(\row_in$530 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$476 )
+    .slot_in(\slot_in$508 ),
+    .slot_out(\slot_in$522 ),
+    .write(\write$504 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt4e_plane plane_31 (
-    .address_in(\address_in$493 ),
-    .address_out(\$259 ),
-    .bank_in(\bank_in$495 ),
-    .bank_out(\$260 ),
+    .bank_in(\bank_in$524 ),
+    .bank_out(\$284 ),
     .clk(clk),
     .data_in(b_held[1023:992]),
-    .drain_0(\drain_0$542 ),
-    .drain_1(\drain_1$575 ),
-    .en(step),
-    .ends_in(\ends_in$499 ),
-    .ends_out(\$262 ),
-    .payload_in(\payload_in$497 ),
-    .payload_out(\$261 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$574 ),
+    .drain_1(\drain_1$607 ),
+    .ends_in(\ends_in$528 ),
+    .ends_out(\$286 ),
+    .payload_in(\payload_in$526 ),
+    .payload_out(\$285 ),
+    .row_in(\row_in$530 ),
+    .row_out(\$283 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$489 )
+    .slot_in(\slot_in$522 ),
+    .slot_out(\$282 ),
+    .write(\write$518 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt4e_plane plane_4 (
-    .address_in(\address_in$142 ),
-    .address_out(\address_in$155 ),
-    .bank_in(\bank_in$144 ),
-    .bank_out(\bank_in$157 ),
+    .bank_in(\bank_in$146 ),
+    .bank_out(\bank_in$160 ),
     .clk(clk),
     .data_in(b_held[159:128]),
-    .drain_0(\drain_0$515 ),
-    .drain_1(\drain_1$548 ),
-    .en(step),
-    .ends_in(\ends_in$148 ),
-    .ends_out(\ends_in$161 ),
-    .payload_in(\payload_in$146 ),
-    .payload_out(\payload_in$159 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$547 ),
+    .drain_1(\drain_1$580 ),
+    .ends_in(\ends_in$150 ),
+    .ends_out(\ends_in$164 ),
+    .payload_in(\payload_in$148 ),
+    .payload_out(\payload_in$162 ),
+    .row_in(\row_in$152 ),
+    .row_out(\row_in$166 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$138 )
+    .slot_in(\slot_in$144 ),
+    .slot_out(\slot_in$158 ),
+    .write(\write$140 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt4e_plane plane_5 (
-    .address_in(\address_in$155 ),
-    .address_out(\address_in$168 ),
-    .bank_in(\bank_in$157 ),
-    .bank_out(\bank_in$170 ),
+    .bank_in(\bank_in$160 ),
+    .bank_out(\bank_in$174 ),
     .clk(clk),
     .data_in(b_held[191:160]),
-    .drain_0(\drain_0$516 ),
-    .drain_1(\drain_1$549 ),
-    .en(step),
-    .ends_in(\ends_in$161 ),
-    .ends_out(\ends_in$174 ),
-    .payload_in(\payload_in$159 ),
-    .payload_out(\payload_in$172 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$548 ),
+    .drain_1(\drain_1$581 ),
+    .ends_in(\ends_in$164 ),
+    .ends_out(\ends_in$178 ),
+    .payload_in(\payload_in$162 ),
+    .payload_out(\payload_in$176 ),
+    .row_in(\row_in$166 ),
+    .row_out(\row_in$180 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$151 )
+    .slot_in(\slot_in$158 ),
+    .slot_out(\slot_in$172 ),
+    .write(\write$154 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt4e_plane plane_6 (
-    .address_in(\address_in$168 ),
-    .address_out(\address_in$181 ),
-    .bank_in(\bank_in$170 ),
-    .bank_out(\bank_in$183 ),
+    .bank_in(\bank_in$174 ),
+    .bank_out(\bank_in$188 ),
     .clk(clk),
     .data_in(b_held[223:192]),
-    .drain_0(\drain_0$517 ),
-    .drain_1(\drain_1$550 ),
-    .en(step),
-    .ends_in(\ends_in$174 ),
-    .ends_out(\ends_in$187 ),
-    .payload_in(\payload_in$172 ),
-    .payload_out(\payload_in$185 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$549 ),
+    .drain_1(\drain_1$582 ),
+    .ends_in(\ends_in$178 ),
+    .ends_out(\ends_in$192 ),
+    .payload_in(\payload_in$176 ),
+    .payload_out(\payload_in$190 ),
+    .row_in(\row_in$180 ),
+    .row_out(\row_in$194 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$164 )
+    .slot_in(\slot_in$172 ),
+    .slot_out(\slot_in$186 ),
+    .write(\write$168 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt4e_plane plane_7 (
-    .address_in(\address_in$181 ),
-    .address_out(\address_in$194 ),
-    .bank_in(\bank_in$183 ),
-    .bank_out(\bank_in$196 ),
+    .bank_in(\bank_in$188 ),
+    .bank_out(\bank_in$202 ),
     .clk(clk),
     .data_in(b_held[255:224]),
-    .drain_0(\drain_0$518 ),
-    .drain_1(\drain_1$551 ),
-    .en(step),
-    .ends_in(\ends_in$187 ),
-    .ends_out(\ends_in$200 ),
-    .payload_in(\payload_in$185 ),
-    .payload_out(\payload_in$198 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$550 ),
+    .drain_1(\drain_1$583 ),
+    .ends_in(\ends_in$192 ),
+    .ends_out(\ends_in$206 ),
+    .payload_in(\payload_in$190 ),
+    .payload_out(\payload_in$204 ),
+    .row_in(\row_in$194 ),
+    .row_out(\row_in$208 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$177 )
+    .slot_in(\slot_in$186 ),
+    .slot_out(\slot_in$200 ),
+    .write(\write$182 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt4e_plane plane_8 (
-    .address_in(\address_in$194 ),
-    .address_out(\address_in$207 ),
-    .bank_in(\bank_in$196 ),
-    .bank_out(\bank_in$209 ),
+    .bank_in(\bank_in$202 ),
+    .bank_out(\bank_in$216 ),
     .clk(clk),
     .data_in(b_held[287:256]),
-    .drain_0(\drain_0$519 ),
-    .drain_1(\drain_1$552 ),
-    .en(step),
-    .ends_in(\ends_in$200 ),
-    .ends_out(\ends_in$213 ),
-    .payload_in(\payload_in$198 ),
-    .payload_out(\payload_in$211 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$551 ),
+    .drain_1(\drain_1$584 ),
+    .ends_in(\ends_in$206 ),
+    .ends_out(\ends_in$220 ),
+    .payload_in(\payload_in$204 ),
+    .payload_out(\payload_in$218 ),
+    .row_in(\row_in$208 ),
+    .row_out(\row_in$222 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$190 )
+    .slot_in(\slot_in$200 ),
+    .slot_out(\slot_in$214 ),
+    .write(\write$196 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt4e_plane plane_9 (
-    .address_in(\address_in$207 ),
-    .address_out(\address_in$220 ),
-    .bank_in(\bank_in$209 ),
-    .bank_out(\bank_in$222 ),
+    .bank_in(\bank_in$216 ),
+    .bank_out(\bank_in$230 ),
     .clk(clk),
     .data_in(b_held[319:288]),
-    .drain_0(\drain_0$520 ),
-    .drain_1(\drain_1$553 ),
-    .en(step),
-    .ends_in(\ends_in$213 ),
-    .ends_out(\ends_in$226 ),
-    .payload_in(\payload_in$211 ),
-    .payload_out(\payload_in$224 ),
-    .row_in(row_in),
+    .drain_0(\drain_0$552 ),
+    .drain_1(\drain_1$585 ),
+    .ends_in(\ends_in$220 ),
+    .ends_out(\ends_in$234 ),
+    .payload_in(\payload_in$218 ),
+    .payload_out(\payload_in$232 ),
+    .row_in(\row_in$222 ),
+    .row_out(\row_in$236 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$203 )
+    .slot_in(\slot_in$214 ),
+    .slot_out(\slot_in$228 ),
+    .write(\write$210 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt4e_skid_buffer skid (
     .clk(clk),
-    .in_payload({ \last$579 , result }),
-    .in_ready(step),
+    .in_payload({ \last$611 , result }),
+    .in_ready(in_ready),
     .in_valid(in_valid),
     .out_payload(c__payload),
     .out_ready(c__ready),
     .out_valid(c__valid),
     .rst(rst)
   );
-  assign \b__payload.data[4]  = b__payload[39:32];
-  assign \b__payload.data[3]  = b__payload[31:24];
-  assign \b__payload.data[2]  = b__payload[23:16];
-  assign \b__payload.data[1]  = b__payload[15:8];
-  assign \b__payload.data[0]  = b__payload[7:0];
-  assign \b__payload.data  = b__payload[1023:0];
-  assign \a__payload.last  = a__payload[32];
-  assign \a__payload.data[3]  = a__payload[31:24];
   assign \a__payload.data[2]  = a__payload[23:16];
   assign \a__payload.data[1]  = a__payload[15:8];
   assign \a__payload.data[0]  = a__payload[7:0];
   assign \a__payload.data  = a__payload[31:0];
+  assign \b__payload.data[11]  = b__payload[95:88];
   assign \b__payload.data[12]  = b__payload[103:96];
   assign \b__payload.data[13]  = b__payload[111:104];
   assign \b__payload.data[14]  = b__payload[119:112];
@@ -2015,322 +2123,326 @@ module column_opt4e(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a
   assign \c__payload.data  = c__payload[31:0];
   assign \c__payload.data[0]  = c__payload[31:0];
   assign \c__payload.last  = c__payload[32];
-  assign \b__payload.data[11]  = b__payload[95:88];
   assign \b__payload.data[10]  = b__payload[87:80];
   assign \b__payload.data[9]  = b__payload[79:72];
   assign \b__payload.data[8]  = b__payload[71:64];
   assign \b__payload.data[7]  = b__payload[63:56];
   assign \b__payload.data[6]  = b__payload[55:48];
   assign \b__payload.data[5]  = b__payload[47:40];
+  assign \b__payload.data[4]  = b__payload[39:32];
+  assign \b__payload.data[3]  = b__payload[31:24];
+  assign \b__payload.data[2]  = b__payload[23:16];
+  assign \b__payload.data[1]  = b__payload[15:8];
+  assign \b__payload.data[0]  = b__payload[7:0];
+  assign \b__payload.data  = b__payload[1023:0];
+  assign \a__payload.last  = a__payload[32];
+  assign \a__payload.data[3]  = a__payload[31:24];
   assign b__ready = a__ready;
   assign out_ready = c__ready;
   assign out_valid = c__valid;
   assign out_payload = c__payload;
   assign valid = in_valid;
-  assign in_payload = { \last$579 , result };
-  assign in_ready = step;
-  assign drain_1 = { \drain_1$575 , \drain_1$574 , \drain_1$573 , \drain_1$572 , \drain_1$571 , \drain_1$570 , \drain_1$569 , \drain_1$568 , \drain_1$567 , \drain_1$566 , \drain_1$565 , \drain_1$564 , \drain_1$563 , \drain_1$562 , \drain_1$561 , \drain_1$560 , \drain_1$559 , \drain_1$558 , \drain_1$557 , \drain_1$556 , \drain_1$555 , \drain_1$554 , \drain_1$553 , \drain_1$552 , \drain_1$551 , \drain_1$550 , \drain_1$549 , \drain_1$548 , \drain_1$547 , \drain_1$546 , \drain_1$545 , \drain_1$544  };
-  assign drain_0 = { \drain_0$542 , \drain_0$541 , \drain_0$540 , \drain_0$539 , \drain_0$538 , \drain_0$537 , \drain_0$536 , \drain_0$535 , \drain_0$534 , \drain_0$533 , \drain_0$532 , \drain_0$531 , \drain_0$530 , \drain_0$529 , \drain_0$528 , \drain_0$527 , \drain_0$526 , \drain_0$525 , \drain_0$524 , \drain_0$523 , \drain_0$522 , \drain_0$521 , \drain_0$520 , \drain_0$519 , \drain_0$518 , \drain_0$517 , \drain_0$516 , \drain_0$515 , \drain_0$514 , \drain_0$513 , \drain_0$512 , \drain_0$511  };
-  assign \turn$505  = turn;
-  assign \ends$503  = \ends$502 ;
-  assign \en$501  = step;
-  assign \ends_out$500  = \ends_in$499 ;
-  assign \payload_out$498  = \payload_in$497 ;
-  assign \bank_out$496  = \bank_in$495 ;
-  assign \address_out$494  = \address_in$493 ;
-  assign \data_in$492  = b_held[1023:992];
-  assign \slot_in$491  = slot_in;
-  assign \row_in$490  = row_in;
-  assign \en$488  = step;
+  assign in_payload = { \last$611 , result };
+  assign drain_1 = { \drain_1$607 , \drain_1$606 , \drain_1$605 , \drain_1$604 , \drain_1$603 , \drain_1$602 , \drain_1$601 , \drain_1$600 , \drain_1$599 , \drain_1$598 , \drain_1$597 , \drain_1$596 , \drain_1$595 , \drain_1$594 , \drain_1$593 , \drain_1$592 , \drain_1$591 , \drain_1$590 , \drain_1$589 , \drain_1$588 , \drain_1$587 , \drain_1$586 , \drain_1$585 , \drain_1$584 , \drain_1$583 , \drain_1$582 , \drain_1$581 , \drain_1$580 , \drain_1$579 , \drain_1$578 , \drain_1$577 , \drain_1$576  };
+  assign drain_0 = { \drain_0$574 , \drain_0$573 , \drain_0$572 , \drain_0$571 , \drain_0$570 , \drain_0$569 , \drain_0$568 , \drain_0$567 , \drain_0$566 , \drain_0$565 , \drain_0$564 , \drain_0$563 , \drain_0$562 , \drain_0$561 , \drain_0$560 , \drain_0$559 , \drain_0$558 , \drain_0$557 , \drain_0$556 , \drain_0$555 , \drain_0$554 , \drain_0$553 , \drain_0$552 , \drain_0$551 , \drain_0$550 , \drain_0$549 , \drain_0$548 , \drain_0$547 , \drain_0$546 , \drain_0$545 , \drain_0$544 , \drain_0$543  };
+  assign \turn$537  = turn;
+  assign \ends$535  = \ends$534 ;
+  assign \go$533  = go;
+  assign \row_out$531  = \row_in$530 ;
+  assign \ends_out$529  = \ends_in$528 ;
+  assign \payload_out$527  = \payload_in$526 ;
+  assign \bank_out$525  = \bank_in$524 ;
+  assign \slot_out$523  = \slot_in$522 ;
+  assign \data_in$521  = b_held[1023:992];
+  assign \write_slot$520  = slot_in;
+  assign \write_row$519  = row_in;
+  assign \row_out$517  = \row_in$516 ;
+  assign \ends_out$515  = \ends_in$514 ;
+  assign \payload_out$513  = \payload_in$512 ;
+  assign \bank_out$511  = \bank_in$510 ;
+  assign \slot_out$509  = \slot_in$508 ;
+  assign \data_in$507  = b_held[991:960];
+  assign \write_slot$506  = slot_in;
+  assign \write_row$505  = row_in;
+  assign \row_out$503  = \row_in$502 ;
+  assign \ends_out$501  = \ends_in$500 ;
+  assign \payload_out$499  = \payload_in$498 ;
+  assign \bank_out$497  = \bank_in$496 ;
+  assign \slot_out$495  = \slot_in$494 ;
+  assign \data_in$493  = b_held[959:928];
+  assign \write_slot$492  = slot_in;
+  assign \write_row$491  = row_in;
+  assign \row_out$489  = \row_in$488 ;
   assign \ends_out$487  = \ends_in$486 ;
   assign \payload_out$485  = \payload_in$484 ;
   assign \bank_out$483  = \bank_in$482 ;
-  assign \address_out$481  = \address_in$480 ;
-  assign \data_in$479  = b_held[991:960];
-  assign \slot_in$478  = slot_in;
-  assign \row_in$477  = row_in;
-  assign \en$475  = step;
-  assign \ends_out$474  = \ends_in$473 ;
-  assign \payload_out$472  = \payload_in$471 ;
-  assign \bank_out$470  = \bank_in$469 ;
-  assign \address_out$468  = \address_in$467 ;
-  assign \data_in$466  = b_held[959:928];
-  assign \slot_in$465  = slot_in;
-  assign \row_in$464  = row_in;
-  assign \en$462  = step;
-  assign \ends_out$461  = \ends_in$460 ;
-  assign \payload_out$459  = \payload_in$458 ;
-  assign \bank_out$457  = \bank_in$456 ;
-  assign \address_out$455  = \address_in$454 ;
-  assign \data_in$453  = b_held[927:896];
-  assign \slot_in$452  = slot_in;
-  assign \row_in$451  = row_in;
-  assign \en$449  = step;
-  assign \ends_out$448  = \ends_in$447 ;
-  assign \payload_out$446  = \payload_in$445 ;
-  assign \bank_out$444  = \bank_in$443 ;
-  assign \address_out$442  = \address_in$441 ;
-  assign \data_in$440  = b_held[895:864];
-  assign \slot_in$439  = slot_in;
-  assign \row_in$438  = row_in;
-  assign \en$436  = step;
-  assign \ends_out$435  = \ends_in$434 ;
-  assign \payload_out$433  = \payload_in$432 ;
-  assign \bank_out$431  = \bank_in$430 ;
-  assign \address_out$429  = \address_in$428 ;
-  assign \data_in$427  = b_held[863:832];
-  assign \slot_in$426  = slot_in;
-  assign \row_in$425  = row_in;
-  assign \en$423  = step;
-  assign \ends_out$422  = \ends_in$421 ;
-  assign \payload_out$420  = \payload_in$419 ;
-  assign \bank_out$418  = \bank_in$417 ;
-  assign \address_out$416  = \address_in$415 ;
-  assign \data_in$414  = b_held[831:800];
-  assign \slot_in$413  = slot_in;
-  assign \row_in$412  = row_in;
-  assign \en$410  = step;
-  assign \ends_out$409  = \ends_in$408 ;
-  assign \payload_out$407  = \payload_in$406 ;
-  assign \bank_out$405  = \bank_in$404 ;
-  assign \address_out$403  = \address_in$402 ;
-  assign \data_in$401  = b_held[799:768];
-  assign \slot_in$400  = slot_in;
-  assign \row_in$399  = row_in;
-  assign \en$397  = step;
-  assign \ends_out$396  = \ends_in$395 ;
-  assign \payload_out$394  = \payload_in$393 ;
-  assign \bank_out$392  = \bank_in$391 ;
-  assign \address_out$390  = \address_in$389 ;
-  assign \data_in$388  = b_held[767:736];
-  assign \slot_in$387  = slot_in;
-  assign \row_in$386  = row_in;
-  assign \en$384  = step;
-  assign \ends_out$383  = \ends_in$382 ;
-  assign \payload_out$381  = \payload_in$380 ;
-  assign \bank_out$379  = \bank_in$378 ;
-  assign \address_out$377  = \address_in$376 ;
-  assign \data_in$375  = b_held[735:704];
-  assign \slot_in$374  = slot_in;
-  assign \row_in$373  = row_in;
-  assign \en$371  = step;
-  assign \ends_out$370  = \ends_in$369 ;
-  assign \payload_out$368  = \payload_in$367 ;
-  assign \bank_out$366  = \bank_in$365 ;
-  assign \address_out$364  = \address_in$363 ;
-  assign \data_in$362  = b_held[703:672];
-  assign \slot_in$361  = slot_in;
-  assign \row_in$360  = row_in;
-  assign \en$358  = step;
-  assign \ends_out$357  = \ends_in$356 ;
-  assign \payload_out$355  = \payload_in$354 ;
-  assign \bank_out$353  = \bank_in$352 ;
-  assign \address_out$351  = \address_in$350 ;
-  assign \data_in$349  = b_held[671:640];
-  assign \slot_in$348  = slot_in;
-  assign \row_in$347  = row_in;
-  assign \en$345  = step;
-  assign \ends_out$344  = \ends_in$343 ;
-  assign \payload_out$342  = \payload_in$341 ;
-  assign \bank_out$340  = \bank_in$339 ;
-  assign \address_out$338  = \address_in$337 ;
-  assign \data_in$336  = b_held[639:608];
-  assign \slot_in$335  = slot_in;
-  assign \row_in$334  = row_in;
-  assign \en$332  = step;
-  assign \ends_out$331  = \ends_in$330 ;
-  assign \payload_out$329  = \payload_in$328 ;
-  assign \bank_out$327  = \bank_in$326 ;
-  assign \address_out$325  = \address_in$324 ;
-  assign \data_in$323  = b_held[607:576];
-  assign \slot_in$322  = slot_in;
-  assign \row_in$321  = row_in;
-  assign \en$319  = step;
-  assign \ends_out$318  = \ends_in$317 ;
-  assign \payload_out$316  = \payload_in$315 ;
-  assign \bank_out$314  = \bank_in$313 ;
-  assign \address_out$312  = \address_in$311 ;
-  assign \data_in$310  = b_held[575:544];
-  assign \slot_in$309  = slot_in;
-  assign \row_in$308  = row_in;
-  assign \en$306  = step;
+  assign \slot_out$481  = \slot_in$480 ;
+  assign \data_in$479  = b_held[927:896];
+  assign \write_slot$478  = slot_in;
+  assign \write_row$477  = row_in;
+  assign \row_out$475  = \row_in$474 ;
+  assign \ends_out$473  = \ends_in$472 ;
+  assign \payload_out$471  = \payload_in$470 ;
+  assign \bank_out$469  = \bank_in$468 ;
+  assign \slot_out$467  = \slot_in$466 ;
+  assign \data_in$465  = b_held[895:864];
+  assign \write_slot$464  = slot_in;
+  assign \write_row$463  = row_in;
+  assign \row_out$461  = \row_in$460 ;
+  assign \ends_out$459  = \ends_in$458 ;
+  assign \payload_out$457  = \payload_in$456 ;
+  assign \bank_out$455  = \bank_in$454 ;
+  assign \slot_out$453  = \slot_in$452 ;
+  assign \data_in$451  = b_held[863:832];
+  assign \write_slot$450  = slot_in;
+  assign \write_row$449  = row_in;
+  assign \row_out$447  = \row_in$446 ;
+  assign \ends_out$445  = \ends_in$444 ;
+  assign \payload_out$443  = \payload_in$442 ;
+  assign \bank_out$441  = \bank_in$440 ;
+  assign \slot_out$439  = \slot_in$438 ;
+  assign \data_in$437  = b_held[831:800];
+  assign \write_slot$436  = slot_in;
+  assign \write_row$435  = row_in;
+  assign \row_out$433  = \row_in$432 ;
+  assign \ends_out$431  = \ends_in$430 ;
+  assign \payload_out$429  = \payload_in$428 ;
+  assign \bank_out$427  = \bank_in$426 ;
+  assign \slot_out$425  = \slot_in$424 ;
+  assign \data_in$423  = b_held[799:768];
+  assign \write_slot$422  = slot_in;
+  assign \write_row$421  = row_in;
+  assign \row_out$419  = \row_in$418 ;
+  assign \ends_out$417  = \ends_in$416 ;
+  assign \payload_out$415  = \payload_in$414 ;
+  assign \bank_out$413  = \bank_in$412 ;
+  assign \slot_out$411  = \slot_in$410 ;
+  assign \data_in$409  = b_held[767:736];
+  assign \write_slot$408  = slot_in;
+  assign \write_row$407  = row_in;
+  assign \row_out$405  = \row_in$404 ;
+  assign \ends_out$403  = \ends_in$402 ;
+  assign \payload_out$401  = \payload_in$400 ;
+  assign \bank_out$399  = \bank_in$398 ;
+  assign \slot_out$397  = \slot_in$396 ;
+  assign \data_in$395  = b_held[735:704];
+  assign \write_slot$394  = slot_in;
+  assign \write_row$393  = row_in;
+  assign \row_out$391  = \row_in$390 ;
+  assign \ends_out$389  = \ends_in$388 ;
+  assign \payload_out$387  = \payload_in$386 ;
+  assign \bank_out$385  = \bank_in$384 ;
+  assign \slot_out$383  = \slot_in$382 ;
+  assign \data_in$381  = b_held[703:672];
+  assign \write_slot$380  = slot_in;
+  assign \write_row$379  = row_in;
+  assign \row_out$377  = \row_in$376 ;
+  assign \ends_out$375  = \ends_in$374 ;
+  assign \payload_out$373  = \payload_in$372 ;
+  assign \bank_out$371  = \bank_in$370 ;
+  assign \slot_out$369  = \slot_in$368 ;
+  assign \data_in$367  = b_held[671:640];
+  assign \write_slot$366  = slot_in;
+  assign \write_row$365  = row_in;
+  assign \row_out$363  = \row_in$362 ;
+  assign \ends_out$361  = \ends_in$360 ;
+  assign \payload_out$359  = \payload_in$358 ;
+  assign \bank_out$357  = \bank_in$356 ;
+  assign \slot_out$355  = \slot_in$354 ;
+  assign \data_in$353  = b_held[639:608];
+  assign \write_slot$352  = slot_in;
+  assign \write_row$351  = row_in;
+  assign \row_out$349  = \row_in$348 ;
+  assign \ends_out$347  = \ends_in$346 ;
+  assign \payload_out$345  = \payload_in$344 ;
+  assign \bank_out$343  = \bank_in$342 ;
+  assign \slot_out$341  = \slot_in$340 ;
+  assign \data_in$339  = b_held[607:576];
+  assign \write_slot$338  = slot_in;
+  assign \write_row$337  = row_in;
+  assign \row_out$335  = \row_in$334 ;
+  assign \ends_out$333  = \ends_in$332 ;
+  assign \payload_out$331  = \payload_in$330 ;
+  assign \bank_out$329  = \bank_in$328 ;
+  assign \slot_out$327  = \slot_in$326 ;
+  assign \data_in$325  = b_held[575:544];
+  assign \write_slot$324  = slot_in;
+  assign \write_row$323  = row_in;
+  assign \row_out$321  = \row_in$320 ;
+  assign \ends_out$319  = \ends_in$318 ;
+  assign \payload_out$317  = \payload_in$316 ;
+  assign \bank_out$315  = \bank_in$314 ;
+  assign \slot_out$313  = \slot_in$312 ;
+  assign \data_in$311  = b_held[543:512];
+  assign \write_slot$310  = slot_in;
+  assign \write_row$309  = row_in;
+  assign \row_out$307  = \row_in$306 ;
   assign \ends_out$305  = \ends_in$304 ;
   assign \payload_out$303  = \payload_in$302 ;
   assign \bank_out$301  = \bank_in$300 ;
-  assign \address_out$299  = \address_in$298 ;
-  assign \data_in$297  = b_held[543:512];
-  assign \slot_in$296  = slot_in;
-  assign \row_in$295  = row_in;
-  assign \en$293  = step;
-  assign \ends_out$292  = \ends_in$291 ;
-  assign \payload_out$290  = \payload_in$289 ;
-  assign \bank_out$288  = \bank_in$287 ;
-  assign \address_out$286  = \address_in$285 ;
-  assign \data_in$284  = b_held[511:480];
-  assign \slot_in$283  = slot_in;
-  assign \row_in$282  = row_in;
-  assign \en$280  = step;
-  assign \ends_out$279  = \ends_in$278 ;
-  assign \payload_out$277  = \payload_in$276 ;
-  assign \bank_out$275  = \bank_in$274 ;
-  assign \address_out$273  = \address_in$272 ;
-  assign \data_in$271  = b_held[479:448];
-  assign \slot_in$270  = slot_in;
-  assign \row_in$269  = row_in;
-  assign \en$267  = step;
-  assign \ends_out$266  = \ends_in$265 ;
-  assign \payload_out$264  = \payload_in$263 ;
-  assign \bank_out$262  = \bank_in$261 ;
-  assign \address_out$260  = \address_in$259 ;
-  assign \data_in$258  = b_held[447:416];
-  assign \slot_in$257  = slot_in;
-  assign \row_in$256  = row_in;
-  assign \en$254  = step;
-  assign \ends_out$253  = \ends_in$252 ;
-  assign \payload_out$251  = \payload_in$250 ;
-  assign \bank_out$249  = \bank_in$248 ;
-  assign \address_out$247  = \address_in$246 ;
-  assign \data_in$245  = b_held[415:384];
-  assign \slot_in$244  = slot_in;
-  assign \row_in$243  = row_in;
-  assign \en$241  = step;
-  assign \ends_out$240  = \ends_in$239 ;
-  assign \payload_out$238  = \payload_in$237 ;
-  assign \bank_out$236  = \bank_in$235 ;
-  assign \address_out$234  = \address_in$233 ;
-  assign \data_in$232  = b_held[383:352];
-  assign \slot_in$231  = slot_in;
-  assign \row_in$230  = row_in;
-  assign \en$228  = step;
-  assign \ends_out$227  = \ends_in$226 ;
-  assign \payload_out$225  = \payload_in$224 ;
-  assign \bank_out$223  = \bank_in$222 ;
-  assign \address_out$221  = \address_in$220 ;
-  assign \data_in$219  = b_held[351:320];
-  assign \slot_in$218  = slot_in;
-  assign \row_in$217  = row_in;
-  assign \en$215  = step;
-  assign \ends_out$214  = \ends_in$213 ;
-  assign \payload_out$212  = \payload_in$211 ;
-  assign \bank_out$210  = \bank_in$209 ;
-  assign \address_out$208  = \address_in$207 ;
-  assign \data_in$206  = b_held[319:288];
-  assign \slot_in$205  = slot_in;
-  assign \row_in$204  = row_in;
-  assign \en$202  = step;
-  assign \ends_out$201  = \ends_in$200 ;
-  assign \payload_out$199  = \payload_in$198 ;
-  assign \bank_out$197  = \bank_in$196 ;
-  assign \address_out$195  = \address_in$194 ;
-  assign \data_in$193  = b_held[287:256];
-  assign \slot_in$192  = slot_in;
-  assign \row_in$191  = row_in;
-  assign \en$189  = step;
-  assign \ends_out$188  = \ends_in$187 ;
-  assign \payload_out$186  = \payload_in$185 ;
-  assign \bank_out$184  = \bank_in$183 ;
-  assign \address_out$182  = \address_in$181 ;
-  assign \data_in$180  = b_held[255:224];
-  assign \slot_in$179  = slot_in;
-  assign \row_in$178  = row_in;
-  assign \en$176  = step;
-  assign \ends_out$175  = \ends_in$174 ;
-  assign \payload_out$173  = \payload_in$172 ;
-  assign \bank_out$171  = \bank_in$170 ;
-  assign \address_out$169  = \address_in$168 ;
-  assign \data_in$167  = b_held[223:192];
-  assign \slot_in$166  = slot_in;
-  assign \row_in$165  = row_in;
-  assign \en$163  = step;
-  assign \ends_out$162  = \ends_in$161 ;
-  assign \payload_out$160  = \payload_in$159 ;
-  assign \bank_out$158  = \bank_in$157 ;
-  assign \address_out$156  = \address_in$155 ;
-  assign \data_in$154  = b_held[191:160];
-  assign \slot_in$153  = slot_in;
-  assign \row_in$152  = row_in;
-  assign \en$150  = step;
-  assign \ends_out$149  = \ends_in$148 ;
-  assign \payload_out$147  = \payload_in$146 ;
-  assign \bank_out$145  = \bank_in$144 ;
-  assign \address_out$143  = \address_in$142 ;
-  assign \data_in$141  = b_held[159:128];
-  assign \slot_in$140  = slot_in;
-  assign \row_in$139  = row_in;
-  assign \en$137  = step;
-  assign \ends_out$136  = \ends_in$135 ;
-  assign \payload_out$134  = \payload_in$133 ;
-  assign \bank_out$132  = \bank_in$131 ;
-  assign \address_out$130  = \address_in$129 ;
-  assign \data_in$128  = b_held[127:96];
-  assign \slot_in$127  = slot_in;
-  assign \row_in$126  = row_in;
-  assign \en$124  = step;
+  assign \slot_out$299  = \slot_in$298 ;
+  assign \data_in$297  = b_held[511:480];
+  assign \write_slot$296  = slot_in;
+  assign \write_row$295  = row_in;
+  assign \row_out$293  = \row_in$292 ;
+  assign \ends_out$291  = \ends_in$290 ;
+  assign \payload_out$289  = \payload_in$288 ;
+  assign \bank_out$287  = \bank_in$286 ;
+  assign \slot_out$285  = \slot_in$284 ;
+  assign \data_in$283  = b_held[479:448];
+  assign \write_slot$282  = slot_in;
+  assign \write_row$281  = row_in;
+  assign \row_out$279  = \row_in$278 ;
+  assign \ends_out$277  = \ends_in$276 ;
+  assign \payload_out$275  = \payload_in$274 ;
+  assign \bank_out$273  = \bank_in$272 ;
+  assign \slot_out$271  = \slot_in$270 ;
+  assign \data_in$269  = b_held[447:416];
+  assign \write_slot$268  = slot_in;
+  assign \write_row$267  = row_in;
+  assign \row_out$265  = \row_in$264 ;
+  assign \ends_out$263  = \ends_in$262 ;
+  assign \payload_out$261  = \payload_in$260 ;
+  assign \bank_out$259  = \bank_in$258 ;
+  assign \slot_out$257  = \slot_in$256 ;
+  assign \data_in$255  = b_held[415:384];
+  assign \write_slot$254  = slot_in;
+  assign \write_row$253  = row_in;
+  assign \row_out$251  = \row_in$250 ;
+  assign \ends_out$249  = \ends_in$248 ;
+  assign \payload_out$247  = \payload_in$246 ;
+  assign \bank_out$245  = \bank_in$244 ;
+  assign \slot_out$243  = \slot_in$242 ;
+  assign \data_in$241  = b_held[383:352];
+  assign \write_slot$240  = slot_in;
+  assign \write_row$239  = row_in;
+  assign \row_out$237  = \row_in$236 ;
+  assign \ends_out$235  = \ends_in$234 ;
+  assign \payload_out$233  = \payload_in$232 ;
+  assign \bank_out$231  = \bank_in$230 ;
+  assign \slot_out$229  = \slot_in$228 ;
+  assign \data_in$227  = b_held[351:320];
+  assign \write_slot$226  = slot_in;
+  assign \write_row$225  = row_in;
+  assign \row_out$223  = \row_in$222 ;
+  assign \ends_out$221  = \ends_in$220 ;
+  assign \payload_out$219  = \payload_in$218 ;
+  assign \bank_out$217  = \bank_in$216 ;
+  assign \slot_out$215  = \slot_in$214 ;
+  assign \data_in$213  = b_held[319:288];
+  assign \write_slot$212  = slot_in;
+  assign \write_row$211  = row_in;
+  assign \row_out$209  = \row_in$208 ;
+  assign \ends_out$207  = \ends_in$206 ;
+  assign \payload_out$205  = \payload_in$204 ;
+  assign \bank_out$203  = \bank_in$202 ;
+  assign \slot_out$201  = \slot_in$200 ;
+  assign \data_in$199  = b_held[287:256];
+  assign \write_slot$198  = slot_in;
+  assign \write_row$197  = row_in;
+  assign \row_out$195  = \row_in$194 ;
+  assign \ends_out$193  = \ends_in$192 ;
+  assign \payload_out$191  = \payload_in$190 ;
+  assign \bank_out$189  = \bank_in$188 ;
+  assign \slot_out$187  = \slot_in$186 ;
+  assign \data_in$185  = b_held[255:224];
+  assign \write_slot$184  = slot_in;
+  assign \write_row$183  = row_in;
+  assign \row_out$181  = \row_in$180 ;
+  assign \ends_out$179  = \ends_in$178 ;
+  assign \payload_out$177  = \payload_in$176 ;
+  assign \bank_out$175  = \bank_in$174 ;
+  assign \slot_out$173  = \slot_in$172 ;
+  assign \data_in$171  = b_held[223:192];
+  assign \write_slot$170  = slot_in;
+  assign \write_row$169  = row_in;
+  assign \row_out$167  = \row_in$166 ;
+  assign \ends_out$165  = \ends_in$164 ;
+  assign \payload_out$163  = \payload_in$162 ;
+  assign \bank_out$161  = \bank_in$160 ;
+  assign \slot_out$159  = \slot_in$158 ;
+  assign \data_in$157  = b_held[191:160];
+  assign \write_slot$156  = slot_in;
+  assign \write_row$155  = row_in;
+  assign \row_out$153  = \row_in$152 ;
+  assign \ends_out$151  = \ends_in$150 ;
+  assign \payload_out$149  = \payload_in$148 ;
+  assign \bank_out$147  = \bank_in$146 ;
+  assign \slot_out$145  = \slot_in$144 ;
+  assign \data_in$143  = b_held[159:128];
+  assign \write_slot$142  = slot_in;
+  assign \write_row$141  = row_in;
+  assign \row_out$139  = \row_in$138 ;
+  assign \ends_out$137  = \ends_in$136 ;
+  assign \payload_out$135  = \payload_in$134 ;
+  assign \bank_out$133  = \bank_in$132 ;
+  assign \slot_out$131  = \slot_in$130 ;
+  assign \data_in$129  = b_held[127:96];
+  assign \write_slot$128  = slot_in;
+  assign \write_row$127  = row_in;
+  assign \row_out$125  = \row_in$124 ;
   assign \ends_out$123  = \ends_in$122 ;
   assign \payload_out$121  = \payload_in$120 ;
   assign \bank_out$119  = \bank_in$118 ;
-  assign \address_out$117  = \address_in$116 ;
+  assign \slot_out$117  = \slot_in$116 ;
   assign \data_in$115  = b_held[95:64];
-  assign \slot_in$114  = slot_in;
-  assign \row_in$113  = row_in;
-  assign \en$111  = step;
-  assign ends_out = \ends_in$109 ;
-  assign \payload_out$108  = \payload_in$107 ;
-  assign \bank_out$106  = \bank_in$105 ;
-  assign \address_out$104  = \address_in$103 ;
-  assign \data_in$102  = b_held[63:32];
-  assign \slot_in$101  = slot_in;
-  assign \row_in$100  = row_in;
-  assign \en$98  = step;
+  assign \write_slot$114  = slot_in;
+  assign \write_row$113  = row_in;
+  assign \row_out$111  = \row_in$110 ;
+  assign ends_out = \ends_in$108 ;
+  assign \payload_out$107  = \payload_in$106 ;
+  assign \bank_out$105  = \bank_in$104 ;
+  assign \slot_out$103  = \slot_in$102 ;
+  assign \data_in$101  = b_held[63:32];
+  assign \write_slot$100  = slot_in;
+  assign \write_row$99  = row_in;
+  assign \row_in$93  = { \row_out$97 , \row_out$96 , \row_out$95 , \row_out$94  };
   assign ends = ends_in;
-  assign payload_in = { \payload_out$95 , \payload_out$94 , \payload_out$93 , payload_out };
-  assign \bank_in$86  = { \bank_out$90 , \bank_out$89 , \bank_out$88 , \bank_out$87  };
-  assign address_in = { \address_out$85 , \address_out$84 , \address_out$83 , address_out };
-  assign \data_in$79  = b_held[31:0];
-  assign \slot_in$78  = slot_in;
-  assign \row_in$77  = row_in;
-  assign \en$75  = step;
-  assign \payload$73  = \payload$51 [11:9];
-  assign \place$72  = \place$49 [27:21];
-  assign \bank$71  = \bank$47 [3];
-  assign \asks$70  = \asks$45 [3];
-  assign \slot$69  = slot;
-  assign \en$68  = step;
-  assign \payload$66  = \payload$51 [8:6];
-  assign \place$65  = \place$49 [20:14];
-  assign \bank$64  = \bank$47 [2];
-  assign \asks$63  = \asks$45 [2];
-  assign \slot$62  = slot;
-  assign \en$61  = step;
-  assign \payload$59  = \payload$51 [5:3];
-  assign \place$58  = \place$49 [13:7];
-  assign \bank$57  = \bank$47 [1];
-  assign \asks$56  = \asks$45 [1];
-  assign \slot$55  = slot;
-  assign \en$54  = step;
-  assign served = { \served$74 , \served$67 , \served$60 , \served$53  };
-  assign payload = \payload$51 [2:0];
-  assign place = \place$49 [6:0];
-  assign bank = \bank$47 [0];
-  assign asks = \asks$45 [0];
-  assign \slot$43  = slot;
-  assign \en$41  = step;
-  assign waits = sync;
-  assign \sync$39  = sync;
-  assign \loaded$38  = loaded;
-  assign \filled$36  = filled;
-  assign \last_banks$34  = last_banks;
-  assign \last_rows$32  = last_rows;
+  assign payload_in = { \payload_out$90 , \payload_out$89 , \payload_out$88 , payload_out };
+  assign bank_in = { \bank_out$85 , \bank_out$84 , \bank_out$83 , bank_out };
+  assign \slot_out$80  = \slot_in$79 ;
+  assign \data_in$77  = b_held[31:0];
+  assign write_slot = slot_in;
+  assign write_row = row_in;
+  assign \payload$72  = \payload$50 [11:9];
+  assign \row$71  = \row$48 [19:15];
+  assign \bank$70  = \bank$46 [15:12];
+  assign \asks$69  = \asks$44 [3];
+  assign \ahead$68  = ahead;
+  assign \slot$67  = slot;
+  assign \payload$65  = \payload$50 [8:6];
+  assign \row$64  = \row$48 [14:10];
+  assign \bank$63  = \bank$46 [11:8];
+  assign \asks$62  = \asks$44 [2];
+  assign \ahead$61  = ahead;
+  assign \slot$60  = slot;
+  assign \payload$58  = \payload$50 [5:3];
+  assign \row$57  = \row$48 [9:5];
+  assign \bank$56  = \bank$46 [7:4];
+  assign \asks$55  = \asks$44 [1];
+  assign \ahead$54  = ahead;
+  assign \slot$53  = slot;
+  assign served = { \served$73 , \served$66 , \served$59 , \served$52  };
+  assign payload = \payload$50 [2:0];
+  assign row = \row$48 [4:0];
+  assign bank = \bank$46 [3:0];
+  assign asks = \asks$44 [0];
+  assign \ahead$42  = ahead;
+  assign \slot$40  = slot;
+  assign \sync$38  = sync;
+  assign \hold$37  = hold;
+  assign \loaded$35  = loaded;
+  assign \filled$33  = filled;
+  assign \last_places$31  = last_places;
+  assign \last_rows$29  = last_rows;
   assign start = 1'h0;
   assign a_held = data_in;
   assign row_out = row_in;
-  assign bank_out = bank_in;
+  assign place_out = place_in;
   assign slot_out = slot_in;
-  assign \write$21  = write;
-  assign \en$19  = step;
-  assign \sync$18  = sync;
-  assign \take$15  = a__ready;
-  assign en = step;
+  assign \write$18  = write;
+  assign \sync$16  = sync;
+  assign \take$13  = a__ready;
   assign take = a__ready;
 endmodule
 
@@ -3105,65 +3217,61 @@ module column_opt4e_accumulation_column(rst, en, read, word, first, store, row, 
   assign \$signature__en  = en;
 endmodule
 
-module column_opt4e_arbiter(rst, en, asks, bank, place, payload, slot, served, address_out, bank_out, payload_out, clk);
+module column_opt4e_arbiter(rst, asks, bank, row, payload, ahead, slot, served, row_out, slot_out, bank_out, payload_out, clk);
   wire \$1 ;
-  wire [6:0] \$4 ;
-  wire [2:0] \$5 ;
-  wire [7:0] \$6 ;
-  wire \$7 ;
-  wire [2:0] \$8 ;
-  wire [2:0] \$procmux$293_Y ;
-  wire [7:0] address;
-  output [7:0] address_out;
-  reg [7:0] address_out = 8'h00;
+  wire \$2 ;
+  wire [2:0] \$3 ;
+  wire [2:0] \$4 ;
+  input ahead;
+  wire ahead;
   input asks;
   wire asks;
-  input bank;
-  wire bank;
-  wire bank_held;
-  output bank_out;
-  reg bank_out = 1'h0;
+  input [3:0] bank;
+  wire [3:0] bank;
+  wire [1:0] bank_held;
+  output [1:0] bank_out;
+  reg [1:0] bank_out = 2'h0;
   input clk;
   wire clk;
-  input en;
-  wire en;
-  wire gets_0;
   input [2:0] payload;
   wire [2:0] payload;
   wire [2:0] payload_held;
   output [2:0] payload_out;
   reg [2:0] payload_out = 3'h0;
-  input [6:0] place;
-  wire [6:0] place;
+  input [4:0] row;
+  wire [4:0] row;
+  wire [19:0] row_held;
+  output [19:0] row_out;
+  reg [19:0] row_out = 20'h00000;
   input rst;
   wire rst;
   output served;
   wire served;
   input slot;
   wire slot;
-  wire wants_0;
-  assign served = asks & \$1 ;
-  assign \$4  = place & { served, served, served, served, served, served, served };
-  assign \$5  = payload & { served, served, served };
+  wire slot_held;
+  output slot_out;
+  reg slot_out = 1'h0;
   always @(posedge clk)
-    address_out <= \$6 ;
+    bank_out <= { \$2 , \$1  };
   always @(posedge clk)
-    bank_out <= \$7 ;
+    payload_out <= \$4 ;
+  assign \$1  = | { bank[3], bank[1] };
+  assign \$2  = | bank[3:2];
+  assign \$3  = payload & { asks, asks, asks };
   always @(posedge clk)
-    payload_out <= \$8 ;
-  assign \$1  = ! bank;
-  assign \$procmux$293_Y  = en ? \$5  : payload_out;
-  assign \$8  = rst ? 3'h0 : \$procmux$293_Y ;
-  assign \$7  = en ? bank : bank_out;
-  assign \$6  = en ? { slot, \$4  } : address_out;
+    row_out <= { row, row, row, row };
+  always @(posedge clk)
+    slot_out <= slot;
+  assign \$4  = rst ? 3'h0 : \$3 ;
+  assign served = asks;
   assign payload_held = payload_out;
   assign bank_held = bank_out;
-  assign address = address_out;
-  assign gets_0 = served;
-  assign wants_0 = served;
+  assign slot_held = slot_out;
+  assign row_held = row_out;
 endmodule
 
-module column_opt4e_bank(rst, en, write, row_in, slot_in, data_in, address, data_out, clk);
+module column_opt4e_bank(rst, write, row_in, slot_in, data_in, slot, row, data_out, clk);
   wire [6:0] \$1 ;
   (* unused_bits = "6 7" *)
   wire [7:0] \$10 ;
@@ -3176,12 +3284,9 @@ module column_opt4e_bank(rst, en, write, row_in, slot_in, data_in, address, data
   wire [6:0] \$15 ;
   (* unused_bits = "6 7" *)
   wire [7:0] \$16 ;
-  wire [7:0] \$17 ;
-  wire [7:0] \$18 ;
   (* unused_bits = "6 7" *)
   wire [7:0] \$2 ;
   wire [6:0] \$3 ;
-  wire [5:0] \$39 ;
   (* unused_bits = "6 7" *)
   wire [7:0] \$4 ;
   wire [6:0] \$5 ;
@@ -3203,21 +3308,21 @@ module column_opt4e_bank(rst, en, write, row_in, slot_in, data_in, address, data
   wire \$signature__en$13 ;
   wire \$signature__en$17 ;
   wire \$signature__en$21 ;
-  input [7:0] address;
-  wire [7:0] address;
   input clk;
   wire clk;
-  wire [7:0] data;
+  wire [31:0] data;
   input [31:0] data_in;
   wire [31:0] data_in;
-  output [7:0] data_out;
-  reg [7:0] data_out = 8'h00;
-  input en;
-  wire en;
+  output [31:0] data_out;
+  reg [31:0] data_out = 32'd0;
+  input [19:0] row;
+  wire [19:0] row;
   input [4:0] row_in;
   wire [4:0] row_in;
   input rst;
   wire rst;
+  input slot;
+  wire slot;
   input slot_in;
   wire slot_in;
   wire [5:0] source__addr;
@@ -3298,7 +3403,7 @@ module column_opt4e_bank(rst, en, write, row_in, slot_in, data_in, address, data
     position_0[63] = 8'h00;
   end
   always @(posedge clk) begin
-    if (\$signature__en )
+    if (write)
       position_0[\$signature__addr ] <= data_in[7:0];
   end
   assign source__data = position_0[source__addr];
@@ -3370,7 +3475,7 @@ module column_opt4e_bank(rst, en, write, row_in, slot_in, data_in, address, data
     position_1[63] = 8'h00;
   end
   always @(posedge clk) begin
-    if (\$signature__en$13 )
+    if (write)
       position_1[\$signature__addr$14 ] <= data_in[15:8];
   end
   assign \source__data$27  = position_1[\source__addr$16 ];
@@ -3442,7 +3547,7 @@ module column_opt4e_bank(rst, en, write, row_in, slot_in, data_in, address, data
     position_2[63] = 8'h00;
   end
   always @(posedge clk) begin
-    if (\$signature__en$17 )
+    if (write)
       position_2[\$signature__addr$18 ] <= data_in[23:16];
   end
   assign \source__data$28  = position_2[\source__addr$20 ];
@@ -3514,35 +3619,28 @@ module column_opt4e_bank(rst, en, write, row_in, slot_in, data_in, address, data
     position_3[63] = 8'h00;
   end
   always @(posedge clk) begin
-    if (\$signature__en$21 )
+    if (write)
       position_3[\$signature__addr$22 ] <= data_in[31:24];
   end
   assign \source__data$29  = position_3[\source__addr$24 ];
-  assign \$signature__en  = en & write;
   assign \$1  = slot_in * 6'h20;
   assign { \$2 [7:6], \$signature__addr  } = \$1  + row_in;
-  assign \$3  = address[7] * 6'h20;
-  assign { \$4 [7:6], source__addr } = \$3  + address[6:2];
-  assign \$signature__en$13  = en & write;
+  assign \$3  = slot * 6'h20;
+  assign { \$4 [7:6], source__addr } = \$3  + row[4:0];
   assign \$5  = slot_in * 6'h20;
   assign { \$6 [7:6], \$signature__addr$14  } = \$5  + row_in;
-  assign \$7  = address[7] * 6'h20;
-  assign { \$8 [7:6], \source__addr$16  } = \$7  + address[6:2];
-  assign \$signature__en$17  = en & write;
+  assign \$7  = slot * 6'h20;
+  assign { \$8 [7:6], \source__addr$16  } = \$7  + row[9:5];
   assign \$9  = slot_in * 6'h20;
   assign { \$10 [7:6], \$signature__addr$18  } = \$9  + row_in;
-  assign \$11  = address[7] * 6'h20;
-  assign { \$12 [7:6], \source__addr$20  } = \$11  + address[6:2];
-  assign \$signature__en$21  = en & write;
+  assign \$11  = slot * 6'h20;
+  assign { \$12 [7:6], \source__addr$20  } = \$11  + row[14:10];
   assign \$13  = slot_in * 6'h20;
   assign { \$14 [7:6], \$signature__addr$22  } = \$13  + row_in;
-  assign \$15  = address[7] * 6'h20;
-  assign { \$16 [7:6], \source__addr$24  } = \$15  + address[6:2];
-  assign \$39  = address[1:0] * 4'h8;
-  assign \$17  = { \source__data$29 , \source__data$28 , \source__data$27 , source__data } >> \$39 ;
+  assign \$15  = slot * 6'h20;
+  assign { \$16 [7:6], \source__addr$24  } = \$15  + row[19:15];
   always @(posedge clk)
-    data_out <= \$18 ;
-  assign \$18  = en ? \$17  : data_out;
+    data_out <= { \source__data$29 , \source__data$28 , \source__data$27 , source__data };
   assign \$16 [5:0] = \source__addr$24 ;
   assign \$14 [5:0] = \$signature__addr$22 ;
   assign \$12 [5:0] = \source__addr$20 ;
@@ -3553,9 +3651,13 @@ module column_opt4e_bank(rst, en, write, row_in, slot_in, data_in, address, data
   assign \$2 [5:0] = \$signature__addr ;
   assign data = data_out;
   assign \$signature__data$23  = data_in[31:24];
+  assign \$signature__en$21  = write;
   assign \$signature__data$19  = data_in[23:16];
+  assign \$signature__en$17  = write;
   assign \$signature__data$15  = data_in[15:8];
+  assign \$signature__en$13  = write;
   assign \$signature__data  = data_in[7:0];
+  assign \$signature__en  = write;
 endmodule
 
 module column_opt4e_buffer(rst, write, address_in, data_in, read, address, data_out, clk);
@@ -3667,186 +3769,185 @@ module column_opt4e_buffer(rst, write, address_in, data_in, read, address, data_
   assign \$signature__en  = write;
 endmodule
 
-module column_opt4e_digits(rst, en, write, slot_in, bank_in, row_in, data_in, start, last_rows, last_banks, filled, loaded, served, sync, asks, bank, place, payload, waits, ends, turn
+module column_opt4e_digits(rst, write, slot_in, place_in, row_in, data_in, start, last_rows, last_places, filled, loaded, served, hold, sync, asks, bank, row, payload, waits, ends, turn
 , clk);
   wire \$1 ;
+  (* unused_bits = "5" *)
+  wire [5:0] \$10 ;
+  wire \$11 ;
+  wire [3:0] \$12 ;
+  wire [4:0] \$13 ;
   wire \$2 ;
   wire \$3 ;
   wire \$4 ;
   wire \$5 ;
-  (* unused_bits = "5" *)
-  wire [5:0] \$6 ;
-  wire [3:0] \$7 ;
-  wire [4:0] \$8 ;
-  wire [4:0] \$procmux$301_Y ;
-  wire [4:0] \$procmux$303_Y ;
-  wire [4:0] \$procmux$305_Y ;
-  wire [3:0] \$procmux$309_Y ;
-  wire [3:0] \$procmux$311_Y ;
+  wire \$6 ;
+  wire \$7 ;
+  wire \$8 ;
+  wire \$9 ;
+  wire [4:0] \$procmux$209_Y ;
+  wire [4:0] \$procmux$211_Y ;
+  wire [3:0] \$procmux$215_Y ;
+  reg apart = 1'h1;
   output [3:0] asks;
   wire [3:0] asks;
-  wire \asks$86 ;
-  wire \asks$87 ;
-  wire \asks$88 ;
-  wire \asks$89 ;
-  output [3:0] bank;
-  wire [3:0] bank;
-  wire \bank$90 ;
-  wire \bank$91 ;
-  wire \bank$92 ;
-  wire \bank$93 ;
-  input bank_in;
-  wire bank_in;
-  wire \bank_in$24 ;
-  wire \bank_in$39 ;
-  wire \bank_in$53 ;
-  wire \bank_in$67 ;
+  wire \asks$82 ;
+  wire \asks$83 ;
+  wire \asks$84 ;
+  wire \asks$85 ;
+  output [15:0] bank;
+  wire [15:0] bank;
+  wire [3:0] \bank$86 ;
+  wire [3:0] \bank$87 ;
+  wire [3:0] \bank$88 ;
+  wire [3:0] \bank$89 ;
   input clk;
   wire clk;
   input [31:0] data_in;
   wire [31:0] data_in;
-  wire [31:0] \data_in$26 ;
-  wire [31:0] \data_in$41 ;
-  wire [31:0] \data_in$55 ;
-  wire [31:0] \data_in$69 ;
+  wire [31:0] \data_in$25 ;
+  wire [31:0] \data_in$39 ;
+  wire [31:0] \data_in$52 ;
+  wire [31:0] \data_in$65 ;
   wire [2:0] digit_out;
-  wire [2:0] \digit_out$103 ;
-  wire [2:0] \digit_out$104 ;
-  wire [2:0] \digit_out$105 ;
-  input en;
-  wire en;
-  wire \en$22 ;
-  wire \en$37 ;
-  wire \en$51 ;
-  wire \en$65 ;
+  wire [2:0] \digit_out$95 ;
+  wire [2:0] \digit_out$96 ;
+  wire [2:0] \digit_out$97 ;
   output ends;
   wire ends;
+  wire \ends$31 ;
   wire \ends$32 ;
-  wire \ends$33 ;
-  wire \ends$47 ;
-  wire \ends$61 ;
-  wire \ends$75 ;
+  wire \ends$45 ;
+  wire \ends$58 ;
+  wire \ends$71 ;
   input [7:0] filled;
   wire [7:0] filled;
-  wire [1:0] \filled$34 ;
-  wire [1:0] \filled$48 ;
-  wire [1:0] \filled$62 ;
-  wire [1:0] \filled$76 ;
+  wire [1:0] \filled$33 ;
+  wire [1:0] \filled$46 ;
+  wire [1:0] \filled$59 ;
+  wire [1:0] \filled$72 ;
   wire finished;
-  wire \finished$81 ;
-  wire \finished$82 ;
-  wire \finished$83 ;
+  wire \finished$77 ;
+  wire \finished$78 ;
+  wire \finished$79 ;
   reg [4:0] gap = 5'h00;
-  input [7:0] last_banks;
-  wire [7:0] last_banks;
-  wire [1:0] \last_banks$36 ;
-  wire [1:0] \last_banks$50 ;
-  wire [1:0] \last_banks$64 ;
-  wire [1:0] \last_banks$78 ;
+  input hold;
+  wire hold;
+  input [7:0] last_places;
+  wire [7:0] last_places;
+  wire [1:0] \last_places$35 ;
+  wire [1:0] \last_places$48 ;
+  wire [1:0] \last_places$61 ;
+  wire [1:0] \last_places$74 ;
   input [39:0] last_rows;
   wire [39:0] last_rows;
-  wire [9:0] \last_rows$35 ;
-  wire [9:0] \last_rows$49 ;
-  wire [9:0] \last_rows$63 ;
-  wire [9:0] \last_rows$77 ;
+  wire [9:0] \last_rows$34 ;
+  wire [9:0] \last_rows$47 ;
+  wire [9:0] \last_rows$60 ;
+  wire [9:0] \last_rows$73 ;
   input [1:0] loaded;
   wire [1:0] loaded;
-  wire [1:0] \loaded$28 ;
-  wire [1:0] \loaded$43 ;
-  wire [1:0] \loaded$57 ;
-  wire [1:0] \loaded$71 ;
+  wire [1:0] \loaded$27 ;
+  wire [1:0] \loaded$41 ;
+  wire [1:0] \loaded$54 ;
+  wire [1:0] \loaded$67 ;
   output [11:0] payload;
   wire [11:0] payload;
-  output [27:0] place;
-  wire [27:0] place;
-  wire [1:0] position;
-  wire [1:0] \position$100 ;
-  wire [1:0] \position$96 ;
-  wire [1:0] \position$98 ;
+  input place_in;
+  wire place_in;
+  wire \place_in$23 ;
+  wire \place_in$37 ;
+  wire \place_in$50 ;
+  wire \place_in$63 ;
   wire ready;
-  wire [4:0] row;
-  wire [4:0] \row$101 ;
-  wire [4:0] \row$97 ;
-  wire [4:0] \row$99 ;
+  output [19:0] row;
+  wire [19:0] row;
+  wire [4:0] \row$90 ;
+  wire [4:0] \row$91 ;
+  wire [4:0] \row$92 ;
+  wire [4:0] \row$93 ;
   input [4:0] row_in;
   wire [4:0] row_in;
-  wire [4:0] \row_in$25 ;
-  wire [4:0] \row_in$40 ;
-  wire [4:0] \row_in$54 ;
-  wire [4:0] \row_in$68 ;
+  wire [4:0] \row_in$24 ;
+  wire [4:0] \row_in$38 ;
+  wire [4:0] \row_in$51 ;
+  wire [4:0] \row_in$64 ;
   input rst;
   wire rst;
   input [3:0] served;
   wire [3:0] served;
-  wire \served$31 ;
-  wire \served$46 ;
-  wire \served$60 ;
-  wire \served$74 ;
+  wire \served$30 ;
+  wire \served$44 ;
+  wire \served$57 ;
+  wire \served$70 ;
   input slot_in;
   wire slot_in;
-  wire \slot_in$23 ;
-  wire \slot_in$38 ;
-  wire \slot_in$52 ;
-  wire \slot_in$66 ;
+  wire \slot_in$22 ;
+  wire \slot_in$36 ;
+  wire \slot_in$49 ;
+  wire \slot_in$62 ;
   input start;
   wire start;
-  wire \start$27 ;
-  wire \start$42 ;
-  wire \start$56 ;
-  wire \start$70 ;
+  wire \start$26 ;
+  wire \start$40 ;
+  wire \start$53 ;
+  wire \start$66 ;
   input sync;
   wire sync;
-  wire \sync$29 ;
-  wire \sync$44 ;
-  wire \sync$58 ;
-  wire \sync$72 ;
+  wire \sync$28 ;
+  wire \sync$42 ;
+  wire \sync$55 ;
+  wire \sync$68 ;
   output [3:0] turn;
   reg [3:0] turn = 4'h1;
-  wire [3:0] \turn$85 ;
+  wire [3:0] \turn$81 ;
   output waits;
   wire waits;
   input [3:0] write;
   wire [3:0] write;
-  wire \write$30 ;
-  wire \write$45 ;
-  wire \write$59 ;
-  wire \write$73 ;
-  assign \$2  = ! gap;
-  assign ready = \$1  & \$2 ;
-  assign \$3  = ~ turn[3];
-  assign \$4  = \$3  | sync;
-  assign ends = ready & \$4 ;
+  wire \write$29 ;
+  wire \write$43 ;
+  wire \write$56 ;
+  wire \write$69 ;
+  assign \$1  = & { \finished$79 , \finished$78 , \finished$77 , finished };
+  assign \$2  = \$1  & apart;
+  assign \$3  = ~ hold;
+  assign ready = \$2  & \$3 ;
+  assign \$4  = ~ turn[3];
+  assign \$5  = \$4  | sync;
+  assign ends = ready & \$5 ;
   assign waits = ready & turn[3];
-  assign \$5  = | gap;
-  assign \$6  = gap - 1'h1;
+  assign \$6  = ~ ends;
+  assign \$7  = gap <= 1'h1;
+  assign \$8  = \$6  & \$7 ;
+  assign \$9  = | gap;
+  assign \$10  = gap - 1'h1;
   always @(posedge clk)
-    turn <= \$7 ;
+    apart <= \$11 ;
   always @(posedge clk)
-    gap <= \$8 ;
-  assign \$1  = & { \finished$83 , \finished$82 , \finished$81 , finished };
-  assign \$procmux$301_Y  = \$5  ? \$6 [4:0] : gap;
-  assign \$procmux$303_Y  = ends ? 5'h1f : \$procmux$301_Y ;
-  assign \$procmux$305_Y  = en ? \$procmux$303_Y  : gap;
-  assign \$8  = rst ? 5'h00 : \$procmux$305_Y ;
-  assign \$procmux$309_Y  = ends ? { turn[2:0], turn[3] } : turn;
-  assign \$procmux$311_Y  = en ? \$procmux$309_Y  : turn;
-  assign \$7  = rst ? 4'h1 : \$procmux$311_Y ;
+    turn <= \$12 ;
+  always @(posedge clk)
+    gap <= \$13 ;
+  assign \$procmux$209_Y  = \$9  ? \$10 [4:0] : gap;
+  assign \$procmux$211_Y  = ends ? 5'h1f : \$procmux$209_Y ;
+  assign \$13  = rst ? 5'h00 : \$procmux$211_Y ;
+  assign \$procmux$215_Y  = ends ? { turn[2:0], turn[3] } : turn;
+  assign \$12  = rst ? 4'h1 : \$procmux$215_Y ;
+  assign \$11  = rst ? 1'h1 : \$8 ;
   column_opt4e_feeder feeder_0 (
-    .asks(\asks$86 ),
-    .bank(\bank$90 ),
-    .bank_in(bank_in),
+    .asks(\asks$82 ),
+    .bank(\bank$86 ),
     .clk(clk),
     .data_in(data_in),
     .digit_out(digit_out),
-    .en(en),
     .ends(ends),
     .filled(filled[1:0]),
     .finished(finished),
-    .last_banks(last_banks[1:0]),
+    .last_places(last_places[1:0]),
     .last_rows(last_rows[9:0]),
     .loaded(loaded),
-    .position(position),
-    .row(row),
+    .place_in(place_in),
+    .row(\row$90 ),
     .row_in(row_in),
     .rst(rst),
     .served(served[0]),
@@ -3856,21 +3957,19 @@ module column_opt4e_digits(rst, en, write, slot_in, bank_in, row_in, data_in, st
     .write(write[0])
   );
   column_opt4e_feeder feeder_1 (
-    .asks(\asks$87 ),
-    .bank(\bank$91 ),
-    .bank_in(bank_in),
+    .asks(\asks$83 ),
+    .bank(\bank$87 ),
     .clk(clk),
     .data_in(data_in),
-    .digit_out(\digit_out$103 ),
-    .en(en),
+    .digit_out(\digit_out$95 ),
     .ends(ends),
     .filled(filled[3:2]),
-    .finished(\finished$81 ),
-    .last_banks(last_banks[3:2]),
+    .finished(\finished$77 ),
+    .last_places(last_places[3:2]),
     .last_rows(last_rows[19:10]),
     .loaded(loaded),
-    .position(\position$96 ),
-    .row(\row$97 ),
+    .place_in(place_in),
+    .row(\row$91 ),
     .row_in(row_in),
     .rst(rst),
     .served(served[1]),
@@ -3880,21 +3979,19 @@ module column_opt4e_digits(rst, en, write, slot_in, bank_in, row_in, data_in, st
     .write(write[1])
   );
   column_opt4e_feeder feeder_2 (
-    .asks(\asks$88 ),
-    .bank(\bank$92 ),
-    .bank_in(bank_in),
+    .asks(\asks$84 ),
+    .bank(\bank$88 ),
     .clk(clk),
     .data_in(data_in),
-    .digit_out(\digit_out$104 ),
-    .en(en),
+    .digit_out(\digit_out$96 ),
     .ends(ends),
     .filled(filled[5:4]),
-    .finished(\finished$82 ),
-    .last_banks(last_banks[5:4]),
+    .finished(\finished$78 ),
+    .last_places(last_places[5:4]),
     .last_rows(last_rows[29:20]),
     .loaded(loaded),
-    .position(\position$98 ),
-    .row(\row$99 ),
+    .place_in(place_in),
+    .row(\row$92 ),
     .row_in(row_in),
     .rst(rst),
     .served(served[2]),
@@ -3904,21 +4001,19 @@ module column_opt4e_digits(rst, en, write, slot_in, bank_in, row_in, data_in, st
     .write(write[2])
   );
   column_opt4e_feeder feeder_3 (
-    .asks(\asks$89 ),
-    .bank(\bank$93 ),
-    .bank_in(bank_in),
+    .asks(\asks$85 ),
+    .bank(\bank$89 ),
     .clk(clk),
     .data_in(data_in),
-    .digit_out(\digit_out$105 ),
-    .en(en),
+    .digit_out(\digit_out$97 ),
     .ends(ends),
     .filled(filled[7:6]),
-    .finished(\finished$83 ),
-    .last_banks(last_banks[7:6]),
+    .finished(\finished$79 ),
+    .last_places(last_places[7:6]),
     .last_rows(last_rows[39:30]),
     .loaded(loaded),
-    .position(\position$100 ),
-    .row(\row$101 ),
+    .place_in(place_in),
+    .row(\row$93 ),
     .row_in(row_in),
     .rst(rst),
     .served(served[3]),
@@ -3927,224 +4022,259 @@ module column_opt4e_digits(rst, en, write, slot_in, bank_in, row_in, data_in, st
     .sync(sync),
     .write(write[3])
   );
-  assign payload = { \digit_out$105 , \digit_out$104 , \digit_out$103 , digit_out };
-  assign place = { \row$101 , \position$100 , \row$99 , \position$98 , \row$97 , \position$96 , row, position };
-  assign bank = { \bank$93 , \bank$92 , \bank$91 , \bank$90  };
-  assign asks = { \asks$89 , \asks$88 , \asks$87 , \asks$86  };
-  assign \turn$85  = turn;
-  assign \last_banks$78  = last_banks[7:6];
-  assign \last_rows$77  = last_rows[39:30];
-  assign \filled$76  = filled[7:6];
-  assign \ends$75  = ends;
-  assign \served$74  = served[3];
-  assign \write$73  = write[3];
-  assign \sync$72  = sync;
-  assign \loaded$71  = loaded;
-  assign \start$70  = start;
-  assign \data_in$69  = data_in;
-  assign \row_in$68  = row_in;
-  assign \bank_in$67  = bank_in;
-  assign \slot_in$66  = slot_in;
-  assign \en$65  = en;
-  assign \last_banks$64  = last_banks[5:4];
-  assign \last_rows$63  = last_rows[29:20];
-  assign \filled$62  = filled[5:4];
-  assign \ends$61  = ends;
-  assign \served$60  = served[2];
-  assign \write$59  = write[2];
-  assign \sync$58  = sync;
-  assign \loaded$57  = loaded;
-  assign \start$56  = start;
-  assign \data_in$55  = data_in;
-  assign \row_in$54  = row_in;
-  assign \bank_in$53  = bank_in;
-  assign \slot_in$52  = slot_in;
-  assign \en$51  = en;
-  assign \last_banks$50  = last_banks[3:2];
-  assign \last_rows$49  = last_rows[19:10];
-  assign \filled$48  = filled[3:2];
-  assign \ends$47  = ends;
-  assign \served$46  = served[1];
-  assign \write$45  = write[1];
-  assign \sync$44  = sync;
-  assign \loaded$43  = loaded;
-  assign \start$42  = start;
-  assign \data_in$41  = data_in;
-  assign \row_in$40  = row_in;
-  assign \bank_in$39  = bank_in;
-  assign \slot_in$38  = slot_in;
-  assign \en$37  = en;
-  assign \last_banks$36  = last_banks[1:0];
-  assign \last_rows$35  = last_rows[9:0];
-  assign \filled$34  = filled[1:0];
-  assign \ends$33  = ends;
+  assign payload = { \digit_out$97 , \digit_out$96 , \digit_out$95 , digit_out };
+  assign row = { \row$93 , \row$92 , \row$91 , \row$90  };
+  assign bank = { \bank$89 , \bank$88 , \bank$87 , \bank$86  };
+  assign asks = { \asks$85 , \asks$84 , \asks$83 , \asks$82  };
+  assign \turn$81  = turn;
+  assign \last_places$74  = last_places[7:6];
+  assign \last_rows$73  = last_rows[39:30];
+  assign \filled$72  = filled[7:6];
+  assign \ends$71  = ends;
+  assign \served$70  = served[3];
+  assign \write$69  = write[3];
+  assign \sync$68  = sync;
+  assign \loaded$67  = loaded;
+  assign \start$66  = start;
+  assign \data_in$65  = data_in;
+  assign \row_in$64  = row_in;
+  assign \place_in$63  = place_in;
+  assign \slot_in$62  = slot_in;
+  assign \last_places$61  = last_places[5:4];
+  assign \last_rows$60  = last_rows[29:20];
+  assign \filled$59  = filled[5:4];
+  assign \ends$58  = ends;
+  assign \served$57  = served[2];
+  assign \write$56  = write[2];
+  assign \sync$55  = sync;
+  assign \loaded$54  = loaded;
+  assign \start$53  = start;
+  assign \data_in$52  = data_in;
+  assign \row_in$51  = row_in;
+  assign \place_in$50  = place_in;
+  assign \slot_in$49  = slot_in;
+  assign \last_places$48  = last_places[3:2];
+  assign \last_rows$47  = last_rows[19:10];
+  assign \filled$46  = filled[3:2];
+  assign \ends$45  = ends;
+  assign \served$44  = served[1];
+  assign \write$43  = write[1];
+  assign \sync$42  = sync;
+  assign \loaded$41  = loaded;
+  assign \start$40  = start;
+  assign \data_in$39  = data_in;
+  assign \row_in$38  = row_in;
+  assign \place_in$37  = place_in;
+  assign \slot_in$36  = slot_in;
+  assign \last_places$35  = last_places[1:0];
+  assign \last_rows$34  = last_rows[9:0];
+  assign \filled$33  = filled[1:0];
   assign \ends$32  = ends;
-  assign \served$31  = served[0];
-  assign \write$30  = write[0];
-  assign \sync$29  = sync;
-  assign \loaded$28  = loaded;
-  assign \start$27  = start;
-  assign \data_in$26  = data_in;
-  assign \row_in$25  = row_in;
-  assign \bank_in$24  = bank_in;
-  assign \slot_in$23  = slot_in;
-  assign \en$22  = en;
+  assign \ends$31  = ends;
+  assign \served$30  = served[0];
+  assign \write$29  = write[0];
+  assign \sync$28  = sync;
+  assign \loaded$27  = loaded;
+  assign \start$26  = start;
+  assign \data_in$25  = data_in;
+  assign \row_in$24  = row_in;
+  assign \place_in$23  = place_in;
+  assign \slot_in$22  = slot_in;
 endmodule
 
-module column_opt4e_feeder(rst, en, write, ends, sync, served, slot_in, bank_in, row_in, data_in, start, last_rows, last_banks, filled, loaded, asks, bank, row, finished, position, digit_out
-, clk);
-  wire \$10 ;
-  wire \$100 ;
+module column_opt4e_feeder(rst, write, slot_in, place_in, row_in, data_in, start, last_rows, last_places, filled, loaded, ends, sync, served, asks, bank, row, finished, digit_out, clk);
+  wire \$1 ;
+  wire [1:0] \$100 ;
   wire \$101 ;
-  wire \$102 ;
-  wire \$103 ;
-  wire [2:0] \$104 ;
-  wire \$105 ;
+  wire [1:0] \$102 ;
+  wire [2:0] \$103 ;
+  wire [1:0] \$104 ;
+  (* unused_bits = "1 2" *)
+  wire [2:0] \$105 ;
+  wire [1:0] \$106 ;
   wire \$107 ;
-  wire \$109 ;
+  wire \$108 ;
+  (* unused_bits = "1 2" *)
+  wire [2:0] \$109 ;
   wire \$11 ;
+  wire \$110 ;
   wire \$111 ;
-  wire \$117 ;
-  wire \$118 ;
-  wire \$119 ;
-  wire [2:0] \$12 ;
-  wire \$120 ;
-  wire \$121 ;
-  wire \$122 ;
-  wire \$123 ;
-  wire \$124 ;
-  wire \$125 ;
+  wire \$112 ;
+  wire \$113 ;
+  wire \$114 ;
+  wire [6:0] \$116 ;
+  (* unused_bits = "6 7" *)
+  wire [7:0] \$117 ;
+  wire [6:0] \$118 ;
+  (* unused_bits = "6 7" *)
+  wire [7:0] \$119 ;
+  wire [3:0] \$12 ;
+  wire [6:0] \$120 ;
+  (* unused_bits = "6 7" *)
+  wire [7:0] \$121 ;
+  wire [6:0] \$122 ;
+  (* unused_bits = "6 7" *)
+  wire [7:0] \$123 ;
+  wire \$126 ;
   wire \$127 ;
   wire \$128 ;
-  wire \$129 ;
-  wire [2:0] \$13 ;
+  wire [2:0] \$129 ;
+  wire [3:0] \$13 ;
   wire \$130 ;
   wire \$131 ;
   wire \$132 ;
   wire \$133 ;
   wire \$134 ;
-  wire \$135 ;
-  wire [1:0] \$136 ;
-  wire [2:0] \$139 ;
-  wire \$14 ;
-  wire [8:0] \$140 ;
-  (* unused_bits = "6 7 8 9" *)
-  wire [9:0] \$141 ;
-  wire [1:0] \$142 ;
+  wire [2:0] \$135 ;
+  wire [2:0] \$136 ;
+  wire \$137 ;
+  wire \$138 ;
+  wire \$139 ;
+  wire \$140 ;
+  wire \$141 ;
+  wire [2:0] \$142 ;
   wire [2:0] \$143 ;
-  wire [8:0] \$144 ;
-  (* unused_bits = "6 7 8 9" *)
-  wire [9:0] \$145 ;
+  wire \$144 ;
+  wire \$145 ;
   wire \$146 ;
   wire \$147 ;
   wire \$148 ;
-  wire \$149 ;
-  wire \$15 ;
-  wire \$150 ;
-  wire \$151 ;
+  wire [2:0] \$149 ;
   wire \$152 ;
   wire \$153 ;
   wire \$154 ;
-  wire \$155 ;
+  wire [2:0] \$155 ;
   wire \$156 ;
-  wire \$16 ;
-  wire \$162 ;
-  wire [3:0] \$163 ;
-  (* unused_bits = "0 2 3" *)
-  wire [3:0] \$164 ;
-  wire \$168 ;
-  wire [3:0] \$169 ;
-  wire \$17 ;
-  (* unused_bits = "0 1 2" *)
-  wire [3:0] \$170 ;
-  wire \$175 ;
-  wire [3:0] \$176 ;
-  (* unused_bits = "0 1 3" *)
-  wire [3:0] \$177 ;
+  wire \$157 ;
+  wire \$158 ;
+  wire \$159 ;
+  wire \$160 ;
+  wire [2:0] \$161 ;
+  wire [2:0] \$162 ;
+  wire \$163 ;
+  wire \$164 ;
+  wire \$165 ;
+  wire \$166 ;
+  wire \$167 ;
+  wire [2:0] \$168 ;
+  wire [2:0] \$169 ;
+  wire \$170 ;
+  wire \$171 ;
+  wire \$172 ;
+  wire \$173 ;
+  wire \$174 ;
+  wire [2:0] \$175 ;
+  wire \$178 ;
+  wire \$179 ;
   wire \$18 ;
-  wire \$181 ;
-  wire [3:0] \$182 ;
-  (* unused_bits = "0 1 2" *)
-  wire [3:0] \$183 ;
-  wire \$188 ;
-  wire [3:0] \$189 ;
-  wire [2:0] \$19 ;
+  wire \$180 ;
+  wire [2:0] \$181 ;
+  wire \$182 ;
+  wire \$183 ;
+  wire \$184 ;
+  wire \$185 ;
+  wire \$186 ;
+  wire [2:0] \$187 ;
+  wire [2:0] \$188 ;
+  wire \$189 ;
+  wire [3:0] \$19 ;
+  wire \$190 ;
+  wire \$191 ;
+  wire \$192 ;
+  wire \$193 ;
+  wire [2:0] \$194 ;
+  wire [2:0] \$195 ;
+  wire \$196 ;
+  wire \$197 ;
+  wire \$198 ;
+  wire \$199 ;
   (* unused_bits = "1 2 3" *)
-  wire [3:0] \$190 ;
-  wire \$194 ;
-  wire [3:0] \$195 ;
-  (* unused_bits = "1 2 3" *)
-  wire [3:0] \$196 ;
-  wire [2:0] \$20 ;
+  wire [3:0] \$20 ;
   wire \$200 ;
-  wire [3:0] \$201 ;
-  (* unused_bits = "1 2 3" *)
-  wire [3:0] \$202 ;
-  wire [2:0] \$203 ;
-  wire \$207 ;
-  wire [3:0] \$208 ;
-  (* unused_bits = "0 2 3" *)
-  wire [3:0] \$209 ;
-  wire \$21 ;
-  wire \$213 ;
-  wire [3:0] \$214 ;
-  (* unused_bits = "0 2 3" *)
-  wire [3:0] \$215 ;
+  wire [2:0] \$201 ;
+  wire \$204 ;
+  wire \$205 ;
+  wire \$206 ;
+  wire [2:0] \$207 ;
+  wire \$208 ;
+  wire \$209 ;
+  wire \$210 ;
+  wire \$211 ;
+  wire \$212 ;
+  wire [2:0] \$213 ;
+  wire [2:0] \$214 ;
+  wire \$215 ;
+  wire \$216 ;
+  wire \$217 ;
+  wire \$218 ;
   wire \$219 ;
-  wire \$22 ;
-  wire [3:0] \$220 ;
-  (* unused_bits = "0 2 3" *)
-  wire [3:0] \$221 ;
-  wire [2:0] \$222 ;
-  wire [2:0] \$223 ;
-  wire \$227 ;
-  wire [3:0] \$228 ;
-  (* unused_bits = "0 1 3" *)
-  wire [3:0] \$229 ;
-  wire \$23 ;
-  wire \$233 ;
-  wire [3:0] \$234 ;
-  (* unused_bits = "0 1 3" *)
-  wire [3:0] \$235 ;
+  wire [2:0] \$220 ;
+  wire [2:0] \$221 ;
+  wire \$222 ;
+  wire \$223 ;
+  wire \$224 ;
+  wire \$225 ;
+  wire \$226 ;
+  wire [2:0] \$227 ;
+  wire \$228 ;
+  wire \$230 ;
+  wire \$232 ;
+  wire \$234 ;
+  wire \$237 ;
+  wire \$238 ;
   wire \$239 ;
   wire \$24 ;
-  wire [3:0] \$240 ;
-  (* unused_bits = "0 1 3" *)
-  wire [3:0] \$241 ;
-  wire [2:0] \$242 ;
-  wire [2:0] \$243 ;
+  wire \$240 ;
+  wire \$241 ;
+  wire \$242 ;
+  wire \$243 ;
+  wire \$244 ;
+  wire \$245 ;
+  wire \$246 ;
   wire \$247 ;
-  wire [3:0] \$248 ;
-  (* unused_bits = "0 1 2" *)
-  wire [3:0] \$249 ;
-  wire \$25 ;
+  wire \$248 ;
+  wire \$249 ;
+  wire [3:0] \$25 ;
+  wire \$250 ;
+  wire [12:0] \$251 ;
+  wire \$252 ;
   wire \$253 ;
-  wire [3:0] \$254 ;
-  (* unused_bits = "0 1 2" *)
-  wire [3:0] \$255 ;
-  wire \$259 ;
-  wire [2:0] \$26 ;
-  wire [3:0] \$260 ;
-  (* unused_bits = "0 1 2" *)
+  wire \$254 ;
+  wire \$255 ;
+  wire \$256 ;
+  (* unused_bits = "1 2 3" *)
+  wire [3:0] \$26 ;
+  wire \$260 ;
   wire [3:0] \$261 ;
-  wire [2:0] \$262 ;
+  wire \$262 ;
+  wire \$263 ;
+  wire \$264 ;
   wire \$265 ;
-  wire \$268 ;
-  wire \$269 ;
-  wire \$270 ;
-  wire [5:0] \$271 ;
+  wire [5:0] \$268 ;
   (* unused_bits = "5" *)
-  wire [5:0] \$272 ;
-  wire [1:0] \$284 ;
+  wire [5:0] \$269 ;
+  wire [1:0] \$271 ;
   (* unused_bits = "1" *)
-  wire [1:0] \$285 ;
-  wire [2:0] \$286 ;
+  wire [1:0] \$272 ;
+  wire [2:0] \$273 ;
   (* unused_bits = "2 3" *)
-  wire [3:0] \$287 ;
-  wire [2:0] \$288 ;
+  wire [3:0] \$274 ;
+  wire [2:0] \$275 ;
   (* unused_bits = "2 3" *)
-  wire [3:0] \$289 ;
-  wire \$29 ;
+  wire [3:0] \$276 ;
+  wire \$277 ;
+  wire \$278 ;
+  wire \$279 ;
+  wire \$280 ;
+  wire \$281 ;
+  wire \$282 ;
+  wire \$283 ;
+  wire \$284 ;
+  wire \$285 ;
+  wire \$286 ;
+  wire \$287 ;
+  wire \$288 ;
+  wire \$289 ;
   wire \$290 ;
   wire \$291 ;
   wire \$292 ;
@@ -4152,158 +4282,127 @@ module column_opt4e_feeder(rst, en, write, ends, sync, served, slot_in, bank_in,
   wire \$294 ;
   wire \$295 ;
   wire \$296 ;
-  wire [2:0] \$297 ;
-  (* unused_bits = "2 3" *)
-  wire [3:0] \$298 ;
+  wire \$297 ;
+  wire \$298 ;
   wire \$299 ;
-  wire \$3 ;
   wire \$30 ;
   wire \$300 ;
-  wire [22:0] \$301 ;
+  wire \$301 ;
   wire \$302 ;
-  wire \$305 ;
+  wire \$303 ;
+  wire \$304 ;
+  wire [12:0] \$305 ;
+  wire \$306 ;
+  wire \$307 ;
+  wire [12:0] \$308 ;
   wire \$309 ;
-  wire \$31 ;
-  wire [3:0] \$310 ;
+  wire [3:0] \$31 ;
+  wire [22:0] \$310 ;
   wire \$311 ;
   wire [4:0] \$312 ;
   wire \$313 ;
   wire [3:0] \$314 ;
   wire [4:0] \$315 ;
-  wire [3:0] \$317 ;
-  wire \$318 ;
+  wire [3:0] \$316 ;
+  wire \$317 ;
+  wire [1:0] \$318 ;
   wire [1:0] \$319 ;
-  wire [2:0] \$32 ;
-  wire [1:0] \$320 ;
+  (* unused_bits = "1 2 3" *)
+  wire [3:0] \$32 ;
+  wire \$320 ;
   wire \$321 ;
   wire \$322 ;
-  wire [1:0] \$323 ;
+  wire \$323 ;
   wire [22:0] \$324 ;
-  wire [22:0] \$325 ;
-  wire \$326 ;
-  wire [22:0] \$327 ;
-  wire [3:0] \$329 ;
-  wire \$33 ;
-  wire \$34 ;
-  wire \$35 ;
-  wire \$36 ;
+  wire [2:0] \$33 ;
   wire \$37 ;
-  wire [2:0] \$38 ;
-  wire [2:0] \$39 ;
-  wire \$4 ;
-  wire \$40 ;
-  wire \$41 ;
-  wire \$42 ;
+  wire [3:0] \$38 ;
+  (* unused_bits = "0 2 3" *)
+  wire [3:0] \$39 ;
   wire \$43 ;
-  wire \$44 ;
-  wire [2:0] \$45 ;
-  wire [2:0] \$46 ;
-  wire \$47 ;
-  wire \$48 ;
+  wire [3:0] \$44 ;
+  wire [3:0] \$445 ;
+  (* unused_bits = "0 2 3" *)
+  wire [3:0] \$45 ;
   wire \$49 ;
-  wire \$5 ;
-  wire \$50 ;
-  wire \$51 ;
+  wire [3:0] \$50 ;
+  (* unused_bits = "0 2 3" *)
+  wire [3:0] \$51 ;
   wire [2:0] \$52 ;
-  wire \$55 ;
-  wire \$56 ;
+  wire [2:0] \$53 ;
   wire \$57 ;
-  wire [2:0] \$58 ;
-  wire \$59 ;
-  wire [2:0] \$6 ;
-  wire \$60 ;
-  wire \$61 ;
-  wire \$62 ;
+  wire [3:0] \$58 ;
+  (* unused_bits = "0 1 3" *)
+  wire [3:0] \$59 ;
+  wire \$6 ;
   wire \$63 ;
-  wire [2:0] \$64 ;
-  wire [2:0] \$65 ;
-  wire \$66 ;
-  wire \$67 ;
-  wire \$68 ;
+  wire [3:0] \$64 ;
+  (* unused_bits = "0 1 3" *)
+  wire [3:0] \$65 ;
   wire \$69 ;
   wire \$7 ;
-  wire \$70 ;
-  wire [2:0] \$71 ;
+  wire [3:0] \$70 ;
+  (* unused_bits = "0 1 3" *)
+  wire [3:0] \$71 ;
   wire [2:0] \$72 ;
-  wire \$73 ;
-  wire \$74 ;
-  wire \$75 ;
-  wire \$76 ;
+  wire [2:0] \$73 ;
   wire \$77 ;
-  wire [2:0] \$78 ;
-  wire \$8 ;
-  wire \$81 ;
-  wire \$82 ;
+  wire [3:0] \$78 ;
+  (* unused_bits = "0 1 2" *)
+  wire [3:0] \$79 ;
   wire \$83 ;
-  wire [2:0] \$84 ;
-  wire \$85 ;
-  wire \$86 ;
-  wire \$87 ;
-  wire \$88 ;
+  wire [3:0] \$84 ;
+  (* unused_bits = "0 1 2" *)
+  wire [3:0] \$85 ;
   wire \$89 ;
-  wire \$9 ;
-  wire [2:0] \$90 ;
-  wire [2:0] \$91 ;
-  wire \$92 ;
-  wire \$93 ;
+  wire [3:0] \$90 ;
+  (* unused_bits = "0 1 2" *)
+  wire [3:0] \$91 ;
+  wire [2:0] \$92 ;
   wire \$94 ;
   wire \$95 ;
   wire \$96 ;
-  wire [2:0] \$97 ;
-  wire [2:0] \$98 ;
+  wire \$97 ;
+  wire \$98 ;
   wire \$99 ;
-  wire [1:0] \$procmux$102_Y ;
-  wire \$procmux$106_Y ;
-  wire \$procmux$110_Y ;
-  wire [1:0] \$procmux$114_Y ;
-  wire [1:0] \$procmux$118_Y ;
-  wire \$procmux$122_Y ;
-  wire \$procmux$124_Y ;
-  wire [3:0] \$procmux$128_Y ;
-  wire [3:0] \$procmux$130_Y ;
-  wire [4:0] \$procmux$142_Y ;
-  wire [4:0] \$procmux$144_Y ;
-  wire [3:0] \$procmux$148_Y ;
-  wire [3:0] \$procmux$150_Y ;
-  wire \$procmux$154_Y ;
-  wire \$procmux$156_Y ;
-  wire [4:0] \$procmux$160_Y ;
-  wire [4:0] \$procmux$162_Y ;
-  wire \$procmux$166_Y ;
-  wire \$procmux$168_Y ;
-  wire \$procmux$49_Y ;
-  wire \$procmux$51_Y ;
-  wire [17:0] \$procmux$56_Y ;
-  wire [3:0] \$procmux$60_Y ;
-  wire [3:0] \$procmux$63_Y ;
-  wire \$procmux$68_Y ;
-  wire \$procmux$70_Y ;
-  wire \$procmux$74_Y ;
-  wire \$procmux$76_Y ;
+  wire \$procmux$102_Y ;
+  wire \$procmux$104_Y ;
+  wire \$procmux$108_Y ;
+  wire \$procmux$114_Y ;
+  wire \$procmux$28_Y ;
+  wire \$procmux$47_Y ;
+  wire [3:0] \$procmux$51_Y ;
+  wire [4:0] \$procmux$57_Y ;
+  wire [3:0] \$procmux$61_Y ;
+  wire \$procmux$65_Y ;
+  wire [4:0] \$procmux$69_Y ;
+  wire \$procmux$73_Y ;
   wire \$procmux$78_Y ;
-  wire [21:0] \$procmux$82_Y ;
-  wire [21:0] \$procmux$84_Y ;
-  wire \$procmux$88_Y ;
-  wire \$procmux$90_Y ;
-  wire \$procmux$92_Y ;
-  wire [21:0] \$procmux$96_Y ;
-  wire [21:0] \$procmux$98_Y ;
+  wire [3:0] \$procmux$85_Y ;
+  wire \$procmux$96_Y ;
+  reg \$signal  = 1'h0;
+  reg \$signal$41  = 1'h0;
   wire [5:0] address;
   wire [5:0] address_in;
   reg [1:0] ahead = 2'h0;
   wire asking;
   output asks;
-  wire asks;
+  reg asks = 1'h0;
   wire at_last;
-  output bank;
-  wire bank;
-  input bank_in;
-  wire bank_in;
+  output [3:0] bank;
+  wire [3:0] bank;
   input clk;
   wire clk;
+  reg [22:0] coded = 23'h000000;
+  wire [11:0] \coded.digits ;
+  wire \coded.following ;
+  wire [3:0] \coded.left ;
+  wire \coded.place ;
+  wire [4:0] \coded.row ;
+  reg coded_valid = 1'h0;
   input [31:0] data_in;
   wire [31:0] data_in;
-  wire [31:0] \data_in$65 ;
+  wire [31:0] \data_in$62 ;
   wire [31:0] data_out;
   wire [2:0] digit_0;
   wire [2:0] digit_1;
@@ -4312,62 +4411,53 @@ module column_opt4e_feeder(rst, en, write, ends, sync, served, slot_in, bank_in,
   output [2:0] digit_out;
   wire [2:0] digit_out;
   wire done;
-  wire empty;
-  input en;
-  wire en;
   input ends;
   wire ends;
   input [1:0] filled;
   wire [1:0] filled;
-  wire \filled$25 ;
+  wire \filled$48 ;
   output finished;
-  wire finished;
-  wire free;
-  wire gone;
-  wire last_bank;
-  input [1:0] last_banks;
-  wire [1:0] last_banks;
+  reg finished = 1'h0;
+  wire \finished$63 ;
+  reg following = 1'h0;
+  reg [12:0] head = 13'h0000;
+  wire [3:0] \head.bank ;
+  wire [2:0] \head.digits ;
+  wire \head.following ;
+  wire [4:0] \head.row ;
+  wire head_free;
+  wire head_pops;
+  reg head_valid = 1'h0;
+  wire here;
+  wire last_place;
+  input [1:0] last_places;
+  wire [1:0] last_places;
   wire [4:0] last_row;
   input [9:0] last_rows;
   wire [9:0] last_rows;
   reg [1:0] lead = 2'h0;
+  wire leaves;
   input [1:0] loaded;
   wire [1:0] loaded;
-  wire [22:0] made;
-  wire \made.bank ;
-  wire [11:0] \made.digits ;
+  wire [12:0] made;
+  wire [3:0] \made.bank ;
+  wire [2:0] \made.digits ;
   wire \made.following ;
-  wire [3:0] \made.left ;
   wire [4:0] \made.row ;
-  reg next_bank = 1'h0;
-  reg next_following = 1'h0;
+  wire moves;
   reg next_inside = 1'h0;
+  reg next_place = 1'h0;
   reg [4:0] next_row = 5'h00;
   reg [3:0] next_turn = 4'h0;
-  reg next_valid = 1'h0;
   wire over;
-  wire passed_on;
-  wire pop;
-  output [1:0] position;
-  wire [1:0] position;
-  wire push;
-  reg [22:0] queue_0 = 23'h000000;
-  wire \queue_0.bank ;
-  wire [11:0] \queue_0.digits ;
-  wire \queue_0.following ;
-  wire [3:0] \queue_0.left ;
-  wire [4:0] \queue_0.row ;
-  reg [22:0] queue_1 = 23'h000000;
-  wire \queue_1.bank ;
-  wire [11:0] \queue_1.digits ;
-  wire \queue_1.following ;
-  wire [3:0] \queue_1.left ;
-  wire [4:0] \queue_1.row ;
+  input place_in;
+  wire place_in;
   wire read;
-  wire \read$59 ;
+  wire \read$58 ;
+  wire room;
   output [4:0] row;
   wire [4:0] row;
-  reg [4:0] \row$27  = 5'h00;
+  reg [4:0] \row$50  = 5'h00;
   input [4:0] row_in;
   wire [4:0] row_in;
   input rst;
@@ -4380,280 +4470,325 @@ module column_opt4e_feeder(rst, en, write, ends, sync, served, slot_in, bank_in,
   reg slot = 1'h0;
   input slot_in;
   wire slot_in;
+  wire some;
   wire some_0_2;
   wire some_0_4;
   wire some_2_2;
+  reg [12:0] spare = 13'h0000;
+  wire [3:0] \spare.bank ;
+  wire [2:0] \spare.digits ;
+  wire \spare.following ;
+  wire [4:0] \spare.row ;
+  reg spare_valid = 1'h0;
   input start;
   wire start;
   input sync;
   wire sync;
+  wire taken;
   reg [3:0] turn = 4'h1;
-  reg valid = 1'h0;
-  reg [1:0] waiting = 2'h0;
+  wire turned;
+  wire valid;
   reg [22:0] word = 23'h000000;
-  wire \word.bank ;
   wire [11:0] \word.digits ;
   wire \word.following ;
   wire [3:0] \word.left ;
+  wire \word.place ;
   wire [4:0] \word.row ;
+  wire word_free;
+  wire [22:0] words;
+  wire [11:0] \words.digits ;
+  wire \words.following ;
+  wire [3:0] \words.left ;
+  wire \words.place ;
+  wire [4:0] \words.row ;
   input write;
   wire write;
-  wire \write$63 ;
-  assign \$329  = slot * 3'h5;
-  assign last_row = last_rows >> \$329 ;
-  assign last_bank = last_banks >> slot;
-  assign \filled$25  = filled >> slot;
-  assign at_last = \row$27  == last_row;
-  assign \$3  = ~ data_out[0];
-  assign \$4  = data_out[1] ^ data_out[0];
-  assign \$5  = \$3  & \$4 ;
-  assign \$6  = { \$5 , data_out[0], data_out[1] } & { next_turn[0], next_turn[0], next_turn[0] };
-  assign \$7  = data_out[1] ^ data_out[2];
-  assign \$8  = data_out[1] ^ data_out[2];
-  assign \$9  = ~ \$8 ;
-  assign \$10  = data_out[3] ^ data_out[2];
-  assign \$11  = \$9  & \$10 ;
-  assign \$12  = { \$11 , \$7 , data_out[3] } & { next_turn[1], next_turn[1], next_turn[1] };
-  assign \$13  = \$6  | \$12 ;
-  assign \$14  = data_out[3] ^ data_out[4];
-  assign \$15  = data_out[3] ^ data_out[4];
-  assign \$16  = ~ \$15 ;
-  assign \$17  = data_out[5] ^ data_out[4];
-  assign \$18  = \$16  & \$17 ;
-  assign \$19  = { \$18 , \$14 , data_out[5] } & { next_turn[2], next_turn[2], next_turn[2] };
-  assign \$20  = \$13  | \$19 ;
-  assign \$21  = data_out[5] ^ data_out[6];
-  assign \$22  = data_out[5] ^ data_out[6];
-  assign \$23  = ~ \$22 ;
-  assign \$24  = data_out[7] ^ data_out[6];
-  assign \$25  = \$23  & \$24 ;
-  assign \$26  = { \$25 , \$21 , data_out[7] } & { next_turn[3], next_turn[3], next_turn[3] };
-  assign digit_0 = \$20  | \$26 ;
-  assign \$29  = ~ data_out[8];
-  assign \$30  = data_out[9] ^ data_out[8];
-  assign \$31  = \$29  & \$30 ;
-  assign \$32  = { \$31 , data_out[8], data_out[9] } & { next_turn[0], next_turn[0], next_turn[0] };
-  assign \$33  = data_out[9] ^ data_out[10];
-  assign \$34  = data_out[9] ^ data_out[10];
-  assign \$35  = ~ \$34 ;
-  assign \$36  = data_out[11] ^ data_out[10];
-  assign \$37  = \$35  & \$36 ;
-  assign \$38  = { \$37 , \$33 , data_out[11] } & { next_turn[1], next_turn[1], next_turn[1] };
-  assign \$39  = \$32  | \$38 ;
-  assign \$40  = data_out[11] ^ data_out[12];
-  assign \$41  = data_out[11] ^ data_out[12];
-  assign \$42  = ~ \$41 ;
-  assign \$43  = data_out[13] ^ data_out[12];
-  assign \$44  = \$42  & \$43 ;
-  assign \$45  = { \$44 , \$40 , data_out[13] } & { next_turn[2], next_turn[2], next_turn[2] };
-  assign \$46  = \$39  | \$45 ;
-  assign \$47  = data_out[13] ^ data_out[14];
-  assign \$48  = data_out[13] ^ data_out[14];
-  assign \$49  = ~ \$48 ;
-  assign \$50  = data_out[15] ^ data_out[14];
-  assign \$51  = \$49  & \$50 ;
-  assign \$52  = { \$51 , \$47 , data_out[15] } & { next_turn[3], next_turn[3], next_turn[3] };
-  assign digit_1 = \$46  | \$52 ;
-  assign \$55  = ~ data_out[16];
-  assign \$56  = data_out[17] ^ data_out[16];
-  assign \$57  = \$55  & \$56 ;
-  assign \$58  = { \$57 , data_out[16], data_out[17] } & { next_turn[0], next_turn[0], next_turn[0] };
-  assign \$59  = data_out[17] ^ data_out[18];
-  assign \$60  = data_out[17] ^ data_out[18];
-  assign \$61  = ~ \$60 ;
-  assign \$62  = data_out[19] ^ data_out[18];
-  assign \$63  = \$61  & \$62 ;
-  assign \$64  = { \$63 , \$59 , data_out[19] } & { next_turn[1], next_turn[1], next_turn[1] };
-  assign \$65  = \$58  | \$64 ;
-  assign \$66  = data_out[19] ^ data_out[20];
-  assign \$67  = data_out[19] ^ data_out[20];
-  assign \$68  = ~ \$67 ;
-  assign \$69  = data_out[21] ^ data_out[20];
-  assign \$70  = \$68  & \$69 ;
-  assign \$71  = { \$70 , \$66 , data_out[21] } & { next_turn[2], next_turn[2], next_turn[2] };
-  assign \$72  = \$65  | \$71 ;
-  assign \$73  = data_out[21] ^ data_out[22];
-  assign \$74  = data_out[21] ^ data_out[22];
-  assign \$75  = ~ \$74 ;
-  assign \$76  = data_out[23] ^ data_out[22];
-  assign \$77  = \$75  & \$76 ;
-  assign \$78  = { \$77 , \$73 , data_out[23] } & { next_turn[3], next_turn[3], next_turn[3] };
-  assign digit_2 = \$72  | \$78 ;
-  assign \$81  = ~ data_out[24];
-  assign \$82  = data_out[25] ^ data_out[24];
-  assign \$83  = \$81  & \$82 ;
-  assign \$84  = { \$83 , data_out[24], data_out[25] } & { next_turn[0], next_turn[0], next_turn[0] };
-  assign \$85  = data_out[25] ^ data_out[26];
-  assign \$86  = data_out[25] ^ data_out[26];
-  assign \$87  = ~ \$86 ;
-  assign \$88  = data_out[27] ^ data_out[26];
-  assign \$89  = \$87  & \$88 ;
-  assign \$90  = { \$89 , \$85 , data_out[27] } & { next_turn[1], next_turn[1], next_turn[1] };
-  assign \$91  = \$84  | \$90 ;
-  assign \$92  = data_out[27] ^ data_out[28];
-  assign \$93  = data_out[27] ^ data_out[28];
-  assign \$94  = ~ \$93 ;
-  assign \$95  = data_out[29] ^ data_out[28];
-  assign \$96  = \$94  & \$95 ;
-  assign \$97  = { \$96 , \$92 , data_out[29] } & { next_turn[2], next_turn[2], next_turn[2] };
-  assign \$98  = \$91  | \$97 ;
-  assign \$99  = data_out[29] ^ data_out[30];
-  assign \$100  = data_out[29] ^ data_out[30];
-  assign \$101  = ~ \$100 ;
-  assign \$102  = data_out[31] ^ data_out[30];
-  assign \$103  = \$101  & \$102 ;
-  assign \$104  = { \$103 , \$99 , data_out[31] } & { next_turn[3], next_turn[3], next_turn[3] };
-  assign digit_3 = \$98  | \$104 ;
-  assign \$105  = | digit_0[2:1];
-  assign made[0] = \$105  & next_inside;
-  assign \$107  = | digit_1[2:1];
-  assign made[1] = \$107  & next_inside;
-  assign \$109  = | digit_2[2:1];
-  assign made[2] = \$109  & next_inside;
-  assign \$111  = | digit_3[2:1];
-  assign made[3] = \$111  & next_inside;
-  assign some_0_2 = word[0] | word[1];
-  assign several_0_2 = word[0] & word[1];
-  assign some_2_2 = word[2] | word[3];
-  assign several_2_2 = word[2] & word[3];
+  wire \write$60 ;
+  assign room = ~ spare_valid;
+  assign \$1  = ~ head_valid;
+  assign head_free = \$1  | served;
+  assign some_0_2 = word[6] | word[7];
+  assign several_0_2 = word[6] & word[7];
+  assign some_2_2 = word[8] | word[9];
+  assign several_2_2 = word[8] & word[9];
   assign some_0_4 = some_0_2 | some_2_2;
-  assign \$117  = several_0_2 | several_2_2;
-  assign \$118  = some_0_2 & some_2_2;
-  assign several_0_4 = \$117  | \$118 ;
-  assign \$119  = ~ word[22];
-  assign asks = valid & \$119 ;
-  assign \$120  = ~ valid;
-  assign \$121  = ~ several_0_4;
-  assign \$122  = some_0_4 & \$121 ;
-  assign \$123  = served & \$122 ;
-  assign free = \$120  | \$123 ;
-  assign \$124  = | waiting;
-  assign pop = free & \$124 ;
-  assign \$125  = | made[3:0];
-  assign empty = ~ \$125 ;
-  assign \$127  = next_valid & \$125 ;
-  assign \$128  = waiting != 2'h2;
-  assign push = \$127  & \$128 ;
-  assign \$129  = waiting != 2'h2;
-  assign \$130  = empty | \$129 ;
-  assign gone = next_valid & \$130 ;
-  assign \$131  = ~ next_valid;
-  assign \$132  = \$131  | gone;
-  assign \$133  = lead < 2'h2;
-  assign \$134  = \$132  & \$133 ;
-  assign \$135  = ahead < loaded;
-  assign read = \$134  & \$135 ;
-  assign \read$59  = en & read;
-  assign \$136  = slot * 1'h1;
-  assign \$139  = \$136  + start;
-  assign \$140  = \$139  * 6'h20;
-  assign { \$141 [9:6], address } = \$140  + \row$27 ;
-  assign \write$63  = en & write;
-  assign \$142  = slot_in * 1'h1;
-  assign \$143  = \$142  + bank_in;
-  assign \$144  = \$143  * 6'h20;
-  assign { \$145 [9:6], address_in } = \$144  + row_in;
-  assign \$146  = ~ next_following;
-  assign \$147  = next_valid & \$146 ;
-  assign \$148  = waiting > 1'h0;
-  assign \$149  = ~ queue_0[22];
-  assign \$150  = \$148  & \$149 ;
-  assign \$151  = waiting > 1'h1;
-  assign \$152  = ~ queue_1[22];
-  assign \$153  = \$151  & \$152 ;
-  assign \$154  = | { \$153 , \$150 , asks, \$147  };
-  assign \$155  = ~ \$154 ;
-  assign \$156  = | lead;
-  assign finished = \$155  & \$156 ;
+  assign \$6  = several_0_2 | several_2_2;
+  assign \$7  = some_0_2 & some_2_2;
+  assign several_0_4 = \$6  | \$7 ;
+  assign \$11  = word[8] | some_0_2;
+  assign \$12  = ~ { \$11 , some_0_2, word[6], 1'h0 };
+  assign \$13  = word[9:6] & \$12 ;
+  assign \made.bank  = \$13  & { word[10], word[10], word[10], word[10] };
+  assign \$18  = word[8] | some_0_2;
+  assign \$19  = ~ { \$18 , some_0_2, word[6], 1'h0 };
+  assign \$20  = word[9:6] & \$19 ;
+  assign \$24  = word[8] | some_0_2;
+  assign \$25  = ~ { \$24 , some_0_2, word[6], 1'h0 };
+  assign \$26  = word[9:6] & \$25 ;
+  assign \$30  = word[8] | some_0_2;
+  assign \$31  = ~ { \$30 , some_0_2, word[6], 1'h0 };
+  assign \$32  = word[9:6] & \$31 ;
+  assign \$33  = word[13:11] & { \$32 [0], \$26 [0], \$20 [0] };
+  assign \$37  = word[8] | some_0_2;
+  assign \$38  = ~ { \$37 , some_0_2, word[6], 1'h0 };
+  assign \$39  = word[9:6] & \$38 ;
+  assign \$43  = word[8] | some_0_2;
+  assign \$44  = ~ { \$43 , some_0_2, word[6], 1'h0 };
+  assign \$45  = word[9:6] & \$44 ;
+  assign \$49  = word[8] | some_0_2;
+  assign \$50  = ~ { \$49 , some_0_2, word[6], 1'h0 };
+  assign \$51  = word[9:6] & \$50 ;
+  assign \$52  = word[16:14] & { \$51 [1], \$45 [1], \$39 [1] };
+  assign \$53  = \$33  | \$52 ;
+  assign \$57  = word[8] | some_0_2;
+  assign \$58  = ~ { \$57 , some_0_2, word[6], 1'h0 };
+  assign \$59  = word[9:6] & \$58 ;
+  assign \$63  = word[8] | some_0_2;
+  assign \$64  = ~ { \$63 , some_0_2, word[6], 1'h0 };
+  assign \$65  = word[9:6] & \$64 ;
+  assign \$69  = word[8] | some_0_2;
+  assign \$70  = ~ { \$69 , some_0_2, word[6], 1'h0 };
+  assign \$71  = word[9:6] & \$70 ;
+  assign \$72  = word[19:17] & { \$71 [2], \$65 [2], \$59 [2] };
+  assign \$73  = \$53  | \$72 ;
+  assign \$77  = word[8] | some_0_2;
+  assign \$78  = ~ { \$77 , some_0_2, word[6], 1'h0 };
+  assign \$79  = word[9:6] & \$78 ;
+  assign \$83  = word[8] | some_0_2;
+  assign \$84  = ~ { \$83 , some_0_2, word[6], 1'h0 };
+  assign \$85  = word[9:6] & \$84 ;
+  assign \$89  = word[8] | some_0_2;
+  assign \$90  = ~ { \$89 , some_0_2, word[6], 1'h0 };
+  assign \$91  = word[9:6] & \$90 ;
+  assign \$92  = word[22:20] & { \$91 [3], \$85 [3], \$79 [3] };
+  assign \made.digits  = \$73  | \$92 ;
+  assign \$94  = ~ \$signal ;
+  assign \$95  = ~ several_0_4;
+  assign \$96  = some_0_4 & \$95 ;
+  assign \$97  = room & \$96 ;
+  assign word_free = \$94  | \$97 ;
+  assign taken = coded_valid & word_free;
+  assign \$98  = ~ coded_valid;
+  assign \$99  = \$98  | taken;
+  assign moves = \$signal$41  & \$99 ;
+  assign \$100  = 1'h0 + start;
+  assign \$101  = \$100  >= 1'h1;
+  assign \$102  = 1'h0 + start;
+  assign \$103  = \$102  - 1'h1;
+  assign \$104  = 1'h0 + start;
+  assign { \$105 [2:1], here } = \$101  ? \$103  : { 1'h0, \$104  };
+  assign \$106  = place_in - start;
+  assign \$107  = place_in < start;
+  assign \$108  = \$107  ? 1'h1 : 1'h0;
+  assign { \$109 [2:1], turned } = $signed(\$106 ) + $signed({ 1'h0, \$108  });
+  assign \$445  = slot * 3'h5;
+  assign last_row = last_rows >> \$445 ;
+  assign last_place = last_places >> slot;
+  assign \filled$48  = filled >> slot;
+  assign at_last = \row$50  == last_row;
+  assign \$110  = ~ \$signal$41 ;
+  assign \$111  = \$110  | moves;
+  assign \$112  = lead < 2'h2;
+  assign \$113  = \$111  & \$112 ;
+  assign \$114  = ahead < loaded;
+  assign read = \$113  & \$114 ;
   assign done = read & at_last;
   assign over = done & turn[3];
-  assign \$162  = word[2] | some_0_2;
-  assign \$163  = ~ { \$162 , some_0_2, word[0], 1'h0 };
-  assign \$164  = word[3:0] & \$163 ;
-  assign \$168  = word[2] | some_0_2;
-  assign \$169  = ~ { \$168 , some_0_2, word[0], 1'h0 };
-  assign \$170  = word[3:0] & \$169 ;
-  assign position[0] = | { \$170 [3], \$164 [1] };
-  assign \$175  = word[2] | some_0_2;
-  assign \$176  = ~ { \$175 , some_0_2, word[0], 1'h0 };
-  assign \$177  = word[3:0] & \$176 ;
-  assign \$181  = word[2] | some_0_2;
-  assign \$182  = ~ { \$181 , some_0_2, word[0], 1'h0 };
-  assign \$183  = word[3:0] & \$182 ;
-  assign position[1] = | { \$183 [3], \$177 [2] };
-  assign \$188  = word[2] | some_0_2;
-  assign \$189  = ~ { \$188 , some_0_2, word[0], 1'h0 };
-  assign \$190  = word[3:0] & \$189 ;
-  assign \$194  = word[2] | some_0_2;
-  assign \$195  = ~ { \$194 , some_0_2, word[0], 1'h0 };
-  assign \$196  = word[3:0] & \$195 ;
-  assign \$200  = word[2] | some_0_2;
-  assign \$201  = ~ { \$200 , some_0_2, word[0], 1'h0 };
-  assign \$202  = word[3:0] & \$201 ;
-  assign \$203  = word[12:10] & { \$202 [0], \$196 [0], \$190 [0] };
-  assign \$207  = word[2] | some_0_2;
-  assign \$208  = ~ { \$207 , some_0_2, word[0], 1'h0 };
-  assign \$209  = word[3:0] & \$208 ;
-  assign \$213  = word[2] | some_0_2;
-  assign \$214  = ~ { \$213 , some_0_2, word[0], 1'h0 };
-  assign \$215  = word[3:0] & \$214 ;
-  assign \$219  = word[2] | some_0_2;
-  assign \$220  = ~ { \$219 , some_0_2, word[0], 1'h0 };
-  assign \$221  = word[3:0] & \$220 ;
-  assign \$222  = word[15:13] & { \$221 [1], \$215 [1], \$209 [1] };
-  assign \$223  = \$203  | \$222 ;
-  assign \$227  = word[2] | some_0_2;
-  assign \$228  = ~ { \$227 , some_0_2, word[0], 1'h0 };
-  assign \$229  = word[3:0] & \$228 ;
-  assign \$233  = word[2] | some_0_2;
-  assign \$234  = ~ { \$233 , some_0_2, word[0], 1'h0 };
-  assign \$235  = word[3:0] & \$234 ;
-  assign \$239  = word[2] | some_0_2;
-  assign \$240  = ~ { \$239 , some_0_2, word[0], 1'h0 };
-  assign \$241  = word[3:0] & \$240 ;
-  assign \$242  = word[18:16] & { \$241 [2], \$235 [2], \$229 [2] };
-  assign \$243  = \$223  | \$242 ;
-  assign \$247  = word[2] | some_0_2;
-  assign \$248  = ~ { \$247 , some_0_2, word[0], 1'h0 };
-  assign \$249  = word[3:0] & \$248 ;
-  assign \$253  = word[2] | some_0_2;
-  assign \$254  = ~ { \$253 , some_0_2, word[0], 1'h0 };
-  assign \$255  = word[3:0] & \$254 ;
-  assign \$259  = word[2] | some_0_2;
-  assign \$260  = ~ { \$259 , some_0_2, word[0], 1'h0 };
-  assign \$261  = word[3:0] & \$260 ;
-  assign \$262  = word[21:19] & { \$261 [3], \$255 [3], \$249 [3] };
-  assign digit_out = \$243  | \$262 ;
-  assign \$265  = ~ at_last;
-  assign \$268  = start <= last_bank;
-  assign \$269  = \$265  | \$268 ;
-  assign \$270  = \filled$25  & \$269 ;
-  assign \$271  = \row$27  + 1'h1;
-  assign \$272  = at_last ? 6'h00 : \$271 ;
-  assign \$284  = slot + 1'h1;
-  assign \$285  = slot ? 2'h0 : \$284 ;
-  assign \$286  = lead + done;
-  assign \$287  = \$286  - ends;
-  assign \$288  = ahead + over;
-  assign \$289  = \$288  - sync;
-  assign \$290  = ~ gone;
-  assign \$291  = next_valid & \$290 ;
-  assign \$292  = read | \$291 ;
-  assign \$293  = lead == 1'h1;
-  assign \$294  = read ? \$293  : next_following;
-  assign \$295  = ~ ends;
+  assign \$116  = slot * 6'h20;
+  assign \$117  = \$116  + \row$50 ;
+  assign \$118  = \$117 [5:0] * 1'h1;
+  assign { \$119 [7:6], address } = \$118  + 1'h0;
+  assign \$120  = slot_in * 6'h20;
+  assign \$121  = \$120  + row_in;
+  assign \$122  = \$121 [5:0] * 1'h1;
+  assign { \$123 [7:6], address_in } = \$122  + turned;
+  assign \$126  = ~ data_out[0];
+  assign \$127  = data_out[1] ^ data_out[0];
+  assign \$128  = \$126  & \$127 ;
+  assign \$129  = { \$128 , data_out[0], data_out[1] } & { next_turn[0], next_turn[0], next_turn[0] };
+  assign \$130  = data_out[1] ^ data_out[2];
+  assign \$131  = data_out[1] ^ data_out[2];
+  assign \$132  = ~ \$131 ;
+  assign \$133  = data_out[3] ^ data_out[2];
+  assign \$134  = \$132  & \$133 ;
+  assign \$135  = { \$134 , \$130 , data_out[3] } & { next_turn[1], next_turn[1], next_turn[1] };
+  assign \$136  = \$129  | \$135 ;
+  assign \$137  = data_out[3] ^ data_out[4];
+  assign \$138  = data_out[3] ^ data_out[4];
+  assign \$139  = ~ \$138 ;
+  assign \$140  = data_out[5] ^ data_out[4];
+  assign \$141  = \$139  & \$140 ;
+  assign \$142  = { \$141 , \$137 , data_out[5] } & { next_turn[2], next_turn[2], next_turn[2] };
+  assign \$143  = \$136  | \$142 ;
+  assign \$144  = data_out[5] ^ data_out[6];
+  assign \$145  = data_out[5] ^ data_out[6];
+  assign \$146  = ~ \$145 ;
+  assign \$147  = data_out[7] ^ data_out[6];
+  assign \$148  = \$146  & \$147 ;
+  assign \$149  = { \$148 , \$144 , data_out[7] } & { next_turn[3], next_turn[3], next_turn[3] };
+  assign digit_0 = \$143  | \$149 ;
+  assign \$152  = ~ data_out[8];
+  assign \$153  = data_out[9] ^ data_out[8];
+  assign \$154  = \$152  & \$153 ;
+  assign \$155  = { \$154 , data_out[8], data_out[9] } & { next_turn[0], next_turn[0], next_turn[0] };
+  assign \$156  = data_out[9] ^ data_out[10];
+  assign \$157  = data_out[9] ^ data_out[10];
+  assign \$158  = ~ \$157 ;
+  assign \$159  = data_out[11] ^ data_out[10];
+  assign \$160  = \$158  & \$159 ;
+  assign \$161  = { \$160 , \$156 , data_out[11] } & { next_turn[1], next_turn[1], next_turn[1] };
+  assign \$162  = \$155  | \$161 ;
+  assign \$163  = data_out[11] ^ data_out[12];
+  assign \$164  = data_out[11] ^ data_out[12];
+  assign \$165  = ~ \$164 ;
+  assign \$166  = data_out[13] ^ data_out[12];
+  assign \$167  = \$165  & \$166 ;
+  assign \$168  = { \$167 , \$163 , data_out[13] } & { next_turn[2], next_turn[2], next_turn[2] };
+  assign \$169  = \$162  | \$168 ;
+  assign \$170  = data_out[13] ^ data_out[14];
+  assign \$171  = data_out[13] ^ data_out[14];
+  assign \$172  = ~ \$171 ;
+  assign \$173  = data_out[15] ^ data_out[14];
+  assign \$174  = \$172  & \$173 ;
+  assign \$175  = { \$174 , \$170 , data_out[15] } & { next_turn[3], next_turn[3], next_turn[3] };
+  assign digit_1 = \$169  | \$175 ;
+  assign \$178  = ~ data_out[16];
+  assign \$179  = data_out[17] ^ data_out[16];
+  assign \$180  = \$178  & \$179 ;
+  assign \$181  = { \$180 , data_out[16], data_out[17] } & { next_turn[0], next_turn[0], next_turn[0] };
+  assign \$182  = data_out[17] ^ data_out[18];
+  assign \$183  = data_out[17] ^ data_out[18];
+  assign \$184  = ~ \$183 ;
+  assign \$185  = data_out[19] ^ data_out[18];
+  assign \$186  = \$184  & \$185 ;
+  assign \$187  = { \$186 , \$182 , data_out[19] } & { next_turn[1], next_turn[1], next_turn[1] };
+  assign \$188  = \$181  | \$187 ;
+  assign \$189  = data_out[19] ^ data_out[20];
+  assign \$190  = data_out[19] ^ data_out[20];
+  assign \$191  = ~ \$190 ;
+  assign \$192  = data_out[21] ^ data_out[20];
+  assign \$193  = \$191  & \$192 ;
+  assign \$194  = { \$193 , \$189 , data_out[21] } & { next_turn[2], next_turn[2], next_turn[2] };
+  assign \$195  = \$188  | \$194 ;
+  assign \$196  = data_out[21] ^ data_out[22];
+  assign \$197  = data_out[21] ^ data_out[22];
+  assign \$198  = ~ \$197 ;
+  assign \$199  = data_out[23] ^ data_out[22];
+  assign \$200  = \$198  & \$199 ;
+  assign \$201  = { \$200 , \$196 , data_out[23] } & { next_turn[3], next_turn[3], next_turn[3] };
+  assign digit_2 = \$195  | \$201 ;
+  assign \$204  = ~ data_out[24];
+  assign \$205  = data_out[25] ^ data_out[24];
+  assign \$206  = \$204  & \$205 ;
+  assign \$207  = { \$206 , data_out[24], data_out[25] } & { next_turn[0], next_turn[0], next_turn[0] };
+  assign \$208  = data_out[25] ^ data_out[26];
+  assign \$209  = data_out[25] ^ data_out[26];
+  assign \$210  = ~ \$209 ;
+  assign \$211  = data_out[27] ^ data_out[26];
+  assign \$212  = \$210  & \$211 ;
+  assign \$213  = { \$212 , \$208 , data_out[27] } & { next_turn[1], next_turn[1], next_turn[1] };
+  assign \$214  = \$207  | \$213 ;
+  assign \$215  = data_out[27] ^ data_out[28];
+  assign \$216  = data_out[27] ^ data_out[28];
+  assign \$217  = ~ \$216 ;
+  assign \$218  = data_out[29] ^ data_out[28];
+  assign \$219  = \$217  & \$218 ;
+  assign \$220  = { \$219 , \$215 , data_out[29] } & { next_turn[2], next_turn[2], next_turn[2] };
+  assign \$221  = \$214  | \$220 ;
+  assign \$222  = data_out[29] ^ data_out[30];
+  assign \$223  = data_out[29] ^ data_out[30];
+  assign \$224  = ~ \$223 ;
+  assign \$225  = data_out[31] ^ data_out[30];
+  assign \$226  = \$224  & \$225 ;
+  assign \$227  = { \$226 , \$222 , data_out[31] } & { next_turn[3], next_turn[3], next_turn[3] };
+  assign digit_3 = \$221  | \$227 ;
+  assign \$228  = | digit_0[2:1];
+  assign words[6] = \$228  & next_inside;
+  assign \$230  = | digit_1[2:1];
+  assign words[7] = \$230  & next_inside;
+  assign \$232  = | digit_2[2:1];
+  assign words[8] = \$232  & next_inside;
+  assign \$234  = | digit_3[2:1];
+  assign words[9] = \$234  & next_inside;
+  assign \words.place  = ! next_place;
+  assign some = | words[9:6];
+  assign \$237  = spare_valid | \$signal ;
+  assign \$238  = spare_valid ? spare[5] : word[5];
+  assign \$239  = ~ \$238 ;
+  assign \$240  = \$239  | ends;
+  assign \$241  = \$237  & \$240 ;
+  assign \$242  = ~ head[5];
+  assign \$243  = \$242  | ends;
+  assign \$244  = spare_valid | \$signal ;
+  assign \$245  = spare_valid ? spare[5] : word[5];
+  assign \$246  = ~ \$245 ;
+  assign \$247  = \$246  | ends;
+  assign \$248  = \$244  & \$247 ;
+  assign \$249  = head_valid ? \$243  : \$248 ;
+  assign \$250  = served ? \$241  : \$249 ;
+  assign \$251  = spare_valid ? spare : { \made.digits , \made.bank , word[5:0] };
+  assign \$252  = spare_valid | \$signal ;
+  assign \$253  = \$signal  & room;
+  assign \$254  = ~ word_free;
+  assign \$255  = \$254  | coded_valid;
+  assign \$256  = \$signal  & room;
+  assign \$260  = word[8] | some_0_2;
+  assign \$261  = word[9:6] & { \$260 , some_0_2, word[6], 1'h0 };
+  assign \$262  = ~ at_last;
+  assign \$263  = here <= last_place;
+  assign \$264  = \$262  | \$263 ;
+  assign \$265  = \filled$48  & \$264 ;
+  assign \$268  = \row$50  + 1'h1;
+  assign \$269  = at_last ? 6'h00 : \$268 ;
+  assign \$271  = slot + 1'h1;
+  assign \$272  = slot ? 2'h0 : \$271 ;
+  assign \$273  = lead + done;
+  assign \$274  = \$273  - ends;
+  assign \$275  = ahead + over;
+  assign \$276  = \$275  - sync;
+  assign \$277  = ~ moves;
+  assign \$278  = \$signal$41  & \$277 ;
+  assign \$279  = read | \$278 ;
+  assign \$280  = lead == 1'h1;
+  assign \$281  = read ? \$280  : following;
+  assign \$282  = ~ ends;
+  assign \$283  = \$281  & \$282 ;
+  assign \$284  = ~ asks;
+  assign \$285  = \$284  | served;
+  assign \$286  = ~ spare_valid;
+  assign \$287  = \$286  | spare[5];
+  assign \$288  = ~ \$signal ;
+  assign \$289  = \$288  | word[5];
+  assign \$290  = ~ coded_valid;
+  assign \$291  = \$290  | coded[5];
+  assign \$292  = ~ \$signal$41 ;
+  assign \$293  = \$292  | following;
+  assign \$294  = & { \$293 , \$291 , \$289 , \$287 , \$285  };
+  assign \$295  = | lead;
   assign \$296  = \$294  & \$295 ;
-  assign \$297  = waiting + push;
-  assign \$298  = \$297  - pop;
-  assign \$299  = waiting <= 1'h0;
-  assign \$300  = waiting > 1'h1;
-  assign \$301  = \$300  ? queue_1 : { next_following, digit_3, digit_2, digit_1, digit_0, next_row, next_bank, made[3:0] };
-  assign \$302  = waiting <= 1'h1;
-  assign \$305  = ~ free;
-  assign \$309  = word[2] | some_0_2;
-  assign \$310  = word[3:0] & { \$309 , some_0_2, word[0], 1'h0 };
+  assign \$297  = ~ ends;
+  assign \$298  = \$296  & \$297 ;
+  assign \$299  = ~ taken;
+  assign \$300  = coded_valid & \$299 ;
+  assign \$301  = moves ? some : \$300 ;
+  assign \$302  = ~ ends;
+  assign \$303  = following & \$302 ;
   always @(posedge clk)
-    next_bank <= \$311 ;
+    asks <= \$304 ;
+  always @(posedge clk)
+    head <= \$305 ;
+  always @(posedge clk)
+    head_valid <= \$306 ;
+  always @(posedge clk)
+    spare_valid <= \$307 ;
+  always @(posedge clk)
+    spare <= \$308 ;
+  always @(posedge clk)
+    \$signal  <= \$309 ;
+  always @(posedge clk)
+    word <= \$310 ;
+  always @(posedge clk)
+    next_place <= \$311 ;
   always @(posedge clk)
     next_row <= \$312 ;
   always @(posedge clk)
@@ -4661,126 +4796,124 @@ module column_opt4e_feeder(rst, en, write, ends, sync, served, slot_in, bank_in,
   always @(posedge clk)
     next_turn <= \$314 ;
   always @(posedge clk)
-    \row$27  <= \$315 ;
+    \row$50  <= \$315 ;
   always @(posedge clk)
-    turn <= \$317 ;
+    turn <= \$316 ;
   always @(posedge clk)
-    slot <= \$318 ;
+    slot <= \$317 ;
   always @(posedge clk)
-    lead <= \$319 ;
+    lead <= \$318 ;
   always @(posedge clk)
-    ahead <= \$320 ;
+    ahead <= \$319 ;
   always @(posedge clk)
-    next_valid <= \$321 ;
+    \$signal$41  <= \$320 ;
   always @(posedge clk)
-    next_following <= \$322 ;
+    following <= \$321 ;
   always @(posedge clk)
-    waiting <= \$323 ;
+    finished <= \$322 ;
   always @(posedge clk)
-    queue_0 <= \$324 ;
+    coded_valid <= \$323 ;
   always @(posedge clk)
-    queue_1 <= \$325 ;
-  always @(posedge clk)
-    valid <= \$326 ;
-  always @(posedge clk)
-    word <= \$327 ;
-  assign \$324 [21:0] = en ? \$procmux$98_Y  : queue_0[21:0];
-  assign \$procmux$102_Y  = en ? \$298 [1:0] : waiting;
-  assign \$323  = rst ? 2'h0 : \$procmux$102_Y ;
-  assign \$procmux$106_Y  = en ? \$296  : next_following;
-  assign \$322  = rst ? 1'h0 : \$procmux$106_Y ;
-  assign \$procmux$110_Y  = en ? \$292  : next_valid;
-  assign \$321  = rst ? 1'h0 : \$procmux$110_Y ;
-  assign \$procmux$114_Y  = en ? \$289 [1:0] : ahead;
-  assign \$320  = rst ? 2'h0 : \$procmux$114_Y ;
-  assign \$procmux$118_Y  = en ? \$287 [1:0] : lead;
-  assign \$319  = rst ? 2'h0 : \$procmux$118_Y ;
-  assign \$procmux$122_Y  = over ? \$285 [0] : slot;
-  assign \$procmux$124_Y  = en ? \$procmux$122_Y  : slot;
-  assign \$318  = rst ? 1'h0 : \$procmux$124_Y ;
-  assign \$procmux$128_Y  = done ? { turn[2:0], turn[3] } : turn;
-  assign \$procmux$130_Y  = en ? \$procmux$128_Y  : turn;
-  assign \$317  = rst ? 4'h1 : \$procmux$130_Y ;
-  assign \$procmux$142_Y  = read ? \$272 [4:0] : \row$27 ;
-  assign \$procmux$144_Y  = en ? \$procmux$142_Y  : \row$27 ;
-  assign \$315  = rst ? 5'h00 : \$procmux$144_Y ;
-  assign \$procmux$148_Y  = read ? turn : next_turn;
-  assign \$procmux$150_Y  = en ? \$procmux$148_Y  : next_turn;
-  assign \$314  = rst ? 4'h0 : \$procmux$150_Y ;
-  assign \$procmux$154_Y  = read ? \$270  : next_inside;
-  assign \$procmux$156_Y  = en ? \$procmux$154_Y  : next_inside;
-  assign \$313  = rst ? 1'h0 : \$procmux$156_Y ;
-  assign \$procmux$160_Y  = read ? \row$27  : next_row;
-  assign \$procmux$162_Y  = en ? \$procmux$160_Y  : next_row;
-  assign \$312  = rst ? 5'h00 : \$procmux$162_Y ;
-  assign \$procmux$166_Y  = read ? start : next_bank;
-  assign \$procmux$168_Y  = en ? \$procmux$166_Y  : next_bank;
-  assign \$311  = rst ? 1'h0 : \$procmux$168_Y ;
-  assign \$procmux$49_Y  = pop ? (* full_case = 32'd1 *) queue_0[22] : word[22];
-  assign \$procmux$51_Y  = ends ? 1'h0 : \$procmux$49_Y ;
-  assign \$327 [22] = en ? \$procmux$51_Y  : word[22];
-  assign \$procmux$56_Y  = pop ? (* full_case = 32'd1 *) queue_0[21:4] : word[21:4];
-  assign \$327 [21:4] = en ? \$procmux$56_Y  : word[21:4];
-  assign \$procmux$60_Y  = served ? \$310  : word[3:0];
-  assign \$procmux$63_Y  = pop ? (* full_case = 32'd1 *) queue_0[3:0] : \$procmux$60_Y ;
-  assign \$327 [3:0] = en ? \$procmux$63_Y  : word[3:0];
-  assign \$procmux$68_Y  = pop ? (* full_case = 32'd1 *) 1'h1 : \$305 ;
-  assign \$procmux$70_Y  = en ? \$procmux$68_Y  : valid;
-  assign \$326  = rst ? 1'h0 : \$procmux$70_Y ;
-  assign \$procmux$74_Y  = \$302  ? next_following : queue_1[22];
-  assign \$procmux$76_Y  = pop ? next_following : \$procmux$74_Y ;
-  assign \$procmux$78_Y  = ends ? 1'h0 : \$procmux$76_Y ;
-  assign \$325 [22] = en ? \$procmux$78_Y  : queue_1[22];
-  assign \$procmux$82_Y  = \$302  ? { digit_3, digit_2, digit_1, digit_0, next_row, next_bank, made[3:0] } : queue_1[21:0];
-  assign \$procmux$84_Y  = pop ? { digit_3, digit_2, digit_1, digit_0, next_row, next_bank, made[3:0] } : \$procmux$82_Y ;
-  assign \$325 [21:0] = en ? \$procmux$84_Y  : queue_1[21:0];
-  assign \$procmux$88_Y  = \$299  ? next_following : queue_0[22];
-  assign \$procmux$90_Y  = pop ? \$301 [22] : \$procmux$88_Y ;
-  assign \$procmux$92_Y  = ends ? 1'h0 : \$procmux$90_Y ;
-  assign \$324 [22] = en ? \$procmux$92_Y  : queue_0[22];
-  assign \$procmux$96_Y  = \$299  ? { digit_3, digit_2, digit_1, digit_0, next_row, next_bank, made[3:0] } : queue_0[21:0];
-  assign \$procmux$98_Y  = pop ? \$301 [21:0] : \$procmux$96_Y ;
+    coded <= \$324 ;
+  assign \$308 [4:0] = \$253  ? word[4:0] : spare[4:0];
+  assign \$procmux$102_Y  = \$signal  ? 1'h1 : spare_valid;
+  assign \$procmux$104_Y  = head_free ? 1'h0 : \$procmux$102_Y ;
+  assign \$307  = rst ? 1'h0 : \$procmux$104_Y ;
+  assign \$procmux$108_Y  = head_free ? \$252  : head_valid;
+  assign \$306  = rst ? 1'h0 : \$procmux$108_Y ;
+  assign \$305 [12:6] = head_free ? \$251 [12:6] : head[12:6];
+  assign \$procmux$114_Y  = head_free ? \$251 [5] : head[5];
+  assign \$305 [5] = ends ? 1'h0 : \$procmux$114_Y ;
+  assign \$305 [4:0] = head_free ? \$251 [4:0] : head[4:0];
+  assign \$304  = rst ? 1'h0 : \$250 ;
+  assign \$324 [22:6] = moves ? { digit_3, digit_2, digit_1, digit_0, \words.place , words[9:6] } : coded[22:6];
+  assign \$procmux$28_Y  = ends ? 1'h0 : coded[5];
+  assign \$324 [5] = moves ? \$303  : \$procmux$28_Y ;
+  assign \$324 [4:0] = moves ? next_row : coded[4:0];
+  assign \$323  = rst ? 1'h0 : \$301 ;
+  assign \$322  = rst ? 1'h0 : \$298 ;
+  assign \$321  = rst ? 1'h0 : \$283 ;
+  assign \$320  = rst ? 1'h0 : \$279 ;
+  assign \$319  = rst ? 2'h0 : \$276 [1:0];
+  assign \$318  = rst ? 2'h0 : \$274 [1:0];
+  assign \$procmux$47_Y  = over ? \$272 [0] : slot;
+  assign \$317  = rst ? 1'h0 : \$procmux$47_Y ;
+  assign \$procmux$51_Y  = done ? { turn[2:0], turn[3] } : turn;
+  assign \$316  = rst ? 4'h1 : \$procmux$51_Y ;
+  assign \$procmux$57_Y  = read ? \$269 [4:0] : \row$50 ;
+  assign \$315  = rst ? 5'h00 : \$procmux$57_Y ;
+  assign \$procmux$61_Y  = read ? turn : next_turn;
+  assign \$314  = rst ? 4'h0 : \$procmux$61_Y ;
+  assign \$procmux$65_Y  = read ? \$265  : next_inside;
+  assign \$313  = rst ? 1'h0 : \$procmux$65_Y ;
+  assign \$procmux$69_Y  = read ? \row$50  : next_row;
+  assign \$312  = rst ? 5'h00 : \$procmux$69_Y ;
+  assign \$procmux$73_Y  = read ? here : next_place;
+  assign \$311  = rst ? 1'h0 : \$procmux$73_Y ;
+  assign \$procmux$78_Y  = taken ? coded[5] : word[5];
+  assign \$310 [5] = ends ? 1'h0 : \$procmux$78_Y ;
+  assign \$310 [4:0] = taken ? coded[4:0] : word[4:0];
+  assign \$procmux$85_Y  = \$256  ? \$261  : word[9:6];
+  assign \$310 [9:6] = taken ? coded[9:6] : \$procmux$85_Y ;
+  assign \$310 [22:10] = taken ? coded[22:10] : word[22:10];
+  assign \$309  = rst ? 1'h0 : \$255 ;
+  assign \$308 [12:6] = \$253  ? { \made.digits , \made.bank  } : spare[12:6];
+  assign \$procmux$96_Y  = \$253  ? word[5] : spare[5];
+  assign \$308 [5] = ends ? 1'h0 : \$procmux$96_Y ;
   column_opt4e_buffer buffer (
     .address(address),
     .address_in(address_in),
     .clk(clk),
     .data_in(data_in),
     .data_out(data_out),
-    .read(\read$59 ),
+    .read(read),
     .rst(rst),
-    .write(\write$63 )
+    .write(write)
   );
-  assign \queue_1.following  = queue_1[22];
-  assign \queue_1.digits  = queue_1[21:10];
-  assign \queue_1.row  = queue_1[9:5];
-  assign \queue_1.bank  = queue_1[4];
-  assign \queue_1.left  = queue_1[3:0];
-  assign \queue_0.following  = queue_0[22];
-  assign \queue_0.digits  = queue_0[21:10];
-  assign \queue_0.row  = queue_0[9:5];
-  assign \queue_0.bank  = queue_0[4];
-  assign \queue_0.left  = queue_0[3:0];
-  assign \word.following  = word[22];
-  assign \word.digits  = word[21:10];
-  assign \word.row  = word[9:5];
-  assign \word.bank  = word[4];
-  assign \word.left  = word[3:0];
-  assign \made.following  = next_following;
-  assign \made.digits  = { digit_3, digit_2, digit_1, digit_0 };
-  assign \made.row  = next_row;
-  assign \made.bank  = next_bank;
-  assign \made.left  = made[3:0];
-  assign \$145 [5:0] = address_in;
-  assign \$141 [5:0] = address;
-  assign row = word[9:5];
-  assign bank = word[4];
-  assign \data_in$65  = data_in;
-  assign passed_on = served;
+  assign \coded.digits  = coded[22:11];
+  assign \coded.place  = coded[10];
+  assign \coded.left  = coded[9:6];
+  assign \coded.following  = coded[5];
+  assign \coded.row  = coded[4:0];
+  assign \spare.digits  = spare[12:10];
+  assign \spare.bank  = spare[9:6];
+  assign \spare.following  = spare[5];
+  assign \spare.row  = spare[4:0];
+  assign \words.digits  = { digit_3, digit_2, digit_1, digit_0 };
+  assign \$123 [5:0] = address_in;
+  assign \$119 [5:0] = address;
+  assign \words.left  = words[9:6];
+  assign \$109 [0] = turned;
+  assign \$105 [0] = here;
+  assign \words.following  = following;
+  assign \words.row  = next_row;
+  assign \made.following  = word[5];
+  assign \made.row  = word[4:0];
+  assign \word.digits  = word[22:11];
+  assign \word.place  = word[10];
+  assign \word.left  = word[9:6];
+  assign \word.following  = word[5];
+  assign \word.row  = word[4:0];
+  assign \head.digits  = head[12:10];
+  assign \head.bank  = head[9:6];
+  assign \head.following  = head[5];
+  assign \head.row  = head[4:0];
+  assign digit_out = head[12:10];
+  assign row = head[4:0];
+  assign bank = head[9:6];
+  assign { words[22:10], words[5:0] } = { digit_3, digit_2, digit_1, digit_0, \words.place , following, next_row };
+  assign \finished$63  = finished;
+  assign \data_in$62  = data_in;
+  assign \write$60  = write;
+  assign \read$58  = read;
+  assign leaves = 1'h1;
+  assign valid = \$signal ;
+  assign made = { \made.digits , \made.bank , word[5:0] };
   assign asking = asks;
-  assign made[22:4] = { next_following, digit_3, digit_2, digit_1, digit_0, next_row, next_bank };
+  assign head_pops = served;
 endmodule
 
-module column_opt4e_loader(rst, en, take, last, sync, room, write, slot_out, bank_out, row_out, last_rows, last_banks, filled, loaded, slot, first, complete, clk);
+module column_opt4e_loader(rst, take, last, sync, room, write, slot_out, place_out, row_out, last_rows, last_places, filled, loaded, slot, first, complete, clk);
   wire \$1 ;
   wire \$10 ;
   wire [7:0] \$11 ;
@@ -4789,210 +4922,187 @@ module column_opt4e_loader(rst, en, take, last, sync, room, write, slot_out, ban
   wire \$13 ;
   (* unused_bits = "6" *)
   wire [6:0] \$14 ;
-  wire \$15 ;
   (* unused_bits = "1" *)
-  wire [1:0] \$16 ;
+  wire [1:0] \$15 ;
   (* unused_bits = "5" *)
-  wire [5:0] \$18 ;
+  wire [5:0] \$17 ;
+  wire [1:0] \$19 ;
   wire \$2 ;
-  wire [1:0] \$20 ;
   (* unused_bits = "1" *)
-  wire [1:0] \$21 ;
+  wire [1:0] \$20 ;
+  wire \$21 ;
   wire \$22 ;
-  wire \$23 ;
   wire \$24 ;
   wire \$25 ;
-  wire \$27 ;
+  wire \$26 ;
   wire \$28 ;
   wire \$29 ;
   wire \$3 ;
   wire \$30 ;
-  wire \$31 ;
+  wire \$32 ;
   wire \$33 ;
   wire \$34 ;
-  wire \$35 ;
   wire \$36 ;
   wire \$37 ;
-  wire \$39 ;
-  wire \$4 ;
-  wire \$40 ;
-  wire \$41 ;
-  wire \$42 ;
-  wire \$43 ;
-  wire \$45 ;
-  wire \$46 ;
-  wire [2:0] \$47 ;
+  wire [2:0] \$38 ;
   (* unused_bits = "2 3" *)
-  wire [3:0] \$48 ;
-  wire \$5 ;
-  wire [1:0] \$50 ;
+  wire [3:0] \$39 ;
+  wire \$4 ;
+  wire [1:0] \$41 ;
   (* unused_bits = "1" *)
-  wire [1:0] \$51 ;
-  wire \$52 ;
+  wire [1:0] \$42 ;
+  wire \$43 ;
+  wire \$44 ;
+  wire \$45 ;
+  wire [1:0] \$46 ;
+  wire [6:0] \$47 ;
+  wire [5:0] \$48 ;
+  wire [3:0] \$49 ;
+  wire \$5 ;
+  wire \$50 ;
+  wire \$51 ;
+  wire [4:0] \$52 ;
   wire \$53 ;
-  wire \$54 ;
-  wire [1:0] \$55 ;
-  wire [6:0] \$56 ;
-  wire [5:0] \$57 ;
-  wire [3:0] \$58 ;
+  wire [1:0] \$54 ;
+  wire [4:0] \$55 ;
+  wire \$56 ;
+  wire [7:0] \$57 ;
+  wire [4:0] \$58 ;
   wire \$59 ;
   wire [2:0] \$6 ;
-  wire \$60 ;
-  wire [4:0] \$61 ;
-  wire \$62 ;
-  wire [1:0] \$63 ;
+  wire [4:0] \$60 ;
+  wire \$61 ;
+  wire [4:0] \$62 ;
+  wire \$63 ;
   wire [4:0] \$64 ;
   wire \$65 ;
-  wire [7:0] \$66 ;
-  wire [4:0] \$67 ;
-  wire \$68 ;
-  wire [4:0] \$69 ;
+  wire [4:0] \$66 ;
+  wire \$67 ;
+  wire [4:0] \$68 ;
+  wire \$69 ;
   wire \$7 ;
-  wire \$70 ;
-  wire [4:0] \$71 ;
-  wire \$72 ;
-  wire [4:0] \$73 ;
+  wire [4:0] \$70 ;
+  wire \$71 ;
+  wire [1:0] \$72 ;
+  wire \$73 ;
   wire \$74 ;
-  wire [4:0] \$75 ;
-  wire \$76 ;
-  wire [4:0] \$77 ;
-  wire \$78 ;
-  wire [4:0] \$79 ;
   (* unused_bits = "2 3" *)
   wire [3:0] \$8 ;
-  wire \$80 ;
-  wire [1:0] \$81 ;
-  wire \$82 ;
-  wire \$83 ;
   wire \$9 ;
+  wire \$procmux$221_Y ;
+  wire \$procmux$225_Y ;
+  wire \$procmux$231_Y ;
+  wire \$procmux$233_Y ;
+  wire [4:0] \$procmux$237_Y ;
+  wire [4:0] \$procmux$239_Y ;
+  wire [4:0] \$procmux$241_Y ;
+  wire \$procmux$245_Y ;
+  wire \$procmux$247_Y ;
+  wire [4:0] \$procmux$251_Y ;
+  wire [4:0] \$procmux$253_Y ;
+  wire [4:0] \$procmux$255_Y ;
+  wire \$procmux$259_Y ;
+  wire \$procmux$261_Y ;
+  wire [4:0] \$procmux$265_Y ;
+  wire [4:0] \$procmux$267_Y ;
+  wire [4:0] \$procmux$269_Y ;
+  wire \$procmux$273_Y ;
+  wire \$procmux$275_Y ;
+  wire [4:0] \$procmux$279_Y ;
+  wire [4:0] \$procmux$281_Y ;
+  wire [4:0] \$procmux$283_Y ;
+  wire \$procmux$287_Y ;
+  wire \$procmux$289_Y ;
+  wire [4:0] \$procmux$293_Y ;
+  wire [4:0] \$procmux$295_Y ;
+  wire [4:0] \$procmux$297_Y ;
+  wire \$procmux$301_Y ;
+  wire \$procmux$303_Y ;
+  wire [4:0] \$procmux$307_Y ;
+  wire [4:0] \$procmux$309_Y ;
+  wire [4:0] \$procmux$311_Y ;
   wire \$procmux$315_Y ;
   wire \$procmux$317_Y ;
-  wire \$procmux$321_Y ;
-  wire \$procmux$323_Y ;
-  wire [1:0] \$procmux$327_Y ;
+  wire [4:0] \$procmux$321_Y ;
+  wire [4:0] \$procmux$323_Y ;
+  wire [4:0] \$procmux$325_Y ;
+  wire \$procmux$329_Y ;
   wire \$procmux$331_Y ;
   wire \$procmux$333_Y ;
-  wire [4:0] \$procmux$337_Y ;
-  wire [4:0] \$procmux$339_Y ;
-  wire [4:0] \$procmux$341_Y ;
+  wire \$procmux$337_Y ;
+  wire \$procmux$339_Y ;
+  wire \$procmux$341_Y ;
   wire \$procmux$345_Y ;
   wire \$procmux$347_Y ;
-  wire [4:0] \$procmux$351_Y ;
-  wire [4:0] \$procmux$353_Y ;
-  wire [4:0] \$procmux$355_Y ;
-  wire \$procmux$359_Y ;
+  wire \$procmux$349_Y ;
+  wire \$procmux$353_Y ;
+  wire \$procmux$355_Y ;
+  wire \$procmux$357_Y ;
   wire \$procmux$361_Y ;
-  wire [4:0] \$procmux$365_Y ;
-  wire [4:0] \$procmux$367_Y ;
-  wire [4:0] \$procmux$369_Y ;
+  wire \$procmux$363_Y ;
+  wire \$procmux$365_Y ;
+  wire \$procmux$369_Y ;
+  wire \$procmux$371_Y ;
   wire \$procmux$373_Y ;
-  wire \$procmux$375_Y ;
-  wire [4:0] \$procmux$379_Y ;
-  wire [4:0] \$procmux$381_Y ;
-  wire [4:0] \$procmux$383_Y ;
+  wire \$procmux$377_Y ;
+  wire \$procmux$379_Y ;
+  wire \$procmux$381_Y ;
+  wire \$procmux$385_Y ;
   wire \$procmux$387_Y ;
   wire \$procmux$389_Y ;
-  wire [4:0] \$procmux$393_Y ;
-  wire [4:0] \$procmux$395_Y ;
-  wire [4:0] \$procmux$397_Y ;
-  wire \$procmux$401_Y ;
-  wire \$procmux$403_Y ;
-  wire [4:0] \$procmux$407_Y ;
-  wire [4:0] \$procmux$409_Y ;
-  wire [4:0] \$procmux$411_Y ;
-  wire \$procmux$415_Y ;
-  wire \$procmux$417_Y ;
-  wire [4:0] \$procmux$421_Y ;
-  wire [4:0] \$procmux$423_Y ;
-  wire [4:0] \$procmux$425_Y ;
-  wire \$procmux$429_Y ;
-  wire \$procmux$431_Y ;
-  wire \$procmux$433_Y ;
-  wire \$procmux$437_Y ;
-  wire \$procmux$439_Y ;
-  wire \$procmux$441_Y ;
-  wire \$procmux$445_Y ;
-  wire \$procmux$447_Y ;
-  wire \$procmux$449_Y ;
-  wire \$procmux$453_Y ;
-  wire \$procmux$455_Y ;
-  wire \$procmux$457_Y ;
-  wire \$procmux$461_Y ;
-  wire \$procmux$463_Y ;
-  wire \$procmux$465_Y ;
-  wire \$procmux$469_Y ;
-  wire \$procmux$471_Y ;
-  wire \$procmux$473_Y ;
-  wire \$procmux$477_Y ;
-  wire \$procmux$479_Y ;
-  wire \$procmux$481_Y ;
-  wire \$procmux$485_Y ;
-  wire \$procmux$487_Y ;
-  wire \$procmux$489_Y ;
-  wire \$procmux$493_Y ;
-  wire \$procmux$495_Y ;
-  wire [4:0] \$procmux$499_Y ;
-  wire [4:0] \$procmux$501_Y ;
-  wire [4:0] \$procmux$503_Y ;
-  wire \$procmux$507_Y ;
-  wire \$procmux$509_Y ;
-  wire \$procmux$511_Y ;
-  wire \$procmux$516_Y ;
-  wire \$procmux$518_Y ;
-  wire \$procmux$520_Y ;
-  wire \$procmux$524_Y ;
-  wire \$procmux$526_Y ;
-  wire [4:0] \$procmux$530_Y ;
-  wire [4:0] \$procmux$532_Y ;
-  wire [4:0] \$procmux$534_Y ;
-  wire [4:0] \$procmux$536_Y ;
-  wire \$procmux$540_Y ;
-  wire \$procmux$542_Y ;
-  wire \$procmux$544_Y ;
-  wire \$procmux$546_Y ;
-  wire \$procmux$550_Y ;
-  wire [3:0] \$procmux$554_Y ;
-  wire [3:0] \$procmux$556_Y ;
-  wire [5:0] \$procmux$560_Y ;
-  wire [5:0] \$procmux$562_Y ;
-  wire [5:0] \$procmux$564_Y ;
-  wire [6:0] \$procmux$568_Y ;
-  wire [6:0] \$procmux$570_Y ;
-  wire [1:0] \$procmux$574_Y ;
-  wire \$procmux$578_Y ;
-  wire \$procmux$582_Y ;
-  wire \$procmux$586_Y ;
-  wire bank;
-  output bank_out;
-  reg bank_out = 1'h0;
+  wire \$procmux$393_Y ;
+  wire \$procmux$395_Y ;
+  wire [4:0] \$procmux$399_Y ;
+  wire [4:0] \$procmux$401_Y ;
+  wire [4:0] \$procmux$403_Y ;
+  wire \$procmux$407_Y ;
+  wire \$procmux$409_Y ;
+  wire \$procmux$411_Y ;
+  wire \$procmux$416_Y ;
+  wire \$procmux$418_Y ;
+  wire \$procmux$420_Y ;
+  wire \$procmux$424_Y ;
+  wire \$procmux$426_Y ;
+  wire [4:0] \$procmux$430_Y ;
+  wire [4:0] \$procmux$432_Y ;
+  wire [4:0] \$procmux$434_Y ;
+  wire [4:0] \$procmux$436_Y ;
+  wire \$procmux$440_Y ;
+  wire \$procmux$442_Y ;
+  wire \$procmux$444_Y ;
+  wire \$procmux$446_Y ;
+  wire \$procmux$450_Y ;
+  wire [3:0] \$procmux$454_Y ;
+  wire [3:0] \$procmux$456_Y ;
+  wire [5:0] \$procmux$460_Y ;
+  wire [5:0] \$procmux$462_Y ;
+  wire [6:0] \$procmux$466_Y ;
   input clk;
   wire clk;
   output complete;
   wire complete;
-  reg [1:0] \complete$44  = 2'h0;
+  reg [1:0] \complete$43  = 2'h0;
   reg [6:0] count = 7'h00;
-  input en;
-  wire en;
   reg ended = 1'h0;
   output [7:0] filled;
   reg [7:0] filled = 8'h00;
-  wire [7:0] \filled$24 ;
+  wire [7:0] \filled$23 ;
   output first;
   reg first = 1'h1;
-  wire \first$43 ;
+  wire \first$42 ;
   reg [3:0] lane = 4'h1;
   input last;
   wire last;
-  reg last_bank_0_0 = 1'h0;
-  reg last_bank_0_1 = 1'h0;
-  reg last_bank_1_0 = 1'h0;
-  reg last_bank_1_1 = 1'h0;
-  reg last_bank_2_0 = 1'h0;
-  reg last_bank_2_1 = 1'h0;
-  reg last_bank_3_0 = 1'h0;
-  reg last_bank_3_1 = 1'h0;
-  output [7:0] last_banks;
-  wire [7:0] last_banks;
+  reg last_place_0_0 = 1'h0;
+  reg last_place_0_1 = 1'h0;
+  reg last_place_1_0 = 1'h0;
+  reg last_place_1_1 = 1'h0;
+  reg last_place_2_0 = 1'h0;
+  reg last_place_2_1 = 1'h0;
+  reg last_place_3_0 = 1'h0;
+  reg last_place_3_1 = 1'h0;
+  output [7:0] last_places;
+  wire [7:0] last_places;
   reg [4:0] last_row_0_0 = 5'h00;
   reg [4:0] last_row_0_1 = 5'h00;
   reg [4:0] last_row_1_0 = 5'h00;
@@ -5005,10 +5115,13 @@ module column_opt4e_loader(rst, en, take, last, sync, room, write, slot_out, ban
   wire [39:0] last_rows;
   output [1:0] loaded;
   reg [1:0] loaded = 2'h0;
-  wire [1:0] \loaded$41 ;
+  wire [1:0] \loaded$40 ;
   reg [1:0] occupied = 2'h0;
   reg opens = 1'h1;
   reg [5:0] pause = 6'h00;
+  wire place;
+  output place_out;
+  reg place_out = 1'h0;
   wire present;
   output room;
   wire room;
@@ -5019,7 +5132,7 @@ module column_opt4e_loader(rst, en, take, last, sync, room, write, slot_out, ban
   wire rst;
   output slot;
   reg slot = 1'h0;
-  wire \slot$21 ;
+  wire \slot$20 ;
   output slot_out;
   reg slot_out = 1'h0;
   input sync;
@@ -5030,104 +5143,88 @@ module column_opt4e_loader(rst, en, take, last, sync, room, write, slot_out, ban
   reg tile = 1'h0;
   output [3:0] write;
   wire [3:0] write;
-  assign \$14  = pause - 1'h1;
-  assign \$15  = en & taken;
-  assign \$16  = bank_out + 1'h1;
-  assign \$18  = row_out + 1'h1;
-  assign \$20  = slot_out + 1'h1;
-  assign \$21  = slot_out ? 2'h0 : \$20 ;
-  assign \$22  = en & taken;
-  assign \$23  = ! slot_out;
-  assign \$24  = \$22  & \$23 ;
-  assign \$25  = en & taken;
-  assign \$27  = \$25  & slot_out;
-  assign \$28  = en & taken;
+  assign \$24  = taken & slot_out;
+  assign \$25  = ! slot_out;
+  assign \$26  = taken & \$25 ;
+  assign \$28  = taken & slot_out;
   assign \$29  = ! slot_out;
-  assign \$30  = \$28  & \$29 ;
-  assign \$31  = en & taken;
-  assign \$33  = \$31  & slot_out;
-  assign \$34  = en & taken;
-  assign \$35  = ! slot_out;
-  assign \$36  = \$34  & \$35 ;
-  assign \$37  = en & taken;
-  assign \$39  = \$37  & slot_out;
-  assign \$40  = en & taken;
-  assign \$41  = ! slot_out;
-  assign \$42  = \$40  & \$41 ;
-  assign \$43  = en & taken;
-  assign \$45  = \$43  & slot_out;
-  assign \$46  = taken & ended;
-  assign \$47  = loaded + \$46 ;
-  assign \$48  = \$47  - sync;
-  assign \$50  = slot + 1'h1;
-  assign \$51  = slot ? 2'h0 : \$50 ;
+  assign \$30  = taken & \$29 ;
+  assign \$32  = taken & slot_out;
+  assign \$33  = ! slot_out;
+  assign \$34  = taken & \$33 ;
+  assign \$36  = taken & slot_out;
+  assign \$37  = taken & ended;
+  assign \$38  = loaded + \$37 ;
+  assign \$39  = \$38  - sync;
+  assign \$41  = slot + 1'h1;
+  assign \$42  = slot ? 2'h0 : \$41 ;
   always @(posedge clk)
-    taken <= \$52 ;
+    taken <= \$43 ;
   always @(posedge clk)
-    ended <= \$53 ;
+    ended <= \$44 ;
   always @(posedge clk)
-    tile <= \$54 ;
+    tile <= \$45 ;
   always @(posedge clk)
-    occupied <= \$55 ;
+    occupied <= \$46 ;
   always @(posedge clk)
-    count <= \$56 ;
+    count <= \$47 ;
   always @(posedge clk)
-    pause <= \$57 ;
+    pause <= \$48 ;
   always @(posedge clk)
-    lane <= \$58 ;
+    lane <= \$49 ;
   always @(posedge clk)
-    opens <= \$59 ;
+    opens <= \$50 ;
   always @(posedge clk)
-    bank_out <= \$60 ;
+    place_out <= \$51 ;
   always @(posedge clk)
-    row_out <= \$61 ;
+    row_out <= \$52 ;
   always @(posedge clk)
-    slot_out <= \$62 ;
+    slot_out <= \$53 ;
   always @(posedge clk)
-    \complete$44  <= \$63 ;
+    \complete$43  <= \$54 ;
   always @(posedge clk)
-    last_row_0_0 <= \$64 ;
+    last_row_0_0 <= \$55 ;
   always @(posedge clk)
-    last_bank_0_0 <= \$65 ;
+    last_place_0_0 <= \$56 ;
   always @(posedge clk)
-    filled <= \$66 ;
+    filled <= \$57 ;
   always @(posedge clk)
-    last_row_0_1 <= \$67 ;
+    last_row_0_1 <= \$58 ;
   always @(posedge clk)
-    last_bank_0_1 <= \$68 ;
+    last_place_0_1 <= \$59 ;
   always @(posedge clk)
-    last_row_1_0 <= \$69 ;
+    last_row_1_0 <= \$60 ;
   always @(posedge clk)
-    last_bank_1_0 <= \$70 ;
+    last_place_1_0 <= \$61 ;
   always @(posedge clk)
-    last_row_1_1 <= \$71 ;
+    last_row_1_1 <= \$62 ;
   always @(posedge clk)
-    last_bank_1_1 <= \$72 ;
+    last_place_1_1 <= \$63 ;
   always @(posedge clk)
-    last_row_2_0 <= \$73 ;
+    last_row_2_0 <= \$64 ;
   always @(posedge clk)
-    last_bank_2_0 <= \$74 ;
+    last_place_2_0 <= \$65 ;
   always @(posedge clk)
-    last_row_2_1 <= \$75 ;
+    last_row_2_1 <= \$66 ;
   always @(posedge clk)
-    last_bank_2_1 <= \$76 ;
+    last_place_2_1 <= \$67 ;
   always @(posedge clk)
-    last_row_3_0 <= \$77 ;
+    last_row_3_0 <= \$68 ;
   always @(posedge clk)
-    last_bank_3_0 <= \$78 ;
+    last_place_3_0 <= \$69 ;
   always @(posedge clk)
-    last_row_3_1 <= \$79 ;
+    last_row_3_1 <= \$70 ;
   always @(posedge clk)
-    last_bank_3_1 <= \$80 ;
+    last_place_3_1 <= \$71 ;
   always @(posedge clk)
-    loaded <= \$81 ;
+    loaded <= \$72 ;
   always @(posedge clk)
-    slot <= \$82 ;
+    slot <= \$73 ;
   always @(posedge clk)
-    first <= \$83 ;
+    first <= \$74 ;
   assign room = occupied != 2'h2;
   assign write = lane & { taken, taken, taken, taken };
-  assign complete = \complete$44  >> slot;
+  assign complete = \complete$43  >> slot;
   assign \$1  = count == 7'h7f;
   assign \$2  = last | \$1 ;
   assign \$3  = count == 7'h7f;
@@ -5141,207 +5238,205 @@ module column_opt4e_loader(rst, en, take, last, sync, room, write, slot_out, ban
   assign \$11  = count + 1'h1;
   assign \$12  = \$10  ? 8'h00 : \$11 ;
   assign \$13  = | pause;
-  assign \$procmux$315_Y  = sync ? complete : first;
-  assign \$procmux$317_Y  = en ? \$procmux$315_Y  : first;
-  assign \$83  = rst ? 1'h1 : \$procmux$317_Y ;
-  assign \$procmux$321_Y  = sync ? \$51 [0] : slot;
-  assign \$procmux$323_Y  = en ? \$procmux$321_Y  : slot;
-  assign \$82  = rst ? 1'h0 : \$procmux$323_Y ;
-  assign \$procmux$327_Y  = en ? \$48 [1:0] : loaded;
-  assign \$81  = rst ? 2'h0 : \$procmux$327_Y ;
-  assign \$procmux$331_Y  = lane[3] ? bank_out : last_bank_3_1;
-  assign \$procmux$333_Y  = \$45  ? \$procmux$331_Y  : last_bank_3_1;
-  assign \$80  = rst ? 1'h0 : \$procmux$333_Y ;
-  assign \$procmux$337_Y  = opens ? 5'h00 : last_row_3_1;
-  assign \$procmux$339_Y  = lane[3] ? row_out : \$procmux$337_Y ;
-  assign \$procmux$341_Y  = \$45  ? \$procmux$339_Y  : last_row_3_1;
-  assign \$79  = rst ? 5'h00 : \$procmux$341_Y ;
-  assign \$procmux$345_Y  = lane[3] ? bank_out : last_bank_3_0;
-  assign \$procmux$347_Y  = \$42  ? \$procmux$345_Y  : last_bank_3_0;
-  assign \$78  = rst ? 1'h0 : \$procmux$347_Y ;
-  assign \$procmux$351_Y  = opens ? 5'h00 : last_row_3_0;
-  assign \$procmux$353_Y  = lane[3] ? row_out : \$procmux$351_Y ;
-  assign \$procmux$355_Y  = \$42  ? \$procmux$353_Y  : last_row_3_0;
-  assign \$77  = rst ? 5'h00 : \$procmux$355_Y ;
-  assign \$procmux$359_Y  = lane[2] ? bank_out : last_bank_2_1;
-  assign \$procmux$361_Y  = \$39  ? \$procmux$359_Y  : last_bank_2_1;
-  assign \$76  = rst ? 1'h0 : \$procmux$361_Y ;
-  assign \$procmux$365_Y  = opens ? 5'h00 : last_row_2_1;
-  assign \$procmux$367_Y  = lane[2] ? row_out : \$procmux$365_Y ;
-  assign \$procmux$369_Y  = \$39  ? \$procmux$367_Y  : last_row_2_1;
-  assign \$75  = rst ? 5'h00 : \$procmux$369_Y ;
-  assign \$procmux$373_Y  = lane[2] ? bank_out : last_bank_2_0;
-  assign \$procmux$375_Y  = \$36  ? \$procmux$373_Y  : last_bank_2_0;
-  assign \$74  = rst ? 1'h0 : \$procmux$375_Y ;
-  assign \$procmux$379_Y  = opens ? 5'h00 : last_row_2_0;
-  assign \$procmux$381_Y  = lane[2] ? row_out : \$procmux$379_Y ;
-  assign \$procmux$383_Y  = \$36  ? \$procmux$381_Y  : last_row_2_0;
-  assign \$73  = rst ? 5'h00 : \$procmux$383_Y ;
-  assign \$procmux$387_Y  = lane[1] ? bank_out : last_bank_1_1;
-  assign \$procmux$389_Y  = \$33  ? \$procmux$387_Y  : last_bank_1_1;
-  assign \$72  = rst ? 1'h0 : \$procmux$389_Y ;
-  assign \$procmux$393_Y  = opens ? 5'h00 : last_row_1_1;
-  assign \$procmux$395_Y  = lane[1] ? row_out : \$procmux$393_Y ;
-  assign \$procmux$397_Y  = \$33  ? \$procmux$395_Y  : last_row_1_1;
-  assign \$71  = rst ? 5'h00 : \$procmux$397_Y ;
-  assign \$procmux$401_Y  = lane[1] ? bank_out : last_bank_1_0;
-  assign \$procmux$403_Y  = \$30  ? \$procmux$401_Y  : last_bank_1_0;
-  assign \$70  = rst ? 1'h0 : \$procmux$403_Y ;
-  assign \$procmux$407_Y  = opens ? 5'h00 : last_row_1_0;
-  assign \$procmux$409_Y  = lane[1] ? row_out : \$procmux$407_Y ;
-  assign \$procmux$411_Y  = \$30  ? \$procmux$409_Y  : last_row_1_0;
-  assign \$69  = rst ? 5'h00 : \$procmux$411_Y ;
-  assign \$procmux$415_Y  = lane[0] ? bank_out : last_bank_0_1;
-  assign \$procmux$417_Y  = \$27  ? \$procmux$415_Y  : last_bank_0_1;
-  assign \$68  = rst ? 1'h0 : \$procmux$417_Y ;
-  assign \$procmux$421_Y  = opens ? 5'h00 : last_row_0_1;
-  assign \$procmux$423_Y  = lane[0] ? row_out : \$procmux$421_Y ;
-  assign \$procmux$425_Y  = \$27  ? \$procmux$423_Y  : last_row_0_1;
-  assign \$67  = rst ? 5'h00 : \$procmux$425_Y ;
-  assign \$procmux$429_Y  = opens ? 1'h0 : filled[7];
-  assign \$procmux$431_Y  = lane[3] ? 1'h1 : \$procmux$429_Y ;
-  assign \$procmux$433_Y  = \$45  ? \$procmux$431_Y  : filled[7];
-  assign \$66 [7] = rst ? 1'h0 : \$procmux$433_Y ;
-  assign \$procmux$437_Y  = opens ? 1'h0 : filled[5];
-  assign \$procmux$439_Y  = lane[2] ? 1'h1 : \$procmux$437_Y ;
-  assign \$procmux$441_Y  = \$39  ? \$procmux$439_Y  : filled[5];
-  assign \$66 [5] = rst ? 1'h0 : \$procmux$441_Y ;
-  assign \$procmux$445_Y  = opens ? 1'h0 : filled[4];
-  assign \$procmux$447_Y  = lane[2] ? 1'h1 : \$procmux$445_Y ;
-  assign \$procmux$449_Y  = \$36  ? \$procmux$447_Y  : filled[4];
-  assign \$66 [4] = rst ? 1'h0 : \$procmux$449_Y ;
-  assign \$procmux$453_Y  = opens ? 1'h0 : filled[3];
-  assign \$procmux$455_Y  = lane[1] ? 1'h1 : \$procmux$453_Y ;
-  assign \$procmux$457_Y  = \$33  ? \$procmux$455_Y  : filled[3];
-  assign \$66 [3] = rst ? 1'h0 : \$procmux$457_Y ;
-  assign \$procmux$461_Y  = opens ? 1'h0 : filled[2];
-  assign \$procmux$463_Y  = lane[1] ? 1'h1 : \$procmux$461_Y ;
-  assign \$procmux$465_Y  = \$30  ? \$procmux$463_Y  : filled[2];
-  assign \$66 [2] = rst ? 1'h0 : \$procmux$465_Y ;
-  assign \$procmux$469_Y  = opens ? 1'h0 : filled[1];
-  assign \$procmux$471_Y  = lane[0] ? 1'h1 : \$procmux$469_Y ;
-  assign \$procmux$473_Y  = \$27  ? \$procmux$471_Y  : filled[1];
-  assign \$66 [1] = rst ? 1'h0 : \$procmux$473_Y ;
-  assign \$procmux$477_Y  = opens ? 1'h0 : filled[0];
-  assign \$procmux$479_Y  = lane[0] ? 1'h1 : \$procmux$477_Y ;
-  assign \$procmux$481_Y  = \$24  ? \$procmux$479_Y  : filled[0];
-  assign \$66 [0] = rst ? 1'h0 : \$procmux$481_Y ;
-  assign \$procmux$485_Y  = opens ? 1'h0 : filled[6];
-  assign \$procmux$487_Y  = lane[3] ? 1'h1 : \$procmux$485_Y ;
-  assign \$procmux$489_Y  = \$42  ? \$procmux$487_Y  : filled[6];
-  assign \$66 [6] = rst ? 1'h0 : \$procmux$489_Y ;
-  assign \$procmux$493_Y  = lane[0] ? bank_out : last_bank_0_0;
-  assign \$procmux$495_Y  = \$24  ? \$procmux$493_Y  : last_bank_0_0;
-  assign \$65  = rst ? 1'h0 : \$procmux$495_Y ;
-  assign \$procmux$499_Y  = opens ? 5'h00 : last_row_0_0;
-  assign \$procmux$501_Y  = lane[0] ? row_out : \$procmux$499_Y ;
-  assign \$procmux$503_Y  = \$24  ? \$procmux$501_Y  : last_row_0_0;
-  assign \$64  = rst ? 5'h00 : \$procmux$503_Y ;
-  assign \$procmux$507_Y  = slot_out ? (* full_case = 32'd1 *) tile : \complete$44 [1];
-  assign \$procmux$509_Y  = ended ? \$procmux$507_Y  : \complete$44 [1];
-  assign \$procmux$511_Y  = \$15  ? \$procmux$509_Y  : \complete$44 [1];
-  assign \$63 [1] = rst ? 1'h0 : \$procmux$511_Y ;
-  assign \$procmux$516_Y  = slot_out ? (* full_case = 32'd1 *) \complete$44 [0] : tile;
-  assign \$procmux$518_Y  = ended ? \$procmux$516_Y  : \complete$44 [0];
-  assign \$procmux$520_Y  = \$15  ? \$procmux$518_Y  : \complete$44 [0];
-  assign \$63 [0] = rst ? 1'h0 : \$procmux$520_Y ;
-  assign \$procmux$524_Y  = ended ? \$21 [0] : slot_out;
-  assign \$procmux$526_Y  = \$15  ? \$procmux$524_Y  : slot_out;
-  assign \$62  = rst ? 1'h0 : \$procmux$526_Y ;
-  assign \$procmux$530_Y  = bank_out ? row_out : \$18 [4:0];
-  assign \$procmux$532_Y  = lane[3] ? \$procmux$530_Y  : row_out;
-  assign \$procmux$534_Y  = ended ? 5'h00 : \$procmux$532_Y ;
-  assign \$procmux$536_Y  = \$15  ? \$procmux$534_Y  : row_out;
-  assign \$61  = rst ? 5'h00 : \$procmux$536_Y ;
-  assign \$procmux$540_Y  = bank_out ? \$16 [0] : 1'h0;
-  assign \$procmux$542_Y  = lane[3] ? \$procmux$540_Y  : bank_out;
-  assign \$procmux$544_Y  = ended ? 1'h0 : \$procmux$542_Y ;
-  assign \$procmux$546_Y  = \$15  ? \$procmux$544_Y  : bank_out;
-  assign \$60  = rst ? 1'h0 : \$procmux$546_Y ;
-  assign \$procmux$550_Y  = \$15  ? ended : opens;
-  assign \$59  = rst ? 1'h1 : \$procmux$550_Y ;
-  assign \$procmux$554_Y  = ended ? 4'h1 : { lane[2:0], lane[3] };
-  assign \$procmux$556_Y  = \$15  ? \$procmux$554_Y  : lane;
-  assign \$58  = rst ? 4'h1 : \$procmux$556_Y ;
-  assign \$procmux$560_Y  = \$13  ? \$14 [5:0] : pause;
-  assign \$procmux$562_Y  = sync ? 6'h20 : \$procmux$560_Y ;
-  assign \$procmux$564_Y  = en ? \$procmux$562_Y  : pause;
-  assign \$57  = rst ? 6'h00 : \$procmux$564_Y ;
-  assign \$procmux$568_Y  = take ? \$12 [6:0] : count;
-  assign \$procmux$570_Y  = en ? \$procmux$568_Y  : count;
-  assign \$56  = rst ? 7'h00 : \$procmux$570_Y ;
-  assign \$procmux$574_Y  = en ? \$8 [1:0] : occupied;
-  assign \$55  = rst ? 2'h0 : \$procmux$574_Y ;
-  assign \$procmux$578_Y  = en ? last : tile;
-  assign \$54  = rst ? 1'h0 : \$procmux$578_Y ;
-  assign \$procmux$582_Y  = en ? \$2  : ended;
-  assign \$53  = rst ? 1'h0 : \$procmux$582_Y ;
-  assign \$procmux$586_Y  = en ? take : taken;
-  assign \$52  = rst ? 1'h0 : \$procmux$586_Y ;
-  assign last_banks = { last_bank_3_1, last_bank_3_0, last_bank_2_1, last_bank_2_0, last_bank_1_1, last_bank_1_0, last_bank_0_1, last_bank_0_0 };
+  assign \$14  = pause - 1'h1;
+  assign \$15  = place_out + 1'h1;
+  assign \$17  = row_out + 1'h1;
+  assign \$19  = slot_out + 1'h1;
+  assign \$20  = slot_out ? 2'h0 : \$19 ;
+  assign \$21  = ! slot_out;
+  assign \$22  = taken & \$21 ;
+  assign \$procmux$221_Y  = sync ? complete : first;
+  assign \$74  = rst ? 1'h1 : \$procmux$221_Y ;
+  assign \$procmux$225_Y  = sync ? \$42 [0] : slot;
+  assign \$73  = rst ? 1'h0 : \$procmux$225_Y ;
+  assign \$72  = rst ? 2'h0 : \$39 [1:0];
+  assign \$procmux$231_Y  = lane[3] ? place_out : last_place_3_1;
+  assign \$procmux$233_Y  = \$36  ? \$procmux$231_Y  : last_place_3_1;
+  assign \$71  = rst ? 1'h0 : \$procmux$233_Y ;
+  assign \$procmux$237_Y  = opens ? 5'h00 : last_row_3_1;
+  assign \$procmux$239_Y  = lane[3] ? row_out : \$procmux$237_Y ;
+  assign \$procmux$241_Y  = \$36  ? \$procmux$239_Y  : last_row_3_1;
+  assign \$70  = rst ? 5'h00 : \$procmux$241_Y ;
+  assign \$procmux$245_Y  = lane[3] ? place_out : last_place_3_0;
+  assign \$procmux$247_Y  = \$34  ? \$procmux$245_Y  : last_place_3_0;
+  assign \$69  = rst ? 1'h0 : \$procmux$247_Y ;
+  assign \$procmux$251_Y  = opens ? 5'h00 : last_row_3_0;
+  assign \$procmux$253_Y  = lane[3] ? row_out : \$procmux$251_Y ;
+  assign \$procmux$255_Y  = \$34  ? \$procmux$253_Y  : last_row_3_0;
+  assign \$68  = rst ? 5'h00 : \$procmux$255_Y ;
+  assign \$procmux$259_Y  = lane[2] ? place_out : last_place_2_1;
+  assign \$procmux$261_Y  = \$32  ? \$procmux$259_Y  : last_place_2_1;
+  assign \$67  = rst ? 1'h0 : \$procmux$261_Y ;
+  assign \$procmux$265_Y  = opens ? 5'h00 : last_row_2_1;
+  assign \$procmux$267_Y  = lane[2] ? row_out : \$procmux$265_Y ;
+  assign \$procmux$269_Y  = \$32  ? \$procmux$267_Y  : last_row_2_1;
+  assign \$66  = rst ? 5'h00 : \$procmux$269_Y ;
+  assign \$procmux$273_Y  = lane[2] ? place_out : last_place_2_0;
+  assign \$procmux$275_Y  = \$30  ? \$procmux$273_Y  : last_place_2_0;
+  assign \$65  = rst ? 1'h0 : \$procmux$275_Y ;
+  assign \$procmux$279_Y  = opens ? 5'h00 : last_row_2_0;
+  assign \$procmux$281_Y  = lane[2] ? row_out : \$procmux$279_Y ;
+  assign \$procmux$283_Y  = \$30  ? \$procmux$281_Y  : last_row_2_0;
+  assign \$64  = rst ? 5'h00 : \$procmux$283_Y ;
+  assign \$procmux$287_Y  = lane[1] ? place_out : last_place_1_1;
+  assign \$procmux$289_Y  = \$28  ? \$procmux$287_Y  : last_place_1_1;
+  assign \$63  = rst ? 1'h0 : \$procmux$289_Y ;
+  assign \$procmux$293_Y  = opens ? 5'h00 : last_row_1_1;
+  assign \$procmux$295_Y  = lane[1] ? row_out : \$procmux$293_Y ;
+  assign \$procmux$297_Y  = \$28  ? \$procmux$295_Y  : last_row_1_1;
+  assign \$62  = rst ? 5'h00 : \$procmux$297_Y ;
+  assign \$procmux$301_Y  = lane[1] ? place_out : last_place_1_0;
+  assign \$procmux$303_Y  = \$26  ? \$procmux$301_Y  : last_place_1_0;
+  assign \$61  = rst ? 1'h0 : \$procmux$303_Y ;
+  assign \$procmux$307_Y  = opens ? 5'h00 : last_row_1_0;
+  assign \$procmux$309_Y  = lane[1] ? row_out : \$procmux$307_Y ;
+  assign \$procmux$311_Y  = \$26  ? \$procmux$309_Y  : last_row_1_0;
+  assign \$60  = rst ? 5'h00 : \$procmux$311_Y ;
+  assign \$procmux$315_Y  = lane[0] ? place_out : last_place_0_1;
+  assign \$procmux$317_Y  = \$24  ? \$procmux$315_Y  : last_place_0_1;
+  assign \$59  = rst ? 1'h0 : \$procmux$317_Y ;
+  assign \$procmux$321_Y  = opens ? 5'h00 : last_row_0_1;
+  assign \$procmux$323_Y  = lane[0] ? row_out : \$procmux$321_Y ;
+  assign \$procmux$325_Y  = \$24  ? \$procmux$323_Y  : last_row_0_1;
+  assign \$58  = rst ? 5'h00 : \$procmux$325_Y ;
+  assign \$procmux$329_Y  = opens ? 1'h0 : filled[7];
+  assign \$procmux$331_Y  = lane[3] ? 1'h1 : \$procmux$329_Y ;
+  assign \$procmux$333_Y  = \$36  ? \$procmux$331_Y  : filled[7];
+  assign \$57 [7] = rst ? 1'h0 : \$procmux$333_Y ;
+  assign \$procmux$337_Y  = opens ? 1'h0 : filled[5];
+  assign \$procmux$339_Y  = lane[2] ? 1'h1 : \$procmux$337_Y ;
+  assign \$procmux$341_Y  = \$32  ? \$procmux$339_Y  : filled[5];
+  assign \$57 [5] = rst ? 1'h0 : \$procmux$341_Y ;
+  assign \$procmux$345_Y  = opens ? 1'h0 : filled[4];
+  assign \$procmux$347_Y  = lane[2] ? 1'h1 : \$procmux$345_Y ;
+  assign \$procmux$349_Y  = \$30  ? \$procmux$347_Y  : filled[4];
+  assign \$57 [4] = rst ? 1'h0 : \$procmux$349_Y ;
+  assign \$procmux$353_Y  = opens ? 1'h0 : filled[3];
+  assign \$procmux$355_Y  = lane[1] ? 1'h1 : \$procmux$353_Y ;
+  assign \$procmux$357_Y  = \$28  ? \$procmux$355_Y  : filled[3];
+  assign \$57 [3] = rst ? 1'h0 : \$procmux$357_Y ;
+  assign \$procmux$361_Y  = opens ? 1'h0 : filled[2];
+  assign \$procmux$363_Y  = lane[1] ? 1'h1 : \$procmux$361_Y ;
+  assign \$procmux$365_Y  = \$26  ? \$procmux$363_Y  : filled[2];
+  assign \$57 [2] = rst ? 1'h0 : \$procmux$365_Y ;
+  assign \$procmux$369_Y  = opens ? 1'h0 : filled[1];
+  assign \$procmux$371_Y  = lane[0] ? 1'h1 : \$procmux$369_Y ;
+  assign \$procmux$373_Y  = \$24  ? \$procmux$371_Y  : filled[1];
+  assign \$57 [1] = rst ? 1'h0 : \$procmux$373_Y ;
+  assign \$procmux$377_Y  = opens ? 1'h0 : filled[0];
+  assign \$procmux$379_Y  = lane[0] ? 1'h1 : \$procmux$377_Y ;
+  assign \$procmux$381_Y  = \$22  ? \$procmux$379_Y  : filled[0];
+  assign \$57 [0] = rst ? 1'h0 : \$procmux$381_Y ;
+  assign \$procmux$385_Y  = opens ? 1'h0 : filled[6];
+  assign \$procmux$387_Y  = lane[3] ? 1'h1 : \$procmux$385_Y ;
+  assign \$procmux$389_Y  = \$34  ? \$procmux$387_Y  : filled[6];
+  assign \$57 [6] = rst ? 1'h0 : \$procmux$389_Y ;
+  assign \$procmux$393_Y  = lane[0] ? place_out : last_place_0_0;
+  assign \$procmux$395_Y  = \$22  ? \$procmux$393_Y  : last_place_0_0;
+  assign \$56  = rst ? 1'h0 : \$procmux$395_Y ;
+  assign \$procmux$399_Y  = opens ? 5'h00 : last_row_0_0;
+  assign \$procmux$401_Y  = lane[0] ? row_out : \$procmux$399_Y ;
+  assign \$procmux$403_Y  = \$22  ? \$procmux$401_Y  : last_row_0_0;
+  assign \$55  = rst ? 5'h00 : \$procmux$403_Y ;
+  assign \$procmux$407_Y  = slot_out ? (* full_case = 32'd1 *) tile : \complete$43 [1];
+  assign \$procmux$409_Y  = ended ? \$procmux$407_Y  : \complete$43 [1];
+  assign \$procmux$411_Y  = taken ? \$procmux$409_Y  : \complete$43 [1];
+  assign \$54 [1] = rst ? 1'h0 : \$procmux$411_Y ;
+  assign \$procmux$416_Y  = slot_out ? (* full_case = 32'd1 *) \complete$43 [0] : tile;
+  assign \$procmux$418_Y  = ended ? \$procmux$416_Y  : \complete$43 [0];
+  assign \$procmux$420_Y  = taken ? \$procmux$418_Y  : \complete$43 [0];
+  assign \$54 [0] = rst ? 1'h0 : \$procmux$420_Y ;
+  assign \$procmux$424_Y  = ended ? \$20 [0] : slot_out;
+  assign \$procmux$426_Y  = taken ? \$procmux$424_Y  : slot_out;
+  assign \$53  = rst ? 1'h0 : \$procmux$426_Y ;
+  assign \$procmux$430_Y  = place_out ? row_out : \$17 [4:0];
+  assign \$procmux$432_Y  = lane[3] ? \$procmux$430_Y  : row_out;
+  assign \$procmux$434_Y  = ended ? 5'h00 : \$procmux$432_Y ;
+  assign \$procmux$436_Y  = taken ? \$procmux$434_Y  : row_out;
+  assign \$52  = rst ? 5'h00 : \$procmux$436_Y ;
+  assign \$procmux$440_Y  = place_out ? \$15 [0] : 1'h0;
+  assign \$procmux$442_Y  = lane[3] ? \$procmux$440_Y  : place_out;
+  assign \$procmux$444_Y  = ended ? 1'h0 : \$procmux$442_Y ;
+  assign \$procmux$446_Y  = taken ? \$procmux$444_Y  : place_out;
+  assign \$51  = rst ? 1'h0 : \$procmux$446_Y ;
+  assign \$procmux$450_Y  = taken ? ended : opens;
+  assign \$50  = rst ? 1'h1 : \$procmux$450_Y ;
+  assign \$procmux$454_Y  = ended ? 4'h1 : { lane[2:0], lane[3] };
+  assign \$procmux$456_Y  = taken ? \$procmux$454_Y  : lane;
+  assign \$49  = rst ? 4'h1 : \$procmux$456_Y ;
+  assign \$procmux$460_Y  = \$13  ? \$14 [5:0] : pause;
+  assign \$procmux$462_Y  = sync ? 6'h20 : \$procmux$460_Y ;
+  assign \$48  = rst ? 6'h00 : \$procmux$462_Y ;
+  assign \$procmux$466_Y  = take ? \$12 [6:0] : count;
+  assign \$47  = rst ? 7'h00 : \$procmux$466_Y ;
+  assign \$46  = rst ? 2'h0 : \$8 [1:0];
+  assign \$45  = rst ? 1'h0 : last;
+  assign \$44  = rst ? 1'h0 : \$2 ;
+  assign \$43  = rst ? 1'h0 : take;
+  assign last_places = { last_place_3_1, last_place_3_0, last_place_2_1, last_place_2_0, last_place_1_1, last_place_1_0, last_place_0_1, last_place_0_0 };
   assign last_rows = { last_row_3_1, last_row_3_0, last_row_2_1, last_row_2_0, last_row_1_1, last_row_1_0, last_row_0_1, last_row_0_0 };
-  assign \first$43  = first;
+  assign \first$42  = first;
   assign present = slot;
-  assign \loaded$41  = loaded;
-  assign \filled$24  = filled;
+  assign \loaded$40  = loaded;
+  assign \filled$23  = filled;
   assign row = row_out;
-  assign bank = bank_out;
-  assign \slot$21  = slot_out;
+  assign place = place_out;
+  assign \slot$20  = slot_out;
 endmodule
 
-module column_opt4e_merge(rst, en, ends, turn, first, complete, drain_0, drain_1, result, valid, last, clk);
+module column_opt4e_merge(rst, go, ends, turn, first, complete, drain_0, drain_1, leaves, result, valid, last, clk);
   wire \$1 ;
   wire [18:0] \$10 ;
   wire \$100 ;
   wire \$101 ;
+  wire \$102 ;
+  wire \$103 ;
+  wire \$104 ;
   (* unused_bits = "0 1 2 3 4 5 6" *)
-  wire [7:0] \$104 ;
-  wire \$105 ;
-  wire \$106 ;
-  wire \$107 ;
+  wire [7:0] \$107 ;
   wire \$108 ;
   wire \$109 ;
   wire [18:0] \$11 ;
   wire \$110 ;
   wire \$111 ;
   wire \$112 ;
+  wire \$113 ;
+  wire \$114 ;
+  wire \$115 ;
   (* unused_bits = "0 8" *)
-  wire [8:0] \$115 ;
-  wire \$117 ;
+  wire [8:0] \$118 ;
+  wire \$119 ;
   wire [18:0] \$12 ;
+  wire \$120 ;
+  wire \$122 ;
+  wire \$123 ;
   wire \$124 ;
-  wire \$125 ;
-  wire \$126 ;
-  wire \$127 ;
   wire [18:0] \$13 ;
-  wire \$130 ;
   wire \$131 ;
   wire \$132 ;
   wire \$133 ;
   wire \$134 ;
-  wire \$135 ;
+  wire \$137 ;
+  wire \$138 ;
+  wire \$139 ;
   wire [18:0] \$14 ;
+  wire \$140 ;
   wire \$141 ;
   wire \$142 ;
-  wire \$143 ;
-  wire \$144 ;
-  wire \$145 ;
-  wire \$146 ;
-  wire \$147 ;
+  wire \$148 ;
   wire \$149 ;
   wire [18:0] \$15 ;
   wire \$150 ;
   wire \$151 ;
   wire \$152 ;
+  wire \$153 ;
   wire \$154 ;
+  wire \$156 ;
   wire \$157 ;
   wire \$158 ;
   wire \$159 ;
   wire [18:0] \$16 ;
-  wire \$160 ;
   wire \$161 ;
-  wire \$162 ;
-  wire \$163 ;
   wire \$164 ;
   wire \$165 ;
   wire \$166 ;
@@ -5351,33 +5446,32 @@ module column_opt4e_merge(rst, en, ends, turn, first, complete, drain_0, drain_1
   wire [18:0] \$17 ;
   wire \$170 ;
   wire \$171 ;
+  wire \$172 ;
   wire \$173 ;
   wire \$174 ;
   wire \$175 ;
   wire \$176 ;
   wire \$177 ;
   wire \$178 ;
-  wire \$179 ;
   wire [18:0] \$18 ;
   wire \$180 ;
+  wire \$181 ;
   wire \$182 ;
   wire \$183 ;
   wire \$184 ;
   wire \$185 ;
+  wire \$186 ;
   wire \$187 ;
+  wire \$189 ;
   wire [18:0] \$19 ;
   wire \$190 ;
   wire \$191 ;
   wire \$192 ;
-  wire \$193 ;
   wire \$194 ;
-  wire \$195 ;
-  wire \$196 ;
   wire \$197 ;
   wire \$198 ;
   wire \$199 ;
-  (* unused_bits = "5" *)
-  wire [5:0] \$2 ;
+  wire \$2 ;
   wire [18:0] \$20 ;
   wire \$200 ;
   wire \$201 ;
@@ -5391,79 +5485,75 @@ module column_opt4e_merge(rst, en, ends, turn, first, complete, drain_0, drain_1
   wire \$209 ;
   wire [18:0] \$21 ;
   wire \$210 ;
+  wire \$211 ;
   wire \$212 ;
   wire \$213 ;
   wire \$214 ;
   wire \$215 ;
   wire \$216 ;
   wire \$217 ;
-  wire \$218 ;
   wire \$219 ;
   wire [18:0] \$22 ;
   wire \$220 ;
+  wire \$221 ;
   wire \$222 ;
   wire \$223 ;
   wire \$224 ;
-  wire [24:0] \$225 ;
-  wire [24:0] \$226 ;
-  wire [24:0] \$227 ;
-  wire [24:0] \$228 ;
-  wire [24:0] \$229 ;
+  wire \$225 ;
+  wire \$226 ;
+  wire \$227 ;
+  wire \$229 ;
   wire [18:0] \$23 ;
-  wire [24:0] \$230 ;
+  wire \$230 ;
   wire \$231 ;
-  wire \$232 ;
-  wire [5:0] \$233 ;
-  wire \$234 ;
-  wire [5:0] \$235 ;
-  wire \$236 ;
-  wire [5:0] \$237 ;
+  wire [24:0] \$232 ;
+  wire [24:0] \$233 ;
+  wire [24:0] \$234 ;
+  wire [24:0] \$235 ;
+  wire [24:0] \$236 ;
+  wire [24:0] \$237 ;
   wire \$238 ;
-  wire [5:0] \$239 ;
+  wire \$239 ;
   wire [18:0] \$24 ;
   wire \$240 ;
-  wire [5:0] \$241 ;
+  wire \$241 ;
   wire \$242 ;
-  wire [5:0] \$243 ;
-  wire [4:0] \$244 ;
+  wire \$243 ;
+  wire \$244 ;
   wire \$245 ;
-  wire [5:0] \$246 ;
-  wire [18:0] \$247 ;
-  wire [11:0] \$248 ;
-  wire [5:0] \$249 ;
+  wire \$246 ;
+  wire [4:0] \$247 ;
+  wire \$248 ;
+  wire \$249 ;
   wire [18:0] \$25 ;
-  wire \$250 ;
-  wire [12:0] \$251 ;
-  wire [12:0] \$252 ;
-  wire [11:0] \$253 ;
-  wire \$254 ;
-  wire [6:0] \$255 ;
-  wire [6:0] \$256 ;
-  wire [18:0] \$257 ;
-  wire \$258 ;
-  wire [12:0] \$259 ;
+  wire [5:0] \$250 ;
+  wire [5:0] \$251 ;
+  wire \$252 ;
+  wire [11:0] \$255 ;
+  wire \$259 ;
   wire [18:0] \$26 ;
-  wire \$260 ;
-  wire [12:0] \$261 ;
-  wire \$262 ;
-  wire [12:0] \$263 ;
-  wire \$264 ;
-  wire [12:0] \$265 ;
+  wire [12:0] \$260 ;
+  wire \$261 ;
+  wire [12:0] \$262 ;
+  wire \$263 ;
+  wire [12:0] \$264 ;
+  wire \$265 ;
+  wire [12:0] \$266 ;
   wire [18:0] \$27 ;
   wire [18:0] \$28 ;
   wire [18:0] \$29 ;
-  wire [18:0] \$3 ;
+  wire \$3 ;
   wire [18:0] \$30 ;
   wire [18:0] \$31 ;
   wire [18:0] \$32 ;
   wire [18:0] \$33 ;
-  wire [11:0] \$34 ;
-  wire [11:0] \$35 ;
-  wire [11:0] \$36 ;
+  wire [18:0] \$34 ;
+  wire [18:0] \$35 ;
+  wire [18:0] \$36 ;
   wire [11:0] \$37 ;
   wire [11:0] \$38 ;
   wire [11:0] \$39 ;
-  wire [18:0] \$4 ;
+  wire \$4 ;
   wire [11:0] \$40 ;
   wire [11:0] \$41 ;
   wire [11:0] \$42 ;
@@ -5474,7 +5564,8 @@ module column_opt4e_merge(rst, en, ends, turn, first, complete, drain_0, drain_1
   wire [11:0] \$47 ;
   wire [11:0] \$48 ;
   wire [11:0] \$49 ;
-  wire [18:0] \$5 ;
+  (* unused_bits = "5" *)
+  wire [5:0] \$5 ;
   wire [11:0] \$50 ;
   wire [11:0] \$51 ;
   wire [11:0] \$52 ;
@@ -5491,54 +5582,52 @@ module column_opt4e_merge(rst, en, ends, turn, first, complete, drain_0, drain_1
   wire [11:0] \$62 ;
   wire [11:0] \$63 ;
   wire [11:0] \$64 ;
-  wire \$67 ;
-  wire \$68 ;
-  wire \$69 ;
+  wire [11:0] \$65 ;
+  wire [11:0] \$66 ;
+  wire [11:0] \$67 ;
   wire [18:0] \$7 ;
   wire \$70 ;
   wire \$71 ;
+  wire \$72 ;
+  wire \$73 ;
+  wire \$74 ;
   (* unused_bits = "0 7" *)
-  wire [7:0] \$74 ;
-  wire \$77 ;
-  wire \$78 ;
-  wire \$79 ;
+  wire [7:0] \$77 ;
   wire [18:0] \$8 ;
   wire \$80 ;
   wire \$81 ;
+  wire \$82 ;
+  wire \$83 ;
+  wire \$84 ;
   (* unused_bits = "0 1 2 3 4 5 6" *)
-  wire [7:0] \$84 ;
-  wire \$85 ;
-  wire \$86 ;
-  wire \$87 ;
+  wire [7:0] \$87 ;
   wire \$88 ;
   wire \$89 ;
   wire [18:0] \$9 ;
   wire \$90 ;
   wire \$91 ;
+  wire \$92 ;
+  wire \$93 ;
+  wire \$94 ;
   (* unused_bits = "0 7" *)
-  wire [7:0] \$94 ;
-  wire \$95 ;
-  wire \$96 ;
-  wire \$97 ;
+  wire [7:0] \$97 ;
   wire \$98 ;
   wire \$99 ;
-  wire \$procmux$180_Y ;
-  wire \$procmux$186_Y ;
-  wire \$procmux$192_Y ;
-  wire \$procmux$198_Y ;
-  wire [5:0] \$procmux$224_Y ;
-  wire \$procmux$228_Y ;
-  wire \$procmux$230_Y ;
-  wire \$procmux$232_Y ;
-  wire [4:0] \$procmux$237_Y ;
-  wire [4:0] \$procmux$239_Y ;
-  wire [4:0] \$procmux$241_Y ;
-  wire \$procmux$247_Y ;
-  wire \$procmux$253_Y ;
-  wire \$procmux$259_Y ;
-  wire \$procmux$265_Y ;
-  wire \$procmux$271_Y ;
-  wire \$procmux$277_Y ;
+  wire \$procmux$130_Y ;
+  wire \$procmux$136_Y ;
+  wire \$procmux$142_Y ;
+  wire \$procmux$148_Y ;
+  wire \$procmux$155_Y ;
+  wire \$procmux$157_Y ;
+  wire \$procmux$164_Y ;
+  wire \$procmux$166_Y ;
+  wire \$procmux$168_Y ;
+  wire \$procmux$172_Y ;
+  wire \$procmux$174_Y ;
+  wire \$procmux$176_Y ;
+  wire [4:0] \$procmux$181_Y ;
+  wire [4:0] \$procmux$183_Y ;
+  wire [4:0] \$procmux$185_Y ;
   input clk;
   wire clk;
   input complete;
@@ -5547,9 +5636,8 @@ module column_opt4e_merge(rst, en, ends, turn, first, complete, drain_0, drain_1
   wire [607:0] drain_0;
   input [383:0] drain_1;
   wire [383:0] drain_1;
-  input en;
-  wire en;
-  wire \en$107 ;
+  reg en = 1'h1;
+  wire \en$110 ;
   input ends;
   wire ends;
   reg ends_0 = 1'h0;
@@ -5560,59 +5648,64 @@ module column_opt4e_merge(rst, en, ends, turn, first, complete, drain_0, drain_1
   reg ends_5 = 1'h0;
   input first;
   wire first;
-  wire \first$110 ;
+  wire \first$113 ;
   reg [12:0] flags_0 = 13'h0000;
   reg [12:0] flags_1 = 13'h0000;
   reg [12:0] flags_2 = 13'h0000;
   reg [12:0] flags_3 = 13'h0000;
   wire generate_0_1;
-  wire \generate_0_1$40 ;
-  wire \generate_0_1$50 ;
+  wire \generate_0_1$43 ;
+  wire \generate_0_1$53 ;
   wire generate_0_3;
-  wire \generate_0_3$78 ;
-  wire \generate_0_3$90 ;
+  wire \generate_0_3$81 ;
+  wire \generate_0_3$93 ;
   wire generate_0_5;
-  wire \generate_0_5$80 ;
-  wire \generate_0_5$92 ;
+  wire \generate_0_5$83 ;
+  wire \generate_0_5$95 ;
   wire generate_0_7;
   wire generate_1_2;
-  wire \generate_1_2$41 ;
-  wire \generate_1_2$51 ;
+  wire \generate_1_2$44 ;
+  wire \generate_1_2$54 ;
   wire generate_1_3;
-  wire \generate_1_3$42 ;
-  wire \generate_1_3$52 ;
+  wire \generate_1_3$45 ;
+  wire \generate_1_3$55 ;
   wire generate_1_6;
-  wire \generate_1_6$84 ;
-  wire \generate_1_6$98 ;
+  wire \generate_1_6$101 ;
+  wire \generate_1_6$87 ;
   wire generate_1_7;
   wire generate_2_4;
-  wire \generate_2_4$43 ;
-  wire \generate_2_4$53 ;
+  wire \generate_2_4$46 ;
+  wire \generate_2_4$56 ;
   wire generate_2_5;
-  wire \generate_2_5$44 ;
-  wire \generate_2_5$54 ;
+  wire \generate_2_5$47 ;
+  wire \generate_2_5$57 ;
   wire generate_2_6;
-  wire \generate_2_6$45 ;
-  wire \generate_2_6$55 ;
+  wire \generate_2_6$48 ;
+  wire \generate_2_6$58 ;
   wire generate_2_7;
+  input go;
+  wire go;
   output last;
   wire last;
+  output leaves;
+  wire leaves;
+  reg leaving = 1'h0;
   reg [4:0] number = 5'h00;
   reg [18:0] pair_0 = 19'h00000;
   reg [11:0] pair_1 = 12'h000;
   reg [5:0] present = 6'h00;
   wire propagate_0_1;
-  wire \propagate_0_3$79 ;
-  wire \propagate_0_3$91 ;
+  wire \propagate_0_3$82 ;
+  wire \propagate_0_3$94 ;
   wire propagate_0_5;
-  wire \propagate_0_5$81 ;
-  wire \propagate_0_5$93 ;
+  wire \propagate_0_5$84 ;
+  wire \propagate_0_5$96 ;
   wire propagate_0_7;
   wire propagate_1_2;
   wire propagate_1_3;
   wire propagate_1_6;
-  wire \propagate_1_6$85 ;
-  wire \propagate_1_6$99 ;
+  wire \propagate_1_6$102 ;
+  wire \propagate_1_6$88 ;
   wire propagate_1_7;
   wire propagate_2_4;
   wire propagate_2_5;
@@ -5621,7 +5714,7 @@ module column_opt4e_merge(rst, en, ends, turn, first, complete, drain_0, drain_1
   reg [18:0] resolved = 19'h00000;
   output [31:0] result;
   wire [31:0] result;
-  wire [31:0] \result$113 ;
+  wire [31:0] \result$116 ;
   wire [4:0] row;
   input rst;
   wire rst;
@@ -5650,359 +5743,357 @@ module column_opt4e_merge(rst, en, ends, turn, first, complete, drain_0, drain_1
   reg valid_2 = 1'h0;
   reg valid_3 = 1'h0;
   wire [24:0] word;
-  wire [24:0] \word$109 ;
-  assign \$1  = number == 5'h1f;
-  assign \$2  = number + 1'h1;
-  assign \$3  = drain_0[18:0] | drain_0[37:19];
-  assign \$4  = \$3  | drain_0[56:38];
-  assign \$5  = \$4  | drain_0[75:57];
-  assign \$6  = \$5  | drain_0[94:76];
-  assign \$7  = \$6  | drain_0[113:95];
-  assign \$8  = \$7  | drain_0[132:114];
-  assign \$9  = \$8  | drain_0[151:133];
-  assign \$10  = \$9  | drain_0[170:152];
-  assign \$11  = \$10  | drain_0[189:171];
-  assign \$12  = \$11  | drain_0[208:190];
-  assign \$13  = \$12  | drain_0[227:209];
-  assign \$14  = \$13  | drain_0[246:228];
-  assign \$15  = \$14  | drain_0[265:247];
-  assign \$16  = \$15  | drain_0[284:266];
-  assign \$17  = \$16  | drain_0[303:285];
-  assign \$18  = \$17  | drain_0[322:304];
-  assign \$19  = \$18  | drain_0[341:323];
-  assign \$20  = \$19  | drain_0[360:342];
-  assign \$21  = \$20  | drain_0[379:361];
-  assign \$22  = \$21  | drain_0[398:380];
-  assign \$23  = \$22  | drain_0[417:399];
-  assign \$24  = \$23  | drain_0[436:418];
-  assign \$25  = \$24  | drain_0[455:437];
-  assign \$26  = \$25  | drain_0[474:456];
-  assign \$27  = \$26  | drain_0[493:475];
-  assign \$28  = \$27  | drain_0[512:494];
-  assign \$29  = \$28  | drain_0[531:513];
-  assign \$30  = \$29  | drain_0[550:532];
-  assign \$31  = \$30  | drain_0[569:551];
-  assign \$32  = \$31  | drain_0[588:570];
-  assign \$33  = \$32  | drain_0[607:589];
-  assign \$34  = drain_1[11:0] | drain_1[23:12];
-  assign \$35  = \$34  | drain_1[35:24];
-  assign \$36  = \$35  | drain_1[47:36];
-  assign \$37  = \$36  | drain_1[59:48];
-  assign \$38  = \$37  | drain_1[71:60];
-  assign \$39  = \$38  | drain_1[83:72];
-  assign \$40  = \$39  | drain_1[95:84];
-  assign \$41  = \$40  | drain_1[107:96];
-  assign \$42  = \$41  | drain_1[119:108];
-  assign \$43  = \$42  | drain_1[131:120];
-  assign \$44  = \$43  | drain_1[143:132];
-  assign \$45  = \$44  | drain_1[155:144];
-  assign \$46  = \$45  | drain_1[167:156];
-  assign \$47  = \$46  | drain_1[179:168];
-  assign \$48  = \$47  | drain_1[191:180];
-  assign \$49  = \$48  | drain_1[203:192];
-  assign \$50  = \$49  | drain_1[215:204];
-  assign \$51  = \$50  | drain_1[227:216];
-  assign \$52  = \$51  | drain_1[239:228];
-  assign \$53  = \$52  | drain_1[251:240];
-  assign \$54  = \$53  | drain_1[263:252];
-  assign \$55  = \$54  | drain_1[275:264];
-  assign \$56  = \$55  | drain_1[287:276];
-  assign \$57  = \$56  | drain_1[299:288];
-  assign \$58  = \$57  | drain_1[311:300];
-  assign \$59  = \$58  | drain_1[323:312];
-  assign \$60  = \$59  | drain_1[335:324];
-  assign \$61  = \$60  | drain_1[347:336];
-  assign \$62  = \$61  | drain_1[359:348];
-  assign \$63  = \$62  | drain_1[371:360];
-  assign \$64  = \$63  | drain_1[383:372];
-  assign \$67  = pair_0[1] ^ pair_1[0];
-  assign \$68  = pair_0[2] ^ pair_1[1];
-  assign \$69  = pair_0[3] ^ pair_1[2];
-  assign \$70  = pair_0[4] ^ pair_1[3];
-  assign \$71  = pair_0[5] ^ pair_1[4];
-  assign \$74  = { 1'h0, \$71 , \$70 , \$69 , \$68 , \$67 , pair_0[0], 1'h0 } ^ { generate_2_6, generate_2_5, generate_2_4, generate_0_3, generate_1_2, 3'h0 };
-  assign \$77  = pair_0[1] ^ pair_1[0];
-  assign \$78  = pair_0[2] ^ pair_1[1];
-  assign \$79  = pair_0[3] ^ pair_1[2];
-  assign \$80  = pair_0[4] ^ pair_1[3];
-  assign \$81  = pair_0[5] ^ pair_1[4];
-  assign \$84  = { 1'h0, \$81 , \$80 , \$79 , \$78 , \$77 , pair_0[0], 1'h0 } ^ { generate_2_6, generate_2_5, generate_2_4, generate_0_3, generate_1_2, 3'h0 };
-  assign \$85  = stage_0_carry ^ stage_0_carry;
-  assign \$86  = stage_0_x[0] ^ stage_0_y[0];
-  assign \$87  = stage_0_x[1] ^ stage_0_y[1];
-  assign \$88  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$89  = stage_0_x[3] ^ stage_0_y[3];
-  assign \$90  = stage_0_x[4] ^ stage_0_y[4];
-  assign \$91  = stage_0_x[5] ^ stage_0_y[5];
-  assign \$94  = { 1'h0, \$91 , \$90 , \$89 , \$88 , \$87 , \$86 , \$85  } ^ { \generate_2_6$45 , \generate_2_5$44 , \generate_2_4$43 , \generate_1_3$42 , \generate_1_2$41 , \generate_0_1$40 , stage_0_carry, 1'h0 };
-  assign \$95  = stage_0_carry ^ stage_0_carry;
-  assign \$96  = stage_0_x[0] ^ stage_0_y[0];
-  assign \$97  = stage_0_x[1] ^ stage_0_y[1];
-  assign \$98  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$99  = stage_0_x[3] ^ stage_0_y[3];
-  assign \$100  = stage_0_x[4] ^ stage_0_y[4];
-  assign \$101  = stage_0_x[5] ^ stage_0_y[5];
-  assign \$104  = { 1'h0, \$101 , \$100 , \$99 , \$98 , \$97 , \$96 , \$95  } ^ { \generate_2_6$45 , \generate_2_5$44 , \generate_2_4$43 , \generate_1_3$42 , \generate_1_2$41 , \generate_0_1$40 , stage_0_carry, 1'h0 };
-  assign \$105  = stage_1_carry ^ stage_1_carry;
-  assign \$106  = stage_1_x[0] ^ stage_1_y[0];
-  assign \$107  = stage_1_x[1] ^ stage_1_y[1];
-  assign \$108  = stage_1_x[2] ^ stage_1_y[2];
-  assign \$109  = stage_1_x[3] ^ stage_1_y[3];
-  assign \$110  = stage_1_x[4] ^ stage_1_y[4];
-  assign \$111  = stage_1_x[5] ^ stage_1_y[5];
-  assign \$112  = stage_1_x[6] ^ stage_1_y[6];
-  assign \$115  = { 1'h0, \$112 , \$111 , \$110 , \$109 , \$108 , \$107 , \$106 , \$105  } ^ { generate_2_7, \generate_2_6$55 , \generate_2_5$54 , \generate_2_4$53 , \generate_1_3$52 , \generate_1_2$51 , \generate_0_1$50 , stage_1_carry, 1'h0 };
-  assign \$117  = number == 5'h1f;
-  assign \$124  = pair_0[2] & pair_1[1];
-  assign \$125  = pair_0[2] ^ pair_1[1];
-  assign \$126  = pair_0[1] & pair_1[0];
-  assign \$127  = \$125  & \$126 ;
-  assign generate_0_3 = \$124  | \$127 ;
-  assign \$130  = pair_0[4] & pair_1[3];
-  assign \$131  = pair_0[4] ^ pair_1[3];
-  assign \$132  = pair_0[3] & pair_1[2];
-  assign \$133  = \$131  & \$132 ;
-  assign generate_0_5 = \$130  | \$133 ;
-  assign \$134  = pair_0[4] ^ pair_1[3];
-  assign \$135  = pair_0[3] ^ pair_1[2];
-  assign propagate_0_5 = \$134  & \$135 ;
+  wire [24:0] \word$112 ;
+  assign \$1  = en & running;
+  assign \$2  = number == 5'h1f;
+  assign \$3  = ~ leaving;
+  assign \$4  = present[5] & \$3 ;
+  assign \$5  = number + 1'h1;
+  assign \$6  = drain_0[18:0] | drain_0[37:19];
+  assign \$7  = \$6  | drain_0[56:38];
+  assign \$8  = \$7  | drain_0[75:57];
+  assign \$9  = \$8  | drain_0[94:76];
+  assign \$10  = \$9  | drain_0[113:95];
+  assign \$11  = \$10  | drain_0[132:114];
+  assign \$12  = \$11  | drain_0[151:133];
+  assign \$13  = \$12  | drain_0[170:152];
+  assign \$14  = \$13  | drain_0[189:171];
+  assign \$15  = \$14  | drain_0[208:190];
+  assign \$16  = \$15  | drain_0[227:209];
+  assign \$17  = \$16  | drain_0[246:228];
+  assign \$18  = \$17  | drain_0[265:247];
+  assign \$19  = \$18  | drain_0[284:266];
+  assign \$20  = \$19  | drain_0[303:285];
+  assign \$21  = \$20  | drain_0[322:304];
+  assign \$22  = \$21  | drain_0[341:323];
+  assign \$23  = \$22  | drain_0[360:342];
+  assign \$24  = \$23  | drain_0[379:361];
+  assign \$25  = \$24  | drain_0[398:380];
+  assign \$26  = \$25  | drain_0[417:399];
+  assign \$27  = \$26  | drain_0[436:418];
+  assign \$28  = \$27  | drain_0[455:437];
+  assign \$29  = \$28  | drain_0[474:456];
+  assign \$30  = \$29  | drain_0[493:475];
+  assign \$31  = \$30  | drain_0[512:494];
+  assign \$32  = \$31  | drain_0[531:513];
+  assign \$33  = \$32  | drain_0[550:532];
+  assign \$34  = \$33  | drain_0[569:551];
+  assign \$35  = \$34  | drain_0[588:570];
+  assign \$36  = \$35  | drain_0[607:589];
+  assign \$37  = drain_1[11:0] | drain_1[23:12];
+  assign \$38  = \$37  | drain_1[35:24];
+  assign \$39  = \$38  | drain_1[47:36];
+  assign \$40  = \$39  | drain_1[59:48];
+  assign \$41  = \$40  | drain_1[71:60];
+  assign \$42  = \$41  | drain_1[83:72];
+  assign \$43  = \$42  | drain_1[95:84];
+  assign \$44  = \$43  | drain_1[107:96];
+  assign \$45  = \$44  | drain_1[119:108];
+  assign \$46  = \$45  | drain_1[131:120];
+  assign \$47  = \$46  | drain_1[143:132];
+  assign \$48  = \$47  | drain_1[155:144];
+  assign \$49  = \$48  | drain_1[167:156];
+  assign \$50  = \$49  | drain_1[179:168];
+  assign \$51  = \$50  | drain_1[191:180];
+  assign \$52  = \$51  | drain_1[203:192];
+  assign \$53  = \$52  | drain_1[215:204];
+  assign \$54  = \$53  | drain_1[227:216];
+  assign \$55  = \$54  | drain_1[239:228];
+  assign \$56  = \$55  | drain_1[251:240];
+  assign \$57  = \$56  | drain_1[263:252];
+  assign \$58  = \$57  | drain_1[275:264];
+  assign \$59  = \$58  | drain_1[287:276];
+  assign \$60  = \$59  | drain_1[299:288];
+  assign \$61  = \$60  | drain_1[311:300];
+  assign \$62  = \$61  | drain_1[323:312];
+  assign \$63  = \$62  | drain_1[335:324];
+  assign \$64  = \$63  | drain_1[347:336];
+  assign \$65  = \$64  | drain_1[359:348];
+  assign \$66  = \$65  | drain_1[371:360];
+  assign \$67  = \$66  | drain_1[383:372];
+  assign \$70  = pair_0[1] ^ pair_1[0];
+  assign \$71  = pair_0[2] ^ pair_1[1];
+  assign \$72  = pair_0[3] ^ pair_1[2];
+  assign \$73  = pair_0[4] ^ pair_1[3];
+  assign \$74  = pair_0[5] ^ pair_1[4];
+  assign { \$77 [7], \$251 , \$77 [0] } = { 1'h0, \$74 , \$73 , \$72 , \$71 , \$70 , pair_0[0], 1'h0 } ^ { generate_2_6, generate_2_5, generate_2_4, generate_0_3, generate_1_2, 3'h0 };
+  assign \$80  = pair_0[1] ^ pair_1[0];
+  assign \$81  = pair_0[2] ^ pair_1[1];
+  assign \$82  = pair_0[3] ^ pair_1[2];
+  assign \$83  = pair_0[4] ^ pair_1[3];
+  assign \$84  = pair_0[5] ^ pair_1[4];
+  assign { \$252 , \$87 [6:0] } = { 1'h0, \$84 , \$83 , \$82 , \$81 , \$80 , pair_0[0], 1'h0 } ^ { generate_2_6, generate_2_5, generate_2_4, generate_0_3, generate_1_2, 3'h0 };
+  assign \$88  = stage_0_carry ^ stage_0_carry;
+  assign \$89  = stage_0_x[0] ^ stage_0_y[0];
+  assign \$90  = stage_0_x[1] ^ stage_0_y[1];
+  assign \$91  = stage_0_x[2] ^ stage_0_y[2];
+  assign \$92  = stage_0_x[3] ^ stage_0_y[3];
+  assign \$93  = stage_0_x[4] ^ stage_0_y[4];
+  assign \$94  = stage_0_x[5] ^ stage_0_y[5];
+  assign { \$97 [7], \$255 [11:6], \$97 [0] } = { 1'h0, \$94 , \$93 , \$92 , \$91 , \$90 , \$89 , \$88  } ^ { \generate_2_6$48 , \generate_2_5$47 , \generate_2_4$46 , \generate_1_3$45 , \generate_1_2$44 , \generate_0_1$43 , stage_0_carry, 1'h0 };
+  assign \$98  = stage_0_carry ^ stage_0_carry;
+  assign \$99  = stage_0_x[0] ^ stage_0_y[0];
+  assign \$100  = stage_0_x[1] ^ stage_0_y[1];
+  assign \$101  = stage_0_x[2] ^ stage_0_y[2];
+  assign \$102  = stage_0_x[3] ^ stage_0_y[3];
+  assign \$103  = stage_0_x[4] ^ stage_0_y[4];
+  assign \$104  = stage_0_x[5] ^ stage_0_y[5];
+  assign \$107  = { 1'h0, \$104 , \$103 , \$102 , \$101 , \$100 , \$99 , \$98  } ^ { \generate_2_6$48 , \generate_2_5$47 , \generate_2_4$46 , \generate_1_3$45 , \generate_1_2$44 , \generate_0_1$43 , stage_0_carry, 1'h0 };
+  assign \$108  = stage_1_carry ^ stage_1_carry;
+  assign \$109  = stage_1_x[0] ^ stage_1_y[0];
+  assign \$110  = stage_1_x[1] ^ stage_1_y[1];
+  assign \$111  = stage_1_x[2] ^ stage_1_y[2];
+  assign \$112  = stage_1_x[3] ^ stage_1_y[3];
+  assign \$113  = stage_1_x[4] ^ stage_1_y[4];
+  assign \$114  = stage_1_x[5] ^ stage_1_y[5];
+  assign \$115  = stage_1_x[6] ^ stage_1_y[6];
+  assign \$118  = { 1'h0, \$115 , \$114 , \$113 , \$112 , \$111 , \$110 , \$109 , \$108  } ^ { generate_2_7, \generate_2_6$58 , \generate_2_5$57 , \generate_2_4$56 , \generate_1_3$55 , \generate_1_2$54 , \generate_0_1$53 , stage_1_carry, 1'h0 };
+  assign \$119  = number < 6'h20;
+  assign \$120  = running & \$119 ;
+  assign \$122  = number < 6'h20;
+  assign \$123  = running & \$122 ;
+  assign \$124  = number == 5'h1f;
+  assign \$131  = pair_0[2] & pair_1[1];
+  assign \$132  = pair_0[2] ^ pair_1[1];
+  assign \$133  = pair_0[1] & pair_1[0];
+  assign \$134  = \$132  & \$133 ;
+  assign generate_0_3 = \$131  | \$134 ;
+  assign \$137  = pair_0[4] & pair_1[3];
+  assign \$138  = pair_0[4] ^ pair_1[3];
+  assign \$139  = pair_0[3] & pair_1[2];
+  assign \$140  = \$138  & \$139 ;
+  assign generate_0_5 = \$137  | \$140 ;
+  assign \$141  = pair_0[4] ^ pair_1[3];
+  assign \$142  = pair_0[3] ^ pair_1[2];
+  assign propagate_0_5 = \$141  & \$142 ;
   assign generate_1_2 = pair_0[1] & pair_1[0];
-  assign \$141  = pair_0[5] & pair_1[4];
-  assign \$142  = pair_0[5] ^ pair_1[4];
-  assign \$143  = \$142  & generate_0_5;
-  assign generate_1_6 = \$141  | \$143 ;
-  assign \$144  = pair_0[5] ^ pair_1[4];
-  assign propagate_1_6 = \$144  & propagate_0_5;
-  assign \$145  = pair_0[3] & pair_1[2];
-  assign \$146  = pair_0[3] ^ pair_1[2];
-  assign \$147  = \$146  & generate_0_3;
-  assign generate_2_4 = \$145  | \$147 ;
-  assign \$149  = propagate_0_5 & generate_0_3;
-  assign generate_2_5 = generate_0_5 | \$149 ;
-  assign \$150  = propagate_1_6 & generate_0_3;
-  assign generate_2_6 = generate_1_6 | \$150 ;
-  assign \$151  = stage_0_x[0] & stage_0_y[0];
-  assign \$152  = stage_0_x[0] ^ stage_0_y[0];
-  assign \$154  = \$152  & stage_0_carry;
-  assign \generate_0_1$40  = \$151  | \$154 ;
-  assign \$157  = stage_0_x[2] & stage_0_y[2];
-  assign \$158  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$159  = stage_0_x[1] & stage_0_y[1];
-  assign \$160  = \$158  & \$159 ;
-  assign \generate_0_3$78  = \$157  | \$160 ;
-  assign \$161  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$162  = stage_0_x[1] ^ stage_0_y[1];
-  assign \propagate_0_3$79  = \$161  & \$162 ;
-  assign \$163  = stage_0_x[4] & stage_0_y[4];
-  assign \$164  = stage_0_x[4] ^ stage_0_y[4];
-  assign \$165  = stage_0_x[3] & stage_0_y[3];
-  assign \$166  = \$164  & \$165 ;
-  assign \generate_0_5$80  = \$163  | \$166 ;
-  assign \$167  = stage_0_x[4] ^ stage_0_y[4];
-  assign \$168  = stage_0_x[3] ^ stage_0_y[3];
-  assign \propagate_0_5$81  = \$167  & \$168 ;
-  assign \$169  = stage_0_x[1] & stage_0_y[1];
-  assign \$170  = stage_0_x[1] ^ stage_0_y[1];
-  assign \$171  = \$170  & \generate_0_1$40 ;
-  assign \generate_1_2$41  = \$169  | \$171 ;
-  assign \$173  = \propagate_0_3$79  & \generate_0_1$40 ;
-  assign \generate_1_3$42  = \generate_0_3$78  | \$173 ;
-  assign \$174  = stage_0_x[5] & stage_0_y[5];
-  assign \$175  = stage_0_x[5] ^ stage_0_y[5];
-  assign \$176  = \$175  & \generate_0_5$80 ;
-  assign \generate_1_6$84  = \$174  | \$176 ;
-  assign \$177  = stage_0_x[5] ^ stage_0_y[5];
-  assign \propagate_1_6$85  = \$177  & \propagate_0_5$81 ;
-  assign \$178  = stage_0_x[3] & stage_0_y[3];
-  assign \$179  = stage_0_x[3] ^ stage_0_y[3];
-  assign \$180  = \$179  & \generate_1_3$42 ;
-  assign \generate_2_4$43  = \$178  | \$180 ;
-  assign \$182  = \propagate_0_5$81  & \generate_1_3$42 ;
-  assign \generate_2_5$44  = \generate_0_5$80  | \$182 ;
-  assign \$183  = \propagate_1_6$85  & \generate_1_3$42 ;
-  assign \generate_2_6$45  = \generate_1_6$84  | \$183 ;
-  assign \$184  = stage_1_x[0] & stage_1_y[0];
-  assign \$185  = stage_1_x[0] ^ stage_1_y[0];
-  assign \$187  = \$185  & stage_1_carry;
-  assign \generate_0_1$50  = \$184  | \$187 ;
-  assign \$190  = stage_1_x[2] & stage_1_y[2];
-  assign \$191  = stage_1_x[2] ^ stage_1_y[2];
-  assign \$192  = stage_1_x[1] & stage_1_y[1];
-  assign \$193  = \$191  & \$192 ;
-  assign \generate_0_3$90  = \$190  | \$193 ;
-  assign \$194  = stage_1_x[2] ^ stage_1_y[2];
-  assign \$195  = stage_1_x[1] ^ stage_1_y[1];
-  assign \propagate_0_3$91  = \$194  & \$195 ;
-  assign \$196  = stage_1_x[4] & stage_1_y[4];
-  assign \$197  = stage_1_x[4] ^ stage_1_y[4];
-  assign \$198  = stage_1_x[3] & stage_1_y[3];
-  assign \$199  = \$197  & \$198 ;
-  assign \generate_0_5$92  = \$196  | \$199 ;
-  assign \$200  = stage_1_x[4] ^ stage_1_y[4];
-  assign \$201  = stage_1_x[3] ^ stage_1_y[3];
-  assign \propagate_0_5$93  = \$200  & \$201 ;
-  assign \$202  = stage_1_x[6] & stage_1_y[6];
-  assign \$203  = stage_1_x[6] ^ stage_1_y[6];
-  assign \$204  = stage_1_x[5] & stage_1_y[5];
-  assign \$205  = \$203  & \$204 ;
-  assign generate_0_7 = \$202  | \$205 ;
-  assign \$206  = stage_1_x[6] ^ stage_1_y[6];
-  assign \$207  = stage_1_x[5] ^ stage_1_y[5];
-  assign propagate_0_7 = \$206  & \$207 ;
-  assign \$208  = stage_1_x[1] & stage_1_y[1];
-  assign \$209  = stage_1_x[1] ^ stage_1_y[1];
-  assign \$210  = \$209  & \generate_0_1$50 ;
-  assign \generate_1_2$51  = \$208  | \$210 ;
-  assign \$212  = \propagate_0_3$91  & \generate_0_1$50 ;
-  assign \generate_1_3$52  = \generate_0_3$90  | \$212 ;
-  assign \$213  = stage_1_x[5] & stage_1_y[5];
+  assign \$148  = pair_0[5] & pair_1[4];
+  assign \$149  = pair_0[5] ^ pair_1[4];
+  assign \$150  = \$149  & generate_0_5;
+  assign generate_1_6 = \$148  | \$150 ;
+  assign \$151  = pair_0[5] ^ pair_1[4];
+  assign propagate_1_6 = \$151  & propagate_0_5;
+  assign \$152  = pair_0[3] & pair_1[2];
+  assign \$153  = pair_0[3] ^ pair_1[2];
+  assign \$154  = \$153  & generate_0_3;
+  assign generate_2_4 = \$152  | \$154 ;
+  assign \$156  = propagate_0_5 & generate_0_3;
+  assign generate_2_5 = generate_0_5 | \$156 ;
+  assign \$157  = propagate_1_6 & generate_0_3;
+  assign generate_2_6 = generate_1_6 | \$157 ;
+  assign \$158  = stage_0_x[0] & stage_0_y[0];
+  assign \$159  = stage_0_x[0] ^ stage_0_y[0];
+  assign \$161  = \$159  & stage_0_carry;
+  assign \generate_0_1$43  = \$158  | \$161 ;
+  assign \$164  = stage_0_x[2] & stage_0_y[2];
+  assign \$165  = stage_0_x[2] ^ stage_0_y[2];
+  assign \$166  = stage_0_x[1] & stage_0_y[1];
+  assign \$167  = \$165  & \$166 ;
+  assign \generate_0_3$81  = \$164  | \$167 ;
+  assign \$168  = stage_0_x[2] ^ stage_0_y[2];
+  assign \$169  = stage_0_x[1] ^ stage_0_y[1];
+  assign \propagate_0_3$82  = \$168  & \$169 ;
+  assign \$170  = stage_0_x[4] & stage_0_y[4];
+  assign \$171  = stage_0_x[4] ^ stage_0_y[4];
+  assign \$172  = stage_0_x[3] & stage_0_y[3];
+  assign \$173  = \$171  & \$172 ;
+  assign \generate_0_5$83  = \$170  | \$173 ;
+  assign \$174  = stage_0_x[4] ^ stage_0_y[4];
+  assign \$175  = stage_0_x[3] ^ stage_0_y[3];
+  assign \propagate_0_5$84  = \$174  & \$175 ;
+  assign \$176  = stage_0_x[1] & stage_0_y[1];
+  assign \$177  = stage_0_x[1] ^ stage_0_y[1];
+  assign \$178  = \$177  & \generate_0_1$43 ;
+  assign \generate_1_2$44  = \$176  | \$178 ;
+  assign \$180  = \propagate_0_3$82  & \generate_0_1$43 ;
+  assign \generate_1_3$45  = \generate_0_3$81  | \$180 ;
+  assign \$181  = stage_0_x[5] & stage_0_y[5];
+  assign \$182  = stage_0_x[5] ^ stage_0_y[5];
+  assign \$183  = \$182  & \generate_0_5$83 ;
+  assign \generate_1_6$87  = \$181  | \$183 ;
+  assign \$184  = stage_0_x[5] ^ stage_0_y[5];
+  assign \propagate_1_6$88  = \$184  & \propagate_0_5$84 ;
+  assign \$185  = stage_0_x[3] & stage_0_y[3];
+  assign \$186  = stage_0_x[3] ^ stage_0_y[3];
+  assign \$187  = \$186  & \generate_1_3$45 ;
+  assign \generate_2_4$46  = \$185  | \$187 ;
+  assign \$189  = \propagate_0_5$84  & \generate_1_3$45 ;
+  assign \generate_2_5$47  = \generate_0_5$83  | \$189 ;
+  assign \$190  = \propagate_1_6$88  & \generate_1_3$45 ;
+  assign \generate_2_6$48  = \generate_1_6$87  | \$190 ;
+  assign \$191  = stage_1_x[0] & stage_1_y[0];
+  assign \$192  = stage_1_x[0] ^ stage_1_y[0];
+  assign \$194  = \$192  & stage_1_carry;
+  assign \generate_0_1$53  = \$191  | \$194 ;
+  assign \$197  = stage_1_x[2] & stage_1_y[2];
+  assign \$198  = stage_1_x[2] ^ stage_1_y[2];
+  assign \$199  = stage_1_x[1] & stage_1_y[1];
+  assign \$200  = \$198  & \$199 ;
+  assign \generate_0_3$93  = \$197  | \$200 ;
+  assign \$201  = stage_1_x[2] ^ stage_1_y[2];
+  assign \$202  = stage_1_x[1] ^ stage_1_y[1];
+  assign \propagate_0_3$94  = \$201  & \$202 ;
+  assign \$203  = stage_1_x[4] & stage_1_y[4];
+  assign \$204  = stage_1_x[4] ^ stage_1_y[4];
+  assign \$205  = stage_1_x[3] & stage_1_y[3];
+  assign \$206  = \$204  & \$205 ;
+  assign \generate_0_5$95  = \$203  | \$206 ;
+  assign \$207  = stage_1_x[4] ^ stage_1_y[4];
+  assign \$208  = stage_1_x[3] ^ stage_1_y[3];
+  assign \propagate_0_5$96  = \$207  & \$208 ;
+  assign \$209  = stage_1_x[6] & stage_1_y[6];
+  assign \$210  = stage_1_x[6] ^ stage_1_y[6];
+  assign \$211  = stage_1_x[5] & stage_1_y[5];
+  assign \$212  = \$210  & \$211 ;
+  assign generate_0_7 = \$209  | \$212 ;
+  assign \$213  = stage_1_x[6] ^ stage_1_y[6];
   assign \$214  = stage_1_x[5] ^ stage_1_y[5];
-  assign \$215  = \$214  & \generate_0_5$92 ;
-  assign \generate_1_6$98  = \$213  | \$215 ;
-  assign \$216  = stage_1_x[5] ^ stage_1_y[5];
-  assign \propagate_1_6$99  = \$216  & \propagate_0_5$93 ;
-  assign \$217  = propagate_0_7 & \generate_0_5$92 ;
-  assign generate_1_7 = generate_0_7 | \$217 ;
-  assign propagate_1_7 = propagate_0_7 & \propagate_0_5$93 ;
-  assign \$218  = stage_1_x[3] & stage_1_y[3];
-  assign \$219  = stage_1_x[3] ^ stage_1_y[3];
-  assign \$220  = \$219  & \generate_1_3$52 ;
-  assign \generate_2_4$53  = \$218  | \$220 ;
-  assign \$222  = \propagate_0_5$93  & \generate_1_3$52 ;
-  assign \generate_2_5$54  = \generate_0_5$92  | \$222 ;
-  assign \$223  = \propagate_1_6$99  & \generate_1_3$52 ;
-  assign \generate_2_6$55  = \generate_1_6$98  | \$223 ;
-  assign \$224  = propagate_1_7 & \generate_1_3$52 ;
-  assign generate_2_7 = generate_1_7 | \$224 ;
-  assign \$225  = { resolved[18], resolved[18], resolved[18], resolved[18], resolved[18], resolved[18], resolved } & { flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1] };
-  assign \$226  = { resolved[18], resolved[18], resolved[18], resolved[18], resolved, 2'h0 } & { flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2] };
-  assign \$227  = \$225  | \$226 ;
-  assign \$228  = { resolved[18], resolved[18], resolved, 4'h0 } & { flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3] };
-  assign \$229  = \$227  | \$228 ;
-  assign \$230  = { resolved, 6'h00 } & { flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4] };
-  assign word = \$229  | \$230 ;
-  assign \$231  = ~ flags_3[6];
-  assign store = valid_3 & \$231 ;
+  assign propagate_0_7 = \$213  & \$214 ;
+  assign \$215  = stage_1_x[1] & stage_1_y[1];
+  assign \$216  = stage_1_x[1] ^ stage_1_y[1];
+  assign \$217  = \$216  & \generate_0_1$53 ;
+  assign \generate_1_2$54  = \$215  | \$217 ;
+  assign \$219  = \propagate_0_3$94  & \generate_0_1$53 ;
+  assign \generate_1_3$55  = \generate_0_3$93  | \$219 ;
+  assign \$220  = stage_1_x[5] & stage_1_y[5];
+  assign \$221  = stage_1_x[5] ^ stage_1_y[5];
+  assign \$222  = \$221  & \generate_0_5$95 ;
+  assign \generate_1_6$101  = \$220  | \$222 ;
+  assign \$223  = stage_1_x[5] ^ stage_1_y[5];
+  assign \propagate_1_6$102  = \$223  & \propagate_0_5$96 ;
+  assign \$224  = propagate_0_7 & \generate_0_5$95 ;
+  assign generate_1_7 = generate_0_7 | \$224 ;
+  assign propagate_1_7 = propagate_0_7 & \propagate_0_5$96 ;
+  assign \$225  = stage_1_x[3] & stage_1_y[3];
+  assign \$226  = stage_1_x[3] ^ stage_1_y[3];
+  assign \$227  = \$226  & \generate_1_3$55 ;
+  assign \generate_2_4$56  = \$225  | \$227 ;
+  assign \$229  = \propagate_0_5$96  & \generate_1_3$55 ;
+  assign \generate_2_5$57  = \generate_0_5$95  | \$229 ;
+  assign \$230  = \propagate_1_6$102  & \generate_1_3$55 ;
+  assign \generate_2_6$58  = \generate_1_6$101  | \$230 ;
+  assign \$231  = propagate_1_7 & \generate_1_3$55 ;
+  assign generate_2_7 = generate_1_7 | \$231 ;
+  assign \$232  = { resolved[18], resolved[18], resolved[18], resolved[18], resolved[18], resolved[18], resolved } & { flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1] };
+  assign \$233  = { resolved[18], resolved[18], resolved[18], resolved[18], resolved, 2'h0 } & { flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2] };
+  assign \$234  = \$232  | \$233 ;
+  assign \$235  = { resolved[18], resolved[18], resolved, 4'h0 } & { flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3] };
+  assign \$236  = \$234  | \$235 ;
+  assign \$237  = { resolved, 6'h00 } & { flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4] };
+  assign word = \$236  | \$237 ;
+  assign \$238  = ~ flags_3[6];
+  assign store = valid_3 & \$238 ;
+  assign \$239  = valid_2 & flags_2[6];
+  assign leaves = \$239  | valid;
   assign valid = valid_3 & flags_3[6];
   always @(posedge clk)
-    ends_0 <= \$232 ;
+    en <= \$240 ;
   always @(posedge clk)
-    tag_0 <= \$233 ;
+    ends_0 <= \$241 ;
   always @(posedge clk)
-    ends_1 <= \$234 ;
+    tag_0 <= { complete, first, turn };
   always @(posedge clk)
-    tag_1 <= \$235 ;
+    ends_1 <= \$242 ;
   always @(posedge clk)
-    ends_2 <= \$236 ;
+    tag_1 <= tag_0;
   always @(posedge clk)
-    tag_2 <= \$237 ;
+    ends_2 <= \$243 ;
   always @(posedge clk)
-    ends_3 <= \$238 ;
+    tag_2 <= tag_1;
   always @(posedge clk)
-    tag_3 <= \$239 ;
+    ends_3 <= \$244 ;
   always @(posedge clk)
-    ends_4 <= \$240 ;
+    tag_3 <= tag_2;
   always @(posedge clk)
-    tag_4 <= \$241 ;
+    ends_4 <= \$245 ;
   always @(posedge clk)
-    ends_5 <= \$242 ;
+    tag_4 <= tag_3;
   always @(posedge clk)
-    tag_5 <= \$243 ;
+    ends_5 <= \$246 ;
   always @(posedge clk)
-    number <= \$244 ;
+    tag_5 <= tag_4;
   always @(posedge clk)
-    running <= \$245 ;
+    number <= \$247 ;
   always @(posedge clk)
-    present <= \$246 ;
+    running <= \$248 ;
   always @(posedge clk)
-    pair_0 <= \$247 ;
+    leaving <= \$249 ;
   always @(posedge clk)
-    pair_1 <= \$248 ;
+    present <= \$250 ;
   always @(posedge clk)
-    stage_0_sum <= \$249 ;
+    pair_0 <= \$36 ;
   always @(posedge clk)
-    stage_0_carry <= \$250 ;
+    pair_1 <= \$67 ;
   always @(posedge clk)
-    stage_0_x <= \$251 ;
+    stage_0_sum <= \$251 ;
   always @(posedge clk)
-    stage_0_y <= \$252 ;
+    stage_0_carry <= \$252 ;
   always @(posedge clk)
-    stage_1_sum <= \$253 ;
+    stage_0_x <= pair_0[18:6];
   always @(posedge clk)
-    stage_1_carry <= \$254 ;
+    stage_0_y <= { pair_1[11], 4'h0, pair_1[10], 1'h0, pair_1[9], 1'h0, pair_1[8:5] };
   always @(posedge clk)
-    stage_1_x <= \$255 ;
+    stage_1_sum <= { \$255 [11:6], stage_0_sum };
   always @(posedge clk)
-    stage_1_y <= \$256 ;
+    stage_1_carry <= \$107 [7];
   always @(posedge clk)
-    resolved <= \$257 ;
+    stage_1_x <= stage_0_x[12:6];
   always @(posedge clk)
-    valid_0 <= \$258 ;
+    stage_1_y <= stage_0_y[12:6];
   always @(posedge clk)
-    flags_0 <= \$259 ;
+    resolved <= { \$118 [7:1], stage_1_sum };
   always @(posedge clk)
-    valid_1 <= \$260 ;
+    valid_0 <= \$259 ;
   always @(posedge clk)
-    flags_1 <= \$261 ;
+    flags_0 <= \$260 ;
   always @(posedge clk)
-    valid_2 <= \$262 ;
+    valid_1 <= \$261 ;
   always @(posedge clk)
-    flags_2 <= \$263 ;
+    flags_1 <= \$262 ;
   always @(posedge clk)
-    valid_3 <= \$264 ;
+    valid_2 <= \$263 ;
   always @(posedge clk)
-    flags_3 <= \$265 ;
-  assign \$265  = en ? { flags_2[12:1], valid_2 } : flags_3;
-  assign \$procmux$180_Y  = en ? valid_2 : valid_3;
-  assign \$264  = rst ? 1'h0 : \$procmux$180_Y ;
-  assign \$263  = en ? { flags_1[12:1], valid_1 } : flags_2;
-  assign \$procmux$186_Y  = en ? valid_1 : valid_2;
-  assign \$262  = rst ? 1'h0 : \$procmux$186_Y ;
-  assign \$261  = en ? { flags_0[12:1], valid_0 } : flags_1;
-  assign \$procmux$192_Y  = en ? valid_0 : valid_1;
-  assign \$260  = rst ? 1'h0 : \$procmux$192_Y ;
-  assign \$259  = en ? { \$117 , number, present, running } : flags_0;
-  assign \$procmux$198_Y  = en ? running : valid_0;
-  assign \$258  = rst ? 1'h0 : \$procmux$198_Y ;
-  assign \$257  = en ? { \$115 [7:1], stage_1_sum } : resolved;
-  assign \$256  = en ? stage_0_y[12:6] : stage_1_y;
-  assign \$255  = en ? stage_0_x[12:6] : stage_1_x;
-  assign \$254  = en ? \$104 [7] : stage_1_carry;
-  assign \$253  = en ? { \$94 [6:1], stage_0_sum } : stage_1_sum;
-  assign \$252  = en ? { pair_1[11], 4'h0, pair_1[10], 1'h0, pair_1[9], 1'h0, pair_1[8:5] } : stage_0_y;
-  assign \$251  = en ? pair_0[18:6] : stage_0_x;
-  assign \$250  = en ? \$84 [7] : stage_0_carry;
-  assign \$249  = en ? \$74 [6:1] : stage_0_sum;
-  assign \$248  = en ? \$64  : pair_1;
-  assign \$247  = en ? \$33  : pair_0;
-  assign \$procmux$224_Y  = ends_5 ? tag_5 : present;
-  assign \$246  = en ? \$procmux$224_Y  : present;
-  assign \$procmux$228_Y  = \$1  ? 1'h0 : running;
-  assign \$procmux$230_Y  = ends_5 ? 1'h1 : \$procmux$228_Y ;
-  assign \$procmux$232_Y  = en ? \$procmux$230_Y  : running;
-  assign \$245  = rst ? 1'h0 : \$procmux$232_Y ;
-  assign \$procmux$237_Y  = \$1  ? (* full_case = 32'd1 *) number : \$2 [4:0];
-  assign \$procmux$239_Y  = ends_5 ? (* full_case = 32'd1 *) 5'h00 : \$procmux$237_Y ;
-  assign \$procmux$241_Y  = en ? \$procmux$239_Y  : number;
-  assign \$244  = rst ? 5'h00 : \$procmux$241_Y ;
-  assign \$243  = en ? tag_4 : tag_5;
-  assign \$procmux$247_Y  = en ? ends_4 : ends_5;
-  assign \$242  = rst ? 1'h0 : \$procmux$247_Y ;
-  assign \$241  = en ? tag_3 : tag_4;
-  assign \$procmux$253_Y  = en ? ends_3 : ends_4;
-  assign \$240  = rst ? 1'h0 : \$procmux$253_Y ;
-  assign \$239  = en ? tag_2 : tag_3;
-  assign \$procmux$259_Y  = en ? ends_2 : ends_3;
-  assign \$238  = rst ? 1'h0 : \$procmux$259_Y ;
-  assign \$237  = en ? tag_1 : tag_2;
-  assign \$procmux$265_Y  = en ? ends_1 : ends_2;
-  assign \$236  = rst ? 1'h0 : \$procmux$265_Y ;
-  assign \$235  = en ? tag_0 : tag_1;
-  assign \$procmux$271_Y  = en ? ends_0 : ends_1;
-  assign \$234  = rst ? 1'h0 : \$procmux$271_Y ;
-  assign \$233  = en ? { complete, first, turn } : tag_0;
-  assign \$procmux$277_Y  = en ? ends : ends_0;
-  assign \$232  = rst ? 1'h0 : \$procmux$277_Y ;
+    flags_2 <= \$264 ;
+  always @(posedge clk)
+    valid_3 <= \$265 ;
+  always @(posedge clk)
+    flags_3 <= \$266 ;
+  assign \$266  = en ? { flags_2[12:1], valid_2 } : flags_3;
+  assign \$procmux$130_Y  = en ? valid_2 : valid_3;
+  assign \$265  = rst ? 1'h0 : \$procmux$130_Y ;
+  assign \$264  = en ? { flags_1[12:1], valid_1 } : flags_2;
+  assign \$procmux$136_Y  = en ? valid_1 : valid_2;
+  assign \$263  = rst ? 1'h0 : \$procmux$136_Y ;
+  assign \$262  = en ? { flags_0[12:1], valid_0 } : flags_1;
+  assign \$procmux$142_Y  = en ? valid_0 : valid_1;
+  assign \$261  = rst ? 1'h0 : \$procmux$142_Y ;
+  assign \$260  = en ? { \$124 , number, leaving, present[4:0], \$123  } : flags_0;
+  assign \$procmux$148_Y  = en ? \$120  : valid_0;
+  assign \$259  = rst ? 1'h0 : \$procmux$148_Y ;
+  assign \$250 [5] = ends_5 ? tag_5[5] : present[5];
+  assign \$procmux$155_Y  = \$2  ? 1'h0 : present[4];
+  assign \$procmux$157_Y  = \$1  ? \$procmux$155_Y  : present[4];
+  assign \$250 [4] = ends_5 ? tag_5[4] : \$procmux$157_Y ;
+  assign \$250 [3:0] = ends_5 ? tag_5[3:0] : present[3:0];
+  assign \$procmux$164_Y  = \$2  ? 1'h1 : leaving;
+  assign \$procmux$166_Y  = \$1  ? \$procmux$164_Y  : leaving;
+  assign \$procmux$168_Y  = ends_5 ? 1'h0 : \$procmux$166_Y ;
+  assign \$249  = rst ? 1'h0 : \$procmux$168_Y ;
+  assign \$procmux$172_Y  = \$2  ? \$4  : running;
+  assign \$procmux$174_Y  = \$1  ? \$procmux$172_Y  : running;
+  assign \$procmux$176_Y  = ends_5 ? 1'h1 : \$procmux$174_Y ;
+  assign \$248  = rst ? 1'h0 : \$procmux$176_Y ;
+  assign \$procmux$181_Y  = \$2  ? (* full_case = 32'd1 *) 5'h00 : \$5 [4:0];
+  assign \$procmux$183_Y  = \$1  ? \$procmux$181_Y  : number;
+  assign \$procmux$185_Y  = ends_5 ? 5'h00 : \$procmux$183_Y ;
+  assign \$247  = rst ? 5'h00 : \$procmux$185_Y ;
+  assign \$246  = rst ? 1'h0 : ends_4;
+  assign \$245  = rst ? 1'h0 : ends_3;
+  assign \$244  = rst ? 1'h0 : ends_2;
+  assign \$243  = rst ? 1'h0 : ends_1;
+  assign \$242  = rst ? 1'h0 : ends_0;
+  assign \$241  = rst ? 1'h0 : ends;
+  assign \$240  = rst ? 1'h1 : go;
   column_opt4e_accumulation_column total (
     .clk(clk),
     .en(en),
@@ -6014,13 +6105,17 @@ module column_opt4e_merge(rst, en, ends, turn, first, complete, drain_0, drain_1
     .store(store),
     .word(word)
   );
+  assign \$255 [5:0] = stage_0_sum;
+  assign \$97 [6:1] = \$255 [11:6];
+  assign \$87 [7] = \$252 ;
+  assign \$77 [6:1] = \$251 ;
   assign last = flags_3[12];
-  assign \result$113  = result;
+  assign \result$116  = result;
   assign row = flags_3[11:7];
-  assign \first$110  = flags_0[5];
-  assign \word$109  = word;
+  assign \first$113  = flags_0[5];
+  assign \word$112  = word;
   assign read = number;
-  assign \en$107  = en;
+  assign \en$110  = en;
   assign propagate_2_6 = 1'h0;
   assign propagate_2_5 = 1'h0;
   assign propagate_2_4 = 1'h0;
@@ -6031,7 +6126,7 @@ module column_opt4e_merge(rst, en, ends, turn, first, complete, drain_0, drain_1
   assign generate_0_1 = 1'h0;
 endmodule
 
-module column_opt4e_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out, drain_0, drain_1, clk);
+module column_opt4e_pe(rst, a_in, b_in, last_in, a_out, b_out, last_out, drain_0, drain_1, clk);
   wire \$1 ;
   wire \$100 ;
   wire \$101 ;
@@ -6417,11 +6512,8 @@ module column_opt4e_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out, dra
   wire [11:0] \$440 ;
   wire \$441 ;
   wire [11:0] \$443 ;
-  wire [31:0] \$444 ;
   wire \$445 ;
   wire \$446 ;
-  wire [18:0] \$447 ;
-  wire [11:0] \$448 ;
   wire \$45 ;
   wire \$46 ;
   wire \$47 ;
@@ -6467,9 +6559,6 @@ module column_opt4e_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out, dra
   wire \$96 ;
   wire \$97 ;
   wire \$99 ;
-  wire \$procmux$23_Y ;
-  wire \$procmux$27_Y ;
-  wire [11:0] \$procmux$33_Y ;
   wire [11:0] a;
   input [11:0] a_in;
   wire [11:0] a_in;
@@ -6542,8 +6631,6 @@ module column_opt4e_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out, dra
   wire [18:0] drain_0;
   output [11:0] drain_1;
   wire [11:0] drain_1;
-  input en;
-  wire en;
   wire last;
   input last_in;
   wire last_in;
@@ -6618,15 +6705,15 @@ module column_opt4e_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out, dra
   always @(posedge clk)
     a_out <= \$443 ;
   always @(posedge clk)
-    b_out <= \$444 ;
+    b_out <= b_in;
   always @(posedge clk)
     last_out <= \$445 ;
   always @(posedge clk)
     done <= \$446 ;
   always @(posedge clk)
-    total <= \$447 ;
+    total <= { carry_53, sum_53, sum_51, sum_49, sum_47, carry_43, sum_43, carry_39, sum_39, carry_35, sum_35, sum_31, sum_27, sum_23, sum_19, sum_15, sum_11, sum_7, sum_3 };
   always @(posedge clk)
-    carry <= \$448 ;
+    carry <= { sum_55, sum_45, sum_41, sum_37, carry_31, carry_27, carry_23, carry_19, carry_15, carry_11, carry_7, sum_6 };
   assign \$1  = a_out[1] & b_out[0];
   assign selected_0_0[0] = \$1  ^ a_out[0];
   assign \$3  = a_out[1] & b_out[1];
@@ -7122,82 +7209,80 @@ module column_opt4e_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out, dra
   assign \$440  = done ? 12'h000 : carry;
   assign \$441  = \$438 [18] ^ \$440 [11];
   assign sum_54 = ~ \$441 ;
-  assign \$448  = en ? { sum_55, sum_45, sum_41, sum_37, carry_31, carry_27, carry_23, carry_19, carry_15, carry_11, carry_7, sum_6 } : carry;
-  assign \$447  = en ? { carry_53, sum_53, sum_51, sum_49, sum_47, carry_43, sum_43, carry_39, sum_39, carry_35, sum_35, sum_31, sum_27, sum_23, sum_19, sum_15, sum_11, sum_7, sum_3 } : total;
-  assign \$procmux$23_Y  = en ? last_out : done;
-  assign \$446  = rst ? 1'h1 : \$procmux$23_Y ;
-  assign \$procmux$27_Y  = en ? last_in : last_out;
-  assign \$445  = rst ? 1'h0 : \$procmux$27_Y ;
-  assign \$444  = en ? b_in : b_out;
-  assign \$procmux$33_Y  = en ? a_in : a_out;
-  assign \$443  = rst ? 12'h000 : \$procmux$33_Y ;
+  assign \$446  = rst ? 1'h1 : last_out;
+  assign \$445  = rst ? 1'h0 : last_in;
+  assign \$443  = rst ? 12'h000 : a_in;
   assign last = last_out;
   assign b = b_out;
   assign a = a_out;
 endmodule
 
-module column_opt4e_plane(rst, en, write, row_in, slot_in, data_in, address_in, bank_in, payload_in, ends_in, address_out, bank_out, payload_out, ends_out, drain_0, drain_1, clk);
+module column_opt4e_plane(rst, write, write_row, write_slot, data_in, slot_in, row_in, bank_in, payload_in, ends_in, slot_out, row_out, bank_out, payload_out, ends_out, drain_0, drain_1, clk);
+  wire [7:0] \$10 ;
+  wire [7:0] \$15 ;
+  wire [7:0] \$16 ;
+  wire [7:0] \$17 ;
+  wire [7:0] \$18 ;
+  wire [7:0] \$19 ;
+  wire [7:0] \$20 ;
+  wire [7:0] \$25 ;
+  wire [7:0] \$26 ;
+  wire [7:0] \$27 ;
+  wire [7:0] \$28 ;
+  wire [7:0] \$29 ;
+  wire [7:0] \$30 ;
+  wire [7:0] \$35 ;
+  wire [7:0] \$36 ;
+  wire [7:0] \$37 ;
+  wire [7:0] \$38 ;
+  wire [7:0] \$39 ;
+  wire [7:0] \$40 ;
   (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11" *)
-  wire [11:0] \$1 ;
-  wire [4:0] \$11 ;
-  wire [4:0] \$14 ;
-  wire [4:0] \$17 ;
+  wire [11:0] \$41 ;
   (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
-  wire [31:0] \$2 ;
+  wire [31:0] \$42 ;
   (* unused_bits = "0" *)
-  wire \$3 ;
-  wire [31:0] \$4 ;
-  wire [3:0] \$5 ;
-  wire [11:0] \$6 ;
-  wire \$7 ;
-  wire [4:0] \$8 ;
-  wire \$procmux$281_Y ;
-  wire [11:0] \$procmux$285_Y ;
+  wire \$43 ;
+  wire [11:0] \$44 ;
+  wire \$45 ;
+  wire [7:0] \$5 ;
+  wire [7:0] \$6 ;
+  wire [7:0] \$7 ;
+  wire [7:0] \$8 ;
+  wire [7:0] \$9 ;
   wire [11:0] a_in;
-  wire [31:0] address;
-  wire [7:0] \address$26 ;
-  wire [7:0] \address$32 ;
-  wire [7:0] \address$38 ;
-  wire [7:0] \address$44 ;
-  input [31:0] address_in;
-  wire [31:0] address_in;
-  output [31:0] address_out;
-  reg [31:0] address_out = 32'd0;
   wire [7:0] b_0_0;
   wire [7:0] b_0_1;
   wire [7:0] b_0_2;
   wire [7:0] b_0_3;
   wire [31:0] b_in;
-  wire [3:0] bank;
-  input [3:0] bank_in;
-  wire [3:0] bank_in;
-  output [3:0] bank_out;
-  reg [3:0] bank_out = 4'h0;
+  wire [7:0] bank;
+  wire [3:0] bank_0_0;
+  wire [3:0] bank_0_1;
+  wire [3:0] bank_0_2;
+  wire [3:0] bank_0_3;
+  input [7:0] bank_in;
+  wire [7:0] bank_in;
+  output [7:0] bank_out;
+  reg [7:0] bank_out = 8'h00;
   input clk;
   wire clk;
   input [31:0] data_in;
   wire [31:0] data_in;
-  wire [31:0] \data_in$25 ;
-  wire [31:0] \data_in$31 ;
-  wire [31:0] \data_in$37 ;
-  wire [31:0] \data_in$43 ;
-  wire [7:0] data_out;
-  wire [7:0] \data_out$48 ;
-  wire [7:0] \data_out$50 ;
-  wire [7:0] \data_out$52 ;
+  wire [31:0] \data_in$26 ;
+  wire [31:0] \data_in$32 ;
+  wire [31:0] \data_in$38 ;
+  wire [31:0] \data_in$44 ;
+  wire [31:0] data_out;
+  wire [31:0] \data_out$52 ;
+  wire [31:0] \data_out$55 ;
+  wire [31:0] \data_out$58 ;
   output [18:0] drain_0;
   wire [18:0] drain_0;
-  wire [18:0] \drain_0$57 ;
+  wire [18:0] \drain_0$62 ;
   output [11:0] drain_1;
   wire [11:0] drain_1;
-  wire [11:0] \drain_1$58 ;
-  input en;
-  wire en;
-  wire \en$21 ;
-  wire \en$27 ;
-  wire \en$33 ;
-  wire \en$39 ;
-  wire \en$53 ;
+  wire [11:0] \drain_1$63 ;
   wire ends;
   input ends_in;
   wire ends_in;
@@ -7209,139 +7294,190 @@ module column_opt4e_plane(rst, en, write, row_in, slot_in, data_in, address_in, 
   wire [11:0] payload_in;
   output [11:0] payload_out;
   reg [11:0] payload_out = 12'h000;
-  input [4:0] row_in;
-  wire [4:0] row_in;
-  wire [4:0] \row_in$23 ;
-  wire [4:0] \row_in$29 ;
-  wire [4:0] \row_in$35 ;
-  wire [4:0] \row_in$41 ;
+  wire [79:0] row;
+  wire [19:0] \row$28 ;
+  wire [19:0] \row$34 ;
+  wire [19:0] \row$40 ;
+  wire [19:0] \row$46 ;
+  input [79:0] row_in;
+  wire [79:0] row_in;
+  wire [4:0] \row_in$24 ;
+  wire [4:0] \row_in$30 ;
+  wire [4:0] \row_in$36 ;
+  wire [4:0] \row_in$42 ;
+  output [79:0] row_out;
+  reg [79:0] row_out = 80'h00000000000000000000;
   input rst;
   wire rst;
+  wire slot;
+  wire \slot$27 ;
+  wire \slot$33 ;
+  wire \slot$39 ;
+  wire \slot$45 ;
   input slot_in;
   wire slot_in;
-  wire \slot_in$24 ;
-  wire \slot_in$30 ;
-  wire \slot_in$36 ;
-  wire \slot_in$42 ;
+  wire \slot_in$25 ;
+  wire \slot_in$31 ;
+  wire \slot_in$37 ;
+  wire \slot_in$43 ;
+  output slot_out;
+  reg slot_out = 1'h0;
   input [3:0] write;
   wire [3:0] write;
-  wire \write$22 ;
-  wire \write$28 ;
-  wire \write$34 ;
-  wire \write$40 ;
-  assign b_0_0 = data_out >> \$8 ;
-  assign \$11  = bank_out[1] * 4'h8;
-  assign b_0_1 = \data_out$48  >> \$11 ;
-  assign \$14  = bank_out[2] * 4'h8;
-  assign b_0_2 = \data_out$50  >> \$14 ;
-  assign \$17  = bank_out[3] * 4'h8;
-  assign b_0_3 = \data_out$52  >> \$17 ;
+  wire \write$23 ;
+  wire \write$29 ;
+  wire \write$35 ;
+  wire \write$41 ;
+  input [4:0] write_row;
+  wire [4:0] write_row;
+  input write_slot;
+  wire write_slot;
+  assign bank_0_0[0] = ! bank_out[1:0];
+  assign bank_0_0[1] = bank_out[1:0] == 1'h1;
+  assign bank_0_0[2] = bank_out[1:0] == 2'h2;
+  assign bank_0_0[3] = bank_out[1:0] == 2'h3;
+  assign \$5  = data_out[7:0] & { bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0] };
+  assign \$6  = data_out[15:8] & { bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1] };
+  assign \$7  = \$5  | \$6 ;
+  assign \$8  = data_out[23:16] & { bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2] };
+  assign \$9  = \$7  | \$8 ;
+  assign \$10  = data_out[31:24] & { bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3] };
+  assign b_0_0 = \$9  | \$10 ;
+  assign bank_0_1[0] = ! bank_out[3:2];
+  assign bank_0_1[1] = bank_out[3:2] == 1'h1;
+  assign bank_0_1[2] = bank_out[3:2] == 2'h2;
+  assign bank_0_1[3] = bank_out[3:2] == 2'h3;
+  assign \$15  = \data_out$52 [7:0] & { bank_0_1[0], bank_0_1[0], bank_0_1[0], bank_0_1[0], bank_0_1[0], bank_0_1[0], bank_0_1[0], bank_0_1[0] };
+  assign \$16  = \data_out$52 [15:8] & { bank_0_1[1], bank_0_1[1], bank_0_1[1], bank_0_1[1], bank_0_1[1], bank_0_1[1], bank_0_1[1], bank_0_1[1] };
+  assign \$17  = \$15  | \$16 ;
+  assign \$18  = \data_out$52 [23:16] & { bank_0_1[2], bank_0_1[2], bank_0_1[2], bank_0_1[2], bank_0_1[2], bank_0_1[2], bank_0_1[2], bank_0_1[2] };
+  assign \$19  = \$17  | \$18 ;
+  assign \$20  = \data_out$52 [31:24] & { bank_0_1[3], bank_0_1[3], bank_0_1[3], bank_0_1[3], bank_0_1[3], bank_0_1[3], bank_0_1[3], bank_0_1[3] };
+  assign b_0_1 = \$19  | \$20 ;
+  assign bank_0_2[0] = ! bank_out[5:4];
+  assign bank_0_2[1] = bank_out[5:4] == 1'h1;
+  assign bank_0_2[2] = bank_out[5:4] == 2'h2;
+  assign bank_0_2[3] = bank_out[5:4] == 2'h3;
+  assign \$25  = \data_out$55 [7:0] & { bank_0_2[0], bank_0_2[0], bank_0_2[0], bank_0_2[0], bank_0_2[0], bank_0_2[0], bank_0_2[0], bank_0_2[0] };
+  assign \$26  = \data_out$55 [15:8] & { bank_0_2[1], bank_0_2[1], bank_0_2[1], bank_0_2[1], bank_0_2[1], bank_0_2[1], bank_0_2[1], bank_0_2[1] };
+  assign \$27  = \$25  | \$26 ;
+  assign \$28  = \data_out$55 [23:16] & { bank_0_2[2], bank_0_2[2], bank_0_2[2], bank_0_2[2], bank_0_2[2], bank_0_2[2], bank_0_2[2], bank_0_2[2] };
+  assign \$29  = \$27  | \$28 ;
+  assign \$30  = \data_out$55 [31:24] & { bank_0_2[3], bank_0_2[3], bank_0_2[3], bank_0_2[3], bank_0_2[3], bank_0_2[3], bank_0_2[3], bank_0_2[3] };
+  assign b_0_2 = \$29  | \$30 ;
+  assign bank_0_3[0] = ! bank_out[7:6];
+  assign bank_0_3[1] = bank_out[7:6] == 1'h1;
+  assign bank_0_3[2] = bank_out[7:6] == 2'h2;
+  assign bank_0_3[3] = bank_out[7:6] == 2'h3;
+  assign \$35  = \data_out$58 [7:0] & { bank_0_3[0], bank_0_3[0], bank_0_3[0], bank_0_3[0], bank_0_3[0], bank_0_3[0], bank_0_3[0], bank_0_3[0] };
+  assign \$36  = \data_out$58 [15:8] & { bank_0_3[1], bank_0_3[1], bank_0_3[1], bank_0_3[1], bank_0_3[1], bank_0_3[1], bank_0_3[1], bank_0_3[1] };
+  assign \$37  = \$35  | \$36 ;
+  assign \$38  = \data_out$58 [23:16] & { bank_0_3[2], bank_0_3[2], bank_0_3[2], bank_0_3[2], bank_0_3[2], bank_0_3[2], bank_0_3[2], bank_0_3[2] };
+  assign \$39  = \$37  | \$38 ;
+  assign \$40  = \data_out$58 [31:24] & { bank_0_3[3], bank_0_3[3], bank_0_3[3], bank_0_3[3], bank_0_3[3], bank_0_3[3], bank_0_3[3], bank_0_3[3] };
+  assign b_0_3 = \$39  | \$40 ;
   always @(posedge clk)
-    address_out <= \$4 ;
+    slot_out <= slot_in;
   always @(posedge clk)
-    bank_out <= \$5 ;
+    row_out <= row_in;
   always @(posedge clk)
-    payload_out <= \$6 ;
+    bank_out <= bank_in;
   always @(posedge clk)
-    ends_out <= \$7 ;
-  assign \$8  = bank_out[0] * 4'h8;
-  assign \$procmux$281_Y  = en ? ends_in : ends_out;
-  assign \$7  = rst ? 1'h0 : \$procmux$281_Y ;
-  assign \$procmux$285_Y  = en ? payload_in : payload_out;
-  assign \$6  = rst ? 12'h000 : \$procmux$285_Y ;
-  assign \$5  = en ? bank_in : bank_out;
-  assign \$4  = en ? address_in : address_out;
+    payload_out <= \$44 ;
+  always @(posedge clk)
+    ends_out <= \$45 ;
+  assign \$45  = rst ? 1'h0 : ends_in;
+  assign \$44  = rst ? 12'h000 : payload_in;
   column_opt4e_bank bank_0 (
-    .address(address_in[7:0]),
     .clk(clk),
     .data_in(data_in),
     .data_out(data_out),
-    .en(en),
-    .row_in(row_in),
+    .row(row_in[19:0]),
+    .row_in(write_row),
     .rst(rst),
-    .slot_in(slot_in),
+    .slot(slot_in),
+    .slot_in(write_slot),
     .write(write[0])
   );
   column_opt4e_bank bank_1 (
-    .address(address_in[15:8]),
-    .clk(clk),
-    .data_in(data_in),
-    .data_out(\data_out$48 ),
-    .en(en),
-    .row_in(row_in),
-    .rst(rst),
-    .slot_in(slot_in),
-    .write(write[1])
-  );
-  column_opt4e_bank bank_2 (
-    .address(address_in[23:16]),
-    .clk(clk),
-    .data_in(data_in),
-    .data_out(\data_out$50 ),
-    .en(en),
-    .row_in(row_in),
-    .rst(rst),
-    .slot_in(slot_in),
-    .write(write[2])
-  );
-  column_opt4e_bank bank_3 (
-    .address(address_in[31:24]),
     .clk(clk),
     .data_in(data_in),
     .data_out(\data_out$52 ),
-    .en(en),
-    .row_in(row_in),
+    .row(row_in[39:20]),
+    .row_in(write_row),
     .rst(rst),
-    .slot_in(slot_in),
+    .slot(slot_in),
+    .slot_in(write_slot),
+    .write(write[1])
+  );
+  column_opt4e_bank bank_2 (
+    .clk(clk),
+    .data_in(data_in),
+    .data_out(\data_out$55 ),
+    .row(row_in[59:40]),
+    .row_in(write_row),
+    .rst(rst),
+    .slot(slot_in),
+    .slot_in(write_slot),
+    .write(write[2])
+  );
+  column_opt4e_bank bank_3 (
+    .clk(clk),
+    .data_in(data_in),
+    .data_out(\data_out$58 ),
+    .row(row_in[79:60]),
+    .row_in(write_row),
+    .rst(rst),
+    .slot(slot_in),
+    .slot_in(write_slot),
     .write(write[3])
   );
   column_opt4e_pe pe_0 (
     .a_in(payload_out),
-    .a_out(\$1 ),
+    .a_out(\$41 ),
     .b_in({ b_0_3, b_0_2, b_0_1, b_0_0 }),
-    .b_out(\$2 ),
+    .b_out(\$42 ),
     .clk(clk),
     .drain_0(drain_0),
     .drain_1(drain_1),
-    .en(en),
     .last_in(ends_out),
-    .last_out(\$3 ),
+    .last_out(\$43 ),
     .rst(rst)
   );
-  assign \drain_1$58  = drain_1;
-  assign \drain_0$57  = drain_0;
+  assign \drain_1$63  = drain_1;
+  assign \drain_0$62  = drain_0;
   assign a_in = payload_out;
   assign last_in = ends_out;
   assign b_in = { b_0_3, b_0_2, b_0_1, b_0_0 };
-  assign \en$53  = en;
-  assign \address$44  = address_in[31:24];
-  assign \data_in$43  = data_in;
-  assign \slot_in$42  = slot_in;
-  assign \row_in$41  = row_in;
-  assign \write$40  = write[3];
-  assign \en$39  = en;
-  assign \address$38  = address_in[23:16];
-  assign \data_in$37  = data_in;
-  assign \slot_in$36  = slot_in;
-  assign \row_in$35  = row_in;
-  assign \write$34  = write[2];
-  assign \en$33  = en;
-  assign \address$32  = address_in[15:8];
-  assign \data_in$31  = data_in;
-  assign \slot_in$30  = slot_in;
-  assign \row_in$29  = row_in;
-  assign \write$28  = write[1];
-  assign \en$27  = en;
-  assign \address$26  = address_in[7:0];
-  assign \data_in$25  = data_in;
-  assign \slot_in$24  = slot_in;
-  assign \row_in$23  = row_in;
-  assign \write$22  = write[0];
-  assign \en$21  = en;
+  assign \row$46  = row_in[79:60];
+  assign \slot$45  = slot_in;
+  assign \data_in$44  = data_in;
+  assign \slot_in$43  = write_slot;
+  assign \row_in$42  = write_row;
+  assign \write$41  = write[3];
+  assign \row$40  = row_in[59:40];
+  assign \slot$39  = slot_in;
+  assign \data_in$38  = data_in;
+  assign \slot_in$37  = write_slot;
+  assign \row_in$36  = write_row;
+  assign \write$35  = write[2];
+  assign \row$34  = row_in[39:20];
+  assign \slot$33  = slot_in;
+  assign \data_in$32  = data_in;
+  assign \slot_in$31  = write_slot;
+  assign \row_in$30  = write_row;
+  assign \write$29  = write[1];
+  assign \row$28  = row_in[19:0];
+  assign \slot$27  = slot_in;
+  assign \data_in$26  = data_in;
+  assign \slot_in$25  = write_slot;
+  assign \row_in$24  = write_row;
+  assign \write$23  = write[0];
   assign ends = ends_out;
   assign payload = payload_out;
   assign bank = bank_out;
-  assign address = address_out;
+  assign row = row_out;
+  assign slot = slot_out;
 endmodule
 
 module column_opt4e_skid_buffer(rst, in_payload, in_valid, out_ready, in_ready, out_payload, out_valid, clk);

@@ -3,31 +3,54 @@
 
 module column_opt4e_small(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a__ready, b__ready, c__payload, c__valid, clk);
   wire \$1 ;
-  wire \$11 ;
-  wire \$13 ;
-  wire \$15 ;
-  wire \$17 ;
-  wire \$19 ;
+  wire \$10 ;
+  wire \$12 ;
+  wire \$14 ;
+  wire \$16 ;
+  wire \$18 ;
   wire \$2 ;
-  wire \$21 ;
-  wire \$23 ;
-  wire \$25 ;
-  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19" *)
-  wire [19:0] \$27 ;
-  (* unused_bits = "0 1 2 3" *)
-  wire [3:0] \$28 ;
-  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11" *)
-  wire [11:0] \$29 ;
-  wire \$3 ;
-  (* unused_bits = "0" *)
+  wire \$20 ;
+  wire \$22 ;
+  wire \$24 ;
+  wire \$26 ;
+  wire \$27 ;
+  wire \$28 ;
   wire \$30 ;
-  wire [15:0] \$31 ;
-  wire [47:0] \$32 ;
-  wire \$33 ;
-  wire \$5 ;
-  wire \$7 ;
-  wire \$9 ;
-  wire \$procmux$493_Y ;
+  wire \$31 ;
+  wire \$37 ;
+  wire \$4 ;
+  wire \$41 ;
+  wire [3:0] \$42 ;
+  wire \$43 ;
+  wire \$44 ;
+  wire \$45 ;
+  wire \$46 ;
+  (* unused_bits = "0" *)
+  wire \$47 ;
+  (* unused_bits = "0" *)
+  wire \$48 ;
+  (* unused_bits = "0" *)
+  wire \$49 ;
+  (* unused_bits = "0" *)
+  wire \$50 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23" *)
+  wire [23:0] \$51 ;
+  (* unused_bits = "0 1 2 3" *)
+  wire [3:0] \$52 ;
+  (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11" *)
+  wire [11:0] \$53 ;
+  (* unused_bits = "0" *)
+  wire \$54 ;
+  wire [15:0] \$55 ;
+  wire [47:0] \$56 ;
+  wire \$57 ;
+  wire \$58 ;
+  wire \$59 ;
+  wire \$6 ;
+  wire \$60 ;
+  wire \$8 ;
+  wire \$procmux$381_Y ;
+  wire \$procmux$383_Y ;
   input [16:0] a__payload;
   wire [16:0] a__payload;
   wire [15:0] \a__payload.data ;
@@ -39,20 +62,16 @@ module column_opt4e_small(rst, a__payload, a__valid, b__payload, b__valid, c__re
   input a__valid;
   wire a__valid;
   wire [15:0] a_held;
-  wire [19:0] address_in;
-  wire [19:0] \address_in$103 ;
-  wire [19:0] \address_in$116 ;
-  wire [4:0] address_out;
-  wire [19:0] \address_out$104 ;
-  wire [19:0] \address_out$117 ;
-  wire [4:0] \address_out$83 ;
-  wire [4:0] \address_out$84 ;
-  wire [4:0] \address_out$85 ;
+  reg ahead = 1'h0;
+  wire \ahead$42 ;
+  wire \ahead$54 ;
+  wire \ahead$61 ;
+  wire \ahead$68 ;
   wire asks;
-  wire [3:0] \asks$45 ;
-  wire \asks$56 ;
-  wire \asks$63 ;
-  wire \asks$70 ;
+  wire [3:0] \asks$44 ;
+  wire \asks$55 ;
+  wire \asks$62 ;
+  wire \asks$69 ;
   input [48:0] b__payload;
   wire [48:0] b__payload;
   wire [47:0] \b__payload.data ;
@@ -68,22 +87,20 @@ module column_opt4e_small(rst, a__payload, a__valid, b__payload, b__valid, c__re
   input b__valid;
   wire b__valid;
   reg [47:0] b_held = 48'h000000000000;
-  wire bank;
-  wire [3:0] \bank$47 ;
-  wire \bank$57 ;
-  wire \bank$64 ;
-  wire \bank$71 ;
-  wire bank_in;
-  wire [3:0] \bank_in$105 ;
+  wire [1:0] bank;
+  wire [7:0] \bank$46 ;
+  wire [1:0] \bank$56 ;
+  wire [1:0] \bank$63 ;
+  wire [1:0] \bank$70 ;
+  wire [3:0] bank_in;
+  wire [3:0] \bank_in$104 ;
   wire [3:0] \bank_in$118 ;
-  wire [3:0] \bank_in$86 ;
   wire bank_out;
-  wire [3:0] \bank_out$106 ;
+  wire [3:0] \bank_out$105 ;
   wire [3:0] \bank_out$119 ;
-  wire \bank_out$87 ;
-  wire \bank_out$88 ;
-  wire \bank_out$89 ;
-  wire \bank_out$90 ;
+  wire \bank_out$83 ;
+  wire \bank_out$84 ;
+  wire \bank_out$85 ;
   output [32:0] c__payload;
   wire [32:0] c__payload;
   wire [31:0] \c__payload.data ;
@@ -96,245 +113,281 @@ module column_opt4e_small(rst, a__payload, a__valid, b__payload, b__valid, c__re
   input clk;
   wire clk;
   wire complete;
-  wire \complete$132 ;
+  wire \complete$135 ;
   reg [15:0] data_in = 16'h0000;
-  wire [15:0] \data_in$102 ;
+  wire [15:0] \data_in$101 ;
   wire [15:0] \data_in$115 ;
-  wire [15:0] \data_in$79 ;
+  wire [15:0] \data_in$77 ;
   wire [44:0] drain_0;
-  wire [14:0] \drain_0$134 ;
-  wire [14:0] \drain_0$135 ;
-  wire [14:0] \drain_0$136 ;
+  wire [14:0] \drain_0$137 ;
+  wire [14:0] \drain_0$138 ;
+  wire [14:0] \drain_0$139 ;
   wire [32:0] drain_1;
-  wire [10:0] \drain_1$138 ;
-  wire [10:0] \drain_1$139 ;
-  wire [10:0] \drain_1$140 ;
-  wire en;
-  wire \en$111 ;
-  wire \en$124 ;
-  wire \en$19 ;
-  wire \en$41 ;
-  wire \en$54 ;
-  wire \en$61 ;
-  wire \en$68 ;
-  wire \en$75 ;
-  wire \en$98 ;
+  wire [10:0] \drain_1$141 ;
+  wire [10:0] \drain_1$142 ;
+  wire [10:0] \drain_1$143 ;
   wire ends;
-  wire \ends$125 ;
-  wire \ends$126 ;
+  wire \ends$128 ;
+  wire \ends$129 ;
   reg ends_in = 1'h0;
-  wire \ends_in$109 ;
+  wire \ends_in$108 ;
   wire \ends_in$122 ;
   wire ends_out;
   wire \ends_out$123 ;
   wire [3:0] filled;
-  wire [3:0] \filled$36 ;
+  wire [3:0] \filled$33 ;
   wire first;
-  wire \first$130 ;
+  wire \first$133 ;
+  wire go;
+  wire \go$127 ;
+  reg hold = 1'h0;
+  wire \hold$37 ;
   wire [32:0] in_payload;
   wire in_ready;
   wire in_valid;
   wire last;
-  wire \last$144 ;
-  wire [3:0] last_banks;
-  wire [3:0] \last_banks$34 ;
+  wire \last$147 ;
+  wire [3:0] last_places;
+  wire [3:0] \last_places$31 ;
   wire [11:0] last_rows;
-  wire [11:0] \last_rows$32 ;
+  wire [11:0] \last_rows$29 ;
+  wire leaves;
   wire loaded;
-  wire \loaded$38 ;
+  wire \loaded$35 ;
   wire [32:0] out_payload;
   wire out_ready;
   wire out_valid;
   wire [2:0] payload;
-  wire [11:0] \payload$51 ;
-  wire [2:0] \payload$59 ;
-  wire [2:0] \payload$66 ;
-  wire [2:0] \payload$73 ;
+  wire [11:0] \payload$50 ;
+  wire [2:0] \payload$58 ;
+  wire [2:0] \payload$65 ;
+  wire [2:0] \payload$72 ;
   wire [11:0] payload_in;
-  wire [11:0] \payload_in$107 ;
+  wire [11:0] \payload_in$106 ;
   wire [11:0] \payload_in$120 ;
   wire [2:0] payload_out;
-  wire [11:0] \payload_out$108 ;
+  wire [11:0] \payload_out$107 ;
   wire [11:0] \payload_out$121 ;
-  wire [2:0] \payload_out$93 ;
-  wire [2:0] \payload_out$94 ;
-  wire [2:0] \payload_out$95 ;
-  wire [3:0] place;
-  wire [15:0] \place$49 ;
-  wire [3:0] \place$58 ;
-  wire [3:0] \place$65 ;
-  wire [3:0] \place$72 ;
+  wire [2:0] \payload_out$88 ;
+  wire [2:0] \payload_out$89 ;
+  wire [2:0] \payload_out$90 ;
+  wire place_in;
+  wire place_out;
   wire [31:0] result;
   wire room;
+  wire [2:0] row;
+  wire [11:0] \row$48 ;
+  wire [2:0] \row$57 ;
+  wire [2:0] \row$64 ;
+  wire [2:0] \row$71 ;
   wire [2:0] row_in;
-  wire [2:0] \row_in$100 ;
-  wire [2:0] \row_in$113 ;
-  wire [2:0] \row_in$77 ;
+  wire [23:0] \row_in$110 ;
+  wire [23:0] \row_in$124 ;
+  wire [23:0] \row_in$93 ;
   wire [2:0] row_out;
+  wire [23:0] \row_out$111 ;
+  wire [23:0] \row_out$125 ;
+  wire [5:0] \row_out$94 ;
+  wire [5:0] \row_out$95 ;
+  wire [5:0] \row_out$96 ;
+  wire [5:0] \row_out$97 ;
   input rst;
   wire rst;
   wire [3:0] served;
-  wire \served$53 ;
-  wire \served$60 ;
-  wire \served$67 ;
-  wire \served$74 ;
+  wire \served$52 ;
+  wire \served$59 ;
+  wire \served$66 ;
+  wire \served$73 ;
   wire slot;
-  wire \slot$43 ;
-  wire \slot$55 ;
-  wire \slot$62 ;
-  wire \slot$69 ;
+  wire \slot$40 ;
+  wire \slot$53 ;
+  wire \slot$60 ;
+  wire \slot$67 ;
   wire slot_in;
-  wire \slot_in$101 ;
-  wire \slot_in$114 ;
-  wire \slot_in$78 ;
+  wire \slot_in$102 ;
+  wire \slot_in$116 ;
+  wire \slot_in$79 ;
   wire slot_out;
+  wire \slot_out$103 ;
+  wire \slot_out$117 ;
+  wire \slot_out$80 ;
   wire start;
-  wire step;
-  wire sync;
-  wire \sync$18 ;
-  wire \sync$39 ;
+  reg sync = 1'h0;
+  wire \sync$16 ;
+  wire \sync$38 ;
   wire take;
-  wire \take$15 ;
+  wire \take$13 ;
   wire [3:0] turn;
-  wire [3:0] \turn$128 ;
+  wire [3:0] \turn$131 ;
   wire valid;
   wire waits;
   wire [3:0] write;
   wire [3:0] \write$112 ;
-  wire [3:0] \write$21 ;
-  wire [3:0] \write$76 ;
-  wire [3:0] \write$99 ;
+  wire [3:0] \write$18 ;
+  wire [3:0] \write$74 ;
+  wire [3:0] \write$98 ;
+  wire [2:0] write_row;
+  wire [2:0] \write_row$113 ;
+  wire [2:0] \write_row$99 ;
+  wire write_slot;
+  wire \write_slot$100 ;
+  wire \write_slot$114 ;
+  assign \$37  = | turn[1:0];
+  assign \$41  = | turn[2:0];
+  assign \$42  = turn & { \$41 , \$37 , turn[0], 1'h0 };
+  assign \$43  = | \$42 ;
+  assign \$44  = sync & \complete$135 ;
+  assign \$45  = in_valid & \last$147 ;
+  assign \$46  = \$45  & in_ready;
+  always @(posedge clk)
+    data_in <= \$55 ;
+  always @(posedge clk)
+    b_held <= \$56 ;
+  always @(posedge clk)
+    sync <= \$57 ;
+  always @(posedge clk)
+    ends_in <= \$58 ;
+  always @(posedge clk)
+    ahead <= \$59 ;
+  always @(posedge clk)
+    hold <= \$60 ;
   assign \$1  = a__valid & b__valid;
-  assign \$2  = \$1  & step;
-  assign a__ready = \$2  & room;
+  assign a__ready = \$1  & room;
   assign last = a__payload[16] | b__payload[48];
-  assign \$3  = ! bank_in;
-  assign \write$76 [0] = write[0] & \$3 ;
-  assign \$5  = ! bank_in;
-  assign \write$76 [1] = write[1] & \$5 ;
-  assign \$7  = ! bank_in;
-  assign \write$76 [2] = write[2] & \$7 ;
-  assign \$9  = ! bank_in;
-  assign \write$76 [3] = write[3] & \$9 ;
-  assign \$11  = ! bank_in;
-  assign \write$99 [0] = write[0] & \$11 ;
-  assign \$13  = ! bank_in;
-  assign \write$99 [1] = write[1] & \$13 ;
-  assign \$15  = ! bank_in;
-  assign \write$99 [2] = write[2] & \$15 ;
-  assign \$17  = ! bank_in;
-  assign \write$99 [3] = write[3] & \$17 ;
-  assign \$19  = ! bank_in;
-  assign \write$112 [0] = write[0] & \$19 ;
-  assign \$21  = ! bank_in;
-  assign \write$112 [1] = write[1] & \$21 ;
-  assign \$23  = ! bank_in;
-  assign \write$112 [2] = write[2] & \$23 ;
-  assign \$25  = ! bank_in;
-  assign \write$112 [3] = write[3] & \$25 ;
-  assign first = \first$130  & turn[0];
-  assign complete = \complete$132  & turn[3];
-  always @(posedge clk)
-    data_in <= \$31 ;
-  always @(posedge clk)
-    b_held <= \$32 ;
-  always @(posedge clk)
-    ends_in <= \$33 ;
-  assign \$procmux$493_Y  = step ? \ends$125  : ends_in;
-  assign \$33  = rst ? 1'h0 : \$procmux$493_Y ;
-  assign \$32  = a__ready ? b__payload[47:0] : b_held;
-  assign \$31  = a__ready ? a__payload[15:0] : data_in;
+  assign \$2  = ! place_in;
+  assign \write$74 [0] = write[0] & \$2 ;
+  assign \$4  = ! place_in;
+  assign \write$74 [1] = write[1] & \$4 ;
+  assign \$6  = ! place_in;
+  assign \write$74 [2] = write[2] & \$6 ;
+  assign \$8  = ! place_in;
+  assign \write$74 [3] = write[3] & \$8 ;
+  assign \$10  = ! place_in;
+  assign \write$98 [0] = write[0] & \$10 ;
+  assign \$12  = ! place_in;
+  assign \write$98 [1] = write[1] & \$12 ;
+  assign \$14  = ! place_in;
+  assign \write$98 [2] = write[2] & \$14 ;
+  assign \$16  = ! place_in;
+  assign \write$98 [3] = write[3] & \$16 ;
+  assign \$18  = ! place_in;
+  assign \write$112 [0] = write[0] & \$18 ;
+  assign \$20  = ! place_in;
+  assign \write$112 [1] = write[1] & \$20 ;
+  assign \$22  = ! place_in;
+  assign \write$112 [2] = write[2] & \$22 ;
+  assign \$24  = ! place_in;
+  assign \write$112 [3] = write[3] & \$24 ;
+  assign first = \first$133  & turn[0];
+  assign complete = \complete$135  & turn[3];
+  assign \$26  = ~ leaves;
+  assign \$27  = ~ c__valid;
+  assign \$28  = \$26  | \$27 ;
+  assign go = \$28  | c__ready;
+  assign \$30  = ~ sync;
+  assign \$31  = waits & \$30 ;
+  assign \$procmux$381_Y  = \$46  ? 1'h0 : hold;
+  assign \$procmux$383_Y  = \$44  ? 1'h1 : \$procmux$381_Y ;
+  assign \$60  = rst ? 1'h0 : \$procmux$383_Y ;
+  assign \$59  = rst ? 1'h0 : \$43 ;
+  assign \$58  = rst ? 1'h0 : \ends$128 ;
+  assign \$57  = rst ? 1'h0 : \$31 ;
+  assign \$56  = a__ready ? b__payload[47:0] : b_held;
+  assign \$55  = a__ready ? a__payload[15:0] : data_in;
   column_opt4e_small_arbiter arbiter_0 (
-    .address_out(address_out),
-    .asks(\asks$45 [0]),
-    .bank(\bank$47 [0]),
-    .bank_out(\bank_out$87 ),
+    .ahead(ahead),
+    .asks(\asks$44 [0]),
+    .bank(\bank$46 [1:0]),
+    .bank_out(bank_out),
     .clk(clk),
-    .en(step),
-    .payload(\payload$51 [2:0]),
+    .payload(\payload$50 [2:0]),
     .payload_out(payload_out),
-    .place(\place$49 [3:0]),
+    .row(\row$48 [2:0]),
+    .row_out(\row_out$94 ),
     .rst(rst),
-    .served(\served$53 ),
-    .slot(slot)
+    .served(\served$52 ),
+    .slot(slot),
+    .slot_out(\slot_in$79 )
   );
   column_opt4e_small_arbiter arbiter_1 (
-    .address_out(\address_out$83 ),
-    .asks(\asks$45 [1]),
-    .bank(\bank$47 [1]),
-    .bank_out(\bank_out$88 ),
+    .ahead(ahead),
+    .asks(\asks$44 [1]),
+    .bank(\bank$46 [3:2]),
+    .bank_out(\bank_out$83 ),
     .clk(clk),
-    .en(step),
-    .payload(\payload$51 [5:3]),
-    .payload_out(\payload_out$93 ),
-    .place(\place$49 [7:4]),
+    .payload(\payload$50 [5:3]),
+    .payload_out(\payload_out$88 ),
+    .row(\row$48 [5:3]),
+    .row_out(\row_out$95 ),
     .rst(rst),
-    .served(\served$60 ),
-    .slot(slot)
+    .served(\served$59 ),
+    .slot(slot),
+    .slot_out(\$47 )
   );
   column_opt4e_small_arbiter arbiter_2 (
-    .address_out(\address_out$84 ),
-    .asks(\asks$45 [2]),
-    .bank(\bank$47 [2]),
-    .bank_out(\bank_out$89 ),
+    .ahead(ahead),
+    .asks(\asks$44 [2]),
+    .bank(\bank$46 [5:4]),
+    .bank_out(\bank_out$84 ),
     .clk(clk),
-    .en(step),
-    .payload(\payload$51 [8:6]),
-    .payload_out(\payload_out$94 ),
-    .place(\place$49 [11:8]),
+    .payload(\payload$50 [8:6]),
+    .payload_out(\payload_out$89 ),
+    .row(\row$48 [8:6]),
+    .row_out(\row_out$96 ),
     .rst(rst),
-    .served(\served$67 ),
-    .slot(slot)
+    .served(\served$66 ),
+    .slot(slot),
+    .slot_out(\$48 )
   );
   column_opt4e_small_arbiter arbiter_3 (
-    .address_out(\address_out$85 ),
-    .asks(\asks$45 [3]),
-    .bank(\bank$47 [3]),
-    .bank_out(\bank_out$90 ),
+    .ahead(ahead),
+    .asks(\asks$44 [3]),
+    .bank(\bank$46 [7:6]),
+    .bank_out(\bank_out$85 ),
     .clk(clk),
-    .en(step),
-    .payload(\payload$51 [11:9]),
-    .payload_out(\payload_out$95 ),
-    .place(\place$49 [15:12]),
+    .payload(\payload$50 [11:9]),
+    .payload_out(\payload_out$90 ),
+    .row(\row$48 [11:9]),
+    .row_out(\row_out$97 ),
     .rst(rst),
-    .served(\served$74 ),
-    .slot(slot)
+    .served(\served$73 ),
+    .slot(slot),
+    .slot_out(\$49 )
   );
   column_opt4e_small_digits digits_0 (
-    .asks(\asks$45 ),
-    .bank(\bank$47 ),
-    .bank_in(bank_in),
+    .asks(\asks$44 ),
+    .bank(\bank$46 ),
     .clk(clk),
     .data_in(data_in),
-    .en(step),
-    .ends(\ends$125 ),
+    .ends(\ends$128 ),
     .filled(filled),
-    .last_banks(last_banks),
+    .hold(hold),
+    .last_places(last_places),
     .last_rows(last_rows),
     .loaded(loaded),
-    .payload(\payload$51 ),
-    .place(\place$49 ),
+    .payload(\payload$50 ),
+    .place_in(place_in),
+    .row(\row$48 ),
     .row_in(row_in),
     .rst(rst),
-    .served({ \served$74 , \served$67 , \served$60 , \served$53  }),
+    .served({ \served$73 , \served$66 , \served$59 , \served$52  }),
     .slot_in(slot_in),
     .start(1'h0),
     .sync(sync),
     .turn(turn),
-    .waits(sync),
+    .waits(waits),
     .write(write)
   );
   column_opt4e_small_loader loader (
-    .bank_out(bank_in),
     .clk(clk),
-    .complete(\complete$132 ),
-    .en(step),
+    .complete(\complete$135 ),
     .filled(filled),
-    .first(\first$130 ),
+    .first(\first$133 ),
     .last(last),
-    .last_banks(last_banks),
+    .last_places(last_places),
     .last_rows(last_rows),
     .loaded(loaded),
+    .place_out(place_in),
     .room(room),
     .row_out(row_in),
     .rst(rst),
@@ -347,176 +400,177 @@ module column_opt4e_small(rst, a__payload, a__valid, b__payload, b__valid, c__re
   column_opt4e_small_merge merge_0 (
     .clk(clk),
     .complete(complete),
-    .drain_0({ \drain_0$136 , \drain_0$135 , \drain_0$134  }),
-    .drain_1({ \drain_1$140 , \drain_1$139 , \drain_1$138  }),
-    .en(step),
-    .ends(\ends$125 ),
+    .drain_0({ \drain_0$139 , \drain_0$138 , \drain_0$137  }),
+    .drain_1({ \drain_1$143 , \drain_1$142 , \drain_1$141  }),
+    .ends(\ends$128 ),
     .first(first),
-    .last(\last$144 ),
+    .go(go),
+    .last(\last$147 ),
+    .leaves(leaves),
     .result(result),
     .rst(rst),
     .turn(turn),
     .valid(in_valid)
   );
   column_opt4e_small_plane plane_0 (
-    .address_in({ \address_out$85 , \address_out$84 , \address_out$83 , address_out }),
-    .address_out(\address_in$103 ),
-    .bank_in({ \bank_out$90 , \bank_out$89 , \bank_out$88 , \bank_out$87  }),
-    .bank_out(\bank_in$105 ),
+    .bank_in({ \bank_out$85 , \bank_out$84 , \bank_out$83 , bank_out }),
+    .bank_out(\bank_in$104 ),
     .clk(clk),
     .data_in(b_held[15:0]),
-    .drain_0(\drain_0$134 ),
-    .drain_1(\drain_1$138 ),
-    .en(step),
+    .drain_0(\drain_0$137 ),
+    .drain_1(\drain_1$141 ),
     .ends_in(ends_in),
-    .ends_out(\ends_in$109 ),
-    .payload_in({ \payload_out$95 , \payload_out$94 , \payload_out$93 , payload_out }),
-    .payload_out(\payload_in$107 ),
-    .row_in(row_in),
+    .ends_out(\ends_in$108 ),
+    .payload_in({ \payload_out$90 , \payload_out$89 , \payload_out$88 , payload_out }),
+    .payload_out(\payload_in$106 ),
+    .row_in({ \row_out$97 , \row_out$96 , \row_out$95 , \row_out$94  }),
+    .row_out(\row_in$110 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$76 )
+    .slot_in(\slot_in$79 ),
+    .slot_out(\slot_in$102 ),
+    .write(\write$74 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt4e_small_plane plane_1 (
-    .address_in(\address_in$103 ),
-    .address_out(\address_in$116 ),
-    .bank_in(\bank_in$105 ),
+    .bank_in(\bank_in$104 ),
     .bank_out(\bank_in$118 ),
     .clk(clk),
     .data_in(b_held[31:16]),
-    .drain_0(\drain_0$135 ),
-    .drain_1(\drain_1$139 ),
-    .en(step),
-    .ends_in(\ends_in$109 ),
+    .drain_0(\drain_0$138 ),
+    .drain_1(\drain_1$142 ),
+    .ends_in(\ends_in$108 ),
     .ends_out(\ends_in$122 ),
-    .payload_in(\payload_in$107 ),
+    .payload_in(\payload_in$106 ),
     .payload_out(\payload_in$120 ),
-    .row_in(row_in),
+    .row_in(\row_in$110 ),
+    .row_out(\row_in$124 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$99 )
+    .slot_in(\slot_in$102 ),
+    .slot_out(\slot_in$116 ),
+    .write(\write$98 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt4e_small_plane plane_2 (
-    .address_in(\address_in$116 ),
-    .address_out(\$27 ),
     .bank_in(\bank_in$118 ),
-    .bank_out(\$28 ),
+    .bank_out(\$52 ),
     .clk(clk),
     .data_in(b_held[47:32]),
-    .drain_0(\drain_0$136 ),
-    .drain_1(\drain_1$140 ),
-    .en(step),
+    .drain_0(\drain_0$139 ),
+    .drain_1(\drain_1$143 ),
     .ends_in(\ends_in$122 ),
-    .ends_out(\$30 ),
+    .ends_out(\$54 ),
     .payload_in(\payload_in$120 ),
-    .payload_out(\$29 ),
-    .row_in(row_in),
+    .payload_out(\$53 ),
+    .row_in(\row_in$124 ),
+    .row_out(\$51 ),
     .rst(rst),
-    .slot_in(slot_in),
-    .write(\write$112 )
+    .slot_in(\slot_in$116 ),
+    .slot_out(\$50 ),
+    .write(\write$112 ),
+    .write_row(row_in),
+    .write_slot(slot_in)
   );
   column_opt4e_small_skid_buffer skid (
     .clk(clk),
-    .in_payload({ \last$144 , result }),
-    .in_ready(step),
+    .in_payload({ \last$147 , result }),
+    .in_ready(in_ready),
     .in_valid(in_valid),
     .out_payload(c__payload),
     .out_ready(c__ready),
     .out_valid(c__valid),
     .rst(rst)
   );
-  assign \a__payload.last  = a__payload[16];
-  assign \a__payload.data[1]  = a__payload[15:8];
-  assign \a__payload.data[0]  = a__payload[7:0];
-  assign \a__payload.data  = a__payload[15:0];
+  assign \b__payload.data[5]  = b__payload[47:40];
   assign \b__payload.last  = b__payload[48];
   assign \c__payload.data  = c__payload[31:0];
   assign \c__payload.data[0]  = c__payload[31:0];
   assign \c__payload.last  = c__payload[32];
-  assign \b__payload.data[5]  = b__payload[47:40];
   assign \b__payload.data[4]  = b__payload[39:32];
   assign \b__payload.data[3]  = b__payload[31:24];
   assign \b__payload.data[2]  = b__payload[23:16];
   assign \b__payload.data[1]  = b__payload[15:8];
   assign \b__payload.data[0]  = b__payload[7:0];
   assign \b__payload.data  = b__payload[47:0];
+  assign \a__payload.last  = a__payload[16];
+  assign \a__payload.data[1]  = a__payload[15:8];
+  assign \a__payload.data[0]  = a__payload[7:0];
+  assign \a__payload.data  = a__payload[15:0];
   assign b__ready = a__ready;
   assign out_ready = c__ready;
   assign out_valid = c__valid;
   assign out_payload = c__payload;
   assign valid = in_valid;
-  assign in_payload = { \last$144 , result };
-  assign in_ready = step;
-  assign drain_1 = { \drain_1$140 , \drain_1$139 , \drain_1$138  };
-  assign drain_0 = { \drain_0$136 , \drain_0$135 , \drain_0$134  };
-  assign \turn$128  = turn;
-  assign \ends$126  = \ends$125 ;
-  assign \en$124  = step;
+  assign in_payload = { \last$147 , result };
+  assign drain_1 = { \drain_1$143 , \drain_1$142 , \drain_1$141  };
+  assign drain_0 = { \drain_0$139 , \drain_0$138 , \drain_0$137  };
+  assign \turn$131  = turn;
+  assign \ends$129  = \ends$128 ;
+  assign \go$127  = go;
+  assign \row_out$125  = \row_in$124 ;
   assign \ends_out$123  = \ends_in$122 ;
   assign \payload_out$121  = \payload_in$120 ;
   assign \bank_out$119  = \bank_in$118 ;
-  assign \address_out$117  = \address_in$116 ;
+  assign \slot_out$117  = \slot_in$116 ;
   assign \data_in$115  = b_held[47:32];
-  assign \slot_in$114  = slot_in;
-  assign \row_in$113  = row_in;
-  assign \en$111  = step;
-  assign ends_out = \ends_in$109 ;
-  assign \payload_out$108  = \payload_in$107 ;
-  assign \bank_out$106  = \bank_in$105 ;
-  assign \address_out$104  = \address_in$103 ;
-  assign \data_in$102  = b_held[31:16];
-  assign \slot_in$101  = slot_in;
-  assign \row_in$100  = row_in;
-  assign \en$98  = step;
+  assign \write_slot$114  = slot_in;
+  assign \write_row$113  = row_in;
+  assign \row_out$111  = \row_in$110 ;
+  assign ends_out = \ends_in$108 ;
+  assign \payload_out$107  = \payload_in$106 ;
+  assign \bank_out$105  = \bank_in$104 ;
+  assign \slot_out$103  = \slot_in$102 ;
+  assign \data_in$101  = b_held[31:16];
+  assign \write_slot$100  = slot_in;
+  assign \write_row$99  = row_in;
+  assign \row_in$93  = { \row_out$97 , \row_out$96 , \row_out$95 , \row_out$94  };
   assign ends = ends_in;
-  assign payload_in = { \payload_out$95 , \payload_out$94 , \payload_out$93 , payload_out };
-  assign \bank_in$86  = { \bank_out$90 , \bank_out$89 , \bank_out$88 , \bank_out$87  };
-  assign address_in = { \address_out$85 , \address_out$84 , \address_out$83 , address_out };
-  assign \data_in$79  = b_held[15:0];
-  assign \slot_in$78  = slot_in;
-  assign \row_in$77  = row_in;
-  assign \en$75  = step;
-  assign \payload$73  = \payload$51 [11:9];
-  assign \place$72  = \place$49 [15:12];
-  assign \bank$71  = \bank$47 [3];
-  assign \asks$70  = \asks$45 [3];
-  assign \slot$69  = slot;
-  assign \en$68  = step;
-  assign \payload$66  = \payload$51 [8:6];
-  assign \place$65  = \place$49 [11:8];
-  assign \bank$64  = \bank$47 [2];
-  assign \asks$63  = \asks$45 [2];
-  assign \slot$62  = slot;
-  assign \en$61  = step;
-  assign \payload$59  = \payload$51 [5:3];
-  assign \place$58  = \place$49 [7:4];
-  assign \bank$57  = \bank$47 [1];
-  assign \asks$56  = \asks$45 [1];
-  assign \slot$55  = slot;
-  assign \en$54  = step;
-  assign served = { \served$74 , \served$67 , \served$60 , \served$53  };
-  assign payload = \payload$51 [2:0];
-  assign place = \place$49 [3:0];
-  assign bank = \bank$47 [0];
-  assign asks = \asks$45 [0];
-  assign \slot$43  = slot;
-  assign \en$41  = step;
-  assign waits = sync;
-  assign \sync$39  = sync;
-  assign \loaded$38  = loaded;
-  assign \filled$36  = filled;
-  assign \last_banks$34  = last_banks;
-  assign \last_rows$32  = last_rows;
+  assign payload_in = { \payload_out$90 , \payload_out$89 , \payload_out$88 , payload_out };
+  assign bank_in = { \bank_out$85 , \bank_out$84 , \bank_out$83 , bank_out };
+  assign \slot_out$80  = \slot_in$79 ;
+  assign \data_in$77  = b_held[15:0];
+  assign write_slot = slot_in;
+  assign write_row = row_in;
+  assign \payload$72  = \payload$50 [11:9];
+  assign \row$71  = \row$48 [11:9];
+  assign \bank$70  = \bank$46 [7:6];
+  assign \asks$69  = \asks$44 [3];
+  assign \ahead$68  = ahead;
+  assign \slot$67  = slot;
+  assign \payload$65  = \payload$50 [8:6];
+  assign \row$64  = \row$48 [8:6];
+  assign \bank$63  = \bank$46 [5:4];
+  assign \asks$62  = \asks$44 [2];
+  assign \ahead$61  = ahead;
+  assign \slot$60  = slot;
+  assign \payload$58  = \payload$50 [5:3];
+  assign \row$57  = \row$48 [5:3];
+  assign \bank$56  = \bank$46 [3:2];
+  assign \asks$55  = \asks$44 [1];
+  assign \ahead$54  = ahead;
+  assign \slot$53  = slot;
+  assign served = { \served$73 , \served$66 , \served$59 , \served$52  };
+  assign payload = \payload$50 [2:0];
+  assign row = \row$48 [2:0];
+  assign bank = \bank$46 [1:0];
+  assign asks = \asks$44 [0];
+  assign \ahead$42  = ahead;
+  assign \slot$40  = slot;
+  assign \sync$38  = sync;
+  assign \hold$37  = hold;
+  assign \loaded$35  = loaded;
+  assign \filled$33  = filled;
+  assign \last_places$31  = last_places;
+  assign \last_rows$29  = last_rows;
   assign start = 1'h0;
   assign a_held = data_in;
   assign row_out = row_in;
-  assign bank_out = bank_in;
+  assign place_out = place_in;
   assign slot_out = slot_in;
-  assign \write$21  = write;
-  assign \en$19  = step;
-  assign \sync$18  = sync;
-  assign \take$15  = a__ready;
-  assign en = step;
+  assign \write$18  = write;
+  assign \sync$16  = sync;
+  assign \take$13  = a__ready;
   assign take = a__ready;
 endmodule
 
@@ -1262,70 +1316,60 @@ module column_opt4e_small_accumulation_column(rst, en, read, word, first, store,
   assign \$signature__en  = en;
 endmodule
 
-module column_opt4e_small_arbiter(rst, en, asks, bank, place, payload, slot, served, address_out, bank_out, payload_out, clk);
-  wire \$1 ;
-  wire [3:0] \$4 ;
-  wire [2:0] \$5 ;
-  wire [4:0] \$6 ;
-  wire \$7 ;
-  wire [2:0] \$8 ;
-  wire [2:0] \$procmux$293_Y ;
-  wire [4:0] address;
-  output [4:0] address_out;
-  reg [4:0] address_out = 5'h00;
+module column_opt4e_small_arbiter(rst, asks, bank, row, payload, ahead, slot, served, row_out, slot_out, bank_out, payload_out, clk);
+  wire [2:0] \$2 ;
+  wire [2:0] \$3 ;
+  input ahead;
+  wire ahead;
   input asks;
   wire asks;
-  input bank;
-  wire bank;
+  input [1:0] bank;
+  wire [1:0] bank;
   wire bank_held;
   output bank_out;
   reg bank_out = 1'h0;
   input clk;
   wire clk;
-  input en;
-  wire en;
-  wire gets_0;
   input [2:0] payload;
   wire [2:0] payload;
   wire [2:0] payload_held;
   output [2:0] payload_out;
   reg [2:0] payload_out = 3'h0;
-  input [3:0] place;
-  wire [3:0] place;
+  input [2:0] row;
+  wire [2:0] row;
+  wire [5:0] row_held;
+  output [5:0] row_out;
+  reg [5:0] row_out = 6'h00;
   input rst;
   wire rst;
   output served;
   wire served;
   input slot;
   wire slot;
-  wire wants_0;
-  assign served = asks & \$1 ;
-  assign \$4  = place & { served, served, served, served };
-  assign \$5  = payload & { served, served, served };
+  wire slot_held;
+  output slot_out;
+  reg slot_out = 1'h0;
   always @(posedge clk)
-    address_out <= \$6 ;
+    payload_out <= \$3 ;
+  assign \$2  = payload & { asks, asks, asks };
   always @(posedge clk)
-    bank_out <= \$7 ;
+    row_out <= { row, row };
   always @(posedge clk)
-    payload_out <= \$8 ;
-  assign \$1  = ! bank;
-  assign \$procmux$293_Y  = en ? \$5  : payload_out;
-  assign \$8  = rst ? 3'h0 : \$procmux$293_Y ;
-  assign \$7  = en ? bank : bank_out;
-  assign \$6  = en ? { slot, \$4  } : address_out;
+    slot_out <= slot;
+  always @(posedge clk)
+    bank_out <= bank[1];
+  assign \$3  = rst ? 3'h0 : \$2 ;
+  assign served = asks;
   assign payload_held = payload_out;
   assign bank_held = bank_out;
-  assign address = address_out;
-  assign gets_0 = served;
-  assign wants_0 = served;
+  assign slot_held = slot_out;
+  assign row_held = row_out;
 endmodule
 
-module column_opt4e_small_bank(rst, en, write, row_in, slot_in, data_in, address, data_out, clk);
+module column_opt4e_small_bank(rst, write, row_in, slot_in, data_in, slot, row, data_out, clk);
   wire [3:0] \$1 ;
-  wire [7:0] \$10 ;
   (* unused_bits = "3 4" *)
   wire [4:0] \$2 ;
-  wire [4:0] \$21 ;
   wire [3:0] \$3 ;
   (* unused_bits = "3 4" *)
   wire [4:0] \$4 ;
@@ -1335,28 +1379,27 @@ module column_opt4e_small_bank(rst, en, write, row_in, slot_in, data_in, address
   wire [3:0] \$7 ;
   (* unused_bits = "3 4" *)
   wire [4:0] \$8 ;
-  wire [7:0] \$9 ;
   wire [2:0] \$signature__addr ;
   wire [2:0] \$signature__addr$14 ;
   wire [7:0] \$signature__data ;
   wire [7:0] \$signature__data$15 ;
   wire \$signature__en ;
   wire \$signature__en$13 ;
-  input [4:0] address;
-  wire [4:0] address;
   input clk;
   wire clk;
-  wire [7:0] data;
+  wire [15:0] data;
   input [15:0] data_in;
   wire [15:0] data_in;
-  output [7:0] data_out;
-  reg [7:0] data_out = 8'h00;
-  input en;
-  wire en;
+  output [15:0] data_out;
+  reg [15:0] data_out = 16'h0000;
+  input [5:0] row;
+  wire [5:0] row;
   input [2:0] row_in;
   wire [2:0] row_in;
   input rst;
   wire rst;
+  input slot;
+  wire slot;
   input slot_in;
   wire slot_in;
   wire [2:0] source__addr;
@@ -1375,7 +1418,7 @@ module column_opt4e_small_bank(rst, en, write, row_in, slot_in, data_in, address
     position_0[5] = 8'h00;
   end
   always @(posedge clk) begin
-    if (\$signature__en )
+    if (write)
       position_0[\$signature__addr ] <= data_in[7:0];
   end
   assign source__data = position_0[source__addr];
@@ -1389,32 +1432,29 @@ module column_opt4e_small_bank(rst, en, write, row_in, slot_in, data_in, address
     position_1[5] = 8'h00;
   end
   always @(posedge clk) begin
-    if (\$signature__en$13 )
+    if (write)
       position_1[\$signature__addr$14 ] <= data_in[15:8];
   end
   assign \source__data$19  = position_1[\source__addr$16 ];
-  assign \$signature__en  = en & write;
-  assign \$1  = slot_in * 3'h6;
   assign { \$2 [4:3], \$signature__addr  } = \$1  + row_in;
-  assign \$3  = address[4] * 3'h6;
-  assign { \$4 [4:3], source__addr } = \$3  + address[3:1];
-  assign \$signature__en$13  = en & write;
+  assign \$3  = slot * 3'h6;
+  assign { \$4 [4:3], source__addr } = \$3  + row[2:0];
   assign \$5  = slot_in * 3'h6;
   assign { \$6 [4:3], \$signature__addr$14  } = \$5  + row_in;
-  assign \$7  = address[4] * 3'h6;
-  assign { \$8 [4:3], \source__addr$16  } = \$7  + address[3:1];
-  assign \$21  = address[0] * 4'h8;
-  assign \$9  = { \source__data$19 , source__data } >> \$21 ;
+  assign \$7  = slot * 3'h6;
+  assign { \$8 [4:3], \source__addr$16  } = \$7  + row[5:3];
   always @(posedge clk)
-    data_out <= \$10 ;
-  assign \$10  = en ? \$9  : data_out;
+    data_out <= { \source__data$19 , source__data };
+  assign \$1  = slot_in * 3'h6;
   assign \$8 [2:0] = \source__addr$16 ;
   assign \$6 [2:0] = \$signature__addr$14 ;
   assign \$4 [2:0] = source__addr;
   assign \$2 [2:0] = \$signature__addr ;
   assign data = data_out;
   assign \$signature__data$15  = data_in[15:8];
+  assign \$signature__en$13  = write;
   assign \$signature__data  = data_in[7:0];
+  assign \$signature__en  = write;
 endmodule
 
 module column_opt4e_small_buffer(rst, write, address_in, data_in, read, address, data_out, clk);
@@ -1468,186 +1508,185 @@ module column_opt4e_small_buffer(rst, write, address_in, data_in, read, address,
   assign \$signature__en  = write;
 endmodule
 
-module column_opt4e_small_digits(rst, en, write, slot_in, bank_in, row_in, data_in, start, last_rows, last_banks, filled, loaded, served, sync, asks, bank, place, payload, waits, ends, turn
+module column_opt4e_small_digits(rst, write, slot_in, place_in, row_in, data_in, start, last_rows, last_places, filled, loaded, served, hold, sync, asks, bank, row, payload, waits, ends, turn
 , clk);
   wire \$1 ;
+  (* unused_bits = "3" *)
+  wire [3:0] \$10 ;
+  wire \$11 ;
+  wire [3:0] \$12 ;
+  wire [2:0] \$13 ;
   wire \$2 ;
   wire \$3 ;
   wire \$4 ;
   wire \$5 ;
-  (* unused_bits = "3" *)
-  wire [3:0] \$6 ;
-  wire [3:0] \$7 ;
-  wire [2:0] \$8 ;
-  wire [2:0] \$procmux$301_Y ;
-  wire [2:0] \$procmux$303_Y ;
-  wire [2:0] \$procmux$305_Y ;
-  wire [3:0] \$procmux$309_Y ;
-  wire [3:0] \$procmux$311_Y ;
+  wire \$6 ;
+  wire \$7 ;
+  wire \$8 ;
+  wire \$9 ;
+  wire [2:0] \$procmux$209_Y ;
+  wire [2:0] \$procmux$211_Y ;
+  wire [3:0] \$procmux$215_Y ;
+  reg apart = 1'h1;
   output [3:0] asks;
   wire [3:0] asks;
-  wire \asks$86 ;
-  wire \asks$87 ;
-  wire \asks$88 ;
-  wire \asks$89 ;
-  output [3:0] bank;
-  wire [3:0] bank;
-  wire \bank$90 ;
-  wire \bank$91 ;
-  wire \bank$92 ;
-  wire \bank$93 ;
-  input bank_in;
-  wire bank_in;
-  wire \bank_in$24 ;
-  wire \bank_in$39 ;
-  wire \bank_in$53 ;
-  wire \bank_in$67 ;
+  wire \asks$82 ;
+  wire \asks$83 ;
+  wire \asks$84 ;
+  wire \asks$85 ;
+  output [7:0] bank;
+  wire [7:0] bank;
+  wire [1:0] \bank$86 ;
+  wire [1:0] \bank$87 ;
+  wire [1:0] \bank$88 ;
+  wire [1:0] \bank$89 ;
   input clk;
   wire clk;
   input [15:0] data_in;
   wire [15:0] data_in;
-  wire [15:0] \data_in$26 ;
-  wire [15:0] \data_in$41 ;
-  wire [15:0] \data_in$55 ;
-  wire [15:0] \data_in$69 ;
+  wire [15:0] \data_in$25 ;
+  wire [15:0] \data_in$39 ;
+  wire [15:0] \data_in$52 ;
+  wire [15:0] \data_in$65 ;
   wire [2:0] digit_out;
-  wire [2:0] \digit_out$103 ;
-  wire [2:0] \digit_out$104 ;
-  wire [2:0] \digit_out$105 ;
-  input en;
-  wire en;
-  wire \en$22 ;
-  wire \en$37 ;
-  wire \en$51 ;
-  wire \en$65 ;
+  wire [2:0] \digit_out$95 ;
+  wire [2:0] \digit_out$96 ;
+  wire [2:0] \digit_out$97 ;
   output ends;
   wire ends;
+  wire \ends$31 ;
   wire \ends$32 ;
-  wire \ends$33 ;
-  wire \ends$47 ;
-  wire \ends$61 ;
-  wire \ends$75 ;
+  wire \ends$45 ;
+  wire \ends$58 ;
+  wire \ends$71 ;
   input [3:0] filled;
   wire [3:0] filled;
-  wire \filled$34 ;
-  wire \filled$48 ;
-  wire \filled$62 ;
-  wire \filled$76 ;
+  wire \filled$33 ;
+  wire \filled$46 ;
+  wire \filled$59 ;
+  wire \filled$72 ;
   wire finished;
-  wire \finished$81 ;
-  wire \finished$82 ;
-  wire \finished$83 ;
+  wire \finished$77 ;
+  wire \finished$78 ;
+  wire \finished$79 ;
   reg [2:0] gap = 3'h0;
-  input [3:0] last_banks;
-  wire [3:0] last_banks;
-  wire \last_banks$36 ;
-  wire \last_banks$50 ;
-  wire \last_banks$64 ;
-  wire \last_banks$78 ;
+  input hold;
+  wire hold;
+  input [3:0] last_places;
+  wire [3:0] last_places;
+  wire \last_places$35 ;
+  wire \last_places$48 ;
+  wire \last_places$61 ;
+  wire \last_places$74 ;
   input [11:0] last_rows;
   wire [11:0] last_rows;
-  wire [2:0] \last_rows$35 ;
-  wire [2:0] \last_rows$49 ;
-  wire [2:0] \last_rows$63 ;
-  wire [2:0] \last_rows$77 ;
+  wire [2:0] \last_rows$34 ;
+  wire [2:0] \last_rows$47 ;
+  wire [2:0] \last_rows$60 ;
+  wire [2:0] \last_rows$73 ;
   input loaded;
   wire loaded;
-  wire \loaded$28 ;
-  wire \loaded$43 ;
-  wire \loaded$57 ;
-  wire \loaded$71 ;
+  wire \loaded$27 ;
+  wire \loaded$41 ;
+  wire \loaded$54 ;
+  wire \loaded$67 ;
   output [11:0] payload;
   wire [11:0] payload;
-  output [15:0] place;
-  wire [15:0] place;
-  wire position;
-  wire \position$100 ;
-  wire \position$96 ;
-  wire \position$98 ;
+  input place_in;
+  wire place_in;
+  wire \place_in$23 ;
+  wire \place_in$37 ;
+  wire \place_in$50 ;
+  wire \place_in$63 ;
   wire ready;
-  wire [2:0] row;
-  wire [2:0] \row$101 ;
-  wire [2:0] \row$97 ;
-  wire [2:0] \row$99 ;
+  output [11:0] row;
+  wire [11:0] row;
+  wire [2:0] \row$90 ;
+  wire [2:0] \row$91 ;
+  wire [2:0] \row$92 ;
+  wire [2:0] \row$93 ;
   input [2:0] row_in;
   wire [2:0] row_in;
-  wire [2:0] \row_in$25 ;
-  wire [2:0] \row_in$40 ;
-  wire [2:0] \row_in$54 ;
-  wire [2:0] \row_in$68 ;
+  wire [2:0] \row_in$24 ;
+  wire [2:0] \row_in$38 ;
+  wire [2:0] \row_in$51 ;
+  wire [2:0] \row_in$64 ;
   input rst;
   wire rst;
   input [3:0] served;
   wire [3:0] served;
-  wire \served$31 ;
-  wire \served$46 ;
-  wire \served$60 ;
-  wire \served$74 ;
+  wire \served$30 ;
+  wire \served$44 ;
+  wire \served$57 ;
+  wire \served$70 ;
   input slot_in;
   wire slot_in;
-  wire \slot_in$23 ;
-  wire \slot_in$38 ;
-  wire \slot_in$52 ;
-  wire \slot_in$66 ;
+  wire \slot_in$22 ;
+  wire \slot_in$36 ;
+  wire \slot_in$49 ;
+  wire \slot_in$62 ;
   input start;
   wire start;
-  wire \start$27 ;
-  wire \start$42 ;
-  wire \start$56 ;
-  wire \start$70 ;
+  wire \start$26 ;
+  wire \start$40 ;
+  wire \start$53 ;
+  wire \start$66 ;
   input sync;
   wire sync;
-  wire \sync$29 ;
-  wire \sync$44 ;
-  wire \sync$58 ;
-  wire \sync$72 ;
+  wire \sync$28 ;
+  wire \sync$42 ;
+  wire \sync$55 ;
+  wire \sync$68 ;
   output [3:0] turn;
   reg [3:0] turn = 4'h1;
-  wire [3:0] \turn$85 ;
+  wire [3:0] \turn$81 ;
   output waits;
   wire waits;
   input [3:0] write;
   wire [3:0] write;
-  wire \write$30 ;
-  wire \write$45 ;
-  wire \write$59 ;
-  wire \write$73 ;
-  assign \$2  = ! gap;
-  assign ready = \$1  & \$2 ;
-  assign \$3  = ~ turn[3];
-  assign \$4  = \$3  | sync;
-  assign ends = ready & \$4 ;
+  wire \write$29 ;
+  wire \write$43 ;
+  wire \write$56 ;
+  wire \write$69 ;
+  assign \$1  = & { \finished$79 , \finished$78 , \finished$77 , finished };
+  assign \$2  = \$1  & apart;
+  assign \$3  = ~ hold;
+  assign ready = \$2  & \$3 ;
+  assign \$4  = ~ turn[3];
+  assign \$5  = \$4  | sync;
+  assign ends = ready & \$5 ;
   assign waits = ready & turn[3];
-  assign \$5  = | gap;
-  assign \$6  = gap - 1'h1;
+  assign \$6  = ~ ends;
+  assign \$7  = gap <= 1'h1;
+  assign \$8  = \$6  & \$7 ;
+  assign \$9  = | gap;
+  assign \$10  = gap - 1'h1;
   always @(posedge clk)
-    turn <= \$7 ;
+    apart <= \$11 ;
   always @(posedge clk)
-    gap <= \$8 ;
-  assign \$1  = & { \finished$83 , \finished$82 , \finished$81 , finished };
-  assign \$procmux$301_Y  = \$5  ? \$6 [2:0] : gap;
-  assign \$procmux$303_Y  = ends ? 3'h4 : \$procmux$301_Y ;
-  assign \$procmux$305_Y  = en ? \$procmux$303_Y  : gap;
-  assign \$8  = rst ? 3'h0 : \$procmux$305_Y ;
-  assign \$procmux$309_Y  = ends ? { turn[2:0], turn[3] } : turn;
-  assign \$procmux$311_Y  = en ? \$procmux$309_Y  : turn;
-  assign \$7  = rst ? 4'h1 : \$procmux$311_Y ;
+    turn <= \$12 ;
+  always @(posedge clk)
+    gap <= \$13 ;
+  assign \$procmux$209_Y  = \$9  ? \$10 [2:0] : gap;
+  assign \$procmux$211_Y  = ends ? 3'h4 : \$procmux$209_Y ;
+  assign \$13  = rst ? 3'h0 : \$procmux$211_Y ;
+  assign \$procmux$215_Y  = ends ? { turn[2:0], turn[3] } : turn;
+  assign \$12  = rst ? 4'h1 : \$procmux$215_Y ;
+  assign \$11  = rst ? 1'h1 : \$8 ;
   column_opt4e_small_feeder feeder_0 (
-    .asks(\asks$86 ),
-    .bank(\bank$90 ),
-    .bank_in(bank_in),
+    .asks(\asks$82 ),
+    .bank(\bank$86 ),
     .clk(clk),
     .data_in(data_in),
     .digit_out(digit_out),
-    .en(en),
     .ends(ends),
     .filled(filled[0]),
     .finished(finished),
-    .last_banks(last_banks[0]),
+    .last_places(last_places[0]),
     .last_rows(last_rows[2:0]),
     .loaded(loaded),
-    .position(position),
-    .row(row),
+    .place_in(place_in),
+    .row(\row$90 ),
     .row_in(row_in),
     .rst(rst),
     .served(served[0]),
@@ -1657,21 +1696,19 @@ module column_opt4e_small_digits(rst, en, write, slot_in, bank_in, row_in, data_
     .write(write[0])
   );
   column_opt4e_small_feeder feeder_1 (
-    .asks(\asks$87 ),
-    .bank(\bank$91 ),
-    .bank_in(bank_in),
+    .asks(\asks$83 ),
+    .bank(\bank$87 ),
     .clk(clk),
     .data_in(data_in),
-    .digit_out(\digit_out$103 ),
-    .en(en),
+    .digit_out(\digit_out$95 ),
     .ends(ends),
     .filled(filled[1]),
-    .finished(\finished$81 ),
-    .last_banks(last_banks[1]),
+    .finished(\finished$77 ),
+    .last_places(last_places[1]),
     .last_rows(last_rows[5:3]),
     .loaded(loaded),
-    .position(\position$96 ),
-    .row(\row$97 ),
+    .place_in(place_in),
+    .row(\row$91 ),
     .row_in(row_in),
     .rst(rst),
     .served(served[1]),
@@ -1681,21 +1718,19 @@ module column_opt4e_small_digits(rst, en, write, slot_in, bank_in, row_in, data_
     .write(write[1])
   );
   column_opt4e_small_feeder feeder_2 (
-    .asks(\asks$88 ),
-    .bank(\bank$92 ),
-    .bank_in(bank_in),
+    .asks(\asks$84 ),
+    .bank(\bank$88 ),
     .clk(clk),
     .data_in(data_in),
-    .digit_out(\digit_out$104 ),
-    .en(en),
+    .digit_out(\digit_out$96 ),
     .ends(ends),
     .filled(filled[2]),
-    .finished(\finished$82 ),
-    .last_banks(last_banks[2]),
+    .finished(\finished$78 ),
+    .last_places(last_places[2]),
     .last_rows(last_rows[8:6]),
     .loaded(loaded),
-    .position(\position$98 ),
-    .row(\row$99 ),
+    .place_in(place_in),
+    .row(\row$92 ),
     .row_in(row_in),
     .rst(rst),
     .served(served[2]),
@@ -1705,21 +1740,19 @@ module column_opt4e_small_digits(rst, en, write, slot_in, bank_in, row_in, data_
     .write(write[2])
   );
   column_opt4e_small_feeder feeder_3 (
-    .asks(\asks$89 ),
-    .bank(\bank$93 ),
-    .bank_in(bank_in),
+    .asks(\asks$85 ),
+    .bank(\bank$89 ),
     .clk(clk),
     .data_in(data_in),
-    .digit_out(\digit_out$105 ),
-    .en(en),
+    .digit_out(\digit_out$97 ),
     .ends(ends),
     .filled(filled[3]),
-    .finished(\finished$83 ),
-    .last_banks(last_banks[3]),
+    .finished(\finished$79 ),
+    .last_places(last_places[3]),
     .last_rows(last_rows[11:9]),
     .loaded(loaded),
-    .position(\position$100 ),
-    .row(\row$101 ),
+    .place_in(place_in),
+    .row(\row$93 ),
     .row_in(row_in),
     .rst(rst),
     .served(served[3]),
@@ -1728,345 +1761,352 @@ module column_opt4e_small_digits(rst, en, write, slot_in, bank_in, row_in, data_
     .sync(sync),
     .write(write[3])
   );
-  assign payload = { \digit_out$105 , \digit_out$104 , \digit_out$103 , digit_out };
-  assign place = { \row$101 , \position$100 , \row$99 , \position$98 , \row$97 , \position$96 , row, position };
-  assign bank = { \bank$93 , \bank$92 , \bank$91 , \bank$90  };
-  assign asks = { \asks$89 , \asks$88 , \asks$87 , \asks$86  };
-  assign \turn$85  = turn;
-  assign \last_banks$78  = last_banks[3];
-  assign \last_rows$77  = last_rows[11:9];
-  assign \filled$76  = filled[3];
-  assign \ends$75  = ends;
-  assign \served$74  = served[3];
-  assign \write$73  = write[3];
-  assign \sync$72  = sync;
-  assign \loaded$71  = loaded;
-  assign \start$70  = start;
-  assign \data_in$69  = data_in;
-  assign \row_in$68  = row_in;
-  assign \bank_in$67  = bank_in;
-  assign \slot_in$66  = slot_in;
-  assign \en$65  = en;
-  assign \last_banks$64  = last_banks[2];
-  assign \last_rows$63  = last_rows[8:6];
-  assign \filled$62  = filled[2];
-  assign \ends$61  = ends;
-  assign \served$60  = served[2];
-  assign \write$59  = write[2];
-  assign \sync$58  = sync;
-  assign \loaded$57  = loaded;
-  assign \start$56  = start;
-  assign \data_in$55  = data_in;
-  assign \row_in$54  = row_in;
-  assign \bank_in$53  = bank_in;
-  assign \slot_in$52  = slot_in;
-  assign \en$51  = en;
-  assign \last_banks$50  = last_banks[1];
-  assign \last_rows$49  = last_rows[5:3];
-  assign \filled$48  = filled[1];
-  assign \ends$47  = ends;
-  assign \served$46  = served[1];
-  assign \write$45  = write[1];
-  assign \sync$44  = sync;
-  assign \loaded$43  = loaded;
-  assign \start$42  = start;
-  assign \data_in$41  = data_in;
-  assign \row_in$40  = row_in;
-  assign \bank_in$39  = bank_in;
-  assign \slot_in$38  = slot_in;
-  assign \en$37  = en;
-  assign \last_banks$36  = last_banks[0];
-  assign \last_rows$35  = last_rows[2:0];
-  assign \filled$34  = filled[0];
-  assign \ends$33  = ends;
+  assign payload = { \digit_out$97 , \digit_out$96 , \digit_out$95 , digit_out };
+  assign row = { \row$93 , \row$92 , \row$91 , \row$90  };
+  assign bank = { \bank$89 , \bank$88 , \bank$87 , \bank$86  };
+  assign asks = { \asks$85 , \asks$84 , \asks$83 , \asks$82  };
+  assign \turn$81  = turn;
+  assign \last_places$74  = last_places[3];
+  assign \last_rows$73  = last_rows[11:9];
+  assign \filled$72  = filled[3];
+  assign \ends$71  = ends;
+  assign \served$70  = served[3];
+  assign \write$69  = write[3];
+  assign \sync$68  = sync;
+  assign \loaded$67  = loaded;
+  assign \start$66  = start;
+  assign \data_in$65  = data_in;
+  assign \row_in$64  = row_in;
+  assign \place_in$63  = place_in;
+  assign \slot_in$62  = slot_in;
+  assign \last_places$61  = last_places[2];
+  assign \last_rows$60  = last_rows[8:6];
+  assign \filled$59  = filled[2];
+  assign \ends$58  = ends;
+  assign \served$57  = served[2];
+  assign \write$56  = write[2];
+  assign \sync$55  = sync;
+  assign \loaded$54  = loaded;
+  assign \start$53  = start;
+  assign \data_in$52  = data_in;
+  assign \row_in$51  = row_in;
+  assign \place_in$50  = place_in;
+  assign \slot_in$49  = slot_in;
+  assign \last_places$48  = last_places[1];
+  assign \last_rows$47  = last_rows[5:3];
+  assign \filled$46  = filled[1];
+  assign \ends$45  = ends;
+  assign \served$44  = served[1];
+  assign \write$43  = write[1];
+  assign \sync$42  = sync;
+  assign \loaded$41  = loaded;
+  assign \start$40  = start;
+  assign \data_in$39  = data_in;
+  assign \row_in$38  = row_in;
+  assign \place_in$37  = place_in;
+  assign \slot_in$36  = slot_in;
+  assign \last_places$35  = last_places[0];
+  assign \last_rows$34  = last_rows[2:0];
+  assign \filled$33  = filled[0];
   assign \ends$32  = ends;
-  assign \served$31  = served[0];
-  assign \write$30  = write[0];
-  assign \sync$29  = sync;
-  assign \loaded$28  = loaded;
-  assign \start$27  = start;
-  assign \data_in$26  = data_in;
-  assign \row_in$25  = row_in;
-  assign \bank_in$24  = bank_in;
-  assign \slot_in$23  = slot_in;
-  assign \en$22  = en;
+  assign \ends$31  = ends;
+  assign \served$30  = served[0];
+  assign \write$29  = write[0];
+  assign \sync$28  = sync;
+  assign \loaded$27  = loaded;
+  assign \start$26  = start;
+  assign \data_in$25  = data_in;
+  assign \row_in$24  = row_in;
+  assign \place_in$23  = place_in;
+  assign \slot_in$22  = slot_in;
 endmodule
 
-module column_opt4e_small_feeder(rst, en, write, ends, sync, served, slot_in, bank_in, row_in, data_in, start, last_rows, last_banks, filled, loaded, asks, bank, row, finished, position, digit_out
-, clk);
-  wire \$10 ;
-  wire [1:0] \$100 ;
-  (* unused_bits = "0" *)
-  wire [1:0] \$101 ;
-  wire [1:0] \$103 ;
+module column_opt4e_small_feeder(rst, write, slot_in, place_in, row_in, data_in, start, last_rows, last_places, filled, loaded, ends, sync, served, asks, bank, row, finished, digit_out, clk);
+  wire \$1 ;
   (* unused_bits = "1" *)
-  wire [1:0] \$104 ;
-  wire [1:0] \$106 ;
-  (* unused_bits = "1" *)
-  wire [1:0] \$107 ;
-  wire [1:0] \$109 ;
-  wire \$11 ;
-  (* unused_bits = "1" *)
-  wire [1:0] \$110 ;
-  wire [2:0] \$111 ;
-  wire [1:0] \$113 ;
-  (* unused_bits = "0" *)
-  wire [1:0] \$114 ;
-  wire [1:0] \$116 ;
-  (* unused_bits = "0" *)
-  wire [1:0] \$117 ;
-  wire [1:0] \$119 ;
-  wire [2:0] \$12 ;
-  (* unused_bits = "0" *)
-  wire [1:0] \$120 ;
-  wire [2:0] \$121 ;
+  wire [1:0] \$10 ;
+  wire \$100 ;
+  wire \$101 ;
+  wire \$102 ;
+  wire [2:0] \$103 ;
+  wire [2:0] \$104 ;
+  wire \$105 ;
+  wire \$106 ;
+  wire \$107 ;
+  wire \$108 ;
+  wire \$109 ;
+  wire [2:0] \$110 ;
+  wire \$111 ;
+  wire \$113 ;
+  wire \$116 ;
+  wire \$117 ;
+  wire \$118 ;
+  wire \$119 ;
+  wire [1:0] \$12 ;
+  wire \$120 ;
+  wire \$121 ;
+  wire \$122 ;
+  wire \$123 ;
   wire \$124 ;
+  wire \$125 ;
+  wire \$126 ;
   wire \$127 ;
   wire \$128 ;
   wire \$129 ;
-  wire [2:0] \$13 ;
-  wire [3:0] \$130 ;
-  (* unused_bits = "3" *)
-  wire [3:0] \$131 ;
-  wire \$14 ;
-  wire [1:0] \$143 ;
   (* unused_bits = "1" *)
-  wire [1:0] \$144 ;
-  wire [2:0] \$145 ;
+  wire [1:0] \$13 ;
+  wire [8:0] \$130 ;
+  wire \$131 ;
+  wire \$132 ;
+  wire \$133 ;
+  wire \$134 ;
+  wire \$135 ;
+  wire [1:0] \$137 ;
+  wire \$138 ;
+  wire \$139 ;
+  wire \$140 ;
+  wire \$141 ;
+  wire [3:0] \$144 ;
+  (* unused_bits = "3" *)
+  wire [3:0] \$145 ;
+  wire [1:0] \$147 ;
+  (* unused_bits = "1" *)
+  wire [1:0] \$148 ;
+  wire [2:0] \$149 ;
+  wire [1:0] \$15 ;
   (* unused_bits = "2 3" *)
-  wire [3:0] \$146 ;
-  wire [2:0] \$147 ;
+  wire [3:0] \$150 ;
+  wire [2:0] \$151 ;
   (* unused_bits = "2 3" *)
-  wire [3:0] \$148 ;
-  wire \$149 ;
-  wire \$15 ;
-  wire \$150 ;
-  wire \$151 ;
-  wire \$152 ;
+  wire [3:0] \$152 ;
   wire \$153 ;
   wire \$154 ;
   wire \$155 ;
-  wire [2:0] \$156 ;
-  (* unused_bits = "2 3" *)
-  wire [3:0] \$157 ;
+  wire \$156 ;
+  wire \$157 ;
   wire \$158 ;
   wire \$159 ;
-  wire \$16 ;
-  wire [12:0] \$160 ;
+  (* unused_bits = "1" *)
+  wire [1:0] \$16 ;
+  wire \$160 ;
   wire \$161 ;
+  wire \$162 ;
+  wire \$163 ;
   wire \$164 ;
-  wire [1:0] \$166 ;
+  wire \$165 ;
+  wire \$166 ;
   wire \$167 ;
-  wire [2:0] \$168 ;
+  wire \$168 ;
   wire \$169 ;
-  wire \$17 ;
-  wire [3:0] \$170 ;
-  wire [2:0] \$171 ;
-  wire [3:0] \$173 ;
+  wire [2:0] \$17 ;
+  wire \$170 ;
+  wire \$171 ;
+  wire \$172 ;
+  wire \$173 ;
   wire \$174 ;
-  wire [1:0] \$175 ;
-  wire [1:0] \$176 ;
+  wire \$175 ;
+  wire \$176 ;
   wire \$177 ;
   wire \$178 ;
-  wire [1:0] \$179 ;
-  wire \$18 ;
-  wire [12:0] \$180 ;
-  wire [12:0] \$181 ;
+  wire \$179 ;
+  wire \$180 ;
+  wire [8:0] \$181 ;
   wire \$182 ;
-  wire [12:0] \$183 ;
-  wire [2:0] \$185 ;
-  wire [2:0] \$19 ;
-  wire [2:0] \$20 ;
-  wire \$21 ;
-  wire \$22 ;
-  wire \$23 ;
-  wire \$24 ;
-  wire \$25 ;
-  wire [2:0] \$26 ;
+  wire \$183 ;
+  wire [8:0] \$184 ;
+  wire \$185 ;
+  wire [12:0] \$186 ;
+  wire \$187 ;
+  wire [2:0] \$188 ;
+  wire \$189 ;
+  wire [1:0] \$19 ;
+  wire [3:0] \$190 ;
+  wire [2:0] \$191 ;
+  wire [3:0] \$192 ;
+  wire \$193 ;
+  wire [1:0] \$194 ;
+  wire [1:0] \$195 ;
+  wire \$196 ;
+  wire \$197 ;
+  wire \$198 ;
+  wire \$199 ;
+  (* unused_bits = "0" *)
+  wire [1:0] \$20 ;
+  wire [12:0] \$200 ;
+  wire [1:0] \$22 ;
+  (* unused_bits = "0" *)
+  wire [1:0] \$23 ;
+  wire [1:0] \$25 ;
+  wire [2:0] \$252 ;
+  (* unused_bits = "0" *)
+  wire [1:0] \$26 ;
+  wire [2:0] \$27 ;
   wire \$29 ;
-  wire \$3 ;
   wire \$30 ;
   wire \$31 ;
-  wire [2:0] \$32 ;
+  wire \$32 ;
   wire \$33 ;
   wire \$34 ;
-  wire \$35 ;
+  wire [1:0] \$35 ;
   wire \$36 ;
-  wire \$37 ;
+  wire [1:0] \$37 ;
   wire [2:0] \$38 ;
-  wire [2:0] \$39 ;
-  wire \$4 ;
-  wire \$40 ;
-  wire \$41 ;
+  wire [1:0] \$39 ;
+  (* unused_bits = "1 2" *)
+  wire [2:0] \$40 ;
+  wire [1:0] \$41 ;
   wire \$42 ;
   wire \$43 ;
-  wire \$44 ;
-  wire [2:0] \$45 ;
-  wire [2:0] \$46 ;
+  (* unused_bits = "1 2" *)
+  wire [2:0] \$44 ;
+  wire \$45 ;
+  wire \$46 ;
   wire \$47 ;
   wire \$48 ;
   wire \$49 ;
-  wire \$5 ;
-  wire \$50 ;
-  wire \$51 ;
-  wire [2:0] \$52 ;
-  wire \$53 ;
-  wire \$55 ;
-  wire \$59 ;
-  wire [2:0] \$6 ;
-  wire \$60 ;
+  wire [1:0] \$5 ;
+  wire [3:0] \$51 ;
+  (* unused_bits = "3 4" *)
+  wire [4:0] \$52 ;
+  wire [3:0] \$53 ;
+  (* unused_bits = "3 4" *)
+  wire [4:0] \$54 ;
+  wire [3:0] \$55 ;
+  (* unused_bits = "3 4" *)
+  wire [4:0] \$56 ;
+  wire [3:0] \$57 ;
+  (* unused_bits = "3 4" *)
+  wire [4:0] \$58 ;
+  wire [1:0] \$6 ;
   wire \$61 ;
   wire \$62 ;
   wire \$63 ;
-  wire \$64 ;
+  wire [2:0] \$64 ;
   wire \$65 ;
+  wire \$66 ;
   wire \$67 ;
   wire \$68 ;
   wire \$69 ;
-  wire \$7 ;
-  wire \$70 ;
-  wire \$71 ;
+  wire [2:0] \$70 ;
+  wire [2:0] \$71 ;
   wire \$72 ;
   wire \$73 ;
   wire \$74 ;
   wire \$75 ;
-  wire [1:0] \$76 ;
-  wire [2:0] \$79 ;
-  wire \$8 ;
-  wire [5:0] \$80 ;
-  (* unused_bits = "3 4 5 6" *)
-  wire [6:0] \$81 ;
-  wire [1:0] \$82 ;
-  wire [2:0] \$83 ;
-  wire [5:0] \$84 ;
-  (* unused_bits = "3 4 5 6" *)
-  wire [6:0] \$85 ;
-  wire \$86 ;
+  wire \$76 ;
+  wire [2:0] \$77 ;
+  wire [2:0] \$78 ;
+  wire \$79 ;
+  wire \$80 ;
+  wire \$81 ;
+  wire \$82 ;
+  wire \$83 ;
+  wire [2:0] \$84 ;
   wire \$87 ;
   wire \$88 ;
   wire \$89 ;
-  wire \$9 ;
-  wire \$90 ;
+  wire [1:0] \$9 ;
+  wire [2:0] \$90 ;
   wire \$91 ;
   wire \$92 ;
   wire \$93 ;
   wire \$94 ;
   wire \$95 ;
-  wire \$96 ;
-  wire [1:0] \$procmux$102_Y ;
-  wire \$procmux$106_Y ;
-  wire \$procmux$110_Y ;
-  wire [1:0] \$procmux$114_Y ;
-  wire [1:0] \$procmux$118_Y ;
-  wire \$procmux$122_Y ;
-  wire \$procmux$124_Y ;
-  wire [3:0] \$procmux$128_Y ;
-  wire [3:0] \$procmux$130_Y ;
-  wire [2:0] \$procmux$142_Y ;
-  wire [2:0] \$procmux$144_Y ;
-  wire [3:0] \$procmux$148_Y ;
-  wire [3:0] \$procmux$150_Y ;
-  wire \$procmux$154_Y ;
-  wire \$procmux$156_Y ;
-  wire [2:0] \$procmux$160_Y ;
-  wire [2:0] \$procmux$162_Y ;
-  wire \$procmux$166_Y ;
-  wire \$procmux$168_Y ;
-  wire \$procmux$49_Y ;
-  wire \$procmux$51_Y ;
-  wire [9:0] \$procmux$56_Y ;
-  wire [1:0] \$procmux$60_Y ;
-  wire [1:0] \$procmux$63_Y ;
-  wire \$procmux$68_Y ;
-  wire \$procmux$70_Y ;
-  wire \$procmux$74_Y ;
-  wire \$procmux$76_Y ;
+  wire [2:0] \$96 ;
+  wire [2:0] \$97 ;
+  wire \$98 ;
+  wire \$99 ;
+  wire \$procmux$102_Y ;
+  wire \$procmux$104_Y ;
+  wire \$procmux$108_Y ;
+  wire \$procmux$114_Y ;
+  wire \$procmux$28_Y ;
+  wire \$procmux$47_Y ;
+  wire [3:0] \$procmux$51_Y ;
+  wire [2:0] \$procmux$57_Y ;
+  wire [3:0] \$procmux$61_Y ;
+  wire \$procmux$65_Y ;
+  wire [2:0] \$procmux$69_Y ;
+  wire \$procmux$73_Y ;
   wire \$procmux$78_Y ;
-  wire [11:0] \$procmux$82_Y ;
-  wire [11:0] \$procmux$84_Y ;
-  wire \$procmux$88_Y ;
-  wire \$procmux$90_Y ;
-  wire \$procmux$92_Y ;
-  wire [11:0] \$procmux$96_Y ;
-  wire [11:0] \$procmux$98_Y ;
+  wire [1:0] \$procmux$85_Y ;
+  wire \$procmux$96_Y ;
+  reg \$signal  = 1'h0;
+  reg \$signal$37  = 1'h0;
   wire [2:0] address;
   wire [2:0] address_in;
   reg [1:0] ahead = 2'h0;
   wire asking;
   output asks;
-  wire asks;
+  reg asks = 1'h0;
   wire at_last;
-  output bank;
-  wire bank;
-  input bank_in;
-  wire bank_in;
+  output [1:0] bank;
+  wire [1:0] bank;
   input clk;
   wire clk;
+  reg [12:0] coded = 13'h0000;
+  wire [5:0] \coded.digits ;
+  wire \coded.following ;
+  wire [1:0] \coded.left ;
+  wire \coded.place ;
+  wire [2:0] \coded.row ;
+  reg coded_valid = 1'h0;
   input [15:0] data_in;
   wire [15:0] data_in;
-  wire [15:0] \data_in$59 ;
+  wire [15:0] \data_in$58 ;
   wire [15:0] data_out;
   wire [2:0] digit_0;
   wire [2:0] digit_1;
   output [2:0] digit_out;
   wire [2:0] digit_out;
   wire done;
-  wire empty;
-  input en;
-  wire en;
   input ends;
   wire ends;
   input filled;
   wire filled;
-  wire \filled$25 ;
+  wire \filled$44 ;
   output finished;
-  wire finished;
-  wire free;
-  wire gone;
-  wire last_bank;
-  input last_banks;
-  wire last_banks;
+  reg finished = 1'h0;
+  wire \finished$59 ;
+  reg following = 1'h0;
+  reg [8:0] head = 9'h000;
+  wire [1:0] \head.bank ;
+  wire [2:0] \head.digits ;
+  wire \head.following ;
+  wire [2:0] \head.row ;
+  wire head_free;
+  wire head_pops;
+  reg head_valid = 1'h0;
+  wire here;
+  wire last_place;
+  input last_places;
+  wire last_places;
   wire [2:0] last_row;
   input [2:0] last_rows;
   wire [2:0] last_rows;
   reg [1:0] lead = 2'h0;
+  wire leaves;
   input loaded;
   wire loaded;
-  wire [12:0] made;
-  wire \made.bank ;
-  wire [5:0] \made.digits ;
+  wire [8:0] made;
+  wire [1:0] \made.bank ;
+  wire [2:0] \made.digits ;
   wire \made.following ;
-  wire [1:0] \made.left ;
   wire [2:0] \made.row ;
-  reg next_bank = 1'h0;
-  reg next_following = 1'h0;
+  wire moves;
   reg next_inside = 1'h0;
+  reg next_place = 1'h0;
   reg [2:0] next_row = 3'h0;
   reg [3:0] next_turn = 4'h0;
-  reg next_valid = 1'h0;
   wire over;
-  wire passed_on;
-  wire pop;
-  output position;
-  wire position;
-  wire push;
-  reg [12:0] queue_0 = 13'h0000;
-  wire \queue_0.bank ;
-  wire [5:0] \queue_0.digits ;
-  wire \queue_0.following ;
-  wire [1:0] \queue_0.left ;
-  wire [2:0] \queue_0.row ;
-  reg [12:0] queue_1 = 13'h0000;
-  wire \queue_1.bank ;
-  wire [5:0] \queue_1.digits ;
-  wire \queue_1.following ;
-  wire [1:0] \queue_1.left ;
-  wire [2:0] \queue_1.row ;
+  input place_in;
+  wire place_in;
   wire read;
-  wire \read$53 ;
+  wire \read$54 ;
+  wire room;
   output [2:0] row;
   wire [2:0] row;
-  reg [2:0] \row$27  = 3'h0;
+  reg [2:0] \row$46  = 3'h0;
   input [2:0] row_in;
   wire [2:0] row_in;
   input rst;
@@ -2077,305 +2117,358 @@ module column_opt4e_small_feeder(rst, en, write, ends, sync, served, slot_in, ba
   reg slot = 1'h0;
   input slot_in;
   wire slot_in;
+  wire some;
   wire some_0_2;
+  reg [8:0] spare = 9'h000;
+  wire [1:0] \spare.bank ;
+  wire [2:0] \spare.digits ;
+  wire \spare.following ;
+  wire [2:0] \spare.row ;
+  reg spare_valid = 1'h0;
   input start;
   wire start;
   input sync;
   wire sync;
+  wire taken;
   reg [3:0] turn = 4'h1;
-  reg valid = 1'h0;
-  reg [1:0] waiting = 2'h0;
+  wire turned;
+  wire valid;
   reg [12:0] word = 13'h0000;
-  wire \word.bank ;
   wire [5:0] \word.digits ;
   wire \word.following ;
   wire [1:0] \word.left ;
+  wire \word.place ;
   wire [2:0] \word.row ;
+  wire word_free;
+  wire [12:0] words;
+  wire [5:0] \words.digits ;
+  wire \words.following ;
+  wire [1:0] \words.left ;
+  wire \words.place ;
+  wire [2:0] \words.row ;
   input write;
   wire write;
-  wire \write$57 ;
-  assign \$185  = slot * 2'h3;
-  assign last_row = last_rows >> \$185 ;
-  assign last_bank = last_banks >> slot;
-  assign \filled$25  = filled >> slot;
-  assign at_last = \row$27  == last_row;
-  assign \$3  = ~ data_out[0];
-  assign \$4  = data_out[1] ^ data_out[0];
-  assign \$5  = \$3  & \$4 ;
-  assign \$6  = { \$5 , data_out[0], data_out[1] } & { next_turn[0], next_turn[0], next_turn[0] };
-  assign \$7  = data_out[1] ^ data_out[2];
-  assign \$8  = data_out[1] ^ data_out[2];
-  assign \$9  = ~ \$8 ;
-  assign \$10  = data_out[3] ^ data_out[2];
-  assign \$11  = \$9  & \$10 ;
-  assign \$12  = { \$11 , \$7 , data_out[3] } & { next_turn[1], next_turn[1], next_turn[1] };
-  assign \$13  = \$6  | \$12 ;
-  assign \$14  = data_out[3] ^ data_out[4];
-  assign \$15  = data_out[3] ^ data_out[4];
-  assign \$16  = ~ \$15 ;
-  assign \$17  = data_out[5] ^ data_out[4];
-  assign \$18  = \$16  & \$17 ;
-  assign \$19  = { \$18 , \$14 , data_out[5] } & { next_turn[2], next_turn[2], next_turn[2] };
-  assign \$20  = \$13  | \$19 ;
-  assign \$21  = data_out[5] ^ data_out[6];
-  assign \$22  = data_out[5] ^ data_out[6];
-  assign \$23  = ~ \$22 ;
-  assign \$24  = data_out[7] ^ data_out[6];
-  assign \$25  = \$23  & \$24 ;
-  assign \$26  = { \$25 , \$21 , data_out[7] } & { next_turn[3], next_turn[3], next_turn[3] };
-  assign digit_0 = \$20  | \$26 ;
-  assign \$29  = ~ data_out[8];
-  assign \$30  = data_out[9] ^ data_out[8];
-  assign \$31  = \$29  & \$30 ;
-  assign \$32  = { \$31 , data_out[8], data_out[9] } & { next_turn[0], next_turn[0], next_turn[0] };
-  assign \$33  = data_out[9] ^ data_out[10];
-  assign \$34  = data_out[9] ^ data_out[10];
-  assign \$35  = ~ \$34 ;
-  assign \$36  = data_out[11] ^ data_out[10];
-  assign \$37  = \$35  & \$36 ;
-  assign \$38  = { \$37 , \$33 , data_out[11] } & { next_turn[1], next_turn[1], next_turn[1] };
-  assign \$39  = \$32  | \$38 ;
-  assign \$40  = data_out[11] ^ data_out[12];
-  assign \$41  = data_out[11] ^ data_out[12];
-  assign \$42  = ~ \$41 ;
-  assign \$43  = data_out[13] ^ data_out[12];
-  assign \$44  = \$42  & \$43 ;
-  assign \$45  = { \$44 , \$40 , data_out[13] } & { next_turn[2], next_turn[2], next_turn[2] };
-  assign \$46  = \$39  | \$45 ;
-  assign \$47  = data_out[13] ^ data_out[14];
-  assign \$48  = data_out[13] ^ data_out[14];
-  assign \$49  = ~ \$48 ;
-  assign \$50  = data_out[15] ^ data_out[14];
-  assign \$51  = \$49  & \$50 ;
-  assign \$52  = { \$51 , \$47 , data_out[15] } & { next_turn[3], next_turn[3], next_turn[3] };
-  assign digit_1 = \$46  | \$52 ;
-  assign \$53  = | digit_0[2:1];
-  assign made[0] = \$53  & next_inside;
-  assign \$55  = | digit_1[2:1];
-  assign made[1] = \$55  & next_inside;
-  assign some_0_2 = word[0] | word[1];
-  assign several_0_2 = word[0] & word[1];
-  assign \$59  = ~ word[12];
-  assign asks = valid & \$59 ;
-  assign \$60  = ~ valid;
-  assign \$61  = ~ several_0_2;
-  assign \$62  = some_0_2 & \$61 ;
-  assign \$63  = served & \$62 ;
-  assign free = \$60  | \$63 ;
-  assign \$64  = | waiting;
-  assign pop = free & \$64 ;
-  assign \$65  = | made[1:0];
-  assign empty = ~ \$65 ;
-  assign \$67  = next_valid & \$65 ;
-  assign \$68  = waiting != 2'h2;
-  assign push = \$67  & \$68 ;
-  assign \$69  = waiting != 2'h2;
-  assign \$70  = empty | \$69 ;
-  assign gone = next_valid & \$70 ;
-  assign \$71  = ~ next_valid;
-  assign \$72  = \$71  | gone;
-  assign \$73  = lead < 2'h2;
-  assign \$74  = \$72  & \$73 ;
-  assign \$75  = ahead < loaded;
-  assign read = \$74  & \$75 ;
-  assign \read$53  = en & read;
-  assign \$76  = slot * 1'h1;
-  assign \$79  = \$76  + start;
-  assign \$80  = \$79  * 3'h6;
-  assign { \$81 [6:3], address } = \$80  + \row$27 ;
-  assign \write$57  = en & write;
-  assign \$82  = slot_in * 1'h1;
-  assign \$83  = \$82  + bank_in;
-  assign \$84  = \$83  * 3'h6;
-  assign { \$85 [6:3], address_in } = \$84  + row_in;
-  assign \$86  = ~ next_following;
-  assign \$87  = next_valid & \$86 ;
-  assign \$88  = waiting > 1'h0;
-  assign \$89  = ~ queue_0[12];
-  assign \$90  = \$88  & \$89 ;
-  assign \$91  = waiting > 1'h1;
-  assign \$92  = ~ queue_1[12];
-  assign \$93  = \$91  & \$92 ;
-  assign \$94  = | { \$93 , \$90 , asks, \$87  };
-  assign \$95  = ~ \$94 ;
-  assign \$96  = | lead;
-  assign finished = \$95  & \$96 ;
+  wire \write$56 ;
+  assign room = ~ spare_valid;
+  assign \$1  = ~ head_valid;
+  assign head_free = \$1  | served;
+  assign some_0_2 = word[4] | word[5];
+  assign several_0_2 = word[4] & word[5];
+  assign \$5  = ~ { word[4], 1'h0 };
+  assign \$6  = word[5:4] & \$5 ;
+  assign \made.bank  = \$6  & { word[6], word[6] };
+  assign \$9  = ~ { word[4], 1'h0 };
+  assign \$10  = word[5:4] & \$9 ;
+  assign \$12  = ~ { word[4], 1'h0 };
+  assign \$13  = word[5:4] & \$12 ;
+  assign \$15  = ~ { word[4], 1'h0 };
+  assign \$16  = word[5:4] & \$15 ;
+  assign \$17  = word[9:7] & { \$16 [0], \$13 [0], \$10 [0] };
+  assign \$19  = ~ { word[4], 1'h0 };
+  assign \$20  = word[5:4] & \$19 ;
+  assign \$22  = ~ { word[4], 1'h0 };
+  assign \$23  = word[5:4] & \$22 ;
+  assign \$25  = ~ { word[4], 1'h0 };
+  assign \$26  = word[5:4] & \$25 ;
+  assign \$27  = word[12:10] & { \$26 [1], \$23 [1], \$20 [1] };
+  assign \made.digits  = \$17  | \$27 ;
+  assign \$29  = ~ \$signal ;
+  assign \$30  = ~ several_0_2;
+  assign \$31  = some_0_2 & \$30 ;
+  assign \$32  = room & \$31 ;
+  assign word_free = \$29  | \$32 ;
+  assign taken = coded_valid & word_free;
+  assign \$33  = ~ coded_valid;
+  assign \$34  = \$33  | taken;
+  assign moves = \$signal$37  & \$34 ;
+  assign \$35  = 1'h0 + start;
+  assign \$36  = \$35  >= 1'h1;
+  assign \$37  = 1'h0 + start;
+  assign \$38  = \$37  - 1'h1;
+  assign \$39  = 1'h0 + start;
+  assign { \$40 [2:1], here } = \$36  ? \$38  : { 1'h0, \$39  };
+  assign \$41  = place_in - start;
+  assign \$42  = place_in < start;
+  assign \$43  = \$42  ? 1'h1 : 1'h0;
+  assign { \$44 [2:1], turned } = $signed(\$41 ) + $signed({ 1'h0, \$43  });
+  assign \$252  = slot * 2'h3;
+  assign last_row = last_rows >> \$252 ;
+  assign last_place = last_places >> slot;
+  assign \filled$44  = filled >> slot;
+  assign at_last = \row$46  == last_row;
+  assign \$45  = ~ \$signal$37 ;
+  assign \$46  = \$45  | moves;
+  assign \$47  = lead < 2'h2;
+  assign \$48  = \$46  & \$47 ;
+  assign \$49  = ahead < loaded;
+  assign read = \$48  & \$49 ;
   assign done = read & at_last;
   assign over = done & turn[3];
-  assign \$100  = ~ { word[0], 1'h0 };
-  assign { position, \$101 [0] } = word[1:0] & \$100 ;
-  assign \$103  = ~ { word[0], 1'h0 };
-  assign \$104  = word[1:0] & \$103 ;
-  assign \$106  = ~ { word[0], 1'h0 };
-  assign \$107  = word[1:0] & \$106 ;
-  assign \$109  = ~ { word[0], 1'h0 };
-  assign \$110  = word[1:0] & \$109 ;
-  assign \$111  = word[8:6] & { \$110 [0], \$107 [0], \$104 [0] };
-  assign \$113  = ~ { word[0], 1'h0 };
-  assign \$114  = word[1:0] & \$113 ;
-  assign \$116  = ~ { word[0], 1'h0 };
-  assign \$117  = word[1:0] & \$116 ;
-  assign \$119  = ~ { word[0], 1'h0 };
-  assign \$120  = word[1:0] & \$119 ;
-  assign \$121  = word[11:9] & { \$120 [1], \$117 [1], \$114 [1] };
-  assign digit_out = \$111  | \$121 ;
-  assign \$124  = ~ at_last;
-  assign \$127  = start <= last_bank;
-  assign \$128  = \$124  | \$127 ;
-  assign \$129  = \filled$25  & \$128 ;
-  assign \$130  = \row$27  + 1'h1;
-  assign \$131  = at_last ? 4'h0 : \$130 ;
-  assign \$143  = slot + 1'h1;
-  assign \$144  = slot ? \$143  : 2'h0;
-  assign \$145  = lead + done;
-  assign \$146  = \$145  - ends;
-  assign \$147  = ahead + over;
-  assign \$148  = \$147  - sync;
-  assign \$149  = ~ gone;
-  assign \$150  = next_valid & \$149 ;
-  assign \$151  = read | \$150 ;
-  assign \$152  = lead == 1'h1;
-  assign \$153  = read ? \$152  : next_following;
-  assign \$154  = ~ ends;
-  assign \$155  = \$153  & \$154 ;
-  assign \$156  = waiting + push;
-  assign \$157  = \$156  - pop;
-  assign \$158  = waiting <= 1'h0;
-  assign \$159  = waiting > 1'h1;
-  assign \$160  = \$159  ? queue_1 : { next_following, digit_1, digit_0, next_row, next_bank, made[1:0] };
-  assign \$161  = waiting <= 1'h1;
-  assign \$164  = ~ free;
-  assign \$166  = word[1:0] & { word[0], 1'h0 };
+  assign \$51  = slot * 3'h6;
+  assign \$52  = \$51  + \row$46 ;
+  assign \$53  = \$52 [2:0] * 1'h1;
+  assign { \$54 [4:3], address } = \$53  + 1'h0;
+  assign \$55  = slot_in * 3'h6;
+  assign \$56  = \$55  + row_in;
+  assign \$57  = \$56 [2:0] * 1'h1;
+  assign { \$58 [4:3], address_in } = \$57  + turned;
+  assign \$61  = ~ data_out[0];
+  assign \$62  = data_out[1] ^ data_out[0];
+  assign \$63  = \$61  & \$62 ;
+  assign \$64  = { \$63 , data_out[0], data_out[1] } & { next_turn[0], next_turn[0], next_turn[0] };
+  assign \$65  = data_out[1] ^ data_out[2];
+  assign \$66  = data_out[1] ^ data_out[2];
+  assign \$67  = ~ \$66 ;
+  assign \$68  = data_out[3] ^ data_out[2];
+  assign \$69  = \$67  & \$68 ;
+  assign \$70  = { \$69 , \$65 , data_out[3] } & { next_turn[1], next_turn[1], next_turn[1] };
+  assign \$71  = \$64  | \$70 ;
+  assign \$72  = data_out[3] ^ data_out[4];
+  assign \$73  = data_out[3] ^ data_out[4];
+  assign \$74  = ~ \$73 ;
+  assign \$75  = data_out[5] ^ data_out[4];
+  assign \$76  = \$74  & \$75 ;
+  assign \$77  = { \$76 , \$72 , data_out[5] } & { next_turn[2], next_turn[2], next_turn[2] };
+  assign \$78  = \$71  | \$77 ;
+  assign \$79  = data_out[5] ^ data_out[6];
+  assign \$80  = data_out[5] ^ data_out[6];
+  assign \$81  = ~ \$80 ;
+  assign \$82  = data_out[7] ^ data_out[6];
+  assign \$83  = \$81  & \$82 ;
+  assign \$84  = { \$83 , \$79 , data_out[7] } & { next_turn[3], next_turn[3], next_turn[3] };
+  assign digit_0 = \$78  | \$84 ;
+  assign \$87  = ~ data_out[8];
+  assign \$88  = data_out[9] ^ data_out[8];
+  assign \$89  = \$87  & \$88 ;
+  assign \$90  = { \$89 , data_out[8], data_out[9] } & { next_turn[0], next_turn[0], next_turn[0] };
+  assign \$91  = data_out[9] ^ data_out[10];
+  assign \$92  = data_out[9] ^ data_out[10];
+  assign \$93  = ~ \$92 ;
+  assign \$94  = data_out[11] ^ data_out[10];
+  assign \$95  = \$93  & \$94 ;
+  assign \$96  = { \$95 , \$91 , data_out[11] } & { next_turn[1], next_turn[1], next_turn[1] };
+  assign \$97  = \$90  | \$96 ;
+  assign \$98  = data_out[11] ^ data_out[12];
+  assign \$99  = data_out[11] ^ data_out[12];
+  assign \$100  = ~ \$99 ;
+  assign \$101  = data_out[13] ^ data_out[12];
+  assign \$102  = \$100  & \$101 ;
+  assign \$103  = { \$102 , \$98 , data_out[13] } & { next_turn[2], next_turn[2], next_turn[2] };
+  assign \$104  = \$97  | \$103 ;
+  assign \$105  = data_out[13] ^ data_out[14];
+  assign \$106  = data_out[13] ^ data_out[14];
+  assign \$107  = ~ \$106 ;
+  assign \$108  = data_out[15] ^ data_out[14];
+  assign \$109  = \$107  & \$108 ;
+  assign \$110  = { \$109 , \$105 , data_out[15] } & { next_turn[3], next_turn[3], next_turn[3] };
+  assign digit_1 = \$104  | \$110 ;
+  assign \$111  = | digit_0[2:1];
+  assign words[4] = \$111  & next_inside;
+  assign \$113  = | digit_1[2:1];
+  assign words[5] = \$113  & next_inside;
+  assign \words.place  = ! next_place;
+  assign some = | words[5:4];
+  assign \$116  = spare_valid | \$signal ;
+  assign \$117  = spare_valid ? spare[3] : word[3];
+  assign \$118  = ~ \$117 ;
+  assign \$119  = \$118  | ends;
+  assign \$120  = \$116  & \$119 ;
+  assign \$121  = ~ head[3];
+  assign \$122  = \$121  | ends;
+  assign \$123  = spare_valid | \$signal ;
+  assign \$124  = spare_valid ? spare[3] : word[3];
+  assign \$125  = ~ \$124 ;
+  assign \$126  = \$125  | ends;
+  assign \$127  = \$123  & \$126 ;
+  assign \$128  = head_valid ? \$122  : \$127 ;
+  assign \$129  = served ? \$120  : \$128 ;
+  assign \$130  = spare_valid ? spare : { \made.digits , \made.bank , word[3:0] };
+  assign \$131  = spare_valid | \$signal ;
+  assign \$132  = \$signal  & room;
+  assign \$133  = ~ word_free;
+  assign \$134  = \$133  | coded_valid;
+  assign \$135  = \$signal  & room;
+  assign \$137  = word[5:4] & { word[4], 1'h0 };
+  assign \$138  = ~ at_last;
+  assign \$139  = here <= last_place;
+  assign \$140  = \$138  | \$139 ;
+  assign \$141  = \filled$44  & \$140 ;
+  assign \$144  = \row$46  + 1'h1;
+  assign \$145  = at_last ? 4'h0 : \$144 ;
+  assign \$147  = slot + 1'h1;
+  assign \$148  = slot ? \$147  : 2'h0;
+  assign \$149  = lead + done;
+  assign \$150  = \$149  - ends;
+  assign \$151  = ahead + over;
+  assign \$152  = \$151  - sync;
+  assign \$153  = ~ moves;
+  assign \$154  = \$signal$37  & \$153 ;
+  assign \$155  = read | \$154 ;
+  assign \$156  = lead == 1'h1;
+  assign \$157  = read ? \$156  : following;
+  assign \$158  = ~ ends;
+  assign \$159  = \$157  & \$158 ;
+  assign \$160  = ~ asks;
+  assign \$161  = \$160  | served;
+  assign \$162  = ~ spare_valid;
+  assign \$163  = \$162  | spare[3];
+  assign \$164  = ~ \$signal ;
+  assign \$165  = \$164  | word[3];
+  assign \$166  = ~ coded_valid;
+  assign \$167  = \$166  | coded[3];
+  assign \$168  = ~ \$signal$37 ;
+  assign \$169  = \$168  | following;
+  assign \$170  = & { \$169 , \$167 , \$165 , \$163 , \$161  };
+  assign \$171  = | lead;
+  assign \$172  = \$170  & \$171 ;
+  assign \$173  = ~ ends;
+  assign \$174  = \$172  & \$173 ;
+  assign \$175  = ~ taken;
+  assign \$176  = coded_valid & \$175 ;
+  assign \$177  = moves ? some : \$176 ;
+  assign \$178  = ~ ends;
+  assign \$179  = following & \$178 ;
   always @(posedge clk)
-    next_bank <= \$167 ;
+    asks <= \$180 ;
   always @(posedge clk)
-    next_row <= \$168 ;
+    head <= \$181 ;
   always @(posedge clk)
-    next_inside <= \$169 ;
+    head_valid <= \$182 ;
   always @(posedge clk)
-    next_turn <= \$170 ;
+    spare_valid <= \$183 ;
   always @(posedge clk)
-    \row$27  <= \$171 ;
+    spare <= \$184 ;
   always @(posedge clk)
-    turn <= \$173 ;
+    \$signal  <= \$185 ;
   always @(posedge clk)
-    slot <= \$174 ;
+    word <= \$186 ;
   always @(posedge clk)
-    lead <= \$175 ;
+    next_place <= \$187 ;
   always @(posedge clk)
-    ahead <= \$176 ;
+    next_row <= \$188 ;
   always @(posedge clk)
-    next_valid <= \$177 ;
+    next_inside <= \$189 ;
   always @(posedge clk)
-    next_following <= \$178 ;
+    next_turn <= \$190 ;
   always @(posedge clk)
-    waiting <= \$179 ;
+    \row$46  <= \$191 ;
   always @(posedge clk)
-    queue_0 <= \$180 ;
+    turn <= \$192 ;
   always @(posedge clk)
-    queue_1 <= \$181 ;
+    slot <= \$193 ;
   always @(posedge clk)
-    valid <= \$182 ;
+    lead <= \$194 ;
   always @(posedge clk)
-    word <= \$183 ;
-  assign \$180 [11:0] = en ? \$procmux$98_Y  : queue_0[11:0];
-  assign \$procmux$102_Y  = en ? \$157 [1:0] : waiting;
-  assign \$179  = rst ? 2'h0 : \$procmux$102_Y ;
-  assign \$procmux$106_Y  = en ? \$155  : next_following;
-  assign \$178  = rst ? 1'h0 : \$procmux$106_Y ;
-  assign \$procmux$110_Y  = en ? \$151  : next_valid;
-  assign \$177  = rst ? 1'h0 : \$procmux$110_Y ;
-  assign \$procmux$114_Y  = en ? \$148 [1:0] : ahead;
-  assign \$176  = rst ? 2'h0 : \$procmux$114_Y ;
-  assign \$procmux$118_Y  = en ? \$146 [1:0] : lead;
-  assign \$175  = rst ? 2'h0 : \$procmux$118_Y ;
-  assign \$procmux$122_Y  = over ? \$144 [0] : slot;
-  assign \$procmux$124_Y  = en ? \$procmux$122_Y  : slot;
-  assign \$174  = rst ? 1'h0 : \$procmux$124_Y ;
-  assign \$procmux$128_Y  = done ? { turn[2:0], turn[3] } : turn;
-  assign \$procmux$130_Y  = en ? \$procmux$128_Y  : turn;
-  assign \$173  = rst ? 4'h1 : \$procmux$130_Y ;
-  assign \$procmux$142_Y  = read ? \$131 [2:0] : \row$27 ;
-  assign \$procmux$144_Y  = en ? \$procmux$142_Y  : \row$27 ;
-  assign \$171  = rst ? 3'h0 : \$procmux$144_Y ;
-  assign \$procmux$148_Y  = read ? turn : next_turn;
-  assign \$procmux$150_Y  = en ? \$procmux$148_Y  : next_turn;
-  assign \$170  = rst ? 4'h0 : \$procmux$150_Y ;
-  assign \$procmux$154_Y  = read ? \$129  : next_inside;
-  assign \$procmux$156_Y  = en ? \$procmux$154_Y  : next_inside;
-  assign \$169  = rst ? 1'h0 : \$procmux$156_Y ;
-  assign \$procmux$160_Y  = read ? \row$27  : next_row;
-  assign \$procmux$162_Y  = en ? \$procmux$160_Y  : next_row;
-  assign \$168  = rst ? 3'h0 : \$procmux$162_Y ;
-  assign \$procmux$166_Y  = read ? start : next_bank;
-  assign \$procmux$168_Y  = en ? \$procmux$166_Y  : next_bank;
-  assign \$167  = rst ? 1'h0 : \$procmux$168_Y ;
-  assign \$procmux$49_Y  = pop ? (* full_case = 32'd1 *) queue_0[12] : word[12];
-  assign \$procmux$51_Y  = ends ? 1'h0 : \$procmux$49_Y ;
-  assign \$183 [12] = en ? \$procmux$51_Y  : word[12];
-  assign \$procmux$56_Y  = pop ? (* full_case = 32'd1 *) queue_0[11:2] : word[11:2];
-  assign \$183 [11:2] = en ? \$procmux$56_Y  : word[11:2];
-  assign \$procmux$60_Y  = served ? \$166  : word[1:0];
-  assign \$procmux$63_Y  = pop ? (* full_case = 32'd1 *) queue_0[1:0] : \$procmux$60_Y ;
-  assign \$183 [1:0] = en ? \$procmux$63_Y  : word[1:0];
-  assign \$procmux$68_Y  = pop ? (* full_case = 32'd1 *) 1'h1 : \$164 ;
-  assign \$procmux$70_Y  = en ? \$procmux$68_Y  : valid;
-  assign \$182  = rst ? 1'h0 : \$procmux$70_Y ;
-  assign \$procmux$74_Y  = \$161  ? next_following : queue_1[12];
-  assign \$procmux$76_Y  = pop ? next_following : \$procmux$74_Y ;
-  assign \$procmux$78_Y  = ends ? 1'h0 : \$procmux$76_Y ;
-  assign \$181 [12] = en ? \$procmux$78_Y  : queue_1[12];
-  assign \$procmux$82_Y  = \$161  ? { digit_1, digit_0, next_row, next_bank, made[1:0] } : queue_1[11:0];
-  assign \$procmux$84_Y  = pop ? { digit_1, digit_0, next_row, next_bank, made[1:0] } : \$procmux$82_Y ;
-  assign \$181 [11:0] = en ? \$procmux$84_Y  : queue_1[11:0];
-  assign \$procmux$88_Y  = \$158  ? next_following : queue_0[12];
-  assign \$procmux$90_Y  = pop ? \$160 [12] : \$procmux$88_Y ;
-  assign \$procmux$92_Y  = ends ? 1'h0 : \$procmux$90_Y ;
-  assign \$180 [12] = en ? \$procmux$92_Y  : queue_0[12];
-  assign \$procmux$96_Y  = \$158  ? { digit_1, digit_0, next_row, next_bank, made[1:0] } : queue_0[11:0];
-  assign \$procmux$98_Y  = pop ? \$160 [11:0] : \$procmux$96_Y ;
+    ahead <= \$195 ;
+  always @(posedge clk)
+    \$signal$37  <= \$196 ;
+  always @(posedge clk)
+    following <= \$197 ;
+  always @(posedge clk)
+    finished <= \$198 ;
+  always @(posedge clk)
+    coded_valid <= \$199 ;
+  always @(posedge clk)
+    coded <= \$200 ;
+  assign \$184 [2:0] = \$132  ? word[2:0] : spare[2:0];
+  assign \$procmux$102_Y  = \$signal  ? 1'h1 : spare_valid;
+  assign \$procmux$104_Y  = head_free ? 1'h0 : \$procmux$102_Y ;
+  assign \$183  = rst ? 1'h0 : \$procmux$104_Y ;
+  assign \$procmux$108_Y  = head_free ? \$131  : head_valid;
+  assign \$182  = rst ? 1'h0 : \$procmux$108_Y ;
+  assign \$181 [8:4] = head_free ? \$130 [8:4] : head[8:4];
+  assign \$procmux$114_Y  = head_free ? \$130 [3] : head[3];
+  assign \$181 [3] = ends ? 1'h0 : \$procmux$114_Y ;
+  assign \$181 [2:0] = head_free ? \$130 [2:0] : head[2:0];
+  assign \$180  = rst ? 1'h0 : \$129 ;
+  assign \$200 [12:4] = moves ? { digit_1, digit_0, \words.place , words[5:4] } : coded[12:4];
+  assign \$procmux$28_Y  = ends ? 1'h0 : coded[3];
+  assign \$200 [3] = moves ? \$179  : \$procmux$28_Y ;
+  assign \$200 [2:0] = moves ? next_row : coded[2:0];
+  assign \$199  = rst ? 1'h0 : \$177 ;
+  assign \$198  = rst ? 1'h0 : \$174 ;
+  assign \$197  = rst ? 1'h0 : \$159 ;
+  assign \$196  = rst ? 1'h0 : \$155 ;
+  assign \$195  = rst ? 2'h0 : \$152 [1:0];
+  assign \$194  = rst ? 2'h0 : \$150 [1:0];
+  assign \$procmux$47_Y  = over ? \$148 [0] : slot;
+  assign \$193  = rst ? 1'h0 : \$procmux$47_Y ;
+  assign \$procmux$51_Y  = done ? { turn[2:0], turn[3] } : turn;
+  assign \$192  = rst ? 4'h1 : \$procmux$51_Y ;
+  assign \$procmux$57_Y  = read ? \$145 [2:0] : \row$46 ;
+  assign \$191  = rst ? 3'h0 : \$procmux$57_Y ;
+  assign \$procmux$61_Y  = read ? turn : next_turn;
+  assign \$190  = rst ? 4'h0 : \$procmux$61_Y ;
+  assign \$procmux$65_Y  = read ? \$141  : next_inside;
+  assign \$189  = rst ? 1'h0 : \$procmux$65_Y ;
+  assign \$procmux$69_Y  = read ? \row$46  : next_row;
+  assign \$188  = rst ? 3'h0 : \$procmux$69_Y ;
+  assign \$procmux$73_Y  = read ? here : next_place;
+  assign \$187  = rst ? 1'h0 : \$procmux$73_Y ;
+  assign \$procmux$78_Y  = taken ? coded[3] : word[3];
+  assign \$186 [3] = ends ? 1'h0 : \$procmux$78_Y ;
+  assign \$186 [2:0] = taken ? coded[2:0] : word[2:0];
+  assign \$procmux$85_Y  = \$135  ? \$137  : word[5:4];
+  assign \$186 [5:4] = taken ? coded[5:4] : \$procmux$85_Y ;
+  assign \$186 [12:6] = taken ? coded[12:6] : word[12:6];
+  assign \$185  = rst ? 1'h0 : \$134 ;
+  assign \$184 [8:4] = \$132  ? { \made.digits , \made.bank  } : spare[8:4];
+  assign \$procmux$96_Y  = \$132  ? word[3] : spare[3];
+  assign \$184 [3] = ends ? 1'h0 : \$procmux$96_Y ;
   column_opt4e_small_buffer buffer (
     .address(address),
     .address_in(address_in),
     .clk(clk),
     .data_in(data_in),
     .data_out(data_out),
-    .read(\read$53 ),
+    .read(read),
     .rst(rst),
-    .write(\write$57 )
+    .write(write)
   );
-  assign \queue_0.digits  = queue_0[11:6];
-  assign \queue_0.row  = queue_0[5:3];
-  assign \queue_0.bank  = queue_0[2];
-  assign \queue_0.left  = queue_0[1:0];
-  assign \word.following  = word[12];
-  assign \word.digits  = word[11:6];
-  assign \word.row  = word[5:3];
-  assign \word.bank  = word[2];
-  assign \word.left  = word[1:0];
-  assign \made.following  = next_following;
-  assign \made.digits  = { digit_1, digit_0 };
-  assign \made.row  = next_row;
-  assign \made.bank  = next_bank;
-  assign \made.left  = made[1:0];
-  assign \$101 [1] = position;
-  assign \$85 [2:0] = address_in;
-  assign \$81 [2:0] = address;
-  assign \queue_1.following  = queue_1[12];
-  assign \queue_1.digits  = queue_1[11:6];
-  assign \queue_1.row  = queue_1[5:3];
-  assign \queue_1.bank  = queue_1[2];
-  assign row = word[5:3];
-  assign bank = word[2];
-  assign \data_in$59  = data_in;
-  assign \queue_1.left  = queue_1[1:0];
-  assign \queue_0.following  = queue_0[12];
-  assign passed_on = served;
+  assign \spare.row  = spare[2:0];
+  assign \words.digits  = { digit_1, digit_0 };
+  assign \words.left  = words[5:4];
+  assign \words.following  = following;
+  assign \words.row  = next_row;
+  assign \made.following  = word[3];
+  assign \made.row  = word[2:0];
+  assign \word.digits  = word[12:7];
+  assign \word.place  = word[6];
+  assign \word.left  = word[5:4];
+  assign \word.following  = word[3];
+  assign \word.row  = word[2:0];
+  assign \head.digits  = head[8:6];
+  assign \head.bank  = head[5:4];
+  assign \head.following  = head[3];
+  assign \head.row  = head[2:0];
+  assign \$58 [2:0] = address_in;
+  assign \$54 [2:0] = address;
+  assign \$44 [0] = turned;
+  assign \$40 [0] = here;
+  assign \coded.digits  = coded[12:7];
+  assign \coded.place  = coded[6];
+  assign \coded.left  = coded[5:4];
+  assign \coded.following  = coded[3];
+  assign \coded.row  = coded[2:0];
+  assign \spare.digits  = spare[8:6];
+  assign \spare.bank  = spare[5:4];
+  assign digit_out = head[8:6];
+  assign row = head[2:0];
+  assign bank = head[5:4];
+  assign { words[12:6], words[3:0] } = { digit_1, digit_0, \words.place , following, next_row };
+  assign \finished$59  = finished;
+  assign \data_in$58  = data_in;
+  assign \write$56  = write;
+  assign \read$54  = read;
+  assign leaves = 1'h1;
+  assign \spare.following  = spare[3];
+  assign valid = \$signal ;
+  assign made = { \made.digits , \made.bank , word[3:0] };
   assign asking = asks;
-  assign made[12:2] = { next_following, digit_1, digit_0, next_row, next_bank };
+  assign head_pops = served;
 endmodule
 
-module column_opt4e_small_loader(rst, en, take, last, sync, room, write, slot_out, bank_out, row_out, last_rows, last_banks, filled, loaded, slot, first, complete, clk);
+module column_opt4e_small_loader(rst, take, last, sync, room, write, slot_out, place_out, row_out, last_rows, last_places, filled, loaded, slot, first, complete, clk);
   wire \$1 ;
   wire \$10 ;
   wire [5:0] \$11 ;
@@ -2384,15 +2477,15 @@ module column_opt4e_small_loader(rst, en, take, last, sync, room, write, slot_ou
   wire \$13 ;
   (* unused_bits = "2" *)
   wire [2:0] \$14 ;
-  wire \$15 ;
   (* unused_bits = "1" *)
-  wire [1:0] \$16 ;
+  wire [1:0] \$15 ;
   (* unused_bits = "3" *)
-  wire [3:0] \$18 ;
+  wire [3:0] \$17 ;
+  wire [1:0] \$19 ;
   wire \$2 ;
-  wire [1:0] \$20 ;
   (* unused_bits = "1" *)
-  wire [1:0] \$21 ;
+  wire [1:0] \$20 ;
+  wire \$21 ;
   wire \$22 ;
   wire \$23 ;
   wire \$24 ;
@@ -2402,137 +2495,118 @@ module column_opt4e_small_loader(rst, en, take, last, sync, room, write, slot_ou
   wire \$28 ;
   wire \$29 ;
   wire \$3 ;
-  wire \$30 ;
-  wire \$31 ;
-  wire \$32 ;
-  wire \$33 ;
-  wire \$34 ;
-  wire [1:0] \$35 ;
+  wire [1:0] \$30 ;
   (* unused_bits = "1 2" *)
-  wire [2:0] \$36 ;
-  wire [1:0] \$38 ;
+  wire [2:0] \$31 ;
+  wire [1:0] \$33 ;
   (* unused_bits = "1" *)
-  wire [1:0] \$39 ;
+  wire [1:0] \$34 ;
+  wire \$35 ;
+  wire \$36 ;
+  wire \$37 ;
+  wire \$38 ;
+  wire [4:0] \$39 ;
   wire \$4 ;
-  wire \$40 ;
-  wire \$41 ;
+  wire [1:0] \$40 ;
+  wire [3:0] \$41 ;
   wire \$42 ;
   wire \$43 ;
-  wire [4:0] \$44 ;
-  wire [1:0] \$45 ;
-  wire [3:0] \$46 ;
-  wire \$47 ;
+  wire [2:0] \$44 ;
+  wire \$45 ;
+  wire \$46 ;
+  wire [2:0] \$47 ;
   wire \$48 ;
-  wire [2:0] \$49 ;
+  wire [3:0] \$49 ;
   wire \$5 ;
-  wire \$50 ;
+  wire [2:0] \$50 ;
   wire \$51 ;
   wire [2:0] \$52 ;
   wire \$53 ;
-  wire [3:0] \$54 ;
-  wire [2:0] \$55 ;
+  wire [2:0] \$54 ;
+  wire \$55 ;
   wire \$56 ;
-  wire [2:0] \$57 ;
+  wire \$57 ;
   wire \$58 ;
-  wire [2:0] \$59 ;
   wire [1:0] \$6 ;
-  wire \$60 ;
-  wire \$61 ;
-  wire \$62 ;
-  wire \$63 ;
   wire \$7 ;
   (* unused_bits = "1 2" *)
   wire [2:0] \$8 ;
   wire \$9 ;
-  wire \$procmux$315_Y ;
-  wire \$procmux$317_Y ;
+  wire \$procmux$221_Y ;
+  wire \$procmux$225_Y ;
+  wire \$procmux$231_Y ;
+  wire \$procmux$233_Y ;
+  wire [2:0] \$procmux$237_Y ;
+  wire [2:0] \$procmux$239_Y ;
+  wire [2:0] \$procmux$241_Y ;
+  wire \$procmux$245_Y ;
+  wire \$procmux$247_Y ;
+  wire [2:0] \$procmux$251_Y ;
+  wire [2:0] \$procmux$253_Y ;
+  wire [2:0] \$procmux$255_Y ;
+  wire \$procmux$259_Y ;
+  wire \$procmux$261_Y ;
+  wire [2:0] \$procmux$265_Y ;
+  wire [2:0] \$procmux$267_Y ;
+  wire [2:0] \$procmux$269_Y ;
+  wire \$procmux$273_Y ;
+  wire \$procmux$275_Y ;
+  wire \$procmux$277_Y ;
+  wire \$procmux$281_Y ;
+  wire \$procmux$283_Y ;
+  wire \$procmux$285_Y ;
+  wire \$procmux$289_Y ;
+  wire \$procmux$291_Y ;
+  wire \$procmux$293_Y ;
+  wire \$procmux$297_Y ;
+  wire \$procmux$299_Y ;
+  wire \$procmux$301_Y ;
+  wire \$procmux$305_Y ;
+  wire \$procmux$307_Y ;
+  wire [2:0] \$procmux$311_Y ;
+  wire [2:0] \$procmux$313_Y ;
+  wire [2:0] \$procmux$315_Y ;
+  wire \$procmux$319_Y ;
   wire \$procmux$321_Y ;
   wire \$procmux$323_Y ;
   wire \$procmux$327_Y ;
-  wire \$procmux$331_Y ;
-  wire \$procmux$333_Y ;
+  wire \$procmux$329_Y ;
+  wire [2:0] \$procmux$333_Y ;
+  wire [2:0] \$procmux$335_Y ;
   wire [2:0] \$procmux$337_Y ;
   wire [2:0] \$procmux$339_Y ;
-  wire [2:0] \$procmux$341_Y ;
+  wire \$procmux$343_Y ;
   wire \$procmux$345_Y ;
   wire \$procmux$347_Y ;
-  wire [2:0] \$procmux$351_Y ;
-  wire [2:0] \$procmux$353_Y ;
-  wire [2:0] \$procmux$355_Y ;
-  wire \$procmux$359_Y ;
-  wire \$procmux$361_Y ;
-  wire [2:0] \$procmux$365_Y ;
-  wire [2:0] \$procmux$367_Y ;
-  wire [2:0] \$procmux$369_Y ;
-  wire \$procmux$373_Y ;
-  wire \$procmux$375_Y ;
-  wire \$procmux$377_Y ;
-  wire \$procmux$381_Y ;
-  wire \$procmux$383_Y ;
-  wire \$procmux$385_Y ;
-  wire \$procmux$389_Y ;
-  wire \$procmux$391_Y ;
-  wire \$procmux$393_Y ;
-  wire \$procmux$397_Y ;
-  wire \$procmux$399_Y ;
-  wire \$procmux$401_Y ;
-  wire \$procmux$405_Y ;
-  wire \$procmux$407_Y ;
-  wire [2:0] \$procmux$411_Y ;
-  wire [2:0] \$procmux$413_Y ;
-  wire [2:0] \$procmux$415_Y ;
-  wire \$procmux$419_Y ;
-  wire \$procmux$421_Y ;
-  wire \$procmux$423_Y ;
-  wire \$procmux$427_Y ;
-  wire \$procmux$429_Y ;
-  wire [2:0] \$procmux$433_Y ;
-  wire [2:0] \$procmux$435_Y ;
-  wire [2:0] \$procmux$437_Y ;
-  wire [2:0] \$procmux$439_Y ;
-  wire \$procmux$443_Y ;
-  wire \$procmux$445_Y ;
-  wire \$procmux$447_Y ;
-  wire \$procmux$449_Y ;
-  wire \$procmux$453_Y ;
-  wire [3:0] \$procmux$457_Y ;
-  wire [3:0] \$procmux$459_Y ;
-  wire [1:0] \$procmux$463_Y ;
-  wire [1:0] \$procmux$465_Y ;
-  wire [1:0] \$procmux$467_Y ;
-  wire [4:0] \$procmux$471_Y ;
-  wire [4:0] \$procmux$473_Y ;
-  wire \$procmux$477_Y ;
-  wire \$procmux$481_Y ;
-  wire \$procmux$485_Y ;
-  wire \$procmux$489_Y ;
-  wire bank;
-  output bank_out;
-  reg bank_out = 1'h0;
+  wire \$procmux$349_Y ;
+  wire \$procmux$353_Y ;
+  wire [3:0] \$procmux$357_Y ;
+  wire [3:0] \$procmux$359_Y ;
+  wire [1:0] \$procmux$363_Y ;
+  wire [1:0] \$procmux$365_Y ;
+  wire [4:0] \$procmux$369_Y ;
   input clk;
   wire clk;
   output complete;
   wire complete;
-  reg \complete$36  = 1'h0;
+  reg \complete$35  = 1'h0;
   reg [4:0] count = 5'h00;
-  input en;
-  wire en;
   reg ended = 1'h0;
   output [3:0] filled;
   reg [3:0] filled = 4'h0;
-  wire [3:0] \filled$24 ;
+  wire [3:0] \filled$23 ;
   output first;
   reg first = 1'h1;
-  wire \first$35 ;
+  wire \first$34 ;
   reg [3:0] lane = 4'h1;
   input last;
   wire last;
-  reg last_bank_0_0 = 1'h0;
-  reg last_bank_1_0 = 1'h0;
-  reg last_bank_2_0 = 1'h0;
-  reg last_bank_3_0 = 1'h0;
-  output [3:0] last_banks;
-  wire [3:0] last_banks;
+  reg last_place_0_0 = 1'h0;
+  reg last_place_1_0 = 1'h0;
+  reg last_place_2_0 = 1'h0;
+  reg last_place_3_0 = 1'h0;
+  output [3:0] last_places;
+  wire [3:0] last_places;
   reg [2:0] last_row_0_0 = 3'h0;
   reg [2:0] last_row_1_0 = 3'h0;
   reg [2:0] last_row_2_0 = 3'h0;
@@ -2541,10 +2615,13 @@ module column_opt4e_small_loader(rst, en, take, last, sync, room, write, slot_ou
   wire [11:0] last_rows;
   output loaded;
   reg loaded = 1'h0;
-  wire \loaded$33 ;
+  wire \loaded$32 ;
   reg occupied = 1'h0;
   reg opens = 1'h1;
   reg [1:0] pause = 2'h0;
+  wire place;
+  output place_out;
+  reg place_out = 1'h0;
   wire present;
   output room;
   wire room;
@@ -2555,7 +2632,7 @@ module column_opt4e_small_loader(rst, en, take, last, sync, room, write, slot_ou
   wire rst;
   output slot;
   reg slot = 1'h0;
-  wire \slot$21 ;
+  wire \slot$20 ;
   output slot_out;
   reg slot_out = 1'h0;
   input sync;
@@ -2566,62 +2643,53 @@ module column_opt4e_small_loader(rst, en, take, last, sync, room, write, slot_ou
   reg tile = 1'h0;
   output [3:0] write;
   wire [3:0] write;
-  assign \$34  = taken & ended;
-  assign \$35  = loaded + \$34 ;
-  assign \$36  = \$35  - sync;
-  assign \$38  = slot + 1'h1;
-  assign \$39  = slot ? \$38  : 2'h0;
   always @(posedge clk)
-    taken <= \$40 ;
+    tile <= \$37 ;
   always @(posedge clk)
-    ended <= \$41 ;
+    occupied <= \$38 ;
   always @(posedge clk)
-    tile <= \$42 ;
+    count <= \$39 ;
   always @(posedge clk)
-    occupied <= \$43 ;
+    pause <= \$40 ;
   always @(posedge clk)
-    count <= \$44 ;
+    lane <= \$41 ;
   always @(posedge clk)
-    pause <= \$45 ;
+    opens <= \$42 ;
   always @(posedge clk)
-    lane <= \$46 ;
+    place_out <= \$43 ;
   always @(posedge clk)
-    opens <= \$47 ;
+    row_out <= \$44 ;
   always @(posedge clk)
-    bank_out <= \$48 ;
+    slot_out <= \$45 ;
   always @(posedge clk)
-    row_out <= \$49 ;
+    \complete$35  <= \$46 ;
   always @(posedge clk)
-    slot_out <= \$50 ;
+    last_row_0_0 <= \$47 ;
   always @(posedge clk)
-    \complete$36  <= \$51 ;
+    last_place_0_0 <= \$48 ;
   always @(posedge clk)
-    last_row_0_0 <= \$52 ;
+    filled <= \$49 ;
   always @(posedge clk)
-    last_bank_0_0 <= \$53 ;
+    last_row_1_0 <= \$50 ;
   always @(posedge clk)
-    filled <= \$54 ;
+    last_place_1_0 <= \$51 ;
   always @(posedge clk)
-    last_row_1_0 <= \$55 ;
+    last_row_2_0 <= \$52 ;
   always @(posedge clk)
-    last_bank_1_0 <= \$56 ;
+    last_place_2_0 <= \$53 ;
   always @(posedge clk)
-    last_row_2_0 <= \$57 ;
+    last_row_3_0 <= \$54 ;
   always @(posedge clk)
-    last_bank_2_0 <= \$58 ;
+    last_place_3_0 <= \$55 ;
   always @(posedge clk)
-    last_row_3_0 <= \$59 ;
+    loaded <= \$56 ;
   always @(posedge clk)
-    last_bank_3_0 <= \$60 ;
+    slot <= \$57 ;
   always @(posedge clk)
-    loaded <= \$61 ;
-  always @(posedge clk)
-    slot <= \$62 ;
-  always @(posedge clk)
-    first <= \$63 ;
+    first <= \$58 ;
   assign room = ~ occupied;
   assign write = lane & { taken, taken, taken, taken };
-  assign complete = \complete$36  >> slot;
+  assign complete = \complete$35  >> slot;
   assign \$1  = count == 5'h17;
   assign \$2  = last | \$1 ;
   assign \$3  = count == 5'h17;
@@ -2636,146 +2704,139 @@ module column_opt4e_small_loader(rst, en, take, last, sync, room, write, slot_ou
   assign \$12  = \$10  ? 6'h00 : \$11 ;
   assign \$13  = | pause;
   assign \$14  = pause - 1'h1;
-  assign \$15  = en & taken;
-  assign \$16  = bank_out + 1'h1;
-  assign \$18  = row_out + 1'h1;
-  assign \$20  = slot_out + 1'h1;
-  assign \$21  = slot_out ? \$20  : 2'h0;
-  assign \$22  = en & taken;
+  assign \$15  = place_out + 1'h1;
+  assign \$17  = row_out + 1'h1;
+  assign \$19  = slot_out + 1'h1;
+  assign \$20  = slot_out ? \$19  : 2'h0;
+  assign \$21  = ! slot_out;
+  assign \$22  = taken & \$21 ;
   assign \$23  = ! slot_out;
-  assign \$24  = \$22  & \$23 ;
-  assign \$25  = en & taken;
-  assign \$26  = ! slot_out;
-  assign \$27  = \$25  & \$26 ;
-  assign \$28  = en & taken;
-  assign \$29  = ! slot_out;
-  assign \$30  = \$28  & \$29 ;
-  assign \$31  = en & taken;
-  assign \$32  = ! slot_out;
-  assign \$33  = \$31  & \$32 ;
-  assign \$procmux$315_Y  = sync ? complete : first;
-  assign \$procmux$317_Y  = en ? \$procmux$315_Y  : first;
-  assign \$63  = rst ? 1'h1 : \$procmux$317_Y ;
-  assign \$procmux$321_Y  = sync ? \$39 [0] : slot;
-  assign \$procmux$323_Y  = en ? \$procmux$321_Y  : slot;
-  assign \$62  = rst ? 1'h0 : \$procmux$323_Y ;
-  assign \$procmux$327_Y  = en ? \$36 [0] : loaded;
-  assign \$61  = rst ? 1'h0 : \$procmux$327_Y ;
-  assign \$procmux$331_Y  = lane[3] ? bank_out : last_bank_3_0;
-  assign \$procmux$333_Y  = \$33  ? \$procmux$331_Y  : last_bank_3_0;
-  assign \$60  = rst ? 1'h0 : \$procmux$333_Y ;
-  assign \$procmux$337_Y  = opens ? 3'h0 : last_row_3_0;
-  assign \$procmux$339_Y  = lane[3] ? row_out : \$procmux$337_Y ;
-  assign \$procmux$341_Y  = \$33  ? \$procmux$339_Y  : last_row_3_0;
-  assign \$59  = rst ? 3'h0 : \$procmux$341_Y ;
-  assign \$procmux$345_Y  = lane[2] ? bank_out : last_bank_2_0;
-  assign \$procmux$347_Y  = \$30  ? \$procmux$345_Y  : last_bank_2_0;
-  assign \$58  = rst ? 1'h0 : \$procmux$347_Y ;
-  assign \$procmux$351_Y  = opens ? 3'h0 : last_row_2_0;
-  assign \$procmux$353_Y  = lane[2] ? row_out : \$procmux$351_Y ;
-  assign \$procmux$355_Y  = \$30  ? \$procmux$353_Y  : last_row_2_0;
-  assign \$57  = rst ? 3'h0 : \$procmux$355_Y ;
-  assign \$procmux$359_Y  = lane[1] ? bank_out : last_bank_1_0;
-  assign \$procmux$361_Y  = \$27  ? \$procmux$359_Y  : last_bank_1_0;
-  assign \$56  = rst ? 1'h0 : \$procmux$361_Y ;
-  assign \$procmux$365_Y  = opens ? 3'h0 : last_row_1_0;
-  assign \$procmux$367_Y  = lane[1] ? row_out : \$procmux$365_Y ;
-  assign \$procmux$369_Y  = \$27  ? \$procmux$367_Y  : last_row_1_0;
-  assign \$55  = rst ? 3'h0 : \$procmux$369_Y ;
-  assign \$procmux$373_Y  = opens ? 1'h0 : filled[3];
-  assign \$procmux$375_Y  = lane[3] ? 1'h1 : \$procmux$373_Y ;
-  assign \$procmux$377_Y  = \$33  ? \$procmux$375_Y  : filled[3];
-  assign \$54 [3] = rst ? 1'h0 : \$procmux$377_Y ;
-  assign \$procmux$381_Y  = opens ? 1'h0 : filled[1];
-  assign \$procmux$383_Y  = lane[1] ? 1'h1 : \$procmux$381_Y ;
-  assign \$procmux$385_Y  = \$27  ? \$procmux$383_Y  : filled[1];
-  assign \$54 [1] = rst ? 1'h0 : \$procmux$385_Y ;
-  assign \$procmux$389_Y  = opens ? 1'h0 : filled[0];
-  assign \$procmux$391_Y  = lane[0] ? 1'h1 : \$procmux$389_Y ;
-  assign \$procmux$393_Y  = \$24  ? \$procmux$391_Y  : filled[0];
-  assign \$54 [0] = rst ? 1'h0 : \$procmux$393_Y ;
-  assign \$procmux$397_Y  = opens ? 1'h0 : filled[2];
-  assign \$procmux$399_Y  = lane[2] ? 1'h1 : \$procmux$397_Y ;
-  assign \$procmux$401_Y  = \$30  ? \$procmux$399_Y  : filled[2];
-  assign \$54 [2] = rst ? 1'h0 : \$procmux$401_Y ;
-  assign \$procmux$405_Y  = lane[0] ? bank_out : last_bank_0_0;
-  assign \$procmux$407_Y  = \$24  ? \$procmux$405_Y  : last_bank_0_0;
-  assign \$53  = rst ? 1'h0 : \$procmux$407_Y ;
-  assign \$procmux$411_Y  = opens ? 3'h0 : last_row_0_0;
-  assign \$procmux$413_Y  = lane[0] ? row_out : \$procmux$411_Y ;
-  assign \$procmux$415_Y  = \$24  ? \$procmux$413_Y  : last_row_0_0;
-  assign \$52  = rst ? 3'h0 : \$procmux$415_Y ;
-  assign \$procmux$419_Y  = slot_out ? \complete$36  : tile;
-  assign \$procmux$421_Y  = ended ? \$procmux$419_Y  : \complete$36 ;
-  assign \$procmux$423_Y  = \$15  ? \$procmux$421_Y  : \complete$36 ;
-  assign \$51  = rst ? 1'h0 : \$procmux$423_Y ;
-  assign \$procmux$427_Y  = ended ? \$21 [0] : slot_out;
-  assign \$procmux$429_Y  = \$15  ? \$procmux$427_Y  : slot_out;
-  assign \$50  = rst ? 1'h0 : \$procmux$429_Y ;
-  assign \$procmux$433_Y  = bank_out ? row_out : \$18 [2:0];
-  assign \$procmux$435_Y  = lane[3] ? \$procmux$433_Y  : row_out;
-  assign \$procmux$437_Y  = ended ? 3'h0 : \$procmux$435_Y ;
-  assign \$procmux$439_Y  = \$15  ? \$procmux$437_Y  : row_out;
-  assign \$49  = rst ? 3'h0 : \$procmux$439_Y ;
-  assign \$procmux$443_Y  = bank_out ? \$16 [0] : 1'h0;
-  assign \$procmux$445_Y  = lane[3] ? \$procmux$443_Y  : bank_out;
-  assign \$procmux$447_Y  = ended ? 1'h0 : \$procmux$445_Y ;
-  assign \$procmux$449_Y  = \$15  ? \$procmux$447_Y  : bank_out;
-  assign \$48  = rst ? 1'h0 : \$procmux$449_Y ;
-  assign \$procmux$453_Y  = \$15  ? ended : opens;
-  assign \$47  = rst ? 1'h1 : \$procmux$453_Y ;
-  assign \$procmux$457_Y  = ended ? 4'h1 : { lane[2:0], lane[3] };
-  assign \$procmux$459_Y  = \$15  ? \$procmux$457_Y  : lane;
-  assign \$46  = rst ? 4'h1 : \$procmux$459_Y ;
-  assign \$procmux$463_Y  = \$13  ? \$14 [1:0] : pause;
-  assign \$procmux$465_Y  = sync ? 2'h3 : \$procmux$463_Y ;
-  assign \$procmux$467_Y  = en ? \$procmux$465_Y  : pause;
-  assign \$45  = rst ? 2'h0 : \$procmux$467_Y ;
-  assign \$procmux$471_Y  = take ? \$12 [4:0] : count;
-  assign \$procmux$473_Y  = en ? \$procmux$471_Y  : count;
-  assign \$44  = rst ? 5'h00 : \$procmux$473_Y ;
-  assign \$procmux$477_Y  = en ? \$8 [0] : occupied;
-  assign \$43  = rst ? 1'h0 : \$procmux$477_Y ;
-  assign \$procmux$481_Y  = en ? last : tile;
-  assign \$42  = rst ? 1'h0 : \$procmux$481_Y ;
-  assign \$procmux$485_Y  = en ? \$2  : ended;
-  assign \$41  = rst ? 1'h0 : \$procmux$485_Y ;
-  assign \$procmux$489_Y  = en ? take : taken;
-  assign \$40  = rst ? 1'h0 : \$procmux$489_Y ;
-  assign last_banks = { last_bank_3_0, last_bank_2_0, last_bank_1_0, last_bank_0_0 };
+  assign \$24  = taken & \$23 ;
+  assign \$25  = ! slot_out;
+  assign \$26  = taken & \$25 ;
+  assign \$27  = ! slot_out;
+  assign \$28  = taken & \$27 ;
+  assign \$29  = taken & ended;
+  assign \$30  = loaded + \$29 ;
+  assign \$31  = \$30  - sync;
+  assign \$33  = slot + 1'h1;
+  assign \$34  = slot ? \$33  : 2'h0;
+  always @(posedge clk)
+    taken <= \$35 ;
+  always @(posedge clk)
+    ended <= \$36 ;
+  assign \$procmux$221_Y  = sync ? complete : first;
+  assign \$58  = rst ? 1'h1 : \$procmux$221_Y ;
+  assign \$procmux$225_Y  = sync ? \$34 [0] : slot;
+  assign \$57  = rst ? 1'h0 : \$procmux$225_Y ;
+  assign \$56  = rst ? 1'h0 : \$31 [0];
+  assign \$procmux$231_Y  = lane[3] ? place_out : last_place_3_0;
+  assign \$procmux$233_Y  = \$28  ? \$procmux$231_Y  : last_place_3_0;
+  assign \$55  = rst ? 1'h0 : \$procmux$233_Y ;
+  assign \$procmux$237_Y  = opens ? 3'h0 : last_row_3_0;
+  assign \$procmux$239_Y  = lane[3] ? row_out : \$procmux$237_Y ;
+  assign \$procmux$241_Y  = \$28  ? \$procmux$239_Y  : last_row_3_0;
+  assign \$54  = rst ? 3'h0 : \$procmux$241_Y ;
+  assign \$procmux$245_Y  = lane[2] ? place_out : last_place_2_0;
+  assign \$procmux$247_Y  = \$26  ? \$procmux$245_Y  : last_place_2_0;
+  assign \$53  = rst ? 1'h0 : \$procmux$247_Y ;
+  assign \$procmux$251_Y  = opens ? 3'h0 : last_row_2_0;
+  assign \$procmux$253_Y  = lane[2] ? row_out : \$procmux$251_Y ;
+  assign \$procmux$255_Y  = \$26  ? \$procmux$253_Y  : last_row_2_0;
+  assign \$52  = rst ? 3'h0 : \$procmux$255_Y ;
+  assign \$procmux$259_Y  = lane[1] ? place_out : last_place_1_0;
+  assign \$procmux$261_Y  = \$24  ? \$procmux$259_Y  : last_place_1_0;
+  assign \$51  = rst ? 1'h0 : \$procmux$261_Y ;
+  assign \$procmux$265_Y  = opens ? 3'h0 : last_row_1_0;
+  assign \$procmux$267_Y  = lane[1] ? row_out : \$procmux$265_Y ;
+  assign \$procmux$269_Y  = \$24  ? \$procmux$267_Y  : last_row_1_0;
+  assign \$50  = rst ? 3'h0 : \$procmux$269_Y ;
+  assign \$procmux$273_Y  = opens ? 1'h0 : filled[3];
+  assign \$procmux$275_Y  = lane[3] ? 1'h1 : \$procmux$273_Y ;
+  assign \$procmux$277_Y  = \$28  ? \$procmux$275_Y  : filled[3];
+  assign \$49 [3] = rst ? 1'h0 : \$procmux$277_Y ;
+  assign \$procmux$281_Y  = opens ? 1'h0 : filled[1];
+  assign \$procmux$283_Y  = lane[1] ? 1'h1 : \$procmux$281_Y ;
+  assign \$procmux$285_Y  = \$24  ? \$procmux$283_Y  : filled[1];
+  assign \$49 [1] = rst ? 1'h0 : \$procmux$285_Y ;
+  assign \$procmux$289_Y  = opens ? 1'h0 : filled[0];
+  assign \$procmux$291_Y  = lane[0] ? 1'h1 : \$procmux$289_Y ;
+  assign \$procmux$293_Y  = \$22  ? \$procmux$291_Y  : filled[0];
+  assign \$49 [0] = rst ? 1'h0 : \$procmux$293_Y ;
+  assign \$procmux$297_Y  = opens ? 1'h0 : filled[2];
+  assign \$procmux$299_Y  = lane[2] ? 1'h1 : \$procmux$297_Y ;
+  assign \$procmux$301_Y  = \$26  ? \$procmux$299_Y  : filled[2];
+  assign \$49 [2] = rst ? 1'h0 : \$procmux$301_Y ;
+  assign \$procmux$305_Y  = lane[0] ? place_out : last_place_0_0;
+  assign \$procmux$307_Y  = \$22  ? \$procmux$305_Y  : last_place_0_0;
+  assign \$48  = rst ? 1'h0 : \$procmux$307_Y ;
+  assign \$procmux$311_Y  = opens ? 3'h0 : last_row_0_0;
+  assign \$procmux$313_Y  = lane[0] ? row_out : \$procmux$311_Y ;
+  assign \$procmux$315_Y  = \$22  ? \$procmux$313_Y  : last_row_0_0;
+  assign \$47  = rst ? 3'h0 : \$procmux$315_Y ;
+  assign \$procmux$319_Y  = slot_out ? \complete$35  : tile;
+  assign \$procmux$321_Y  = ended ? \$procmux$319_Y  : \complete$35 ;
+  assign \$procmux$323_Y  = taken ? \$procmux$321_Y  : \complete$35 ;
+  assign \$46  = rst ? 1'h0 : \$procmux$323_Y ;
+  assign \$procmux$327_Y  = ended ? \$20 [0] : slot_out;
+  assign \$procmux$329_Y  = taken ? \$procmux$327_Y  : slot_out;
+  assign \$45  = rst ? 1'h0 : \$procmux$329_Y ;
+  assign \$procmux$333_Y  = place_out ? row_out : \$17 [2:0];
+  assign \$procmux$335_Y  = lane[3] ? \$procmux$333_Y  : row_out;
+  assign \$procmux$337_Y  = ended ? 3'h0 : \$procmux$335_Y ;
+  assign \$procmux$339_Y  = taken ? \$procmux$337_Y  : row_out;
+  assign \$44  = rst ? 3'h0 : \$procmux$339_Y ;
+  assign \$procmux$343_Y  = place_out ? \$15 [0] : 1'h0;
+  assign \$procmux$345_Y  = lane[3] ? \$procmux$343_Y  : place_out;
+  assign \$procmux$347_Y  = ended ? 1'h0 : \$procmux$345_Y ;
+  assign \$procmux$349_Y  = taken ? \$procmux$347_Y  : place_out;
+  assign \$43  = rst ? 1'h0 : \$procmux$349_Y ;
+  assign \$procmux$353_Y  = taken ? ended : opens;
+  assign \$42  = rst ? 1'h1 : \$procmux$353_Y ;
+  assign \$procmux$357_Y  = ended ? 4'h1 : { lane[2:0], lane[3] };
+  assign \$procmux$359_Y  = taken ? \$procmux$357_Y  : lane;
+  assign \$41  = rst ? 4'h1 : \$procmux$359_Y ;
+  assign \$procmux$363_Y  = \$13  ? \$14 [1:0] : pause;
+  assign \$procmux$365_Y  = sync ? 2'h3 : \$procmux$363_Y ;
+  assign \$40  = rst ? 2'h0 : \$procmux$365_Y ;
+  assign \$procmux$369_Y  = take ? \$12 [4:0] : count;
+  assign \$39  = rst ? 5'h00 : \$procmux$369_Y ;
+  assign \$38  = rst ? 1'h0 : \$8 [0];
+  assign \$37  = rst ? 1'h0 : last;
+  assign \$36  = rst ? 1'h0 : \$2 ;
+  assign \$35  = rst ? 1'h0 : take;
+  assign last_places = { last_place_3_0, last_place_2_0, last_place_1_0, last_place_0_0 };
   assign last_rows = { last_row_3_0, last_row_2_0, last_row_1_0, last_row_0_0 };
-  assign \first$35  = first;
+  assign \first$34  = first;
   assign present = slot;
-  assign \loaded$33  = loaded;
-  assign \filled$24  = filled;
+  assign \loaded$32  = loaded;
+  assign \filled$23  = filled;
   assign row = row_out;
-  assign bank = bank_out;
-  assign \slot$21  = slot_out;
+  assign place = place_out;
+  assign \slot$20  = slot_out;
 endmodule
 
-module column_opt4e_small_merge(rst, en, ends, turn, first, complete, drain_0, drain_1, result, valid, last, clk);
+module column_opt4e_small_merge(rst, go, ends, turn, first, complete, drain_0, drain_1, leaves, result, valid, last, clk);
   wire \$1 ;
-  wire \$10 ;
   wire \$100 ;
   wire \$101 ;
   wire \$102 ;
+  wire \$103 ;
   wire \$104 ;
   wire \$105 ;
   wire \$106 ;
   wire \$107 ;
+  wire \$108 ;
   wire \$109 ;
-  wire \$11 ;
-  wire \$110 ;
   wire \$111 ;
+  wire \$112 ;
   wire \$113 ;
+  wire \$114 ;
   wire \$116 ;
   wire \$117 ;
   wire \$118 ;
-  wire \$119 ;
   wire \$12 ;
   wire \$120 ;
-  wire \$121 ;
-  wire \$122 ;
   wire \$123 ;
   wire \$124 ;
   wire \$125 ;
@@ -2783,139 +2844,136 @@ module column_opt4e_small_merge(rst, en, ends, turn, first, complete, drain_0, d
   wire \$127 ;
   wire \$128 ;
   wire \$129 ;
+  wire \$13 ;
   wire \$130 ;
+  wire \$131 ;
   wire \$132 ;
   wire \$133 ;
   wire \$134 ;
   wire \$135 ;
+  wire \$136 ;
   wire \$137 ;
-  wire [20:0] \$138 ;
-  wire [20:0] \$139 ;
-  wire [20:0] \$140 ;
-  wire [20:0] \$141 ;
-  wire [20:0] \$142 ;
-  wire [20:0] \$143 ;
+  wire \$139 ;
+  wire \$14 ;
+  wire \$140 ;
+  wire \$141 ;
+  wire \$142 ;
   wire \$144 ;
-  wire \$145 ;
-  wire [5:0] \$146 ;
-  wire \$147 ;
-  wire [5:0] \$148 ;
-  wire \$149 ;
-  (* unused_bits = "0 6" *)
-  wire [6:0] \$15 ;
-  wire [5:0] \$150 ;
+  wire [20:0] \$145 ;
+  wire [20:0] \$146 ;
+  wire [20:0] \$147 ;
+  wire [20:0] \$148 ;
+  wire [20:0] \$149 ;
+  wire \$15 ;
+  wire [20:0] \$150 ;
   wire \$151 ;
-  wire [5:0] \$152 ;
+  wire \$152 ;
   wire \$153 ;
-  wire [5:0] \$154 ;
+  wire \$154 ;
   wire \$155 ;
-  wire [5:0] \$156 ;
-  wire [1:0] \$157 ;
+  wire \$156 ;
+  wire \$157 ;
   wire \$158 ;
-  wire [5:0] \$159 ;
-  wire [14:0] \$160 ;
-  wire [10:0] \$161 ;
-  wire [4:0] \$162 ;
-  wire \$163 ;
-  wire [9:0] \$164 ;
-  wire [9:0] \$165 ;
-  wire [9:0] \$166 ;
-  wire \$167 ;
-  wire [4:0] \$168 ;
-  wire [4:0] \$169 ;
-  wire [14:0] \$170 ;
-  wire \$171 ;
-  wire [9:0] \$172 ;
-  wire \$173 ;
-  wire [9:0] \$174 ;
-  wire \$175 ;
-  wire [9:0] \$176 ;
-  wire \$177 ;
-  wire [9:0] \$178 ;
-  wire \$18 ;
-  wire \$19 ;
-  (* unused_bits = "2" *)
-  wire [2:0] \$2 ;
-  wire \$20 ;
+  wire \$159 ;
+  wire [2:0] \$160 ;
+  wire \$161 ;
+  wire \$162 ;
+  wire [5:0] \$163 ;
+  wire [4:0] \$164 ;
+  wire \$165 ;
+  wire [9:0] \$168 ;
+  wire \$169 ;
+  wire \$172 ;
+  wire [9:0] \$173 ;
+  wire \$174 ;
+  wire [9:0] \$175 ;
+  wire \$176 ;
+  wire [9:0] \$177 ;
+  wire \$178 ;
+  wire [9:0] \$179 ;
+  (* unused_bits = "0 6" *)
+  wire [6:0] \$18 ;
+  wire \$2 ;
   wire \$21 ;
+  wire \$22 ;
+  wire \$23 ;
+  wire \$24 ;
   (* unused_bits = "0 1 2 3 4 5" *)
-  wire [6:0] \$24 ;
-  wire \$25 ;
-  wire \$26 ;
-  wire \$27 ;
+  wire [6:0] \$27 ;
   wire \$28 ;
   wire \$29 ;
-  wire [14:0] \$3 ;
+  wire \$3 ;
   wire \$30 ;
+  wire \$31 ;
+  wire \$32 ;
+  wire \$33 ;
   (* unused_bits = "0 6" *)
-  wire [6:0] \$33 ;
-  wire \$34 ;
-  wire \$35 ;
-  wire \$36 ;
+  wire [6:0] \$36 ;
   wire \$37 ;
   wire \$38 ;
   wire \$39 ;
-  wire [14:0] \$4 ;
+  wire \$4 ;
+  wire \$40 ;
+  wire \$41 ;
+  wire \$42 ;
   (* unused_bits = "0 1 2 3 4 5" *)
-  wire [6:0] \$42 ;
-  wire \$43 ;
-  wire \$44 ;
-  wire \$45 ;
+  wire [6:0] \$45 ;
   wire \$46 ;
   wire \$47 ;
   wire \$48 ;
-  wire [10:0] \$5 ;
+  wire \$49 ;
+  (* unused_bits = "3" *)
+  wire [3:0] \$5 ;
+  wire \$50 ;
+  wire \$51 ;
   (* unused_bits = "0 6" *)
-  wire [6:0] \$51 ;
-  wire \$53 ;
-  wire [10:0] \$6 ;
+  wire [6:0] \$54 ;
+  wire \$55 ;
+  wire \$56 ;
+  wire \$58 ;
+  wire \$59 ;
+  wire [14:0] \$6 ;
   wire \$60 ;
-  wire \$61 ;
-  wire \$62 ;
-  wire \$63 ;
-  wire \$66 ;
   wire \$67 ;
   wire \$68 ;
   wire \$69 ;
+  wire [14:0] \$7 ;
   wire \$70 ;
-  wire \$71 ;
+  wire \$73 ;
+  wire \$74 ;
+  wire \$75 ;
+  wire \$76 ;
   wire \$77 ;
   wire \$78 ;
-  wire \$79 ;
-  wire \$81 ;
-  wire \$82 ;
-  wire \$83 ;
+  wire [10:0] \$8 ;
+  wire \$84 ;
   wire \$85 ;
+  wire \$86 ;
   wire \$88 ;
   wire \$89 ;
-  wire \$9 ;
+  wire [10:0] \$9 ;
   wire \$90 ;
-  wire \$91 ;
   wire \$92 ;
-  wire \$93 ;
-  wire \$94 ;
   wire \$95 ;
   wire \$96 ;
   wire \$97 ;
   wire \$98 ;
   wire \$99 ;
-  wire \$procmux$180_Y ;
-  wire \$procmux$186_Y ;
-  wire \$procmux$192_Y ;
-  wire \$procmux$198_Y ;
-  wire [5:0] \$procmux$224_Y ;
-  wire \$procmux$228_Y ;
-  wire \$procmux$230_Y ;
-  wire \$procmux$232_Y ;
-  wire [1:0] \$procmux$237_Y ;
-  wire [1:0] \$procmux$239_Y ;
-  wire [1:0] \$procmux$241_Y ;
-  wire \$procmux$247_Y ;
-  wire \$procmux$253_Y ;
-  wire \$procmux$259_Y ;
-  wire \$procmux$265_Y ;
-  wire \$procmux$271_Y ;
-  wire \$procmux$277_Y ;
+  wire \$procmux$130_Y ;
+  wire \$procmux$136_Y ;
+  wire \$procmux$142_Y ;
+  wire \$procmux$148_Y ;
+  wire \$procmux$155_Y ;
+  wire \$procmux$157_Y ;
+  wire \$procmux$164_Y ;
+  wire \$procmux$166_Y ;
+  wire \$procmux$168_Y ;
+  wire \$procmux$172_Y ;
+  wire \$procmux$174_Y ;
+  wire \$procmux$176_Y ;
+  wire [2:0] \$procmux$181_Y ;
+  wire [2:0] \$procmux$183_Y ;
+  wire [2:0] \$procmux$185_Y ;
   input clk;
   wire clk;
   input complete;
@@ -2924,9 +2982,8 @@ module column_opt4e_small_merge(rst, en, ends, turn, first, complete, drain_0, d
   wire [44:0] drain_0;
   input [32:0] drain_1;
   wire [32:0] drain_1;
-  input en;
-  wire en;
-  wire \en$89 ;
+  reg en = 1'h1;
+  wire \en$92 ;
   input ends;
   wire ends;
   reg ends_0 = 1'h0;
@@ -2937,44 +2994,49 @@ module column_opt4e_small_merge(rst, en, ends, turn, first, complete, drain_0, d
   reg ends_5 = 1'h0;
   input first;
   wire first;
-  wire \first$92 ;
+  wire \first$95 ;
   reg [9:0] flags_0 = 10'h000;
   reg [9:0] flags_1 = 10'h000;
   reg [9:0] flags_2 = 10'h000;
   reg [9:0] flags_3 = 10'h000;
   wire generate_0_1;
-  wire \generate_0_1$39 ;
-  wire \generate_0_1$48 ;
+  wire \generate_0_1$42 ;
+  wire \generate_0_1$51 ;
   wire generate_0_3;
-  wire \generate_0_3$71 ;
-  wire \generate_0_3$80 ;
+  wire \generate_0_3$74 ;
+  wire \generate_0_3$83 ;
   wire generate_0_5;
-  wire \generate_0_5$73 ;
-  wire \generate_0_5$82 ;
+  wire \generate_0_5$76 ;
+  wire \generate_0_5$85 ;
   wire generate_1_2;
-  wire \generate_1_2$40 ;
-  wire \generate_1_2$49 ;
+  wire \generate_1_2$43 ;
+  wire \generate_1_2$52 ;
   wire generate_1_3;
-  wire \generate_1_3$41 ;
-  wire \generate_1_3$50 ;
+  wire \generate_1_3$44 ;
+  wire \generate_1_3$53 ;
   wire generate_2_4;
-  wire \generate_2_4$42 ;
-  wire \generate_2_4$51 ;
+  wire \generate_2_4$45 ;
+  wire \generate_2_4$54 ;
   wire generate_2_5;
-  wire \generate_2_5$43 ;
-  wire \generate_2_5$52 ;
+  wire \generate_2_5$46 ;
+  wire \generate_2_5$55 ;
+  input go;
+  wire go;
   output last;
   wire last;
-  reg [1:0] number = 2'h0;
+  output leaves;
+  wire leaves;
+  reg leaving = 1'h0;
+  reg [2:0] number = 3'h0;
   reg [14:0] pair_0 = 15'h0000;
   reg [10:0] pair_1 = 11'h000;
   reg [5:0] present = 6'h00;
   wire propagate_0_1;
-  wire \propagate_0_3$72 ;
-  wire \propagate_0_3$81 ;
+  wire \propagate_0_3$75 ;
+  wire \propagate_0_3$84 ;
   wire propagate_0_5;
-  wire \propagate_0_5$74 ;
-  wire \propagate_0_5$83 ;
+  wire \propagate_0_5$77 ;
+  wire \propagate_0_5$86 ;
   wire propagate_1_2;
   wire propagate_1_3;
   wire propagate_2_4;
@@ -2983,7 +3045,7 @@ module column_opt4e_small_merge(rst, en, ends, turn, first, complete, drain_0, d
   reg [14:0] resolved = 15'h0000;
   output [31:0] result;
   wire [31:0] result;
-  wire [31:0] \result$95 ;
+  wire [31:0] \result$98 ;
   wire [1:0] row;
   input rst;
   wire rst;
@@ -3012,276 +3074,279 @@ module column_opt4e_small_merge(rst, en, ends, turn, first, complete, drain_0, d
   reg valid_2 = 1'h0;
   reg valid_3 = 1'h0;
   wire [20:0] word;
-  wire [20:0] \word$91 ;
-  assign \$1  = number == 2'h2;
-  assign \$2  = number + 1'h1;
-  assign \$3  = drain_0[14:0] | drain_0[29:15];
-  assign \$4  = \$3  | drain_0[44:30];
-  assign \$5  = drain_1[10:0] | drain_1[21:11];
-  assign \$6  = \$5  | drain_1[32:22];
-  assign \$9  = pair_0[1] ^ pair_1[0];
-  assign \$10  = pair_0[2] ^ pair_1[1];
-  assign \$11  = pair_0[3] ^ pair_1[2];
-  assign \$12  = pair_0[4] ^ pair_1[3];
-  assign \$15  = { 1'h0, \$12 , \$11 , \$10 , \$9 , pair_0[0], 1'h0 } ^ { generate_2_5, generate_2_4, generate_0_3, generate_1_2, 3'h0 };
-  assign \$18  = pair_0[1] ^ pair_1[0];
-  assign \$19  = pair_0[2] ^ pair_1[1];
-  assign \$20  = pair_0[3] ^ pair_1[2];
-  assign \$21  = pair_0[4] ^ pair_1[3];
-  assign \$24  = { 1'h0, \$21 , \$20 , \$19 , \$18 , pair_0[0], 1'h0 } ^ { generate_2_5, generate_2_4, generate_0_3, generate_1_2, 3'h0 };
-  assign \$25  = stage_0_carry ^ stage_0_carry;
-  assign \$26  = stage_0_x[0] ^ stage_0_y[0];
-  assign \$27  = stage_0_x[1] ^ stage_0_y[1];
-  assign \$28  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$29  = stage_0_x[3] ^ stage_0_y[3];
-  assign \$30  = stage_0_x[4] ^ stage_0_y[4];
-  assign \$33  = { 1'h0, \$30 , \$29 , \$28 , \$27 , \$26 , \$25  } ^ { \generate_2_5$43 , \generate_2_4$42 , \generate_1_3$41 , \generate_1_2$40 , \generate_0_1$39 , stage_0_carry, 1'h0 };
-  assign \$34  = stage_0_carry ^ stage_0_carry;
-  assign \$35  = stage_0_x[0] ^ stage_0_y[0];
-  assign \$36  = stage_0_x[1] ^ stage_0_y[1];
-  assign \$37  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$38  = stage_0_x[3] ^ stage_0_y[3];
-  assign \$39  = stage_0_x[4] ^ stage_0_y[4];
-  assign \$42  = { 1'h0, \$39 , \$38 , \$37 , \$36 , \$35 , \$34  } ^ { \generate_2_5$43 , \generate_2_4$42 , \generate_1_3$41 , \generate_1_2$40 , \generate_0_1$39 , stage_0_carry, 1'h0 };
-  assign \$43  = stage_1_carry ^ stage_1_carry;
-  assign \$44  = stage_1_x[0] ^ stage_1_y[0];
-  assign \$45  = stage_1_x[1] ^ stage_1_y[1];
-  assign \$46  = stage_1_x[2] ^ stage_1_y[2];
-  assign \$47  = stage_1_x[3] ^ stage_1_y[3];
-  assign \$48  = stage_1_x[4] ^ stage_1_y[4];
-  assign \$51  = { 1'h0, \$48 , \$47 , \$46 , \$45 , \$44 , \$43  } ^ { \generate_2_5$52 , \generate_2_4$51 , \generate_1_3$50 , \generate_1_2$49 , \generate_0_1$48 , stage_1_carry, 1'h0 };
-  assign \$53  = number == 2'h2;
-  assign \$60  = pair_0[2] & pair_1[1];
-  assign \$61  = pair_0[2] ^ pair_1[1];
-  assign \$62  = pair_0[1] & pair_1[0];
-  assign \$63  = \$61  & \$62 ;
-  assign generate_0_3 = \$60  | \$63 ;
-  assign \$66  = pair_0[4] & pair_1[3];
-  assign \$67  = pair_0[4] ^ pair_1[3];
-  assign \$68  = pair_0[3] & pair_1[2];
-  assign \$69  = \$67  & \$68 ;
-  assign generate_0_5 = \$66  | \$69 ;
-  assign \$70  = pair_0[4] ^ pair_1[3];
-  assign \$71  = pair_0[3] ^ pair_1[2];
-  assign propagate_0_5 = \$70  & \$71 ;
-  assign generate_1_2 = pair_0[1] & pair_1[0];
-  assign \$77  = pair_0[3] & pair_1[2];
+  wire [20:0] \word$94 ;
+  assign \$1  = en & running;
+  assign \$2  = number == 3'h4;
+  assign \$3  = ~ leaving;
+  assign \$4  = present[5] & \$3 ;
+  assign \$5  = number + 1'h1;
+  assign \$6  = drain_0[14:0] | drain_0[29:15];
+  assign \$7  = \$6  | drain_0[44:30];
+  assign \$8  = drain_1[10:0] | drain_1[21:11];
+  assign \$9  = \$8  | drain_1[32:22];
+  assign \$12  = pair_0[1] ^ pair_1[0];
+  assign \$13  = pair_0[2] ^ pair_1[1];
+  assign \$14  = pair_0[3] ^ pair_1[2];
+  assign \$15  = pair_0[4] ^ pair_1[3];
+  assign { \$18 [6], \$164 , \$18 [0] } = { 1'h0, \$15 , \$14 , \$13 , \$12 , pair_0[0], 1'h0 } ^ { generate_2_5, generate_2_4, generate_0_3, generate_1_2, 3'h0 };
+  assign \$21  = pair_0[1] ^ pair_1[0];
+  assign \$22  = pair_0[2] ^ pair_1[1];
+  assign \$23  = pair_0[3] ^ pair_1[2];
+  assign \$24  = pair_0[4] ^ pair_1[3];
+  assign { \$165 , \$27 [5:0] } = { 1'h0, \$24 , \$23 , \$22 , \$21 , pair_0[0], 1'h0 } ^ { generate_2_5, generate_2_4, generate_0_3, generate_1_2, 3'h0 };
+  assign \$28  = stage_0_carry ^ stage_0_carry;
+  assign \$29  = stage_0_x[0] ^ stage_0_y[0];
+  assign \$30  = stage_0_x[1] ^ stage_0_y[1];
+  assign \$31  = stage_0_x[2] ^ stage_0_y[2];
+  assign \$32  = stage_0_x[3] ^ stage_0_y[3];
+  assign \$33  = stage_0_x[4] ^ stage_0_y[4];
+  assign { \$36 [6], \$168 [9:5], \$36 [0] } = { 1'h0, \$33 , \$32 , \$31 , \$30 , \$29 , \$28  } ^ { \generate_2_5$46 , \generate_2_4$45 , \generate_1_3$44 , \generate_1_2$43 , \generate_0_1$42 , stage_0_carry, 1'h0 };
+  assign \$37  = stage_0_carry ^ stage_0_carry;
+  assign \$38  = stage_0_x[0] ^ stage_0_y[0];
+  assign \$39  = stage_0_x[1] ^ stage_0_y[1];
+  assign \$40  = stage_0_x[2] ^ stage_0_y[2];
+  assign \$41  = stage_0_x[3] ^ stage_0_y[3];
+  assign \$42  = stage_0_x[4] ^ stage_0_y[4];
+  assign { \$169 , \$45 [5:0] } = { 1'h0, \$42 , \$41 , \$40 , \$39 , \$38 , \$37  } ^ { \generate_2_5$46 , \generate_2_4$45 , \generate_1_3$44 , \generate_1_2$43 , \generate_0_1$42 , stage_0_carry, 1'h0 };
+  assign \$46  = stage_1_carry ^ stage_1_carry;
+  assign \$47  = stage_1_x[0] ^ stage_1_y[0];
+  assign \$48  = stage_1_x[1] ^ stage_1_y[1];
+  assign \$49  = stage_1_x[2] ^ stage_1_y[2];
+  assign \$50  = stage_1_x[3] ^ stage_1_y[3];
+  assign \$51  = stage_1_x[4] ^ stage_1_y[4];
+  assign \$54  = { 1'h0, \$51 , \$50 , \$49 , \$48 , \$47 , \$46  } ^ { \generate_2_5$55 , \generate_2_4$54 , \generate_1_3$53 , \generate_1_2$52 , \generate_0_1$51 , stage_1_carry, 1'h0 };
+  assign \$55  = number < 2'h3;
+  assign \$56  = running & \$55 ;
+  assign \$58  = number < 2'h3;
+  assign \$59  = running & \$58 ;
+  assign \$60  = number == 2'h2;
+  assign \$67  = pair_0[2] & pair_1[1];
+  assign \$68  = pair_0[2] ^ pair_1[1];
+  assign \$69  = pair_0[1] & pair_1[0];
+  assign \$70  = \$68  & \$69 ;
+  assign generate_0_3 = \$67  | \$70 ;
+  assign \$73  = pair_0[4] & pair_1[3];
+  assign \$74  = pair_0[4] ^ pair_1[3];
+  assign \$75  = pair_0[3] & pair_1[2];
+  assign \$76  = \$74  & \$75 ;
+  assign generate_0_5 = \$73  | \$76 ;
+  assign \$77  = pair_0[4] ^ pair_1[3];
   assign \$78  = pair_0[3] ^ pair_1[2];
-  assign \$79  = \$78  & generate_0_3;
-  assign generate_2_4 = \$77  | \$79 ;
-  assign \$81  = propagate_0_5 & generate_0_3;
-  assign generate_2_5 = generate_0_5 | \$81 ;
-  assign \$82  = stage_0_x[0] & stage_0_y[0];
-  assign \$83  = stage_0_x[0] ^ stage_0_y[0];
-  assign \$85  = \$83  & stage_0_carry;
-  assign \generate_0_1$39  = \$82  | \$85 ;
-  assign \$88  = stage_0_x[2] & stage_0_y[2];
-  assign \$89  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$90  = stage_0_x[1] & stage_0_y[1];
-  assign \$91  = \$89  & \$90 ;
-  assign \generate_0_3$71  = \$88  | \$91 ;
-  assign \$92  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$93  = stage_0_x[1] ^ stage_0_y[1];
-  assign \propagate_0_3$72  = \$92  & \$93 ;
-  assign \$94  = stage_0_x[4] & stage_0_y[4];
-  assign \$95  = stage_0_x[4] ^ stage_0_y[4];
-  assign \$96  = stage_0_x[3] & stage_0_y[3];
-  assign \$97  = \$95  & \$96 ;
-  assign \generate_0_5$73  = \$94  | \$97 ;
-  assign \$98  = stage_0_x[4] ^ stage_0_y[4];
-  assign \$99  = stage_0_x[3] ^ stage_0_y[3];
-  assign \propagate_0_5$74  = \$98  & \$99 ;
-  assign \$100  = stage_0_x[1] & stage_0_y[1];
-  assign \$101  = stage_0_x[1] ^ stage_0_y[1];
-  assign \$102  = \$101  & \generate_0_1$39 ;
-  assign \generate_1_2$40  = \$100  | \$102 ;
-  assign \$104  = \propagate_0_3$72  & \generate_0_1$39 ;
-  assign \generate_1_3$41  = \generate_0_3$71  | \$104 ;
-  assign \$105  = stage_0_x[3] & stage_0_y[3];
+  assign propagate_0_5 = \$77  & \$78 ;
+  assign generate_1_2 = pair_0[1] & pair_1[0];
+  assign \$84  = pair_0[3] & pair_1[2];
+  assign \$85  = pair_0[3] ^ pair_1[2];
+  assign \$86  = \$85  & generate_0_3;
+  assign generate_2_4 = \$84  | \$86 ;
+  assign \$88  = propagate_0_5 & generate_0_3;
+  assign generate_2_5 = generate_0_5 | \$88 ;
+  assign \$89  = stage_0_x[0] & stage_0_y[0];
+  assign \$90  = stage_0_x[0] ^ stage_0_y[0];
+  assign \$92  = \$90  & stage_0_carry;
+  assign \generate_0_1$42  = \$89  | \$92 ;
+  assign \$95  = stage_0_x[2] & stage_0_y[2];
+  assign \$96  = stage_0_x[2] ^ stage_0_y[2];
+  assign \$97  = stage_0_x[1] & stage_0_y[1];
+  assign \$98  = \$96  & \$97 ;
+  assign \generate_0_3$74  = \$95  | \$98 ;
+  assign \$99  = stage_0_x[2] ^ stage_0_y[2];
+  assign \$100  = stage_0_x[1] ^ stage_0_y[1];
+  assign \propagate_0_3$75  = \$99  & \$100 ;
+  assign \$101  = stage_0_x[4] & stage_0_y[4];
+  assign \$102  = stage_0_x[4] ^ stage_0_y[4];
+  assign \$103  = stage_0_x[3] & stage_0_y[3];
+  assign \$104  = \$102  & \$103 ;
+  assign \generate_0_5$76  = \$101  | \$104 ;
+  assign \$105  = stage_0_x[4] ^ stage_0_y[4];
   assign \$106  = stage_0_x[3] ^ stage_0_y[3];
-  assign \$107  = \$106  & \generate_1_3$41 ;
-  assign \generate_2_4$42  = \$105  | \$107 ;
-  assign \$109  = \propagate_0_5$74  & \generate_1_3$41 ;
-  assign \generate_2_5$43  = \generate_0_5$73  | \$109 ;
-  assign \$110  = stage_1_x[0] & stage_1_y[0];
-  assign \$111  = stage_1_x[0] ^ stage_1_y[0];
-  assign \$113  = \$111  & stage_1_carry;
-  assign \generate_0_1$48  = \$110  | \$113 ;
-  assign \$116  = stage_1_x[2] & stage_1_y[2];
-  assign \$117  = stage_1_x[2] ^ stage_1_y[2];
-  assign \$118  = stage_1_x[1] & stage_1_y[1];
-  assign \$119  = \$117  & \$118 ;
-  assign \generate_0_3$80  = \$116  | \$119 ;
-  assign \$120  = stage_1_x[2] ^ stage_1_y[2];
-  assign \$121  = stage_1_x[1] ^ stage_1_y[1];
-  assign \propagate_0_3$81  = \$120  & \$121 ;
-  assign \$122  = stage_1_x[4] & stage_1_y[4];
-  assign \$123  = stage_1_x[4] ^ stage_1_y[4];
-  assign \$124  = stage_1_x[3] & stage_1_y[3];
-  assign \$125  = \$123  & \$124 ;
-  assign \generate_0_5$82  = \$122  | \$125 ;
-  assign \$126  = stage_1_x[4] ^ stage_1_y[4];
-  assign \$127  = stage_1_x[3] ^ stage_1_y[3];
-  assign \propagate_0_5$83  = \$126  & \$127 ;
-  assign \$128  = stage_1_x[1] & stage_1_y[1];
-  assign \$129  = stage_1_x[1] ^ stage_1_y[1];
-  assign \$130  = \$129  & \generate_0_1$48 ;
-  assign \generate_1_2$49  = \$128  | \$130 ;
-  assign \$132  = \propagate_0_3$81  & \generate_0_1$48 ;
-  assign \generate_1_3$50  = \generate_0_3$80  | \$132 ;
-  assign \$133  = stage_1_x[3] & stage_1_y[3];
+  assign \propagate_0_5$77  = \$105  & \$106 ;
+  assign \$107  = stage_0_x[1] & stage_0_y[1];
+  assign \$108  = stage_0_x[1] ^ stage_0_y[1];
+  assign \$109  = \$108  & \generate_0_1$42 ;
+  assign \generate_1_2$43  = \$107  | \$109 ;
+  assign \$111  = \propagate_0_3$75  & \generate_0_1$42 ;
+  assign \generate_1_3$44  = \generate_0_3$74  | \$111 ;
+  assign \$112  = stage_0_x[3] & stage_0_y[3];
+  assign \$113  = stage_0_x[3] ^ stage_0_y[3];
+  assign \$114  = \$113  & \generate_1_3$44 ;
+  assign \generate_2_4$45  = \$112  | \$114 ;
+  assign \$116  = \propagate_0_5$77  & \generate_1_3$44 ;
+  assign \generate_2_5$46  = \generate_0_5$76  | \$116 ;
+  assign \$117  = stage_1_x[0] & stage_1_y[0];
+  assign \$118  = stage_1_x[0] ^ stage_1_y[0];
+  assign \$120  = \$118  & stage_1_carry;
+  assign \generate_0_1$51  = \$117  | \$120 ;
+  assign \$123  = stage_1_x[2] & stage_1_y[2];
+  assign \$124  = stage_1_x[2] ^ stage_1_y[2];
+  assign \$125  = stage_1_x[1] & stage_1_y[1];
+  assign \$126  = \$124  & \$125 ;
+  assign \generate_0_3$83  = \$123  | \$126 ;
+  assign \$127  = stage_1_x[2] ^ stage_1_y[2];
+  assign \$128  = stage_1_x[1] ^ stage_1_y[1];
+  assign \propagate_0_3$84  = \$127  & \$128 ;
+  assign \$129  = stage_1_x[4] & stage_1_y[4];
+  assign \$130  = stage_1_x[4] ^ stage_1_y[4];
+  assign \$131  = stage_1_x[3] & stage_1_y[3];
+  assign \$132  = \$130  & \$131 ;
+  assign \generate_0_5$85  = \$129  | \$132 ;
+  assign \$133  = stage_1_x[4] ^ stage_1_y[4];
   assign \$134  = stage_1_x[3] ^ stage_1_y[3];
-  assign \$135  = \$134  & \generate_1_3$50 ;
-  assign \generate_2_4$51  = \$133  | \$135 ;
-  assign \$137  = \propagate_0_5$83  & \generate_1_3$50 ;
-  assign \generate_2_5$52  = \generate_0_5$82  | \$137 ;
-  assign \$138  = { resolved[14], resolved[14], resolved[14], resolved[14], resolved[14], resolved[14], resolved } & { flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1] };
-  assign \$139  = { resolved[14], resolved[14], resolved[14], resolved[14], resolved, 2'h0 } & { flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2] };
-  assign \$140  = \$138  | \$139 ;
-  assign \$141  = { resolved[14], resolved[14], resolved, 4'h0 } & { flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3] };
-  assign \$142  = \$140  | \$141 ;
-  assign \$143  = { resolved, 6'h00 } & { flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4] };
-  assign word = \$142  | \$143 ;
-  assign \$144  = ~ flags_3[6];
-  assign store = valid_3 & \$144 ;
+  assign \propagate_0_5$86  = \$133  & \$134 ;
+  assign \$135  = stage_1_x[1] & stage_1_y[1];
+  assign \$136  = stage_1_x[1] ^ stage_1_y[1];
+  assign \$137  = \$136  & \generate_0_1$51 ;
+  assign \generate_1_2$52  = \$135  | \$137 ;
+  assign \$139  = \propagate_0_3$84  & \generate_0_1$51 ;
+  assign \generate_1_3$53  = \generate_0_3$83  | \$139 ;
+  assign \$140  = stage_1_x[3] & stage_1_y[3];
+  assign \$141  = stage_1_x[3] ^ stage_1_y[3];
+  assign \$142  = \$141  & \generate_1_3$53 ;
+  assign \generate_2_4$54  = \$140  | \$142 ;
+  assign \$144  = \propagate_0_5$86  & \generate_1_3$53 ;
+  assign \generate_2_5$55  = \generate_0_5$85  | \$144 ;
+  assign \$145  = { resolved[14], resolved[14], resolved[14], resolved[14], resolved[14], resolved[14], resolved } & { flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1], flags_0[1] };
+  assign \$146  = { resolved[14], resolved[14], resolved[14], resolved[14], resolved, 2'h0 } & { flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2], flags_0[2] };
+  assign \$147  = \$145  | \$146 ;
+  assign \$148  = { resolved[14], resolved[14], resolved, 4'h0 } & { flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3], flags_0[3] };
+  assign \$149  = \$147  | \$148 ;
+  assign \$150  = { resolved, 6'h00 } & { flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4], flags_0[4] };
+  assign word = \$149  | \$150 ;
+  assign \$151  = ~ flags_3[6];
+  assign store = valid_3 & \$151 ;
+  assign \$152  = valid_2 & flags_2[6];
+  assign leaves = \$152  | valid;
   assign valid = valid_3 & flags_3[6];
   always @(posedge clk)
-    ends_0 <= \$145 ;
+    en <= \$153 ;
   always @(posedge clk)
-    tag_0 <= \$146 ;
+    ends_0 <= \$154 ;
   always @(posedge clk)
-    ends_1 <= \$147 ;
+    tag_0 <= { complete, first, turn };
   always @(posedge clk)
-    tag_1 <= \$148 ;
+    ends_1 <= \$155 ;
   always @(posedge clk)
-    ends_2 <= \$149 ;
+    tag_1 <= tag_0;
   always @(posedge clk)
-    tag_2 <= \$150 ;
+    ends_2 <= \$156 ;
   always @(posedge clk)
-    ends_3 <= \$151 ;
+    tag_2 <= tag_1;
   always @(posedge clk)
-    tag_3 <= \$152 ;
+    ends_3 <= \$157 ;
   always @(posedge clk)
-    ends_4 <= \$153 ;
+    tag_3 <= tag_2;
   always @(posedge clk)
-    tag_4 <= \$154 ;
+    ends_4 <= \$158 ;
   always @(posedge clk)
-    ends_5 <= \$155 ;
+    tag_4 <= tag_3;
   always @(posedge clk)
-    tag_5 <= \$156 ;
+    ends_5 <= \$159 ;
   always @(posedge clk)
-    number <= \$157 ;
+    tag_5 <= tag_4;
   always @(posedge clk)
-    running <= \$158 ;
+    number <= \$160 ;
   always @(posedge clk)
-    present <= \$159 ;
+    running <= \$161 ;
   always @(posedge clk)
-    pair_0 <= \$160 ;
+    leaving <= \$162 ;
   always @(posedge clk)
-    pair_1 <= \$161 ;
+    present <= \$163 ;
   always @(posedge clk)
-    stage_0_sum <= \$162 ;
+    pair_0 <= \$7 ;
   always @(posedge clk)
-    stage_0_carry <= \$163 ;
+    pair_1 <= \$9 ;
   always @(posedge clk)
-    stage_0_x <= \$164 ;
+    stage_0_sum <= \$164 ;
   always @(posedge clk)
-    stage_0_y <= \$165 ;
+    stage_0_carry <= \$165 ;
   always @(posedge clk)
-    stage_1_sum <= \$166 ;
+    stage_0_x <= pair_0[14:5];
   always @(posedge clk)
-    stage_1_carry <= \$167 ;
+    stage_0_y <= { 1'h0, pair_1[10], 1'h0, pair_1[9], 1'h0, pair_1[8:4] };
   always @(posedge clk)
-    stage_1_x <= \$168 ;
+    stage_1_sum <= { \$168 [9:5], stage_0_sum };
   always @(posedge clk)
-    stage_1_y <= \$169 ;
+    stage_1_carry <= \$169 ;
   always @(posedge clk)
-    resolved <= \$170 ;
+    stage_1_x <= stage_0_x[9:5];
   always @(posedge clk)
-    valid_0 <= \$171 ;
+    stage_1_y <= stage_0_y[9:5];
   always @(posedge clk)
-    flags_0 <= \$172 ;
+    resolved <= { \$54 [5:1], stage_1_sum };
   always @(posedge clk)
-    valid_1 <= \$173 ;
+    valid_0 <= \$172 ;
   always @(posedge clk)
-    flags_1 <= \$174 ;
+    flags_0 <= \$173 ;
   always @(posedge clk)
-    valid_2 <= \$175 ;
+    valid_1 <= \$174 ;
   always @(posedge clk)
-    flags_2 <= \$176 ;
+    flags_1 <= \$175 ;
   always @(posedge clk)
-    valid_3 <= \$177 ;
+    valid_2 <= \$176 ;
   always @(posedge clk)
-    flags_3 <= \$178 ;
-  assign \$178  = en ? { flags_2[9:1], valid_2 } : flags_3;
-  assign \$procmux$180_Y  = en ? valid_2 : valid_3;
-  assign \$177  = rst ? 1'h0 : \$procmux$180_Y ;
-  assign \$176  = en ? { flags_1[9:1], valid_1 } : flags_2;
-  assign \$procmux$186_Y  = en ? valid_1 : valid_2;
-  assign \$175  = rst ? 1'h0 : \$procmux$186_Y ;
-  assign \$174  = en ? { flags_0[9:1], valid_0 } : flags_1;
-  assign \$procmux$192_Y  = en ? valid_0 : valid_1;
-  assign \$173  = rst ? 1'h0 : \$procmux$192_Y ;
-  assign \$172  = en ? { \$53 , number, present, running } : flags_0;
-  assign \$procmux$198_Y  = en ? running : valid_0;
-  assign \$171  = rst ? 1'h0 : \$procmux$198_Y ;
-  assign \$170  = en ? { \$51 [5:1], stage_1_sum } : resolved;
-  assign \$169  = en ? stage_0_y[9:5] : stage_1_y;
-  assign \$168  = en ? stage_0_x[9:5] : stage_1_x;
-  assign \$167  = en ? \$42 [6] : stage_1_carry;
-  assign \$166  = en ? { \$33 [5:1], stage_0_sum } : stage_1_sum;
-  assign \$165  = en ? { 1'h0, pair_1[10], 1'h0, pair_1[9], 1'h0, pair_1[8:4] } : stage_0_y;
-  assign \$164  = en ? pair_0[14:5] : stage_0_x;
-  assign \$163  = en ? \$24 [6] : stage_0_carry;
-  assign \$162  = en ? \$15 [5:1] : stage_0_sum;
-  assign \$161  = en ? \$6  : pair_1;
-  assign \$160  = en ? \$4  : pair_0;
-  assign \$procmux$224_Y  = ends_5 ? tag_5 : present;
-  assign \$159  = en ? \$procmux$224_Y  : present;
-  assign \$procmux$228_Y  = \$1  ? 1'h0 : running;
-  assign \$procmux$230_Y  = ends_5 ? 1'h1 : \$procmux$228_Y ;
-  assign \$procmux$232_Y  = en ? \$procmux$230_Y  : running;
-  assign \$158  = rst ? 1'h0 : \$procmux$232_Y ;
-  assign \$procmux$237_Y  = \$1  ? (* full_case = 32'd1 *) number : \$2 [1:0];
-  assign \$procmux$239_Y  = ends_5 ? (* full_case = 32'd1 *) 2'h0 : \$procmux$237_Y ;
-  assign \$procmux$241_Y  = en ? \$procmux$239_Y  : number;
-  assign \$157  = rst ? 2'h0 : \$procmux$241_Y ;
-  assign \$156  = en ? tag_4 : tag_5;
-  assign \$procmux$247_Y  = en ? ends_4 : ends_5;
-  assign \$155  = rst ? 1'h0 : \$procmux$247_Y ;
-  assign \$154  = en ? tag_3 : tag_4;
-  assign \$procmux$253_Y  = en ? ends_3 : ends_4;
-  assign \$153  = rst ? 1'h0 : \$procmux$253_Y ;
-  assign \$152  = en ? tag_2 : tag_3;
-  assign \$procmux$259_Y  = en ? ends_2 : ends_3;
-  assign \$151  = rst ? 1'h0 : \$procmux$259_Y ;
-  assign \$150  = en ? tag_1 : tag_2;
-  assign \$procmux$265_Y  = en ? ends_1 : ends_2;
-  assign \$149  = rst ? 1'h0 : \$procmux$265_Y ;
-  assign \$148  = en ? tag_0 : tag_1;
-  assign \$procmux$271_Y  = en ? ends_0 : ends_1;
-  assign \$147  = rst ? 1'h0 : \$procmux$271_Y ;
-  assign \$146  = en ? { complete, first, turn } : tag_0;
-  assign \$procmux$277_Y  = en ? ends : ends_0;
-  assign \$145  = rst ? 1'h0 : \$procmux$277_Y ;
+    flags_2 <= \$177 ;
+  always @(posedge clk)
+    valid_3 <= \$178 ;
+  always @(posedge clk)
+    flags_3 <= \$179 ;
+  assign \$179  = en ? { flags_2[9:1], valid_2 } : flags_3;
+  assign \$procmux$130_Y  = en ? valid_2 : valid_3;
+  assign \$178  = rst ? 1'h0 : \$procmux$130_Y ;
+  assign \$177  = en ? { flags_1[9:1], valid_1 } : flags_2;
+  assign \$procmux$136_Y  = en ? valid_1 : valid_2;
+  assign \$176  = rst ? 1'h0 : \$procmux$136_Y ;
+  assign \$175  = en ? { flags_0[9:1], valid_0 } : flags_1;
+  assign \$procmux$142_Y  = en ? valid_0 : valid_1;
+  assign \$174  = rst ? 1'h0 : \$procmux$142_Y ;
+  assign \$173  = en ? { \$60 , number[1:0], leaving, present[4:0], \$59  } : flags_0;
+  assign \$procmux$148_Y  = en ? \$56  : valid_0;
+  assign \$172  = rst ? 1'h0 : \$procmux$148_Y ;
+  assign \$163 [5] = ends_5 ? tag_5[5] : present[5];
+  assign \$procmux$155_Y  = \$2  ? 1'h0 : present[4];
+  assign \$procmux$157_Y  = \$1  ? \$procmux$155_Y  : present[4];
+  assign \$163 [4] = ends_5 ? tag_5[4] : \$procmux$157_Y ;
+  assign \$163 [3:0] = ends_5 ? tag_5[3:0] : present[3:0];
+  assign \$procmux$164_Y  = \$2  ? 1'h1 : leaving;
+  assign \$procmux$166_Y  = \$1  ? \$procmux$164_Y  : leaving;
+  assign \$procmux$168_Y  = ends_5 ? 1'h0 : \$procmux$166_Y ;
+  assign \$162  = rst ? 1'h0 : \$procmux$168_Y ;
+  assign \$procmux$172_Y  = \$2  ? \$4  : running;
+  assign \$procmux$174_Y  = \$1  ? \$procmux$172_Y  : running;
+  assign \$procmux$176_Y  = ends_5 ? 1'h1 : \$procmux$174_Y ;
+  assign \$161  = rst ? 1'h0 : \$procmux$176_Y ;
+  assign \$procmux$181_Y  = \$2  ? (* full_case = 32'd1 *) 3'h0 : \$5 [2:0];
+  assign \$procmux$183_Y  = \$1  ? \$procmux$181_Y  : number;
+  assign \$procmux$185_Y  = ends_5 ? 3'h0 : \$procmux$183_Y ;
+  assign \$160  = rst ? 3'h0 : \$procmux$185_Y ;
+  assign \$159  = rst ? 1'h0 : ends_4;
+  assign \$158  = rst ? 1'h0 : ends_3;
+  assign \$157  = rst ? 1'h0 : ends_2;
+  assign \$156  = rst ? 1'h0 : ends_1;
+  assign \$155  = rst ? 1'h0 : ends_0;
+  assign \$154  = rst ? 1'h0 : ends;
+  assign \$153  = rst ? 1'h1 : go;
   column_opt4e_small_accumulation_column total (
     .clk(clk),
     .en(en),
     .first(flags_0[5]),
-    .read(number),
+    .read(number[1:0]),
     .result(result),
     .row(flags_3[8:7]),
     .rst(rst),
     .store(store),
     .word(word)
   );
+  assign \$168 [4:0] = stage_0_sum;
+  assign \$45 [6] = \$169 ;
+  assign \$36 [5:1] = \$168 [9:5];
+  assign \$27 [6] = \$165 ;
+  assign \$18 [5:1] = \$164 ;
   assign last = flags_3[9];
-  assign \result$95  = result;
+  assign \result$98  = result;
   assign row = flags_3[8:7];
-  assign \first$92  = flags_0[5];
-  assign \word$91  = word;
-  assign read = number;
-  assign \en$89  = en;
+  assign \first$95  = flags_0[5];
+  assign \word$94  = word;
+  assign read = number[1:0];
+  assign \en$92  = en;
   assign propagate_2_5 = 1'h0;
   assign propagate_2_4 = 1'h0;
   assign propagate_1_3 = 1'h0;
@@ -3291,7 +3356,7 @@ module column_opt4e_small_merge(rst, en, ends, turn, first, complete, drain_0, d
   assign generate_0_1 = 1'h0;
 endmodule
 
-module column_opt4e_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_out, drain_0, drain_1, clk);
+module column_opt4e_small_pe(rst, a_in, b_in, last_in, a_out, b_out, last_out, drain_0, drain_1, clk);
   wire \$1 ;
   wire \$100 ;
   wire \$101 ;
@@ -3654,11 +3719,8 @@ module column_opt4e_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_ou
   wire \$42 ;
   wire \$420 ;
   wire [11:0] \$422 ;
-  wire [31:0] \$423 ;
   wire \$424 ;
   wire \$425 ;
-  wire [14:0] \$426 ;
-  wire [10:0] \$427 ;
   wire \$43 ;
   wire \$45 ;
   wire \$46 ;
@@ -3705,9 +3767,6 @@ module column_opt4e_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_ou
   wire \$96 ;
   wire \$97 ;
   wire \$99 ;
-  wire \$procmux$23_Y ;
-  wire \$procmux$27_Y ;
-  wire [11:0] \$procmux$33_Y ;
   wire [11:0] a;
   input [11:0] a_in;
   wire [11:0] a_in;
@@ -3772,8 +3831,6 @@ module column_opt4e_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_ou
   wire [14:0] drain_0;
   output [10:0] drain_1;
   wire [10:0] drain_1;
-  input en;
-  wire en;
   wire last;
   input last_in;
   wire last_in;
@@ -4306,62 +4363,51 @@ module column_opt4e_small_pe(rst, en, a_in, b_in, last_in, a_out, b_out, last_ou
   always @(posedge clk)
     a_out <= \$422 ;
   always @(posedge clk)
-    b_out <= \$423 ;
+    b_out <= b_in;
   always @(posedge clk)
     last_out <= \$424 ;
   always @(posedge clk)
     done <= \$425 ;
   always @(posedge clk)
-    total <= \$426 ;
+    total <= { sum_47, carry_43, sum_43, carry_39, sum_39, carry_35, sum_35, sum_31, sum_27, sum_23, sum_19, sum_15, sum_11, sum_7, sum_3 };
   always @(posedge clk)
-    carry <= \$427 ;
-  assign \$427  = en ? { sum_45, sum_41, sum_37, carry_31, carry_27, carry_23, carry_19, carry_15, carry_11, carry_7, sum_6 } : carry;
-  assign \$426  = en ? { sum_47, carry_43, sum_43, carry_39, sum_39, carry_35, sum_35, sum_31, sum_27, sum_23, sum_19, sum_15, sum_11, sum_7, sum_3 } : total;
-  assign \$procmux$23_Y  = en ? last_out : done;
-  assign \$425  = rst ? 1'h1 : \$procmux$23_Y ;
-  assign \$procmux$27_Y  = en ? last_in : last_out;
-  assign \$424  = rst ? 1'h0 : \$procmux$27_Y ;
-  assign \$423  = en ? b_in : b_out;
-  assign \$procmux$33_Y  = en ? a_in : a_out;
-  assign \$422  = rst ? 12'h000 : \$procmux$33_Y ;
+    carry <= { sum_45, sum_41, sum_37, carry_31, carry_27, carry_23, carry_19, carry_15, carry_11, carry_7, sum_6 };
+  assign \$425  = rst ? 1'h1 : last_out;
+  assign \$424  = rst ? 1'h0 : last_in;
+  assign \$422  = rst ? 12'h000 : a_in;
   assign last = last_out;
   assign b = b_out;
   assign a = a_out;
 endmodule
 
-module column_opt4e_small_plane(rst, en, write, row_in, slot_in, data_in, address_in, bank_in, payload_in, ends_in, address_out, bank_out, payload_out, ends_out, drain_0, drain_1, clk);
+module column_opt4e_small_plane(rst, write, write_row, write_slot, data_in, slot_in, row_in, bank_in, payload_in, ends_in, slot_out, row_out, bank_out, payload_out, ends_out, drain_0, drain_1, clk);
+  wire [7:0] \$11 ;
+  wire [7:0] \$12 ;
+  wire [7:0] \$15 ;
+  wire [7:0] \$16 ;
   (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11" *)
-  wire [11:0] \$1 ;
-  wire [4:0] \$11 ;
-  wire [4:0] \$14 ;
-  wire [4:0] \$17 ;
+  wire [11:0] \$17 ;
   (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31" *)
-  wire [31:0] \$2 ;
+  wire [31:0] \$18 ;
   (* unused_bits = "0" *)
-  wire \$3 ;
-  wire [19:0] \$4 ;
-  wire [3:0] \$5 ;
-  wire [11:0] \$6 ;
-  wire \$7 ;
-  wire [4:0] \$8 ;
-  wire \$procmux$281_Y ;
-  wire [11:0] \$procmux$285_Y ;
+  wire \$19 ;
+  wire [11:0] \$20 ;
+  wire \$21 ;
+  wire [7:0] \$3 ;
+  wire [7:0] \$4 ;
+  wire [7:0] \$7 ;
+  wire [7:0] \$8 ;
   wire [11:0] a_in;
-  wire [19:0] address;
-  wire [4:0] \address$26 ;
-  wire [4:0] \address$32 ;
-  wire [4:0] \address$38 ;
-  wire [4:0] \address$44 ;
-  input [19:0] address_in;
-  wire [19:0] address_in;
-  output [19:0] address_out;
-  reg [19:0] address_out = 20'h00000;
   wire [7:0] b_0_0;
   wire [7:0] b_0_1;
   wire [7:0] b_0_2;
   wire [7:0] b_0_3;
   wire [31:0] b_in;
   wire [3:0] bank;
+  wire [1:0] bank_0_0;
+  wire [1:0] bank_0_1;
+  wire [1:0] bank_0_2;
+  wire [1:0] bank_0_3;
   input [3:0] bank_in;
   wire [3:0] bank_in;
   output [3:0] bank_out;
@@ -4370,27 +4416,20 @@ module column_opt4e_small_plane(rst, en, write, row_in, slot_in, data_in, addres
   wire clk;
   input [15:0] data_in;
   wire [15:0] data_in;
-  wire [15:0] \data_in$25 ;
-  wire [15:0] \data_in$31 ;
-  wire [15:0] \data_in$37 ;
-  wire [15:0] \data_in$43 ;
-  wire [7:0] data_out;
-  wire [7:0] \data_out$48 ;
-  wire [7:0] \data_out$50 ;
-  wire [7:0] \data_out$52 ;
+  wire [15:0] \data_in$26 ;
+  wire [15:0] \data_in$32 ;
+  wire [15:0] \data_in$38 ;
+  wire [15:0] \data_in$44 ;
+  wire [15:0] data_out;
+  wire [15:0] \data_out$52 ;
+  wire [15:0] \data_out$55 ;
+  wire [15:0] \data_out$58 ;
   output [14:0] drain_0;
   wire [14:0] drain_0;
-  wire [14:0] \drain_0$57 ;
+  wire [14:0] \drain_0$62 ;
   output [10:0] drain_1;
   wire [10:0] drain_1;
-  wire [10:0] \drain_1$58 ;
-  input en;
-  wire en;
-  wire \en$21 ;
-  wire \en$27 ;
-  wire \en$33 ;
-  wire \en$39 ;
-  wire \en$53 ;
+  wire [10:0] \drain_1$63 ;
   wire ends;
   input ends_in;
   wire ends_in;
@@ -4402,139 +4441,166 @@ module column_opt4e_small_plane(rst, en, write, row_in, slot_in, data_in, addres
   wire [11:0] payload_in;
   output [11:0] payload_out;
   reg [11:0] payload_out = 12'h000;
-  input [2:0] row_in;
-  wire [2:0] row_in;
-  wire [2:0] \row_in$23 ;
-  wire [2:0] \row_in$29 ;
-  wire [2:0] \row_in$35 ;
-  wire [2:0] \row_in$41 ;
+  wire [23:0] row;
+  wire [5:0] \row$28 ;
+  wire [5:0] \row$34 ;
+  wire [5:0] \row$40 ;
+  wire [5:0] \row$46 ;
+  input [23:0] row_in;
+  wire [23:0] row_in;
+  wire [2:0] \row_in$24 ;
+  wire [2:0] \row_in$30 ;
+  wire [2:0] \row_in$36 ;
+  wire [2:0] \row_in$42 ;
+  output [23:0] row_out;
+  reg [23:0] row_out = 24'h000000;
   input rst;
   wire rst;
+  wire slot;
+  wire \slot$27 ;
+  wire \slot$33 ;
+  wire \slot$39 ;
+  wire \slot$45 ;
   input slot_in;
   wire slot_in;
-  wire \slot_in$24 ;
-  wire \slot_in$30 ;
-  wire \slot_in$36 ;
-  wire \slot_in$42 ;
+  wire \slot_in$25 ;
+  wire \slot_in$31 ;
+  wire \slot_in$37 ;
+  wire \slot_in$43 ;
+  output slot_out;
+  reg slot_out = 1'h0;
   input [3:0] write;
   wire [3:0] write;
-  wire \write$22 ;
-  wire \write$28 ;
-  wire \write$34 ;
-  wire \write$40 ;
-  assign b_0_0 = data_out >> \$8 ;
-  assign \$11  = bank_out[1] * 4'h8;
-  assign b_0_1 = \data_out$48  >> \$11 ;
-  assign \$14  = bank_out[2] * 4'h8;
-  assign b_0_2 = \data_out$50  >> \$14 ;
-  assign \$17  = bank_out[3] * 4'h8;
-  assign b_0_3 = \data_out$52  >> \$17 ;
+  wire \write$23 ;
+  wire \write$29 ;
+  wire \write$35 ;
+  wire \write$41 ;
+  input [2:0] write_row;
+  wire [2:0] write_row;
+  input write_slot;
+  wire write_slot;
+  assign bank_0_0[0] = ! bank_out[0];
+  assign \$3  = data_out[7:0] & { bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0] };
+  assign \$4  = data_out[15:8] & { bank_out[0], bank_out[0], bank_out[0], bank_out[0], bank_out[0], bank_out[0], bank_out[0], bank_out[0] };
+  assign b_0_0 = \$3  | \$4 ;
+  assign bank_0_1[0] = ! bank_out[1];
+  assign \$7  = \data_out$52 [7:0] & { bank_0_1[0], bank_0_1[0], bank_0_1[0], bank_0_1[0], bank_0_1[0], bank_0_1[0], bank_0_1[0], bank_0_1[0] };
+  assign \$8  = \data_out$52 [15:8] & { bank_out[1], bank_out[1], bank_out[1], bank_out[1], bank_out[1], bank_out[1], bank_out[1], bank_out[1] };
+  assign b_0_1 = \$7  | \$8 ;
+  assign bank_0_2[0] = ! bank_out[2];
+  assign \$11  = \data_out$55 [7:0] & { bank_0_2[0], bank_0_2[0], bank_0_2[0], bank_0_2[0], bank_0_2[0], bank_0_2[0], bank_0_2[0], bank_0_2[0] };
+  assign \$12  = \data_out$55 [15:8] & { bank_out[2], bank_out[2], bank_out[2], bank_out[2], bank_out[2], bank_out[2], bank_out[2], bank_out[2] };
+  assign b_0_2 = \$11  | \$12 ;
+  assign bank_0_3[0] = ! bank_out[3];
+  assign \$15  = \data_out$58 [7:0] & { bank_0_3[0], bank_0_3[0], bank_0_3[0], bank_0_3[0], bank_0_3[0], bank_0_3[0], bank_0_3[0], bank_0_3[0] };
+  assign \$16  = \data_out$58 [15:8] & { bank_out[3], bank_out[3], bank_out[3], bank_out[3], bank_out[3], bank_out[3], bank_out[3], bank_out[3] };
+  assign b_0_3 = \$15  | \$16 ;
   always @(posedge clk)
-    address_out <= \$4 ;
+    slot_out <= slot_in;
   always @(posedge clk)
-    bank_out <= \$5 ;
+    row_out <= row_in;
   always @(posedge clk)
-    payload_out <= \$6 ;
+    bank_out <= bank_in;
   always @(posedge clk)
-    ends_out <= \$7 ;
-  assign \$8  = bank_out[0] * 4'h8;
-  assign \$procmux$281_Y  = en ? ends_in : ends_out;
-  assign \$7  = rst ? 1'h0 : \$procmux$281_Y ;
-  assign \$procmux$285_Y  = en ? payload_in : payload_out;
-  assign \$6  = rst ? 12'h000 : \$procmux$285_Y ;
-  assign \$5  = en ? bank_in : bank_out;
-  assign \$4  = en ? address_in : address_out;
+    payload_out <= \$20 ;
+  always @(posedge clk)
+    ends_out <= \$21 ;
+  assign \$21  = rst ? 1'h0 : ends_in;
+  assign \$20  = rst ? 12'h000 : payload_in;
   column_opt4e_small_bank bank_0 (
-    .address(address_in[4:0]),
     .clk(clk),
     .data_in(data_in),
     .data_out(data_out),
-    .en(en),
-    .row_in(row_in),
+    .row(row_in[5:0]),
+    .row_in(write_row),
     .rst(rst),
-    .slot_in(slot_in),
+    .slot(slot_in),
+    .slot_in(write_slot),
     .write(write[0])
   );
   column_opt4e_small_bank bank_1 (
-    .address(address_in[9:5]),
-    .clk(clk),
-    .data_in(data_in),
-    .data_out(\data_out$48 ),
-    .en(en),
-    .row_in(row_in),
-    .rst(rst),
-    .slot_in(slot_in),
-    .write(write[1])
-  );
-  column_opt4e_small_bank bank_2 (
-    .address(address_in[14:10]),
-    .clk(clk),
-    .data_in(data_in),
-    .data_out(\data_out$50 ),
-    .en(en),
-    .row_in(row_in),
-    .rst(rst),
-    .slot_in(slot_in),
-    .write(write[2])
-  );
-  column_opt4e_small_bank bank_3 (
-    .address(address_in[19:15]),
     .clk(clk),
     .data_in(data_in),
     .data_out(\data_out$52 ),
-    .en(en),
-    .row_in(row_in),
+    .row(row_in[11:6]),
+    .row_in(write_row),
     .rst(rst),
-    .slot_in(slot_in),
+    .slot(slot_in),
+    .slot_in(write_slot),
+    .write(write[1])
+  );
+  column_opt4e_small_bank bank_2 (
+    .clk(clk),
+    .data_in(data_in),
+    .data_out(\data_out$55 ),
+    .row(row_in[17:12]),
+    .row_in(write_row),
+    .rst(rst),
+    .slot(slot_in),
+    .slot_in(write_slot),
+    .write(write[2])
+  );
+  column_opt4e_small_bank bank_3 (
+    .clk(clk),
+    .data_in(data_in),
+    .data_out(\data_out$58 ),
+    .row(row_in[23:18]),
+    .row_in(write_row),
+    .rst(rst),
+    .slot(slot_in),
+    .slot_in(write_slot),
     .write(write[3])
   );
   column_opt4e_small_pe pe_0 (
     .a_in(payload_out),
-    .a_out(\$1 ),
+    .a_out(\$17 ),
     .b_in({ b_0_3, b_0_2, b_0_1, b_0_0 }),
-    .b_out(\$2 ),
+    .b_out(\$18 ),
     .clk(clk),
     .drain_0(drain_0),
     .drain_1(drain_1),
-    .en(en),
     .last_in(ends_out),
-    .last_out(\$3 ),
+    .last_out(\$19 ),
     .rst(rst)
   );
-  assign \drain_1$58  = drain_1;
-  assign \drain_0$57  = drain_0;
+  assign \drain_1$63  = drain_1;
+  assign \drain_0$62  = drain_0;
   assign a_in = payload_out;
   assign last_in = ends_out;
   assign b_in = { b_0_3, b_0_2, b_0_1, b_0_0 };
-  assign \en$53  = en;
-  assign \address$44  = address_in[19:15];
-  assign \data_in$43  = data_in;
-  assign \slot_in$42  = slot_in;
-  assign \row_in$41  = row_in;
-  assign \write$40  = write[3];
-  assign \en$39  = en;
-  assign \address$38  = address_in[14:10];
-  assign \data_in$37  = data_in;
-  assign \slot_in$36  = slot_in;
-  assign \row_in$35  = row_in;
-  assign \write$34  = write[2];
-  assign \en$33  = en;
-  assign \address$32  = address_in[9:5];
-  assign \data_in$31  = data_in;
-  assign \slot_in$30  = slot_in;
-  assign \row_in$29  = row_in;
-  assign \write$28  = write[1];
-  assign \en$27  = en;
-  assign \address$26  = address_in[4:0];
-  assign \data_in$25  = data_in;
-  assign \slot_in$24  = slot_in;
-  assign \row_in$23  = row_in;
-  assign \write$22  = write[0];
-  assign \en$21  = en;
+  assign bank_0_3[1] = bank_out[3];
+  assign bank_0_2[1] = bank_out[2];
+  assign bank_0_1[1] = bank_out[1];
+  assign bank_0_0[1] = bank_out[0];
+  assign \row$46  = row_in[23:18];
+  assign \slot$45  = slot_in;
+  assign \data_in$44  = data_in;
+  assign \slot_in$43  = write_slot;
+  assign \row_in$42  = write_row;
+  assign \write$41  = write[3];
+  assign \row$40  = row_in[17:12];
+  assign \slot$39  = slot_in;
+  assign \data_in$38  = data_in;
+  assign \slot_in$37  = write_slot;
+  assign \row_in$36  = write_row;
+  assign \write$35  = write[2];
+  assign \row$34  = row_in[11:6];
+  assign \slot$33  = slot_in;
+  assign \data_in$32  = data_in;
+  assign \slot_in$31  = write_slot;
+  assign \row_in$30  = write_row;
+  assign \write$29  = write[1];
+  assign \row$28  = row_in[5:0];
+  assign \slot$27  = slot_in;
+  assign \data_in$26  = data_in;
+  assign \slot_in$25  = write_slot;
+  assign \row_in$24  = write_row;
+  assign \write$23  = write[0];
   assign ends = ends_out;
   assign payload = payload_out;
   assign bank = bank_out;
-  assign address = address_out;
+  assign row = row_out;
+  assign slot = slot_out;
 endmodule
 
 module column_opt4e_small_skid_buffer(rst, in_payload, in_valid, out_ready, in_ready, out_payload, out_valid, clk);

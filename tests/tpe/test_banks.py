@@ -36,84 +36,91 @@ def parts(word: int, bits: int, count: int) -> list[int]:
     return [word >> i * bits & (1 << bits) - 1 for i in range(count)]
 
 
-def random_requests(rng, cols: int, count: int):
-    """Every column at any bank, few of them or all asking; some all at one bank."""
+KINDS = (bool, int, int, bool)
+"""Of asks, bank, row and ahead."""
+
+
+def random_requests(rng, cols: int, banks: int, rows: int, count: int):
+    """Every column at any bank and row, few of them or all asking; some all at one bank."""
     for _ in range(count):
         asks = rng.random(cols) < rng.choice([0.2, 0.7, 1.0])
-        yield asks, rng.integers(0, rng.choice([1, min(2, cols), cols]), cols)
+        ahead = rng.random(cols) < rng.choice([0, 0.5, 1])
+        at = rng.integers(0, rng.choice([1, min(2, banks), banks]), cols)
+        yield asks, at, rng.integers(0, rng.choice([1, rows]), cols), ahead
 
 
-def run_arbiter(rng, cols: int, requests):
-    """Give each request a step; return [asks, bank, served] and check what is registered."""
-    bank_bits, place_bits, slot_bits, payload_bits = max(1, (cols - 1).bit_length()), 5, 2, 4
-    arbiter = Arbiter(cols, bank_bits, place_bits, slot_bits, payload_bits)
+def run_arbiter(rng, cols: int, banks: int, rows: int, requests):
+    """Give each request a step; return what was served, and check what is registered."""
+    slot_bits, payload_bits = 2, 4
+    arbiter = Arbiter(cols, banks, rows, slot_bits, payload_bits)
+    row_bits, bank_bits = arbiter.row_bits, arbiter.bank_bits
     seen = []
 
     async def bench(ctx):
-        expected = None
-        for asks, banks in requests:
-            enable = int(rng.random() < 0.9)
-            places, slot = rng.integers(0, 1 << place_bits, cols), int(rng.integers(0, 4))
-            payloads = rng.integers(1, 1 << payload_bits, cols)
-            ctx.set(arbiter.en, enable)
+        for asks, at, wanted, ahead in requests:
+            slot, payloads = int(rng.integers(4)), rng.integers(1, 1 << payload_bits, cols)
             ctx.set(arbiter.asks, packed(asks, 1))
-            ctx.set(arbiter.bank, packed(banks, bank_bits))
-            ctx.set(arbiter.place, packed(places, place_bits))
+            ctx.set(arbiter.bank, packed([1 << b for b in at], banks))
+            ctx.set(arbiter.row, packed(wanted, row_bits))
+            ctx.set(arbiter.ahead, packed(ahead, 1))
             ctx.set(arbiter.payload, packed(payloads, payload_bits))
             ctx.set(arbiter.slot, slot)
             served = np.array(parts(ctx.get(arbiter.served), 1, cols), dtype=bool)
-            seen.append((np.array(asks, dtype=bool), np.array(banks), served))
+            seen.append(served)
             await ctx.tick()
-            if enable:
-                addresses = {
-                    int(banks[c]): int(places[c]) | slot << place_bits
-                    for c in range(cols)
-                    if served[c]
-                }
-                expected = addresses, np.where(served, payloads, 0).tolist(), banks, served
-            if expected:
-                addresses, passed_on, at, who = expected
-                got = parts(ctx.get(arbiter.address_out), place_bits + slot_bits, cols)
-                assert {bank: got[bank] for bank in addresses} == addresses
-                assert parts(ctx.get(arbiter.payload_out), payload_bits, cols) == passed_on
-                from_bank = np.array(parts(ctx.get(arbiter.bank_out), bank_bits, cols))
-                assert (from_bank[who] == np.array(at)[who]).all()
+            opened = parts(ctx.get(arbiter.row_out), row_bits, banks)
+            assert [opened[b] for b in at[served]] == wanted[served].tolist()
+            assert ctx.get(arbiter.slot_out) == slot
+            passed_on = parts(ctx.get(arbiter.payload_out), payload_bits, cols)
+            assert passed_on == np.where(served, payloads, 0).tolist()
+            from_bank = np.array(parts(ctx.get(arbiter.bank_out), bank_bits, cols))
+            assert (from_bank[served] == at[served]).all()
 
     simulate(arbiter, bench)
     return seen
 
 
-def winners(asks, banks) -> np.ndarray:
-    """Say it again: a bank goes to the asking column that is the fewest banks from its own one."""
-    cols = len(asks)
-    served = np.zeros(cols, dtype=bool)
-    for bank in range(cols):
-        asking = [c for c in range(cols) if asks[c] and banks[c] == bank]
-        if asking:
-            served[min(asking, key=lambda c: (bank - c) % cols)] = True
+def winners(asks, at, wanted, ahead) -> np.ndarray:
+    """Say it again: the lowest row that a column asks for which is not ahead, if there is one."""
+    served = np.zeros(len(asks), dtype=bool)
+    for bank in set(at[asks]):
+        asking = asks & (at == bank)
+        first = asking & ~ahead
+        row = wanted[first if first.any() else asking].min()
+        served |= asking & (wanted == row)
     return served
 
 
-@pytest.mark.parametrize("cols", [1, 3, 5, 16])
-def test_each_bank_serves_one_of_those_that_ask(cols, rng):
-    if cols == 3:
-        requests = list(product(product([0, 1], repeat=3), product(range(3), repeat=3)))
+@pytest.mark.parametrize(
+    ("cols", "banks", "rows"), [(1, 4, 3), (3, 3, 2), (5, 6, 1), (4, 4, 3), (16, 16, 2), (6, 2, 37)]
+)
+def test_each_bank_opens_the_row_of_the_column_furthest_behind(cols, banks, rows, rng):
+    if (cols, rows) == (3, 2):  # all that there are
+        bits = list(product([0, 1], repeat=3))
+        requests = [
+            tuple(np.array(what, dtype=kind) for what, kind in zip(some, KINDS, strict=True))
+            for some in product(bits, product(range(2), repeat=3), bits, bits)
+        ]
     else:
-        requests = list(random_requests(rng, cols, 200))
-    seen = run_arbiter(rng, cols, requests)
+        requests = list(random_requests(rng, cols, banks, rows, 300))
+    seen = run_arbiter(rng, cols, banks, rows, requests)
     assert len(seen) == len(requests)
-    for asks, banks, served in seen:
-        assert not (served & ~asks).any()
-        assert sorted(banks[served]) == sorted(set(banks[asks]))  # one each, none left out
-        np.testing.assert_array_equal(served, winners(asks, banks))
+    for request, served in zip(requests, seen, strict=True):
+        np.testing.assert_array_equal(served, winners(*request))
+    waits = [(asks & ~served).any() for (asks, *_), served in zip(requests, seen, strict=True)]
+    assert any(waits) == (rows > 1 and cols > 1)
 
 
 @pytest.mark.parametrize("cols", [3, 5, 16])
-def test_columns_that_keep_pace_never_meet(cols, rng):
-    some = [rng.random(cols) < 0.5 for _ in range(cols)]
-    requests = [(np.ones(cols), (np.arange(cols) + step) % cols) for step in range(cols)]
-    requests += [(asks, banks) for asks, (_, banks) in zip(some, requests, strict=True)]
-    for asks, _, served in run_arbiter(rng, cols, requests):
+def test_columns_in_the_same_row_never_meet(cols, rng):
+    """Those that keep pace, and any others."""
+    requests = []
+    for row in (0, 1, 2):
+        for step in range(cols):
+            for asks in (np.ones(cols, dtype=bool), rng.random(cols) < 0.5):
+                at = (np.arange(cols) + step) % cols if row else rng.integers(0, cols, cols)
+                requests.append((asks, at, np.full(cols, row), rng.random(cols) < 0.5))
+    for (asks, *_), served in zip(requests, run_arbiter(rng, cols, cols, 3, requests), strict=True):
         np.testing.assert_array_equal(served, asks)
 
 
@@ -122,48 +129,47 @@ def test_columns_that_keep_pace_never_meet(cols, rng):
 @pytest.mark.parametrize(("depth", "rows"), [(1, 1), (2, 3), (3, 5)])
 def test_banks_keep_every_word(group, depth, rows, whole, rng):
     """Each is read while others are written; a word is there in the step after it is written."""
-    layout = BlockLayout(3, 1, group, 3 * group * rows, depth)
-    assert layout.rows == rows
+    layout = BlockLayout(group, 1, group, group * rows, depth)
+    assert (layout.places, layout.rows) == (1, rows)
     bits = 5
     bank = Bank(layout, bits, whole=whole)
     places = list(product(range(depth), range(rows)))
     model = {}
-    position_bits = 0 if whole else layout.position_bits
+
+    async def read(ctx, slot, at):
+        """Let operand i be read from row ``at[i]``; return what should be there."""
+        ctx.set(bank.slot, slot)
+        ctx.set(bank.row, at[0] if whole else packed(at, layout.row_bits))
+        if whole:
+            return model[slot, at[0]]
+        words = [parts(model[slot, row], bits, group)[i] for i, row in enumerate(at)]
+        return packed(words, bits)
 
     async def bench(ctx):
         held = None
         order = [places[i] for i in rng.permutation(len(places))]
         turns = [*order, *(places[i] for i in rng.integers(0, len(places), 40))]
         for i, (slot, row) in enumerate(turns):
-            enable = int(i < len(order) or rng.random() < 0.8)
             write = i < len(order) or rng.random() < 0.5
             word = int(rng.integers(0, 1 << group * bits))
-            ctx.set(bank.en, enable)
             ctx.set(bank.write, int(write))
             for name, value in (("slot_in", slot), ("row_in", row), ("data_in", word)):
                 ctx.set(getattr(bank, name), value)
             known = list(model)
             if known:
-                at = known[rng.integers(len(known))]
-                position = int(rng.integers(group))
-                address = at[1] << position_bits | at[0] << position_bits + layout.row_bits
-                ctx.set(bank.address, address if whole else address | position)
-                if enable:
-                    held = model[at] if whole else parts(model[at], bits, group)[position]
-            if write and enable:
+                slot_read = known[rng.integers(len(known))][0]
+                rows_read = [row for at, row in known if at == slot_read]
+                held = await read(ctx, slot_read, rng.choice(rows_read, group).tolist())
+            if write:
                 model[slot, row] = word
             await ctx.tick()
             if held is not None:
                 assert ctx.get(bank.data_out) == held
         ctx.set(bank.write, 0)
-        ctx.set(bank.en, 1)
-        for (slot, row), word in model.items():  # none was written over
-            for position in range(1 if whole else group):
-                address = row << position_bits | slot << position_bits + layout.row_bits
-                ctx.set(bank.address, address if whole else address | position)
-                await ctx.tick()
-                got = ctx.get(bank.data_out)
-                assert got == (word if whole else parts(word, bits, group)[position])
+        for slot, row in model:  # none was written over
+            held = await read(ctx, slot, [row] * group)
+            await ctx.tick()
+            assert ctx.get(bank.data_out) == held
         assert len(model) == len(places)
 
     simulate(bank, bench)
@@ -207,21 +213,19 @@ def test_a_plane_multiplies_with_the_operands_it_is_told_to_fetch(name, rng):
     digit = OneDigit(encoding)
     plane = Plane(core, digit, 8, layout, whole=whole)
     lanes, cols, group = layout.lanes, layout.cols, layout.group
-    memory = rng.integers(-32, 32, (lanes, cols, layout.depth, layout.rows, group))
+    places, banks = layout.places, plane.banks
+    memory = rng.integers(-32, 32, (lanes, places, layout.depth, layout.rows, group))
     latency = Plane.latency_of(whole=whole)
     results, expected, hops = [], {}, []
 
-    async def step(ctx, payloads, addresses, banks, ends):
-        while rng.random() < 0.2:
-            ctx.set(plane.en, 0)
-            await ctx.tick()
+    async def step(ctx, payloads, slot, rows, at, ends):
         values = {
             "payload": packed(payloads, plane.payload_bits),
-            "address": packed(addresses, plane.address_bits),
-            "bank": packed(banks, layout.bank_bits),
+            "slot": slot,
+            "row": packed(rows, layout.row_bits),
+            "bank": packed(at, plane.bank_bits),
             "ends": packed(ends, 1),
         }
-        ctx.set(plane.en, 1)
         for hop, value in values.items():
             ctx.set(getattr(plane, f"{hop}_in"), value)
         drains = [
@@ -233,54 +237,50 @@ def test_a_plane_multiplies_with_the_operands_it_is_told_to_fetch(name, rng):
         hops.append({hop: ctx.get(getattr(plane, f"{hop}_out")) == v for hop, v in values.items()})
 
     async def write(ctx):
-        ctx.set(plane.en, 1)
-        for lane, bank, slot, row in np.ndindex(*memory.shape[:-1]):
-            ctx.set(plane.write, 1 << lane * cols + bank)
-            ctx.set(plane.slot_in, slot)
-            ctx.set(plane.row_in, row)
-            ctx.set(plane.data_in, packed(memory[lane, bank, slot, row], 6))
+        for lane, place, slot, row in np.ndindex(*memory.shape[:-1]):
+            ctx.set(plane.write, 1 << lane * places + place)
+            ctx.set(plane.write_slot, slot)
+            ctx.set(plane.write_row, row)
+            ctx.set(plane.data_in, packed(memory[lane, place, slot, row], 6))
             await ctx.tick()
         ctx.set(plane.write, 0)
 
     def choose():
-        """Choose banks for the lanes of every column, and a place in each bank."""
-        banks = rng.integers(0, cols, (lanes, cols))
-        slots = rng.integers(0, layout.depth, (lanes, cols))
-        rows = rng.integers(0, layout.rows, (lanes, cols))
-        positions = rng.integers(0, group, (lanes, cols))
-        address = rows | slots << layout.row_bits
-        if not whole:
-            address = positions | address << layout.position_bits
+        """Choose a slot, a row in each bank, and a bank for the lanes of every column."""
+        slot = int(rng.integers(layout.depth))
+        rows = rng.integers(0, layout.rows, (lanes, banks))
+        at = rng.integers(0, banks, (lanes, cols))
         lane = np.arange(lanes)[:, None]
-        at = tuple(array[lane, banks] for array in (slots, rows, positions))
-        return banks.ravel(), address.ravel(), memory[(lane, banks, *at[:2])], at[2]
+        if whole:
+            return slot, rows, at, memory[lane, at, slot, rows[lane, at]]
+        place, position = np.divmod(at, group)
+        return slot, rows, at, memory[lane, place, slot, rows[lane, at], position]
 
     async def bench(ctx):
         await write(ctx)
         nothing = np.zeros(lanes * cols, dtype=int)
+        ends = np.ones(cols, dtype=int)
         for _ in range(40):
-            banks, addresses, words, positions = choose()
+            slot, rows, at, operands = choose()
+            other = 0, rows.ravel()[::-1], at.ravel()[::-1]
             if whole:
                 a = rng.integers(-128, 128, (cols, group))
                 turn = int(rng.integers(encoding.digits(8)))
                 digits = encoding.recode(a, 8)[..., turn]
                 payloads = [packed(row, 8) | 1 << turn + 8 * group for row in a]
-                await step(ctx, payloads, addresses, banks, nothing)
+                await step(ctx, payloads, slot, rows.ravel(), at.ravel(), nothing)
                 for _ in range(group - 1):
-                    await step(ctx, nothing, addresses[::-1], banks[::-1], nothing)
-                total = (digits * words[0]).sum(axis=1)
-                ends = np.ones(cols, dtype=int)
+                    await step(ctx, nothing, *other, nothing)
+                total = (digits * operands[0]).sum(axis=1)
                 expected[len(results) + latency] = total.tolist()
-                await step(ctx, nothing, addresses[::-1], banks[::-1], ends)
+                await step(ctx, nothing, *other, ends)
             else:
                 digits = rng.integers(-2, 3, (lanes, cols))
-                operands = np.take_along_axis(words, positions[..., None], 2)[..., 0]
                 expected[len(results) + latency] = (digits * operands).sum(axis=0).tolist()
-                ends = np.ones(cols, dtype=int)
                 payloads = [wires(int(d)) for d in digits.ravel()]
-                await step(ctx, payloads, addresses, banks, ends)
+                await step(ctx, payloads, slot, rows.ravel(), at.ravel(), ends)
         for _ in range(latency + 2):
-            await step(ctx, nothing, nothing, nothing, nothing)
+            await step(ctx, nothing, 0, nothing, nothing, nothing)
 
     simulate(plane, bench)
     assert all(all(hop.values()) for hop in hops)
@@ -291,7 +291,7 @@ def test_operands_are_as_wide_as_those_of_b():
     layout = BlockLayout(3, 1, 2, 12, 1)
     for bits in (2, 9):
         core = core_of(Design(BitSlice(1, 3, group=2, block=12), OPT4C, b=Int(bits)))
-        for whole, operands in [(False, 1), (True, 2)]:
+        for whole in (False, True):
             bank = Bank(layout, core.b_bits, whole=whole)
-            assert len(bank.data_out) == operands * bits
+            assert len(bank.data_out) == len(bank.data_in) == 2 * bits
             Fragment.get(bank, None)  # Amaranth warns of what is not used

@@ -213,7 +213,7 @@ LAYOUTS = [
 
 @pytest.mark.parametrize("stalls", [0.0, 0.4])
 @pytest.mark.parametrize("layout", LAYOUTS, ids=str)
-def test_words_go_to_lanes_then_banks_then_rows(layout, stalls, rng):
+def test_words_go_to_lanes_then_places_then_rows(layout, stalls, rng):
     """Against the definition: word w of a block is word w // lanes of lane w % lanes."""
     release = 4
     loader = Loader(layout, release)
@@ -225,7 +225,7 @@ def test_words_go_to_lanes_then_banks_then_rows(layout, stalls, rng):
         blocks += [(min(size - at, layout.beats), at == 0, at == starts[-1]) for at in starts]
     places, refused = [], []
     expected = [
-        (1 << w % layout.lanes, b % layout.depth, *divmod(w // layout.lanes, layout.cols))
+        (1 << w % layout.lanes, b % layout.depth, *divmod(w // layout.lanes, layout.places))
         for b, (beats, _, _) in enumerate(blocks)
         for w in range(beats)
     ]
@@ -236,8 +236,6 @@ def test_words_go_to_lanes_then_banks_then_rows(layout, stalls, rng):
         loaded = deque([0, 0])  # blocks that were taken, with the latency of the loader
         releases = deque()
         while done < len(blocks):
-            enable = int(rng.random() >= stalls)
-            ctx.set(loader.en, enable)
             # A slot is free again `release` steps after the end of its block.
             while releases and releases[0] + release < step:
                 freed += 1
@@ -261,29 +259,29 @@ def test_words_go_to_lanes_then_banks_then_rows(layout, stalls, rng):
                     i = lane * layout.depth + number
                     words = len(range(lane, beats, layout.lanes))
                     assert ctx.get(loader.filled) >> i & 1 == (words > 0)
-                    row, bank = divmod(max(words, 1) - 1, layout.cols)
-                    rows, banks = (ctx.get(x) for x in (loader.last_rows, loader.last_banks))
+                    row, place = divmod(max(words, 1) - 1, layout.places)
+                    rows, last = (ctx.get(x) for x in (loader.last_rows, loader.last_places))
                     assert rows >> i * layout.row_bits & (1 << layout.row_bits) - 1 == row
                     if words:
-                        assert banks >> i * layout.bank_bits & (1 << layout.bank_bits) - 1 == bank
-            if enable and ctx.get(loader.write):
-                slot, bank, row = (
-                    ctx.get(getattr(loader, f"{n}_out")) for n in ("slot", "bank", "row")
+                        bits = layout.place_bits
+                        assert last >> i * bits & (1 << bits) - 1 == place
+            if ctx.get(loader.write):
+                slot, place, row = (
+                    ctx.get(getattr(loader, f"{n}_out")) for n in ("slot", "place", "row")
                 )
-                places.append((ctx.get(loader.write), slot, row, bank))
+                places.append((ctx.get(loader.write), slot, row, place))
             await ctx.tick()
-            if enable:
-                step += 1
-                if take:
-                    in_block += 1
-                    if lasts[at] or in_block == layout.beats:
-                        taken, in_block = taken + 1, 0
-                    at += 1
-                loaded.append(taken)
-                loaded.popleft()
-                if sync:
-                    releases.append(step - 1)
-                    done += 1
+            step += 1
+            if take:
+                in_block += 1
+                if lasts[at] or in_block == layout.beats:
+                    taken, in_block = taken + 1, 0
+                at += 1
+            loaded.append(taken)
+            loaded.popleft()
+            if sync:
+                releases.append(step - 1)
+                done += 1
 
     simulate(loader, bench)
     assert places == expected
@@ -297,7 +295,7 @@ def test_words_go_to_lanes_then_banks_then_rows(layout, stalls, rng):
 @pytest.mark.parametrize("lanes", [1, 2])
 def test_passes_end_when_all_lanes_are_done(lanes, gap, rng):
     """In a step of their own, at least `gap` apart; the last one with the other columns."""
-    layout = BlockLayout(2, lanes, 2, 8 * lanes, 1)
+    layout = BlockLayout(3, lanes, 2, 8 * lanes, 1)
     mbe = ENCODINGS["mbe"]
     column = DigitColumn(OneDigit(mbe), 8, layout, whole=False, gap=gap)
     words = rng.integers(-128, 128, (4, lanes, 2)) * rng.integers(0, 2, (4, lanes, 1))
@@ -306,16 +304,15 @@ def test_passes_end_when_all_lanes_are_done(lanes, gap, rng):
     ended, waited = [], []
 
     async def bench(ctx):
-        ctx.set(column.en, 1)
         for at, lane in np.ndindex(4, lanes):
             ctx.set(column.write, 1 << lane)
             ctx.set(column.row_in, at // 2)
-            ctx.set(column.bank_in, at % 2)
+            ctx.set(column.place_in, at % 2)
             ctx.set(column.data_in, packed(words[at, lane], 8))
             await ctx.tick()
         ctx.set(column.write, 0)
         ctx.set(column.last_rows, packed([1] * lanes, layout.row_bits))
-        ctx.set(column.last_banks, packed([1] * lanes, layout.bank_bits))
+        ctx.set(column.last_places, packed([1] * lanes, layout.place_bits))
         ctx.set(column.filled, packed([1] * lanes, 1))
         ctx.set(column.loaded, 1)
         sync_at = None
@@ -323,7 +320,7 @@ def test_passes_end_when_all_lanes_are_done(lanes, gap, rng):
             turn = ctx.get(column.turn)
             assert turn == 1 << len(ended) % 4
             asks = ctx.get(column.asks)
-            served = asks & int(rng.integers(0, 1 << lanes))
+            served = asks & packed(rng.random(lanes) < (0.5 if gap == 3 else 0.95), 1)
             ctx.set(column.served, served)
             if ctx.get(column.waits):
                 waited.append(step)

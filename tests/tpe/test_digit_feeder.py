@@ -10,10 +10,10 @@ from amaranth.sim import Simulator
 from bitweight import ENCODINGS
 from bitweight.pe.bit_serial import OneDigit
 from bitweight.tpe.digit_feeder import DigitFeeder
-from bitweight.tpe.layout import QUEUE, BlockLayout
+from bitweight.tpe.layout import ITEMS, BlockLayout
 
-LATENCY = 3
-"""Steps from a block that is complete to its first digit, as the docstring says."""
+LATENCY = {False: 4, True: 3}
+"""Steps from a block that is complete to its first digit; with `whole` to its first word."""
 
 
 class Lane:
@@ -23,17 +23,18 @@ class Lane:
     not have still hold the ones of the block before.
     """
 
-    def __init__(self, rng, layout, start, blocks, *, bits=8, encoding="mbe", whole=False):
-        self.rng, self.layout, self.start, self.blocks = rng, layout, start, blocks
+    def __init__(self, rng, layout, column, blocks, *, bits=8, encoding="mbe", whole=False):
+        self.rng, self.layout, self.blocks = rng, layout, blocks
+        self.start = layout.first_place(column)
         self.bits, self.encoding, self.whole = bits, ENCODINGS[encoding], whole
         self.feeder = DigitFeeder(OneDigit(self.encoding), bits, layout, whole=whole)
         self.passes = self.encoding.digits(bits)
-        self.seen = []  # (step, block, pass, bank, row, position, digit) or (.., word, turn)
+        self.seen = []  # (step, block, pass, bank or place, row, digit) or (.., word, turn)
         self.ends = []  # steps in which passes ended
         self.block = self.turn = self.step = 0
-        self.written = deque()  # what goes into the buffer: (slot, bank, row, operands)
+        self.written = deque()  # what goes into the buffer: (slot, place, row, operands)
         self.loaded = self.last = 0
-        self.lasts = [(0, 0, 0)] * layout.depth  # row, bank, whether there is any word
+        self.lasts = [(0, 0, 0)] * layout.depth  # row, place, whether there is any word
         self.shown = list(self.lasts)
 
     def digits(self, block, number):
@@ -42,29 +43,31 @@ class Lane:
 
     def expected(self):
         """Return what is asked for, in order; for `whole` the first digit of a word alone."""
-        cols = self.layout.cols
+        places, group = self.layout.places, self.layout.group
         for number, words in enumerate(self.blocks):
-            rows = -(-len(words) // cols)
+            rows = -(-len(words) // places)
             for turn in range(self.passes):
                 digits = self.digits(number, turn)
-                for bank in (np.arange(cols) + self.start) % cols:
-                    for row in range(rows):
-                        at = row * cols + int(bank)
+                for row in range(rows):
+                    for place in (np.arange(places) + self.start) % places:
+                        at = row * places + int(place)
                         some = np.flatnonzero(digits[at]) if at < len(words) else []
                         for position in some[:1] if self.whole else some:
-                            what = (int(position), int(digits[at, position]))
                             if self.whole:
-                                what = (packed(words[at], self.bits), 1 << turn)
-                            yield number, turn, int(bank), row, *what
+                                what = int(place), row, packed(words[at], self.bits), 1 << turn
+                            else:
+                                bank = int(place) * group + int(position)
+                                what = bank, row, int(digits[at, position])
+                            yield number, turn, *what
 
-    def run(self, *, served=1.0, ending=1.0, enabled=1.0, limit=40_000):
+    def run(self, *, served=1.0, ending=1.0, limit=40_000):
         """Run until all blocks have ended, then a little longer."""
         rng, layout = self.rng, self.layout
         garbage = rng.integers(1, 1 << layout.group * self.bits, layout.depth * 1000)
         for slot in range(layout.depth):
-            for bank in range(layout.cols):
+            for place in range(layout.places):
                 for row in range(layout.rows):
-                    self.written.append((slot, bank, row, int(garbage[len(self.written)])))
+                    self.written.append((slot, place, row, int(garbage[len(self.written)])))
 
         async def bench(ctx):
             rest = 10
@@ -72,14 +75,11 @@ class Lane:
             while rest:
                 assert self.step < limit, "it hangs"
                 rest -= self.block == len(self.blocks)
-                enable = int(rng.random() < enabled)
-                ctx.set(self.feeder.en, enable)
                 self.offer(ctx)
                 done = self.watch(ctx, rng.random() < served, rng.random() < ending)
                 await ctx.tick()
-                if enable:
-                    done()
-                    self.step += 1
+                done()
+                self.step += 1
 
         m = Module()
         m.domains.sync = ClockDomain()
@@ -96,21 +96,21 @@ class Lane:
         if not self.written and self.last < min(self.block + layout.depth, len(self.blocks)):
             slot, words = self.last % layout.depth, self.blocks[self.last]
             for at, word in enumerate(words):
-                row, bank = divmod(at, layout.cols)
-                self.written.append((slot, bank, row, packed(word, self.bits)))
-            self.lasts[slot] = (*divmod(max(len(words) - 1, 0), layout.cols), int(len(words) > 0))
+                row, place = divmod(at, layout.places)
+                self.written.append((slot, place, row, packed(word, self.bits)))
+            last = divmod(max(len(words) - 1, 0), layout.places)
+            self.lasts[slot] = (*last, int(len(words) > 0))
             self.last += 1
         self.put(ctx, "write", int(bool(self.written)))
         if self.written:
-            slot, bank, row, word = self.written[0]
-            for name, value in zip(("slot", "bank", "row", "data"), self.written[0], strict=True):
+            for name, value in zip(("slot", "place", "row", "data"), self.written[0], strict=True):
                 self.put(ctx, f"{name}_in", value)
         self.put(ctx, "start", self.start)
         if self.lasts != self.shown or not self.step:
             self.shown = list(self.lasts)
-            rows, banks, filled = zip(*self.lasts, strict=True)
+            rows, places, filled = zip(*self.lasts, strict=True)
             self.put(ctx, "last_rows", packed(rows, layout.row_bits))
-            self.put(ctx, "last_banks", packed(banks, layout.bank_bits))
+            self.put(ctx, "last_places", packed(places, layout.place_bits))
             self.put(ctx, "filled", packed(filled, 1))
         self.put(ctx, "loaded", self.loaded)
         assert feeder.asks.shape().width == 1
@@ -126,9 +126,11 @@ class Lane:
         asks = ctx.get(feeder.asks)
         served = bool(asks and may)
         if asks:
-            what = (ctx.get(feeder.word_out), ctx.get(feeder.turn_out)) if self.whole else (
-                ctx.get(feeder.position), value_of(ctx.get(feeder.digit_out)))  # fmt: skip
-            place = (ctx.get(feeder.bank), ctx.get(feeder.row))
+            if self.whole:
+                what = ctx.get(feeder.word_out), ctx.get(feeder.turn_out)
+            else:
+                what = (value_of(ctx.get(feeder.digit_out)),)
+            place = one_hot(ctx.get(feeder.bank)), ctx.get(feeder.row)
         finished = ctx.get(feeder.finished)
         assert not (asks and finished)
         ends = bool(finished and end)
@@ -156,6 +158,12 @@ class Lane:
 
 def packed(values, bits: int) -> int:
     return sum((int(v) & (1 << bits) - 1) << i * bits for i, v in enumerate(values))
+
+
+def one_hot(bits: int) -> int:
+    """Return which bit is set."""
+    assert bits.bit_count() == 1
+    return bits.bit_length() - 1
 
 
 def value_of(wires: int) -> int:
@@ -186,12 +194,12 @@ CASES = {
 @pytest.mark.parametrize("delays", ["none", "random"])
 @pytest.mark.parametrize("name", CASES)
 def test_it_asks_for_every_digit_once_and_in_order(name, delays, rng):
-    layout, start, bits, encoding, whole = CASES[name]
+    layout, column, bits, encoding, whole = CASES[name]
     most = -(-layout.beats // layout.lanes)
     sizes = [most, 0, 1, most, *(int(n) for n in rng.integers(0, most + 1, 4))]
     blocks = [words_of(rng, bits, size, layout.group) for size in sizes]
-    lane = Lane(rng, layout, start, blocks, bits=bits, encoding=encoding, whole=whole)
-    lane.run(**(dict(served=0.5, ending=0.4, enabled=0.7) if delays == "random" else {}))
+    lane = Lane(rng, layout, column, blocks, bits=bits, encoding=encoding, whole=whole)
+    lane.run(**(dict(served=0.5, ending=0.4) if delays == "random" else {}))
     assert [seen[1:] for seen in lane.seen] == list(lane.expected())
     assert len(lane.ends) == len(blocks) * lane.passes
 
@@ -199,7 +207,7 @@ def test_it_asks_for_every_digit_once_and_in_order(name, delays, rng):
 @pytest.mark.parametrize("whole", [False, True])
 def test_no_step_is_lost_where_every_word_has_digits(whole, rng):
     """Digit after digit, a step for the end of each pass, also from block to block."""
-    layout = BlockLayout(3, 1, 4, 48, 2)
+    layout = BlockLayout(12, 1, 4, 48, 2)
     mbe = ENCODINGS["mbe"]
     values = np.arange(-128, 128)
     full = values[mbe.recode(values, 8).all(axis=1)]
@@ -219,14 +227,14 @@ def test_no_step_is_lost_where_every_word_has_digits(whole, rng):
     if whole:  # the further digits of a word keep the next one waiting, and no longer
         digits = {(b, t): lane.digits(b, t) for b in range(5) for t in range(4)}
         taken = np.diff([step for step, *_ in lane.seen])
-        for steps, (_, block, turn, bank, row, *_) in zip(taken, lane.seen, strict=False):
-            count = np.count_nonzero(digits[block, turn][3 * row + bank])
+        for steps, (_, block, turn, place, row, *_) in zip(taken, lane.seen, strict=False):
+            count = np.count_nonzero(digits[block, turn][layout.places * row + place])
             assert steps in (count, count + 1)
 
 
 @pytest.mark.parametrize("whole", [False, True])
-def test_words_of_zeros_cost_what_the_docstring_says(whole, rng):
-    """A zero word costs a step, but none where two digits are still left after it is encoded."""
+def test_words_of_zeros_cost_a_step_unless_others_last(whole, rng):
+    """A word is read per step; zero ones are not noticed while digits of earlier ones are left."""
     counts = np.where(rng.random(80) < 0.6, 0, rng.integers(1, 5, 80))
     counts[:2], counts[-1] = (2, 1), 3
     words = np.zeros((80, 4), dtype=np.int64)
@@ -235,19 +243,26 @@ def test_words_of_zeros_cost_what_the_docstring_says(whole, rng):
     lane = Lane(rng, BlockLayout(1, 1, 4, 320, 1), 0, [words], bits=2, whole=whole).run()
     assert lane.passes == 1
     starts = {row: step for step, _, _, _, row, *_ in reversed(lane.seen)}  # first digits
-    expected = []
-    encoded, following = starts[0] - (LATENCY - 1) - 1, starts[0]
+    # Steps in which a word is encoded, is taken apart (or waits as a whole), in which its digits
+    # are to wait, and in which they are passed on: each stage holds one, the last one two.
+    encoded = starts[0] - LATENCY[whole]
+    taken, last, passed, expected = encoded, encoded, [], []
     for count in counts:
-        encoded += 1
-        if count:
-            # As many words as the queue holds may wait behind the one that is passed on.
-            encoded = max(encoded, *expected[-QUEUE:][:1]) if len(expected) >= QUEUE else encoded
-            expected.append(following)
-            following += count
-        elif following - 1 - encoded < 2:
-            following += 1
+        encoded = max(encoded + 1, taken)
+        if not count:
+            continue
+        digits = 1 if whole else int(count)
+        taken = encoded + 1 if whole else max(encoded + 1, last)
+        for digit in range(digits):
+            room = passed[-ITEMS] + 1 if len(passed) >= ITEMS else 0
+            last = max(taken + (not whole), last + 1, room)
+            taken = last if whole else taken
+            start = max(last + 1, passed[-1] + 1 if passed else 0)
+            if not digit:
+                expected.append(start)
+            passed.append(start + int(count) - 1 if whole else start)
     assert list(starts.values())[::-1] == expected
-    assert lane.ends == [following]
+    assert lane.ends == [passed[-1] + 1]
 
 
 def test_leading_zero_words_are_passed_over_in_the_pass_before(rng):
@@ -274,31 +289,30 @@ def test_a_complete_block_is_asked_for_after_the_latency(whole, rng):
 
     lane.offer = watched
     lane.run()
-    assert lane.seen[0][0] - offered[0] == LATENCY
+    assert lane.seen[0][0] - offered[0] == LATENCY[whole]
 
 
 def test_reset_empties_it(rng):
     """In the middle of a block; what comes after is right."""
-    layout = BlockLayout(2, 1, 2, 8, 1)
+    layout = BlockLayout(4, 1, 2, 8, 1)
     words = rng.integers(-128, 128, (4, 2)) | 1
     lane = Lane(rng, layout, 1, [words])
     feeder, asked = lane.feeder, []
 
     async def bench(ctx):
-        for slot_bank_row in [(0, 0, 0), (0, 1, 0), (0, 0, 1), (0, 1, 1)]:
-            at = slot_bank_row[2] * 2 + slot_bank_row[1]
-            for name, value in zip(("slot", "bank", "row"), slot_bank_row, strict=True):
+        ctx.set(feeder.start, 1)
+        for where in [(0, 0, 0), (0, 1, 0), (0, 0, 1), (0, 1, 1)]:
+            at = where[2] * 2 + where[1]
+            for name, value in zip(("slot", "place", "row"), where, strict=True):
                 ctx.set(getattr(feeder, f"{name}_in"), value)
             ctx.set(feeder.data_in, packed(words[at], 8))
-            ctx.set(feeder.en, 1)
             ctx.set(feeder.write, 1)
             await ctx.tick()
         ctx.set(feeder.write, 0)
-        ctx.set(feeder.start, 1)
         ctx.set(feeder.last_rows, 1)
-        ctx.set(feeder.last_banks, 1)
+        ctx.set(feeder.last_places, 1)
         ctx.set(feeder.filled, 1)
-        for steps in (7, LATENCY, 12):
+        for steps in (7, LATENCY[False], 12):
             asked.append([])
             ctx.set(reset, 1)
             ctx.set(feeder.loaded, 0)
@@ -308,8 +322,7 @@ def test_reset_empties_it(rng):
             for _ in range(steps):
                 if ctx.get(feeder.asks):
                     digit = value_of(ctx.get(feeder.digit_out))
-                    place = [ctx.get(getattr(feeder, n)) for n in ("bank", "row", "position")]
-                    asked[-1].append((*place, digit))
+                    asked[-1].append((one_hot(ctx.get(feeder.bank)), ctx.get(feeder.row), digit))
                 ctx.set(feeder.served, ctx.get(feeder.asks))
                 await ctx.tick()
 
@@ -323,4 +336,4 @@ def test_reset_empties_it(rng):
     simulator.run()
     first = [seen[2:] for seen in lane.expected() if seen[1] == 0]
     assert [got == first[: len(got)] for got in asked] == [True] * 3
-    assert [len(got) for got in asked] == [7 - LATENCY, 0, len(first)]
+    assert [len(got) for got in asked] == [7 - LATENCY[False], 0, len(first)]

@@ -31,7 +31,8 @@ def value_of(core: CarrySaveMac, rows: list[int]) -> int:
 def run(merge: MergeColumn, rng, tiles, gaps, stalls=0.0):
     """Let passes end `gaps` apart; `tiles` is how many blocks each of the tiles has.
 
-    Returns what came out and what should have: ``(step, result, last)`` each, and whether any
+    A tile's last pass is followed by the totals; `stalls` is how likely they are stopped in a
+    step. Returns what came out and what should have: ``(step, result, last)`` each, and whether any
     value was negative.
     """
     core, pes = merge.core, merge.pes
@@ -41,8 +42,10 @@ def run(merge: MergeColumn, rng, tiles, gaps, stalls=0.0):
         for block in range(blocks)
         for turn in range(merge.passes)
     ]
-    times = np.cumsum([3, *gaps])
-    ends = dict(zip(times.tolist(), flags, strict=True))
+    whole = merge.delay + merge.latency_of(pes, merge.stages) + pes
+    spaces = [gap + whole * last for gap, (*_, last) in zip([*gaps, 0], flags, strict=True)]
+    times = np.cumsum([3, *spaces])
+    ends = dict(zip(times.tolist(), flags, strict=False))
     pairs, words = {}, {}
     expected, totals = [], [0] * pes
     for time, (turn, first, complete) in ends.items():
@@ -56,15 +59,15 @@ def run(merge: MergeColumn, rng, tiles, gaps, stalls=0.0):
             totals[pe] = shifted + (0 if first else totals[pe])
             if complete:
                 result = int(wrap(np.int64(totals[pe]), merge.acc)) % (1 << merge.acc)
-                at = time + merge.delay + pe + merge.latency_of(merge.stages)
+                at = time + merge.delay + pe + merge.latency_of(pes, merge.stages)
                 expected.append((at, result, int(pe == pes - 1)))
     seen = []
 
     async def bench(ctx):
-        step = 0
-        while step < times[-1] + merge.delay + pes + merge.latency_of(merge.stages) + 4:
-            enable = int(rng.random() >= stalls)
-            ctx.set(merge.en, enable)
+        step, enable = 0, 1
+        while step < times[-1] + 4:
+            following = int(not ctx.get(merge.leaves) or rng.random() >= stalls)
+            ctx.set(merge.go, following)
             turn, first, complete = ends.get(step, rng.integers(0, 2, 3).tolist())
             ctx.set(merge.ends, int(step in ends))
             ctx.set(merge.turn, 1 << turn)
@@ -76,6 +79,7 @@ def run(merge: MergeColumn, rng, tiles, gaps, stalls=0.0):
             if enable and ctx.get(merge.valid):
                 seen.append((step, ctx.get(merge.result), ctx.get(merge.last)))
             step += enable
+            enable = following
             await ctx.tick()
 
     m = Module()

@@ -9,12 +9,13 @@ from bitweight import ENCODINGS, OPT3, OPT4C, OPT4E, Design
 from bitweight.pe.output_stationary import OutputStationaryPE
 from bitweight.pe.sparse import SparsePE
 from bitweight.tpe import BitSlice, Column
+from bitweight.tpe.layout import BlockLayout
 from bitweight.tpe.merge import MergeColumn
 from bitweight.tpe.schedule import Block, Pace, schedule
 
 MACS = [OPT3, OPT4C, OPT4E]
-LATENCY = 3
-"""Steps from a block that is complete to its first digit."""
+LATENCY = {"opt3": 3, "opt4c": 4}
+"""Steps from a block that is complete to its first word or digit."""
 
 DENSE = [int(v) for v in range(-128, 128) if ENCODINGS["mbe"].recode(np.array(v), 8).all()]
 """Values of which no digit is zero."""
@@ -58,7 +59,7 @@ def test_a_single_column_waits_for_nobody(mac, rng):
     kinds = scheduled(design, sparse_matrix(rng, 3, 70), 4).kinds
     assert not kinds["conflict"].any()
     if mac is not OPT4E:  # its lanes wait for each other
-        assert not kinds["sync"].any()
+        assert (kinds["sync"] == 3 * 2 * 3).all()  # a step for each block
 
 
 @pytest.mark.parametrize("mac", MACS, ids=lambda mac: mac.name)
@@ -68,17 +69,25 @@ def test_columns_with_equal_digits_never_meet(mac, cols, rng):
     block = design.array.block
     A = rng.choice(DENSE, (2 * cols, 2 * block))
     kinds = scheduled(design, A, 3).kinds
-    assert not kinds["conflict"].any() and not kinds["sync"].any()
+    assert not kinds["conflict"].any() and (kinds["sync"] == 2 * 2).all()  # a step for each block
     # One row of a few digits, one that has none: others need a time of their own.
     A[1, ::2], A[2] = 0, 0
     kinds = scheduled(design, A, 3).kinds
-    assert kinds["sync"].any()
+    assert (kinds["sync"] > 2 * 2).any()
 
 
 def test_columns_that_drift_collide(rng):
     design = Design(BitSlice(3, 4, group=2, block=64), OPT4C)
     kinds = scheduled(design, sparse_matrix(rng, 4, 640), 3).kinds
     assert kinds["conflict"].any()
+
+
+def array_tail(design: Design) -> int:
+    """Return the steps from the end of a tile's last pass to its last result."""
+    array = design.array
+    element = SparsePE if design.mac is OPT3 else OutputStationaryPE
+    merge = MergeColumn.latency_of(array.rows, array.adder_stages)
+    return element.latency + 2 + merge + array.rows - 1
 
 
 @pytest.mark.parametrize("mac", MACS, ids=lambda mac: mac.name)
@@ -89,11 +98,14 @@ def test_zeros_cost_a_step_for_each_word_and_pass(mac, rows, beats):
     design = Design(BitSlice(rows, cols, group=group, block=beats * group), mac)
     gap = MergeColumn.gap(rows, design.array.adder_stages)
     lanes = design.array.layout(design.nest).lanes
-    words = max(cols, -(-beats // (lanes * cols)) * cols)  # each lane looks into every bank
+    words = -(-beats // lanes)
+    tail = array_tail(design)
     A = np.zeros((cols, beats * group), dtype=int)
     few, many = (scheduled(design, A, rows * tiles) for tiles in (3, 8))
     assert not any(many.kinds[kind].any() for kind in ("work", "conflict"))
-    assert many.cycles - few.cycles == 5 * 4 * max(gap, words)
+    # The first pass of a tile ends after the results of the one before have left, the last one a
+    # step after all columns are ready. Words are read beside that.
+    assert many.cycles - few.cycles == 5 * max(4 * words, tail + 1 + 3 * gap + 1)
 
 
 @pytest.mark.parametrize("mac", [OPT3, OPT4C], ids=lambda mac: mac.name)
@@ -104,14 +116,13 @@ def test_blocks_follow_each_other(mac, depth, blocks, rng):
     array = Column(rows, group=group, block=beats * group, depth=depth)
     design = Design(array, mac)
     A = rng.choice(DENSE, (1, blocks * beats * group))
-    element = SparsePE if mac is OPT3 else OutputStationaryPE
-    latency = element.latency + 2 + MergeColumn.latency_of(array.adder_stages)
-    work = 4 * (beats * group + 1)
+    latency = LATENCY[mac.name]
+    work = 4 * (beats * group + 1) + 1  # of the last pass it must be known that it ends
     # To the first digit: the beats, a step until they are counted, the feeder. With one slot the
     # last PE must have read a block before the next comes.
-    expected = beats + 1 + LATENCY + blocks * work + latency + rows - 1
+    expected = beats + 1 + latency + blocks * work + array_tail(design)
     if depth == 1:
-        expected += (blocks - 1) * (rows + beats + 1 + LATENCY)
+        expected += (blocks - 1) * (rows + beats + 1 + latency)
     assert design.cycles(A, np.zeros((A.shape[1], 1), dtype=int)) == expected
 
 
@@ -147,26 +158,30 @@ def test_utilisation_grows_with_the_block(mac, rng):
     assert 1.3 * used[0] < used[1] < used[3] < 1, used
 
 
-PACE = Pace(cols=2, lanes=1, passes=1, depth=2, gap=3, release=2, whole=False, tail=5)
-
-
 def one_pass(*columns: list[int], whole: bool = False) -> dict[str, list[int]]:
-    """Return where the steps go of one block with these digits in the words of each column."""
-    block = Block([[[column]] for column in columns], len(columns[0]))
-    pace = Pace(**{**vars(PACE), "cols": len(columns), "whole": whole})
-    found = schedule([block], pace)
+    """Return where the steps go of one block with these digits in the two words of each column.
+
+    Both words lie in one place, in rows of their own.
+    """
+    layout = BlockLayout(cols=2, lanes=1, group=4, block=8, depth=2)
+    assert (layout.places, layout.rows) == (1, 2)
+    pace = Pace(layout, passes=1, gap=3, release=2, whole=whole, tail=5)
+    found = schedule([Block([[[column]] for column in columns], 2, complete=True)], pace)
     return {kind: steps[:, 0].tolist() for kind, steps in found.kinds.items()}
 
 
 def test_by_hand():
-    """Column 1 starts at word 1, of bank 1. It takes two beats, a step, and the latency to fill."""
-    spent = one_pass([2, 2], [2, 2])
-    assert spent == {"work": [4, 4], "conflict": [0, 0], "sync": [0, 0], "fill": [6, 6],
+    """It takes two beats, a step, and the latency to fill; a step until the end is known."""
+    spent = one_pass([0b11, 0b11], [0b11, 0b11])
+    assert spent == {"work": [4, 4], "conflict": [0, 0], "sync": [1, 1], "fill": [7, 7],
                      "drain": [6, 6]}  # fmt: skip
-    # Column 0 comes to bank 1 after a step, while its own column reads it for three.
-    spent = one_pass([1, 1], [1, 3])
-    assert spent["work"] == [2, 4] and spent["conflict"] == [2, 0]
-    assert spent["sync"] == [0, 0]
-    # Once fetched, the rest of a word keeps nobody from the bank.
-    spent = one_pass([1, 1], [1, 3], whole=True)
-    assert spent["work"] == [2, 4] and spent["conflict"] == [0, 0] and spent["sync"] == [2, 0]
+    # Column 0 wants the second digit of the second word while column 1 wants that of the first.
+    spent = one_pass([0b01, 0b10], [0b11, 0b10])
+    assert spent["work"] == [2, 3] and spent["conflict"] == [1, 0]
+    assert spent["sync"] == [1, 1]
+    # Other digits of both are in other banks.
+    spent = one_pass([0b01, 0b01], [0b11, 0b10])
+    assert spent["work"] == [2, 3] and spent["conflict"] == [0, 0] and spent["sync"] == [2, 1]
+    # Whole words come from one row, but once fetched keep nobody from another.
+    spent = one_pass([0b01, 0b10], [0b11, 0b10], whole=True)
+    assert spent["work"] == [2, 3] and spent["conflict"] == [0, 0] and spent["sync"] == [2, 1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Const, Module, Mux, Signal
 from amaranth.lib.wiring import In, Out
 
 from bitweight.block import Block
@@ -27,11 +27,13 @@ class OutputStationaryPE(Block):
     ----------
     core
         The multiply-accumulate.
+    stalls
+        It can be stopped.
 
     Attributes
     ----------
     en : In(1)
-        Nothing changes without it.
+        Nothing changes without it. Only where it `stalls`.
     a_in, a_out, b_in, b_out
         Signed operands of every lane, lane 0 lowest.
     last_in, last_out
@@ -46,12 +48,12 @@ class OutputStationaryPE(Block):
     block_name = "pe"
     latency = 2
 
-    def __init__(self, core: MultiplyAccumulate) -> None:
-        self.core = core
-        self.key = id(core)
+    def __init__(self, core: MultiplyAccumulate, *, stalls: bool = True) -> None:
+        self.core, self.stalls = core, stalls
+        self.key = (id(core), stalls)
         super().__init__(
             {
-                "en": In(1),
+                **({"en": In(1)} if stalls else {}),
                 "a_in": In(core.lanes * core.a_bits),
                 "b_in": In(core.lanes * core.b_bits),
                 "last_in": In(1),
@@ -72,6 +74,7 @@ class OutputStationaryPE(Block):
     def build(self) -> Module:
         m = Module()
         core = self.core
+        en = self.en if self.stalls else Const(1)
         a = Signal(core.lanes * core.a_bits)
         b = Signal(core.lanes * core.b_bits, reset_less=True)
         last = Signal()
@@ -84,13 +87,13 @@ class OutputStationaryPE(Block):
         shift = None
         if core.shift:
             shift = Signal()
-            with m.If(self.en):
+            with m.If(en):
                 m.d.sync += shift.eq(self.shift_in)
         kept = core.keep(rows, done, shift)
         lanes_a = [a[i * core.a_bits : (i + 1) * core.a_bits] for i in range(core.lanes)]
         lanes_b = [b[i * core.b_bits : (i + 1) * core.b_bits] for i in range(core.lanes)]
         following = core.hardware(m, lanes_a, lanes_b, kept)
-        with m.If(self.en):
+        with m.If(en):
             m.d.sync += [a.eq(self.a_in), b.eq(self.b_in), last.eq(self.last_in), done.eq(last)]
             m.d.sync += [row.eq(value) for row, value in zip(rows, following, strict=True)]
         m.d.comb += [self.a_out.eq(a), self.b_out.eq(b), self.last_out.eq(last)]

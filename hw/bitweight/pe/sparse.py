@@ -41,8 +41,6 @@ class SparsePE(Block):
 
     Attributes
     ----------
-    en : In(1)
-        Nothing changes without it.
     a_in, b_in
         Signed operands of a word, first lowest.
     turn_in
@@ -62,7 +60,6 @@ class SparsePE(Block):
         self.passes = digit.base.digits(a_bits)
         super().__init__(
             {
-                "en": In(1),
                 "a_in": In(group * a_bits),
                 "b_in": In(group * core.b_bits),
                 "turn_in": In(self.passes),
@@ -89,15 +86,14 @@ class SparsePE(Block):
         left = Signal(group)
         first = FirstNonZero(group).hardware(m, left)
         one_hot = Value.cast(first.first)
-        with m.If(self.en):
-            with m.If(self.turn_in.any()):
-                m.d.sync += [
-                    left.eq(Cat(digit[1:].any() for digit in made)),
-                    words_b.eq(self.b_in),
-                    *(now.eq(digit) for now, digit in zip(digits, made, strict=True)),
-                ]
-            with m.Else():
-                m.d.sync += left.eq(first.rest)
+        with m.If(self.turn_in.any()):
+            m.d.sync += [
+                left.eq(Cat(digit[1:].any() for digit in made)),
+                words_b.eq(self.b_in),
+                *(now.eq(digit) for now, digit in zip(digits, made, strict=True)),
+            ]
+        with m.Else():
+            m.d.sync += left.eq(first.rest)
 
         a = Signal(core.a_bits)
         b = Signal(core.b_bits, reset_less=True)
@@ -109,15 +105,14 @@ class SparsePE(Block):
             for name, columns in zip(("total", "carry"), core.rows, strict=True)
         ]
         following = core.hardware(m, [a], [b], core.keep(rows, done, None))
-        with m.If(self.en):
-            m.d.sync += [
-                a.eq(choose(one_hot, digits)),
-                b.eq(choose(one_hot, [words_b.word_select(i, core.b_bits) for i in range(group)])),
-                last.eq(self.last_in),
-                ended.eq(last),
-                done.eq(ended),
-                *(row.eq(value) for row, value in zip(rows, following, strict=True)),
-            ]
+        m.d.sync += [
+            a.eq(choose(one_hot, digits)),
+            b.eq(choose(one_hot, [words_b.word_select(i, core.b_bits) for i in range(group)])),
+            last.eq(self.last_in),
+            ended.eq(last),
+            done.eq(ended),
+            *(row.eq(value) for row, value in zip(rows, following, strict=True)),
+        ]
         m.d.comb += [
             getattr(self, f"drain_{i}").eq(Mux(done, row, 0)) for i, row in enumerate(rows)
         ]

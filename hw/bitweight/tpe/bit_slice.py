@@ -128,7 +128,7 @@ class BitSliceArray(Array):
     def pe(self, nest: Nest, style: str) -> OutputStationaryPE | SparsePE:
         core = _core(nest)
         if nest.shared_digits:
-            return OutputStationaryPE(core)
+            return OutputStationaryPE(core, stalls=False)
         return SparsePE(core, OneDigit(ENCODINGS[nest.encoding.name]), nest.a.bits, self.group)
 
     def register_bits(self, nest: Nest, style: str) -> int:
@@ -165,12 +165,10 @@ class BitSliceArray(Array):
 
     def schedule(self, nest: Nest, A: np.ndarray, N: int) -> Schedule:
         """Return what every column does when, for ``A @ B`` with a B of `N` columns."""
-        tail = BitSliceEngine.latency_of(nest, self.adder_stages)
+        tail = BitSliceEngine.latency_of(nest, self.rows, self.adder_stages)
         pace = Pace(
-            cols=self.cols,
-            lanes=self.layout(nest).lanes,
+            layout=self.layout(nest),
             passes=nest.passes,
-            depth=self.depth,
             gap=MergeColumn.gap(self.rows, self.adder_stages),
             release=BitSliceEngine.release_of(self.rows),
             whole=not nest.shared_digits,
@@ -184,9 +182,9 @@ class BitSliceArray(Array):
         a, _ = tile_beats(A, np.zeros((A.shape[1], 1), dtype=np.int64), self.cols, 1, self.group)
         words = a.data.reshape(-(-A.shape[0] // self.cols), -1, self.cols, self.group)
         some = nest.encoding.recode(words, nest.a.bits) != 0
-        counts = some.sum(axis=3).transpose(0, 2, 3, 1)  # [tile, column, pass, word]
+        masks = np.einsum("tbcgp,g->tcpb", some, 1 << np.arange(self.group))
         size = self.block // self.group
-        for tile in counts:
+        for tile in masks:  # [column, pass, word]
             blocks = [tile[..., at : at + size] for at in range(0, tile.shape[-1], size)]
             whole = [
                 Block(
@@ -195,8 +193,9 @@ class BitSliceArray(Array):
                         for column in range(self.cols)
                     ],
                     block.shape[-1],
+                    number == len(blocks) - 1,
                 )
-                for block in blocks
+                for number, block in enumerate(blocks)
             ]
             for _ in range(-(-N // self.rows)):
                 yield from whole
@@ -221,13 +220,12 @@ class BitSlice(BitSliceArray):
     rows
         PEs of a column: elements of C along n that are computed at once.
     cols
-        Columns, and banks of B: elements of C along m.
+        Columns: elements of C along m.
     group
         Operands along k of a word, from 1 to 16: its non-zero digits are found at once.
     block
         Operands along k of a block, a multiple of `group`: columns wait for the slowest at the
-        end of each. With fewer than ``group · cols · lanes`` some banks are not in use, and
-        columns wait for the others.
+        end of each. With more than ``cols · lanes`` operands several share a bank.
     depth
         Blocks that the operand buffers hold, from 1 to 8; with one, nothing is loaded while it is
         worked on.
@@ -238,7 +236,7 @@ class BitSlice(BitSliceArray):
     rows: int = 16
     cols: int = 16
     group: int = sized(4, 1, 16)
-    block: int = sized(64, 1, 65536)
+    block: int = sized(32, 1, 65536)
     depth: int = sized(2, 1, 8)
     adder_stages: int = sized(2, 0, 3)
     name: ClassVar[str] = "bitslice"

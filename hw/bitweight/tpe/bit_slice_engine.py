@@ -27,8 +27,9 @@ __all__ = ["BitSliceEngine"]
 class BitSliceEngine(wiring.Component):
     """The array behind its streams.
 
-    Operands are taken together, a beat of each, as long as the buffers have room. A result beat
-    that is not taken stops the array as a whole, in the cycle after.
+    Operands are taken together, a beat of each, as long as the buffers have room. Nothing else is
+    ever stopped: a result beat that is not taken keeps the totals of its tile where they are, and
+    the first pass of the next tile from its end. So no register but these needs an enable.
 
     Latency: depends on A; at least ``array.latency``. Throughput: a digit of every lane and a beat
     of operands per cycle; ``array.schedule`` is exact.
@@ -77,9 +78,9 @@ class BitSliceEngine(wiring.Component):
         )
 
     @staticmethod
-    def latency_of(nest: Nest, stages: int) -> int:
+    def latency_of(nest: Nest, rows: int, stages: int) -> int:
         """Return the steps from the end of a tile's last pass to the first result beat."""
-        return _delay(nest) + MergeColumn.latency_of(stages)
+        return _delay(nest) + MergeColumn.latency_of(rows, stages)
 
     @staticmethod
     def release_of(rows: int) -> int:
@@ -92,17 +93,16 @@ class BitSliceEngine(wiring.Component):
         whole = not nest.shared_digits
 
         # Take a beat of both operands.
-        step = Signal()
         take = Signal()
         sync = Signal()
+        hold = Signal()
         a_held = Signal(len(self.a.payload.data.as_value()), reset_less=True)
         b_held = Signal(len(self.b.payload.data.as_value()), reset_less=True)
         m.submodules.loader = loader = Loader(layout, self.release_of(self.rows))
         m.d.comb += [
-            take.eq(self.a.valid & self.b.valid & step & loader.room),
+            take.eq(self.a.valid & self.b.valid & loader.room),
             self.a.ready.eq(take),
             self.b.ready.eq(take),
-            loader.en.eq(step),
             loader.take.eq(take),
             loader.last.eq(self.a.payload.last | self.b.payload.last),
             loader.sync.eq(sync),
@@ -117,32 +117,37 @@ class BitSliceEngine(wiring.Component):
             for _ in range(layout.cols)
         ]
         word_bits = columns[0].word_bits
-        same = ("slot", "bank", "row")
+        same = ("slot", "place", "row")
         for number, column in enumerate(columns):
             m.submodules[f"digits_{number}"] = column
             m.d.comb += [
-                column.en.eq(step),
                 column.write.eq(loader.write),
                 *(getattr(column, f"{n}_in").eq(getattr(loader, f"{n}_out")) for n in same),
                 column.data_in.eq(a_held.word_select(number, word_bits)),
-                column.start.eq(number),
+                column.start.eq(layout.first_place(number)),
                 column.last_rows.eq(loader.last_rows),
-                column.last_banks.eq(loader.last_banks),
+                column.last_places.eq(loader.last_places),
                 column.filled.eq(loader.filled),
                 column.loaded.eq(loader.loaded),
+                column.hold.eq(hold),
                 column.sync.eq(sync),
             ]
-        m.d.comb += sync.eq(Cat(column.waits for column in columns).all())
+        m.d.sync += sync.eq(Cat(column.waits for column in columns).all() & ~sync)
         ends = Signal(layout.cols)
-        with m.If(step):
-            m.d.sync += ends.eq(Cat(column.ends for column in columns))
+        m.d.sync += ends.eq(Cat(column.ends for column in columns))
+
+        # Columns that are in a later pass than another one.
+        ahead = Signal(layout.cols)
+        reached = [Cat(column.turn[i] for column in columns).any() for i in range(nest.passes)]
+        earlier = [Cat(reached[:i]).any() for i in range(nest.passes)]
+        m.d.sync += ahead.eq(Cat((column.turn & Cat(earlier)).any() for column in columns))
 
         # Operands B for them, from plane to plane.
         arbiters = [
             Arbiter(
                 layout.cols,
-                layout.bank_bits,
-                columns[0].place_bits,
+                columns[0].banks,
+                layout.rows,
                 layout.slot_bits,
                 columns[0].payload_bits,
             )
@@ -151,8 +156,8 @@ class BitSliceEngine(wiring.Component):
         for lane, arbiter in enumerate(arbiters):
             m.submodules[f"arbiter_{lane}"] = arbiter
             m.d.comb += [
-                arbiter.en.eq(step),
                 arbiter.slot.eq(loader.slot),
+                arbiter.ahead.eq(ahead),
                 *(
                     getattr(arbiter, name).eq(
                         Cat(
@@ -162,7 +167,7 @@ class BitSliceEngine(wiring.Component):
                     )
                     for name, bits in (
                         (name, len(getattr(arbiter, name)))
-                        for name in ("asks", "bank", "place", "payload")
+                        for name in ("asks", "bank", "row", "payload")
                     )
                 ),
                 *(
@@ -171,13 +176,15 @@ class BitSliceEngine(wiring.Component):
                 ),
             ]
         chain = {
-            "address": Cat(arbiter.address_out for arbiter in arbiters),
+            "slot": arbiters[0].slot_out,
             "bank": Cat(arbiter.bank_out for arbiter in arbiters),
             "payload": Cat(arbiter.payload_out for arbiter in arbiters),
             "ends": ends,
         }
+        if layout.rows > 1:
+            chain["row"] = Cat(arbiter.row_out for arbiter in arbiters)
         write = Cat(
-            lane & (loader.bank_out == bank) for lane in loader.write for bank in range(layout.cols)
+            lane & (loader.place_out == i) for lane in loader.write for i in range(layout.places)
         )
         planes = [
             Plane(self.core, self.digit, nest.a.bits, layout, whole=whole) for _ in range(self.rows)
@@ -185,16 +192,17 @@ class BitSliceEngine(wiring.Component):
         for number, plane in enumerate(planes):
             m.submodules[f"plane_{number}"] = plane
             m.d.comb += [
-                plane.en.eq(step),
                 plane.write.eq(write),
-                plane.row_in.eq(loader.row_out),
-                plane.slot_in.eq(loader.slot_out),
+                plane.write_row.eq(loader.row_out),
+                plane.write_slot.eq(loader.slot_out),
                 plane.data_in.eq(b_held.word_select(number, len(plane.data_in))),
                 *(getattr(plane, f"{name}_in").eq(value) for name, value in chain.items()),
             ]
             chain = {name: getattr(plane, f"{name}_out") for name in chain}
 
-        # Results: all columns end a tile in the same step.
+        # Results: all columns end a tile in the same step, and none ends another pass before all
+        # of them have left.
+        go = Signal()
         merges = []
         for number, column in enumerate(columns):
             merge = MergeColumn(
@@ -208,7 +216,7 @@ class BitSliceEngine(wiring.Component):
             m.submodules[f"merge_{number}"] = merge
             merges.append(merge)
             m.d.comb += [
-                merge.en.eq(step),
+                merge.go.eq(go),
                 merge.ends.eq(column.ends),
                 merge.turn.eq(column.turn),
                 merge.first.eq(loader.first & column.turn[0]),
@@ -221,13 +229,18 @@ class BitSliceEngine(wiring.Component):
                 m.d.comb += getattr(merge, f"drain_{i}").eq(Cat(drained))
         m.submodules.skid = skid = SkidBuffer(beat_layout(layout.cols, nest.acc).size)
         m.d.comb += [
-            step.eq(skid.in_ready),
+            # Where totals leave, as the buffer does: it says so a step later.
+            go.eq(~merges[0].leaves | ~self.c.valid | self.c.ready),
             skid.in_payload.eq(Cat(*(merge.result for merge in merges), merges[0].last)),
             skid.in_valid.eq(merges[0].valid),
             self.c.payload.eq(skid.out_payload),
             self.c.valid.eq(skid.out_valid),
             skid.out_ready.eq(self.c.ready),
         ]
+        with m.If(sync & loader.complete):
+            m.d.sync += hold.eq(1)
+        with m.Elif(merges[0].valid & merges[0].last & skid.in_ready):
+            m.d.sync += hold.eq(0)
         return m
 
 

@@ -31,17 +31,19 @@ class DigitColumn(Block):
 
     Attributes
     ----------
-    en, slot_in, bank_in, row_in, data_in, start, loaded, last_rows, last_banks, filled : In
+    slot_in, place_in, row_in, data_in, start, loaded, last_rows, last_places, filled : In
         For the feeders; a word is written to the lanes that `write` has a bit for.
     write : In
         A bit for each lane.
     served : In
         Of each lane, whether what it asks for was passed on.
+    hold : In(1)
+        No pass may end.
     sync : In(1)
         The block ends in all columns.
-    asks, bank, place, payload : Out
-        Of each lane, lane 0 lowest: whether there is a digit (or word), the bank and the place in
-        it of its operand B, and what is passed on.
+    asks, bank, row, payload : Out
+        Of each lane, lane 0 lowest: whether there is a digit (or word), the bank (one-hot) of its
+        operand B and the row in it, and what is passed on.
     waits : Out(1)
         Nothing is left of the block.
     ends : Out(1)
@@ -66,27 +68,26 @@ class DigitColumn(Block):
         self.passes = digit.base.digits(a_bits)
         self.word_bits = layout.group * a_bits
         self.payload_bits = payload_size(digit, a_bits, layout, whole=whole)
-        self.position_bits = 0 if whole else layout.position_bits
-        self.place_bits = layout.row_bits + self.position_bits
+        self.banks = layout.places if whole else layout.banks
         ends = layout.lanes * layout.depth
         super().__init__(
             {
-                "en": In(1),
                 "write": In(layout.lanes),
                 "slot_in": In(layout.slot_bits),
-                "bank_in": In(layout.bank_bits),
+                "place_in": In(layout.place_bits),
                 "row_in": In(layout.row_bits),
                 "data_in": In(self.word_bits),
-                "start": In(layout.bank_bits),
+                "start": In(layout.place_bits),
                 "last_rows": In(ends * layout.row_bits),
-                "last_banks": In(ends * layout.bank_bits),
+                "last_places": In(ends * layout.place_bits),
                 "filled": In(ends),
                 "loaded": In(range(layout.depth + 1)),
                 "served": In(layout.lanes),
+                "hold": In(1),
                 "sync": In(1),
                 "asks": Out(layout.lanes),
-                "bank": Out(layout.lanes * layout.bank_bits),
-                "place": Out(layout.lanes * self.place_bits),
+                "bank": Out(layout.lanes * self.banks),
+                "row": Out(layout.lanes * layout.row_bits),
                 "payload": Out(layout.lanes * self.payload_bits),
                 "waits": Out(1),
                 "ends": Out(1),
@@ -99,6 +100,7 @@ class DigitColumn(Block):
         layout = self.layout
         turn = Signal(self.passes, init=1)
         gap = Signal(range(self.gap))
+        apart = Signal(init=1)  # the end before is `gap` steps ago
         ready = Signal()
         ends = Signal()
         feeders = [
@@ -112,9 +114,8 @@ class DigitColumn(Block):
                 *(
                     getattr(feeder, name).eq(getattr(self, name))
                     for name in (
-                        "en",
                         "slot_in",
-                        "bank_in",
+                        "place_in",
                         "row_in",
                         "data_in",
                         "start",
@@ -127,28 +128,27 @@ class DigitColumn(Block):
                 feeder.ends.eq(ends),
                 feeder.filled.eq(self.filled[slots]),
                 feeder.last_rows.eq(_part(self.last_rows, slots, layout.row_bits)),
-                feeder.last_banks.eq(_part(self.last_banks, slots, layout.bank_bits)),
+                feeder.last_places.eq(_part(self.last_places, slots, layout.place_bits)),
             ]
         m.d.comb += [
-            ready.eq(Cat(feeder.finished for feeder in feeders).all() & (gap == 0)),
+            ready.eq(Cat(feeder.finished for feeder in feeders).all() & apart & ~self.hold),
             ends.eq(ready & (~turn[-1] | self.sync)),
             self.waits.eq(ready & turn[-1]),
             self.ends.eq(ends),
             self.turn.eq(turn),
             self.asks.eq(Cat(feeder.asks for feeder in feeders)),
             self.bank.eq(Cat(feeder.bank for feeder in feeders)),
+            self.row.eq(Cat(feeder.row for feeder in feeders)),
         ]
         if self.whole:
-            m.d.comb += self.place.eq(Cat(feeder.row for feeder in feeders))
             m.d.comb += self.payload.eq(Cat(Cat(f.word_out, f.turn_out) for f in feeders))
         else:
-            m.d.comb += self.place.eq(Cat(Cat(f.position, f.row) for f in feeders))
             m.d.comb += self.payload.eq(Cat(feeder.digit_out for feeder in feeders))
-        with m.If(self.en):
-            with m.If(ends):
-                m.d.sync += [turn.eq(Cat(turn[-1], turn[:-1])), gap.eq(self.gap - 1)]
-            with m.Elif(gap != 0):
-                m.d.sync += gap.eq(gap - 1)
+        m.d.sync += apart.eq(~ends & (gap <= 1))
+        with m.If(ends):
+            m.d.sync += [turn.eq(Cat(turn[-1], turn[:-1])), gap.eq(self.gap - 1)]
+        with m.Elif(gap != 0):
+            m.d.sync += gap.eq(gap - 1)
         return m
 
 

@@ -8,10 +8,10 @@ from amaranth.hdl import Value
 
 from bitweight.pe.bit_serial import OneDigit
 
-__all__ = ["QUEUE", "BlockLayout", "index_bits", "payload_size"]
+__all__ = ["ITEMS", "BlockLayout", "index_bits", "payload_size"]
 
-QUEUE = 2
-"""Words of a lane that wait between its encoder and the digits that are passed on."""
+ITEMS = 2
+"""Digits (or words) of a lane that wait to be passed on, the one that asks included."""
 
 
 def index_bits(count: int) -> int:
@@ -21,15 +21,18 @@ def index_bits(count: int) -> int:
 
 @dataclass(frozen=True)
 class BlockLayout:
-    """K = K1·K2: words of a block of k in as many banks as there are columns (K1).
+    """K = K1·K2: words of a block of k in places side by side (K1), and in rows (K2).
 
     A word holds `group` consecutive k. Words go to the lanes in turn, and those of a lane to its
-    banks in turn, so that each bank has a row of the lane's words in every `cols`.
+    places in turn. A place has a bank for each operand of a word, and each bank a row for every
+    `places` words of the lane. Columns that read the same row never meet. Each lane has as many
+    banks as there are columns, in whole words, or no more than operands of a block: with twice as
+    many the columns would wait less, but selecting among them costs more than that.
 
     Parameters
     ----------
     cols
-        Columns, and banks of each lane.
+        Columns.
     lanes
         Lanes along k in each column.
     group
@@ -52,34 +55,51 @@ class BlockLayout:
         return -(-self.block // self.group)
 
     @property
+    def words(self) -> int:
+        """Words of a block in one lane."""
+        return -(-self.beats // self.lanes)
+
+    @property
     def rows(self) -> int:
-        """Words of a block in one bank."""
-        return -(-self.beats // (self.lanes * self.cols))
+        """Words of a block in one place."""
+        return -(-self.words // -(-self.cols // self.group))
+
+    @property
+    def places(self) -> int:
+        """Words of a lane that lie side by side."""
+        return -(-self.words // self.rows)
+
+    @property
+    def banks(self) -> int:
+        """Operands of a lane that can be read at once."""
+        return self.places * self.group
 
     @property
     def slot_bits(self) -> int:
         return index_bits(self.depth)
 
     @property
-    def bank_bits(self) -> int:
-        return index_bits(self.cols)
+    def place_bits(self) -> int:
+        return index_bits(self.places)
 
     @property
     def row_bits(self) -> int:
         return index_bits(self.rows)
 
-    @property
-    def position_bits(self) -> int:
-        return index_bits(self.group)
+    def first_place(self, column: int) -> int:
+        """Return where a column starts in every row."""
+        return column % self.places
 
-    def in_bank(self, slot: Value, row: Value) -> Value:
-        """Return the address of a word in its bank."""
+    def in_place(self, slot: Value, row: Value) -> Value:
+        """Return the address of a word in its place."""
+        if self.rows == 1:
+            return slot
         return (slot * self.rows + row)[: index_bits(self.depth * self.rows)]
 
-    def in_lane(self, slot: Value, bank: Value, row: Value) -> Value:
-        """Return the address of a word in a buffer that has all banks of a lane."""
-        address = (slot * self.cols + bank) * self.rows + row
-        return address[: index_bits(self.depth * self.cols * self.rows)]
+    def in_lane(self, slot: Value, place: Value, row: Value) -> Value:
+        """Return the address of a word in a buffer that has all places of a lane."""
+        address = self.in_place(slot, row) * self.places + place
+        return address[: index_bits(self.depth * self.places * self.rows)]
 
 
 def payload_size(digit: OneDigit, a_bits: int, layout: BlockLayout, *, whole: bool) -> int:

@@ -30,17 +30,15 @@ class Loader(Block):
 
     Attributes
     ----------
-    en : In(1)
-        Nothing changes without it.
     take, last : In(1)
         A beat is taken, and it is the last of its tile.
     sync : In(1)
         The present block ends.
     room : Out(1)
         A beat can be taken.
-    write, slot_out, bank_out, row_out : Out
+    write, slot_out, place_out, row_out : Out
         Where the beat goes that was taken in the step before; a bit of `write` for each lane.
-    last_rows, last_banks, filled : Out
+    last_rows, last_places, filled : Out
         Of each lane and slot: where the last word is, and whether there is any.
     loaded : Out
         Complete blocks, the present one included.
@@ -56,14 +54,14 @@ class Loader(Block):
         ends = layout.lanes * layout.depth
         super().__init__(
             {
-                **{name: In(1) for name in ("en", "take", "last", "sync")},
+                **{name: In(1) for name in ("take", "last", "sync")},
                 "room": Out(1),
                 "write": Out(layout.lanes),
                 "slot_out": Out(layout.slot_bits),
-                "bank_out": Out(layout.bank_bits),
+                "place_out": Out(layout.place_bits),
                 "row_out": Out(layout.row_bits),
                 "last_rows": Out(ends * layout.row_bits),
-                "last_banks": Out(ends * layout.bank_bits),
+                "last_places": Out(ends * layout.place_bits),
                 "filled": Out(ends),
                 "loaded": Out(range(layout.depth + 1)),
                 "slot": Out(layout.slot_bits),
@@ -84,23 +82,22 @@ class Loader(Block):
         ends = self.last | (count == layout.beats - 1)
         frees = pause == 1
         m.d.comb += self.room.eq(occupied != layout.depth)
-        with m.If(self.en):
-            m.d.sync += [
-                taken.eq(self.take),
-                ended.eq(ends),
-                tile.eq(self.last),
-                occupied.eq(occupied + (self.take & ends) - frees),
-            ]
-            with m.If(self.take):
-                m.d.sync += count.eq(Mux(ends, 0, count + 1))
-            with m.If(self.sync):
-                m.d.sync += pause.eq(self.release)
-            with m.Elif(pause != 0):
-                m.d.sync += pause.eq(pause - 1)
+        m.d.sync += [
+            taken.eq(self.take),
+            ended.eq(ends),
+            tile.eq(self.last),
+            occupied.eq(occupied + (self.take & ends) - frees),
+        ]
+        with m.If(self.take):
+            m.d.sync += count.eq(Mux(ends, 0, count + 1))
+        with m.If(self.sync):
+            m.d.sync += pause.eq(self.release)
+        with m.Elif(pause != 0):
+            m.d.sync += pause.eq(pause - 1)
 
-        # The word that was taken goes to the next lane, bank, row.
+        # The word that was taken goes to the next lane, place, row.
         lane = Signal(layout.lanes, init=1)
-        bank = Signal(layout.bank_bits)
+        place = Signal(layout.place_bits)
         row = Signal(layout.row_bits)
         slot = Signal(layout.slot_bits)
         opens = Signal(init=1)  # it is the first of its block
@@ -109,39 +106,39 @@ class Loader(Block):
         m.d.comb += [
             self.write.eq(lane & taken.replicate(layout.lanes)),
             self.slot_out.eq(slot),
-            self.bank_out.eq(bank),
+            self.place_out.eq(place),
             self.row_out.eq(row),
         ]
-        with m.If(self.en & taken):
+        with m.If(taken):
             m.d.sync += [lane.eq(Cat(lane[-1], lane[:-1])), opens.eq(ended)]
             with m.If(lane[-1]):
-                m.d.sync += bank.eq(bank + 1)
-                with m.If(bank == layout.cols - 1):
-                    m.d.sync += [bank.eq(0), row.eq(row + 1)]
+                m.d.sync += place.eq(place + 1)
+                with m.If(place == layout.places - 1):
+                    m.d.sync += [place.eq(0), row.eq(row + 1)]
             with m.If(ended):
                 m.d.sync += [
                     lane.eq(1),
-                    bank.eq(0),
+                    place.eq(0),
                     row.eq(0),
                     slot.eq(Mux(slot == layout.depth - 1, 0, slot + 1)),
                     complete.bit_select(slot, 1).eq(tile),
                 ]
-        rows, banks = [], []
+        rows, places = [], []
         filled = Signal(layout.lanes * layout.depth)
         m.d.comb += self.filled.eq(filled)
         for i in range(layout.lanes):
             for j in range(layout.depth):
                 last_row = Signal(layout.row_bits, name=f"last_row_{i}_{j}")
-                last_bank = Signal(layout.bank_bits, name=f"last_bank_{i}_{j}")
+                last_place = Signal(layout.place_bits, name=f"last_place_{i}_{j}")
                 rows.append(last_row)
-                banks.append(last_bank)
-                with m.If(self.en & taken & (slot == j)):
+                places.append(last_place)
+                with m.If(taken & (slot == j)):
                     with m.If(lane[i]):
-                        m.d.sync += [last_row.eq(row), last_bank.eq(bank)]
+                        m.d.sync += [last_row.eq(row), last_place.eq(place)]
                         m.d.sync += filled[i * layout.depth + j].eq(1)
                     with m.Elif(opens):
                         m.d.sync += [last_row.eq(0), filled[i * layout.depth + j].eq(0)]
-        m.d.comb += [self.last_rows.eq(Cat(rows)), self.last_banks.eq(Cat(banks))]
+        m.d.comb += [self.last_rows.eq(Cat(rows)), self.last_places.eq(Cat(places))]
 
         # The block that is worked on.
         loaded = Signal(range(layout.depth + 1))
@@ -153,11 +150,10 @@ class Loader(Block):
             self.first.eq(first),
             self.complete.eq(complete.bit_select(present, 1)),
         ]
-        with m.If(self.en):
-            m.d.sync += loaded.eq(loaded + whole - self.sync)
-            with m.If(self.sync):
-                m.d.sync += [
-                    present.eq(Mux(present == layout.depth - 1, 0, present + 1)),
-                    first.eq(self.complete),
-                ]
+        m.d.sync += loaded.eq(loaded + whole - self.sync)
+        with m.If(self.sync):
+            m.d.sync += [
+                present.eq(Mux(present == layout.depth - 1, 0, present + 1)),
+                first.eq(self.complete),
+            ]
         return m

@@ -22,11 +22,12 @@ class MergeColumn(Block):
     """One adder chain for all PEs of a column, and a total for each of them.
 
     The pairs of a pass come one after the other, PE 0 first. Each is added up (resolve), given the
-    weight of its digit (shift) and added to the total of its PE (merge), which leaves after the
-    last pass of the last block of a tile.
+    weight of its digit (shift) and added to the total of its PE (merge). After the last pass of
+    the last block of a tile the totals pass through the adder once more, with nothing to add, and
+    leave. They may be stopped then, and no pass ends before they have left.
 
-    Latency: `latency_of` steps from a pair to its total. Throughput: a pair per step; the pairs of
-    a pass come at least :func:`gap` steps after those of the one before.
+    Latency: `latency_of` steps from the last pair of a total to the total. Throughput: a pair per
+    step; the pairs of a pass come at least :func:`gap` steps after those of the one before.
 
     Parameters
     ----------
@@ -45,8 +46,10 @@ class MergeColumn(Block):
 
     Attributes
     ----------
-    en : In(1)
-        Nothing changes without it.
+    go : In(1)
+        Totals move in the next step. Always set but where `leaves`.
+    leaves : Out(1)
+        In the next step there may be a complete total.
     ends, turn, first, complete : In
         A pass ends: of which digit, whether it is the first of its tile, and the last.
     drain_0, drain_1 : In
@@ -66,12 +69,13 @@ class MergeColumn(Block):
         self.step_bits = core.encoding.radix.bit_length() - 1
         super().__init__(
             {
-                "en": In(1),
+                "go": In(1),
                 "ends": In(1),
                 "turn": In(passes),
                 "first": In(1),
                 "complete": In(1),
                 **{f"drain_{i}": In(pes * len(row)) for i, row in enumerate(core.rows)},
+                "leaves": Out(1),
                 "result": Out(acc),
                 "valid": Out(1),
                 "last": Out(1),
@@ -79,9 +83,12 @@ class MergeColumn(Block):
         )
 
     @staticmethod
-    def latency_of(stages: int) -> int:
-        """Return the steps from a pair to its total: a register, two adders, one behind each."""
-        return 1 + 2 * (stages + 1)
+    def latency_of(pes: int, stages: int) -> int:
+        """Return the steps from the last pair of a total to the total.
+
+        A register, two adders with one behind each, and the pass with nothing to add.
+        """
+        return 1 + 2 * (stages + 1) + MergeColumn.gap(pes, stages)
 
     @staticmethod
     def gap(pes: int, stages: int) -> int:
@@ -90,24 +97,34 @@ class MergeColumn(Block):
 
     def build(self) -> Module:
         m = Module()
+        en = Signal(init=1)
+        m.d.sync += en.eq(self.go)
+
         # Which pass the total that is read belongs to: `begin` comes a step before that of PE 0.
         begin = Cat(self.ends)
         tag = Cat(self.turn, self.first, self.complete)
         for step in range(self.delay + self.stages):
             held = Signal(name=f"ends_{step}")
             held_tag = Signal(len(tag), name=f"tag_{step}", reset_less=True)
-            with m.If(self.en):
-                m.d.sync += [held.eq(begin), held_tag.eq(tag)]
+            m.d.sync += [held.eq(begin), held_tag.eq(tag)]
             begin, tag = held, held_tag
-        number = Signal(index_bits(self.pes))
+        gap = self.gap(self.pes, self.stages)
+        number = Signal(index_bits(gap))
         running = Signal()
+        leaving = Signal()
         present = Signal(len(tag), reset_less=True)
+        present_first, present_complete = present[-2], present[-1]
         final = number == self.pes - 1
-        with m.If(self.en):
-            with m.If(begin):
-                m.d.sync += [number.eq(0), running.eq(1), present.eq(tag)]
-            with m.Elif(final):
-                m.d.sync += running.eq(0)
+        with m.If(begin):
+            m.d.sync += [number.eq(0), running.eq(1), leaving.eq(0), present.eq(tag)]
+        with m.Elif(en & running):
+            with m.If(number == gap - 1):
+                m.d.sync += [
+                    number.eq(0),
+                    running.eq(present_complete & ~leaving),
+                    leaving.eq(1),
+                    present_first.eq(0),
+                ]
             with m.Else():
                 m.d.sync += number.eq(number + 1)
 
@@ -119,22 +136,29 @@ class MergeColumn(Block):
         for i, columns in enumerate(self.core.rows):
             drain = getattr(self, f"drain_{i}")
             held = Signal(len(columns), name=f"pair_{i}", reset_less=True)
-            with m.If(self.en):
-                m.d.sync += held.eq(
-                    reduce(or_, (drain.word_select(pe, len(columns)) for pe in range(self.pes)))
-                )
+            m.d.sync += held.eq(
+                reduce(or_, (drain.word_select(pe, len(columns)) for pe in range(self.pes)))
+            )
             pair.append(held)
         above = Const(0, adder.width - width)
         rows = [Cat(self.core.expand(i, held), above) for i, held in enumerate(pair)]
-        added = adder.hardware(m, rows[0], rows[1], self.en)
-        with m.If(self.en):
-            m.d.sync += resolved.eq(added)
+        m.d.sync += resolved.eq(adder.hardware(m, rows[0], rows[1], Const(1, 1)))
         # Beside each register behind the total's read: the word, those of the adder, the total.
-        flags = [Cat(running, present, number, final)]
+        inside = running & (number < self.pes)
+        flags = [
+            Cat(
+                inside,
+                present[: self.passes],
+                present_first,
+                leaving,
+                number[: index_bits(self.pes)],
+                final,
+            )
+        ]
         for step in range(self.stages + 2):
             held = Signal(len(flags[0]), name=f"flags_{step}", reset_less=True)
             valid = Signal(name=f"valid_{step}")
-            with m.If(self.en):
+            with m.If(en):
                 m.d.sync += [valid.eq(flags[-1][0]), held.eq(flags[-1])]
             flags.append(Cat(valid, held[1:]))
         bits = min(self.acc, width + self.step_bits * (self.passes - 1))
@@ -145,16 +169,18 @@ class MergeColumn(Block):
         at = 1 + self.passes
         m.submodules.total = total = AccumulationColumn(self.pes, bits, self.acc, self.stages)
         ending = flags[-1]
-        complete, number_out = ending[at + 1], ending[at + 2 : at + 2 + len(number)]
+        leaves, number_out = ending[at + 1], ending[at + 2 : -1]
+        before = flags[-2]
         m.d.comb += [
-            total.en.eq(self.en),
-            total.read.eq(number),
+            total.en.eq(en),
+            total.read.eq(number[: index_bits(self.pes)]),
             total.word.eq(word),
             total.first.eq(flags[1][at]),
-            total.store.eq(ending[0] & ~complete),
+            total.store.eq(ending[0] & ~leaves),
             total.row.eq(number_out),
             self.result.eq(total.result),
-            self.valid.eq(ending[0] & complete),
+            self.leaves.eq((before[0] & before[at + 1]) | self.valid),
+            self.valid.eq(ending[0] & leaves),
             self.last.eq(ending[-1]),
         ]
         return m

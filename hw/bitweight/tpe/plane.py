@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib.wiring import In, Out
 
+from bitweight.arith.onehot import choose
 from bitweight.block import Block
 from bitweight.pe.bit_serial import OneDigit
 from bitweight.pe.carry_save import CarrySaveMac
 from bitweight.pe.output_stationary import OutputStationaryPE
 from bitweight.pe.sparse import SparsePE
 from bitweight.tpe.banks import Bank
-from bitweight.tpe.layout import BlockLayout, payload_size
+from bitweight.tpe.layout import BlockLayout, index_bits, payload_size
 
 __all__ = ["Plane"]
 
@@ -19,8 +20,8 @@ __all__ = ["Plane"]
 class Plane(Block):
     """The PEs that share an n: one of each column.
 
-    What columns pass on hops from plane to plane, a step each, and so do the addresses of the
-    banks; operands B never leave their plane.
+    What columns pass on hops from plane to plane, a step each, and so do the rows that banks
+    open; operands B never leave their plane.
 
     Latency: one step to the next plane; `latency_of` steps from `ends_in` to the pair of a PE.
     Throughput: a digit (or word) of each column and lane per step.
@@ -40,14 +41,12 @@ class Plane(Block):
 
     Attributes
     ----------
-    en : In(1)
-        Nothing changes without it.
     write : In
-        A bit for each bank, those of lane 0 lowest.
-    row_in, slot_in, data_in : In
+        A bit for each place, those of lane 0 lowest.
+    write_row, write_slot, data_in : In
         The word that is written.
-    address_in, address_out
-        Of each bank, what is read.
+    slot_in, slot_out, row_in, row_out
+        What is read: the slot, and the row in each bank where there is more than one.
     bank_in, bank_out, payload_in, payload_out
         Of each lane of each column, lane 0 lowest: from which bank, and what is passed on.
     ends_in, ends_out
@@ -65,21 +64,22 @@ class Plane(Block):
         self.whole = whole
         self.key = (id(core), id(digit), a_bits, layout, whole)
         self.payload_bits = payload_size(digit, a_bits, layout, whole=whole)
-        self.address_bits = Bank.address_size(layout, whole=whole)
+        self.banks = layout.places if whole else layout.banks
+        self.bank_bits = index_bits(self.banks)
         lanes = layout.lanes * layout.cols
         hops = {
-            "address": lanes * self.address_bits,
-            "bank": lanes * layout.bank_bits,
+            "slot": layout.slot_bits,
+            **({"row": layout.lanes * self.banks * layout.row_bits} if layout.rows > 1 else {}),
+            "bank": lanes * self.bank_bits,
             "payload": lanes * self.payload_bits,
             "ends": layout.cols,
         }
         self.hops = tuple(hops)
         super().__init__(
             {
-                "en": In(1),
-                "write": In(lanes),
-                "row_in": In(layout.row_bits),
-                "slot_in": In(layout.slot_bits),
+                "write": In(layout.lanes * layout.places),
+                "write_row": In(layout.row_bits),
+                "write_slot": In(layout.slot_bits),
                 "data_in": In(layout.group * core.b_bits),
                 **{f"{name}_in": In(bits) for name, bits in hops.items()},
                 **{f"{name}_out": Out(bits) for name, bits in hops.items()},
@@ -99,24 +99,26 @@ class Plane(Block):
             name: Signal.like(getattr(self, f"{name}_in"), name=name, reset_less=name in _DATA)
             for name in self.hops
         }
-        with m.If(self.en):
-            m.d.sync += [value.eq(getattr(self, f"{name}_in")) for name, value in held.items()]
+        m.d.sync += [value.eq(getattr(self, f"{name}_in")) for name, value in held.items()]
         m.d.comb += [getattr(self, f"{name}_out").eq(value) for name, value in held.items()]
 
-        # A bank reads what comes in; its operand is there beside what is held.
-        read: list[list[Signal]] = [[] for _ in range(layout.lanes)]
-        for number in range(layout.lanes * layout.cols):
+        # A bank reads what comes in; its operands are there beside what is held.
+        read: list[list[Value]] = [[] for _ in range(layout.lanes)]
+        width = self.core.b_bits * (layout.group if self.whole else 1)
+        for number in range(layout.lanes * layout.places):
             m.submodules[f"bank_{number}"] = bank = Bank(layout, self.core.b_bits, whole=self.whole)
             m.d.comb += [
-                bank.en.eq(self.en),
                 bank.write.eq(self.write[number]),
-                bank.row_in.eq(self.row_in),
-                bank.slot_in.eq(self.slot_in),
+                bank.row_in.eq(self.write_row),
+                bank.slot_in.eq(self.write_slot),
                 bank.data_in.eq(self.data_in),
-                bank.address.eq(self.address_in.word_select(number, self.address_bits)),
+                bank.slot.eq(self.slot_in),
             ]
-            read[number // layout.cols].append(bank.data_out)
-        width = self.core.b_bits * (layout.group if self.whole else 1)
+            if layout.rows > 1:
+                m.d.comb += bank.row.eq(self.row_in.word_select(number, len(bank.row)))
+            read[number // layout.places] += [
+                bank.data_out[at : at + width] for at in range(0, len(bank.data_out), width)
+            ]
         drains: list[list[Signal]] = [[] for _ in self.core.rows]
         for column in range(layout.cols):
             m.submodules[f"pe_{column}"] = pe = self._pe()
@@ -124,15 +126,18 @@ class Plane(Block):
             for lane, words in enumerate(read):
                 number = lane * layout.cols + column
                 operand = Signal(width, name=f"b_{column}_{lane}")
-                chosen = held["bank"].word_select(number, layout.bank_bits)
-                m.d.comb += operand.eq(Cat(words).word_select(chosen, width))
+                bank = held["bank"].word_select(number, self.bank_bits)
+                one_hot = Signal(self.banks, name=f"bank_{column}_{lane}")
+                m.d.comb += [
+                    one_hot.eq(Cat(bank == i for i in range(self.banks))),
+                    operand.eq(choose(one_hot, words)),
+                ]
                 operands.append(operand)
             payload = [
                 held["payload"].word_select(lane * layout.cols + column, self.payload_bits)
                 for lane in range(layout.lanes)
             ]
             m.d.comb += [
-                pe.en.eq(self.en),
                 pe.b_in.eq(Cat(operands)),
                 pe.last_in.eq(held["ends"][column]),
             ]
@@ -148,8 +153,8 @@ class Plane(Block):
     def _pe(self) -> OutputStationaryPE | SparsePE:
         if self.whole:
             return SparsePE(self.core, self.digit, self.a_bits, self.layout.group)
-        return OutputStationaryPE(self.core)
+        return OutputStationaryPE(self.core, stalls=False)
 
 
-_DATA = ("address", "bank")
+_DATA = ("slot", "row", "bank")
 """What need not be cleared by a reset: it does nothing without a payload."""
