@@ -42,7 +42,7 @@ def test_whatever_a_netlist_depends_on_makes_it_anew(tmp_path, runs, monkeypatch
     kept.synthesis(DESIGN, generic, 1.0, YosysOptions(premap=True), top=PE)
     kept.synthesis(DESIGN.with_(acc=9), generic, 1.0, OPTIONS, top=PE)
     assert len(runs) == 4
-    monkeypatch.setattr(store, "_digest", lambda *parts: "another flow")
+    monkeypatch.setattr(store, "sources_digest", lambda *parts: "another flow")
     kept.synthesis(DESIGN, generic, 1.0, OPTIONS, top=PE)
     assert len(runs) == 5
     monkeypatch.setattr(store.tools, "versions", lambda: {"yosys": "another"})
