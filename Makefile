@@ -2,13 +2,15 @@
 #
 # Variables: NAME  a design or TOML file    SIM     icarus, verilator or all
 #            TECH  a technology             PERIOD  clock targets in ns, with commas
-#            ARGS  anything else for the command; for pytest in `make test`
+#            ARGS  anything else for the command; for pytest in `make test` and `make nightly`
+#            DRAWS  random designs of `make nightly`
 
 PYTHON ?= python3
 NAME ?=
 SIM ?= all
 TECH ?= generic
 PERIOD ?=
+DRAWS ?= 1000
 ARGS ?=
 
 VENV := .venv
@@ -25,7 +27,7 @@ endif
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all gen verify prove synth measure report test lint setup system clean distclean help
+.PHONY: all gen verify prove synth measure report test nightly lint docs setup system clean distclean help
 
 all: setup ## the main job: digits on the simulated RTL of both designs, and what they cost
 	$(BIN)/python -m bitweight.demo $(ARGS)
@@ -54,10 +56,18 @@ report: setup ## tables, pictures and a page from reports/*.json
 test: setup ## all tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
+nightly: setup ## all tests with 1000 random designs (DRAWS=...), all proofs
+	BITWEIGHT_DRAWS=$(DRAWS) $(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	$(BIN)/bitweight prove --all
+
 lint: setup ## ruff and mypy
-	$(BIN)/ruff check hw verif tests examples
-	$(BIN)/ruff format --check hw verif tests examples
+	$(BIN)/ruff check hw verif tests examples docs
+	$(BIN)/ruff format --check hw verif tests examples docs
 	$(BIN)/mypy
+
+docs: setup ## the site, from docs/ to build/docs
+	rm -rf docs/reference/generated
+	$(BIN)/python -m sphinx -q -W --keep-going -b html -d build/doctrees docs build/docs $(ARGS)
 
 setup: system $(STAMP) ## make .venv and install what is missing
 

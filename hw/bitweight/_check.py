@@ -31,7 +31,7 @@ def check_int(name: str, value: Any, low: int, high: int | None = None) -> int:
 def check_choice(name: str, value: Any, allowed: Iterable[str]) -> str:
     """Return `value` when it is one of `allowed`; raise ``ValueError`` naming them otherwise."""
     choices = tuple(allowed)
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
     return value
 

@@ -6,11 +6,11 @@ import json
 from collections.abc import Sequence
 
 from bitweight._version import __version__
+from bitweight.emit.lint import WAIVERS
 
 __all__ = ["core_file"]
 
-LINT = ["-Wno-WIDTH", "-Wno-UNSIGNED"]
-"""Of emitted Verilog: Yosys writes expressions whose widths Verilog extends, or cuts, by itself."""
+LINT = [f"-Wno-{name}" for name in WAIVERS]
 
 
 def core_file(name: str, top: str, files: Sequence[str], design: str) -> str:
