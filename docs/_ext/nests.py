@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import inspect
-import shlex
 import sys
 from collections.abc import Callable
 from types import CodeType, FrameType
 from typing import Any
 
-from click.testing import CliRunner
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from bitweight import ENCODINGS, MAC, Design
 from bitweight.cli.designs import load_design
-from bitweight.cli.main import command
 from bitweight.emit import emit
 from bitweight.notation import Int, Nest, gemm, inverse, moves, skipping
 
@@ -138,25 +135,10 @@ class HeaderDirective(SphinxDirective):
         return [nodes.literal_block("", "\n".join(ports), language="verilog")]
 
 
-class CommandDirective(SphinxDirective):
-    """What a quick command prints, run in the folder of the page."""
-
-    has_content = True
-
-    def run(self) -> list[nodes.Node]:
-        """Run the command and return what it printed."""
-        line = self.content[0]
-        done = CliRunner().invoke(command, shlex.split(line)[1:], catch_exceptions=False)
-        if done.exit_code:
-            raise self.error(f"{line}: exit status {done.exit_code}: {done.output}")
-        return [nodes.literal_block("", f"$ {line}\n{done.output.rstrip()}", language="text")]
-
-
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the directives."""
     app.add_directive("nest", NestDirective)
     app.add_directive("placed", PlacedDirective)
     app.add_directive("plain-nest", PlainDirective)
     app.add_directive("module-header", HeaderDirective)
-    app.add_directive("command", CommandDirective)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

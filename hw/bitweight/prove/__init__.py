@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bitweight.prove import elements, leaf, products, streams
+from bitweight.prove import elements, leaf, products, steps, streams
 from bitweight.prove.family import Family, families_of
 from bitweight.prove.record import Result, prove, prove_all, summary
 
@@ -10,7 +10,7 @@ __all__ = ["FAMILIES", "Family", "Result", "prove", "prove_all", "summary"]
 
 FAMILIES: dict[str, Family] = {
     family.name: family
-    for module in (leaf, streams, elements, products)
+    for module in (leaf, streams, steps, elements, products)
     for family in families_of(module.__name__)
 }
 """Everything there is to prove, by name."""
