@@ -6534,8 +6534,6 @@ module bitslice_opt3_feeder(rst, write, slot_in, place_in, row_in, data_in, star
   wire \$procmux$86_Y ;
   wire \$procmux$90_Y ;
   wire [1:0] \$procmux$94_Y ;
-  reg \$signal  = 1'h0;
-  reg \$signal$41  = 1'h0;
   wire [3:0] address;
   wire [3:0] address_in;
   reg [1:0] ahead = 2'h0;
@@ -6608,6 +6606,8 @@ module bitslice_opt3_feeder(rst, write, slot_in, place_in, row_in, data_in, star
   reg [1:0] next_place = 2'h0;
   reg next_row = 1'h0;
   reg [3:0] next_turn = 4'h0;
+  reg next_valid = 1'h0;
+  reg offered = 1'h0;
   wire over;
   reg [1:0] passed = 2'h0;
   input [1:0] place_in;
@@ -6679,10 +6679,10 @@ module bitslice_opt3_feeder(rst, write, slot_in, place_in, row_in, data_in, star
   assign \$11  = ~ several_0_4;
   assign \$12  = some_0_4 & \$11 ;
   assign head_pops = \$10  & \$12 ;
-  assign taken = \$signal  & room;
-  assign \$13  = ~ \$signal ;
+  assign taken = offered & room;
+  assign \$13  = ~ offered;
   assign \$14  = \$13  | taken;
-  assign moves = \$signal$41  & \$14 ;
+  assign moves = next_valid & \$14 ;
   assign \$15  = passed + start;
   assign \$16  = \$15  >= 3'h4;
   assign \$17  = passed + start;
@@ -6699,7 +6699,7 @@ module bitslice_opt3_feeder(rst, write, slot_in, place_in, row_in, data_in, star
   assign \filled$48  = filled >> slot;
   assign at_last = \row$50  == last_row;
   assign leaves = passed == 2'h3;
-  assign \$25  = ~ \$signal$41 ;
+  assign \$25  = ~ next_valid;
   assign \$26  = \$25  | moves;
   assign \$27  = lead < 2'h2;
   assign \$28  = \$26  & \$27 ;
@@ -6836,14 +6836,14 @@ module bitslice_opt3_feeder(rst, write, slot_in, place_in, row_in, data_in, star
   assign \$159  = \$155  & \$158 ;
   assign \$163  = head[4] | some_0_2;
   assign \$164  = head[5:2] & { \$163 , some_0_2, head[2], 1'h0 };
-  assign \$165  = spare_valid | \$signal ;
+  assign \$165  = spare_valid | offered;
   assign \$166  = spare_valid ? spare[1] : made[1];
   assign \$167  = ~ \$166 ;
   assign \$168  = \$167  | ends;
   assign \$169  = \$165  & \$168 ;
   assign \$170  = ~ head[1];
   assign \$171  = \$170  | ends;
-  assign \$172  = spare_valid | \$signal ;
+  assign \$172  = spare_valid | offered;
   assign \$173  = spare_valid ? spare[1] : made[1];
   assign \$174  = ~ \$173 ;
   assign \$175  = \$174  | ends;
@@ -6851,8 +6851,8 @@ module bitslice_opt3_feeder(rst, write, slot_in, place_in, row_in, data_in, star
   assign \$177  = head_valid ? \$171  : \$176 ;
   assign \$178  = head_pops ? \$169  : \$177 ;
   assign \$179  = spare_valid ? spare : made;
-  assign \$180  = spare_valid | \$signal ;
-  assign \$181  = \$signal  & room;
+  assign \$180  = spare_valid | offered;
+  assign \$181  = offered & room;
   assign \$182  = ~ at_last;
   assign \$183  = here <= last_place;
   assign \$184  = \$182  | \$183 ;
@@ -6868,7 +6868,7 @@ module bitslice_opt3_feeder(rst, write, slot_in, place_in, row_in, data_in, star
   assign \$195  = ahead + over;
   assign \$196  = \$195  - sync;
   assign \$197  = ~ moves;
-  assign \$198  = \$signal$41  & \$197 ;
+  assign \$198  = next_valid & \$197 ;
   assign \$199  = read | \$198 ;
   assign \$200  = lead == 1'h1;
   assign \$201  = read ? \$200  : following;
@@ -6878,9 +6878,9 @@ module bitslice_opt3_feeder(rst, write, slot_in, place_in, row_in, data_in, star
   assign \$205  = \$204  | head_pops;
   assign \$206  = ~ spare_valid;
   assign \$207  = \$206  | spare[1];
-  assign \$208  = ~ \$signal ;
+  assign \$208  = ~ offered;
   assign \$209  = \$208  | made[1];
-  assign \$210  = ~ \$signal$41 ;
+  assign \$210  = ~ next_valid;
   assign \$211  = \$210  | following;
   assign \$212  = & { \$211 , \$209 , \$207 , \$205  };
   assign \$213  = | lead;
@@ -6888,7 +6888,7 @@ module bitslice_opt3_feeder(rst, write, slot_in, place_in, row_in, data_in, star
   assign \$215  = ~ ends;
   assign \$216  = \$214  & \$215 ;
   assign \$217  = ~ taken;
-  assign \$218  = \$signal  & \$217 ;
+  assign \$218  = offered & \$217 ;
   assign \$219  = moves ? some : \$218 ;
   assign \$220  = ~ ends;
   assign \$221  = following & \$220 ;
@@ -6925,19 +6925,19 @@ module bitslice_opt3_feeder(rst, write, slot_in, place_in, row_in, data_in, star
   always @(posedge clk)
     ahead <= \$237 ;
   always @(posedge clk)
-    \$signal$41  <= \$238 ;
+    next_valid <= \$238 ;
   always @(posedge clk)
     following <= \$239 ;
   always @(posedge clk)
     finished <= \$240 ;
   always @(posedge clk)
-    \$signal  <= \$241 ;
+    offered <= \$241 ;
   always @(posedge clk)
     made <= \$242 ;
   assign \$procmux$100_Y  = \$181  ? made[1] : spare[1];
   assign \$227 [1] = ends ? 1'h0 : \$procmux$100_Y ;
   assign \$227 [0] = \$181  ? made[0] : spare[0];
-  assign \$procmux$106_Y  = \$signal  ? 1'h1 : spare_valid;
+  assign \$procmux$106_Y  = offered ? 1'h1 : spare_valid;
   assign \$procmux$108_Y  = head_free ? 1'h0 : \$procmux$106_Y ;
   assign \$226  = rst ? 1'h0 : \$procmux$108_Y ;
   assign \$procmux$112_Y  = head_free ? \$180  : head_valid;
@@ -7028,7 +7028,7 @@ module bitslice_opt3_feeder(rst, write, slot_in, place_in, row_in, data_in, star
   assign \data_in$62  = data_in;
   assign \write$60  = write;
   assign \read$58  = read;
-  assign coded_valid = \$signal ;
+  assign coded_valid = offered;
   assign coded = made;
 endmodule
 

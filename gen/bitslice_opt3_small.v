@@ -2355,8 +2355,6 @@ module bitslice_opt3_small_feeder(rst, write, slot_in, place_in, row_in, data_in
   wire [2:0] \$procmux$84_Y ;
   wire \$procmux$88_Y ;
   wire \$procmux$94_Y ;
-  reg \$signal  = 1'h0;
-  reg \$signal$39  = 1'h0;
   wire [3:0] address;
   wire [3:0] address_in;
   reg [1:0] ahead = 2'h0;
@@ -2427,6 +2425,8 @@ module bitslice_opt3_small_feeder(rst, write, slot_in, place_in, row_in, data_in
   reg next_place = 1'h0;
   reg [2:0] next_row = 3'h0;
   reg [3:0] next_turn = 4'h0;
+  reg next_valid = 1'h0;
+  reg offered = 1'h0;
   wire over;
   input place_in;
   wire place_in;
@@ -2492,10 +2492,10 @@ module bitslice_opt3_small_feeder(rst, write, slot_in, place_in, row_in, data_in
   assign \$9  = ~ several_0_3;
   assign \$10  = some_0_3 & \$9 ;
   assign head_pops = \$8  & \$10 ;
-  assign taken = \$signal  & room;
-  assign \$11  = ~ \$signal ;
+  assign taken = offered & room;
+  assign \$11  = ~ offered;
   assign \$12  = \$11  | taken;
-  assign moves = \$signal$39  & \$12 ;
+  assign moves = next_valid & \$12 ;
   assign \$13  = 1'h0 + start;
   assign \$14  = \$13  >= 1'h1;
   assign \$15  = 1'h0 + start;
@@ -2511,7 +2511,7 @@ module bitslice_opt3_small_feeder(rst, write, slot_in, place_in, row_in, data_in
   assign last_place = last_places >> slot;
   assign \filled$46  = filled >> slot;
   assign at_last = \row$48  == last_row;
-  assign \$23  = ~ \$signal$39 ;
+  assign \$23  = ~ next_valid;
   assign \$24  = \$23  | moves;
   assign \$25  = lead < 2'h2;
   assign \$26  = \$24  & \$25 ;
@@ -2616,14 +2616,14 @@ module bitslice_opt3_small_feeder(rst, write, slot_in, place_in, row_in, data_in
   assign \$125  = asking & \$124 ;
   assign \$126  = \$122  & \$125 ;
   assign \$129  = head[6:4] & { some_0_2, head[4], 1'h0 };
-  assign \$130  = spare_valid | \$signal ;
+  assign \$130  = spare_valid | offered;
   assign \$131  = spare_valid ? spare[3] : made[3];
   assign \$132  = ~ \$131 ;
   assign \$133  = \$132  | ends;
   assign \$134  = \$130  & \$133 ;
   assign \$135  = ~ head[3];
   assign \$136  = \$135  | ends;
-  assign \$137  = spare_valid | \$signal ;
+  assign \$137  = spare_valid | offered;
   assign \$138  = spare_valid ? spare[3] : made[3];
   assign \$139  = ~ \$138 ;
   assign \$140  = \$139  | ends;
@@ -2631,8 +2631,8 @@ module bitslice_opt3_small_feeder(rst, write, slot_in, place_in, row_in, data_in
   assign \$142  = head_valid ? \$136  : \$141 ;
   assign \$143  = head_pops ? \$134  : \$142 ;
   assign \$144  = spare_valid ? spare : made;
-  assign \$145  = spare_valid | \$signal ;
-  assign \$146  = \$signal  & room;
+  assign \$145  = spare_valid | offered;
+  assign \$146  = offered & room;
   assign \$147  = ~ at_last;
   assign \$148  = here <= last_place;
   assign \$149  = \$147  | \$148 ;
@@ -2646,7 +2646,7 @@ module bitslice_opt3_small_feeder(rst, write, slot_in, place_in, row_in, data_in
   assign \$160  = ahead + over;
   assign \$161  = \$160  - sync;
   assign \$162  = ~ moves;
-  assign \$163  = \$signal$39  & \$162 ;
+  assign \$163  = next_valid & \$162 ;
   assign \$164  = read | \$163 ;
   assign \$165  = lead == 1'h1;
   assign \$166  = read ? \$165  : following;
@@ -2656,9 +2656,9 @@ module bitslice_opt3_small_feeder(rst, write, slot_in, place_in, row_in, data_in
   assign \$170  = \$169  | head_pops;
   assign \$171  = ~ spare_valid;
   assign \$172  = \$171  | spare[3];
-  assign \$173  = ~ \$signal ;
+  assign \$173  = ~ offered;
   assign \$174  = \$173  | made[3];
-  assign \$175  = ~ \$signal$39 ;
+  assign \$175  = ~ next_valid;
   assign \$176  = \$175  | following;
   assign \$177  = & { \$176 , \$174 , \$172 , \$170  };
   assign \$178  = | lead;
@@ -2666,7 +2666,7 @@ module bitslice_opt3_small_feeder(rst, write, slot_in, place_in, row_in, data_in
   assign \$180  = ~ ends;
   assign \$181  = \$179  & \$180 ;
   assign \$182  = ~ taken;
-  assign \$183  = \$signal  & \$182 ;
+  assign \$183  = offered & \$182 ;
   assign \$184  = moves ? some : \$183 ;
   assign \$185  = ~ ends;
   assign \$186  = following & \$185 ;
@@ -2701,16 +2701,16 @@ module bitslice_opt3_small_feeder(rst, write, slot_in, place_in, row_in, data_in
   always @(posedge clk)
     ahead <= \$201 ;
   always @(posedge clk)
-    \$signal$39  <= \$202 ;
+    next_valid <= \$202 ;
   always @(posedge clk)
     following <= \$203 ;
   always @(posedge clk)
     finished <= \$204 ;
   always @(posedge clk)
-    \$signal  <= \$205 ;
+    offered <= \$205 ;
   always @(posedge clk)
     made <= \$206 ;
-  assign \$procmux$100_Y  = \$signal  ? 1'h1 : spare_valid;
+  assign \$procmux$100_Y  = offered ? 1'h1 : spare_valid;
   assign \$procmux$102_Y  = head_free ? 1'h0 : \$procmux$100_Y ;
   assign \$191  = rst ? 1'h0 : \$procmux$102_Y ;
   assign \$procmux$106_Y  = head_free ? \$145  : head_valid;
@@ -2801,7 +2801,7 @@ module bitslice_opt3_small_feeder(rst, write, slot_in, place_in, row_in, data_in
   assign \read$56  = read;
   assign leaves = 1'h1;
   assign \spare.left  = spare[6:4];
-  assign coded_valid = \$signal ;
+  assign coded_valid = offered;
   assign coded = made;
 endmodule
 

@@ -12132,8 +12132,6 @@ module bitslice_opt4c_feeder(rst, write, slot_in, place_in, row_in, data_in, sta
   wire [1:0] \$procmux$77_Y ;
   wire \$procmux$82_Y ;
   wire [3:0] \$procmux$89_Y ;
-  reg \$signal  = 1'h0;
-  reg \$signal$41  = 1'h0;
   wire [3:0] address;
   wire [3:0] address_in;
   reg [1:0] ahead = 2'h0;
@@ -12201,6 +12199,8 @@ module bitslice_opt4c_feeder(rst, write, slot_in, place_in, row_in, data_in, sta
   reg [1:0] next_place = 2'h0;
   reg next_row = 1'h0;
   reg [3:0] next_turn = 4'h0;
+  reg next_valid = 1'h0;
+  reg offered = 1'h0;
   wire over;
   reg [1:0] passed = 2'h0;
   input [1:0] place_in;
@@ -12327,7 +12327,7 @@ module bitslice_opt4c_feeder(rst, write, slot_in, place_in, row_in, data_in, sta
   assign \$112  = word[5:2] & \$111 ;
   assign \$113  = word[21:19] & { \$112 [3], \$106 [3], \$100 [3] };
   assign \made.digits  = \$94  | \$113 ;
-  assign \$115  = ~ \$signal ;
+  assign \$115  = ~ offered;
   assign \$116  = ~ several_0_4;
   assign \$117  = some_0_4 & \$116 ;
   assign \$118  = room & \$117 ;
@@ -12335,7 +12335,7 @@ module bitslice_opt4c_feeder(rst, write, slot_in, place_in, row_in, data_in, sta
   assign taken = coded_valid & word_free;
   assign \$119  = ~ coded_valid;
   assign \$120  = \$119  | taken;
-  assign moves = \$signal$41  & \$120 ;
+  assign moves = next_valid & \$120 ;
   assign \$121  = passed + start;
   assign \$122  = \$121  >= 3'h4;
   assign \$123  = passed + start;
@@ -12352,7 +12352,7 @@ module bitslice_opt4c_feeder(rst, write, slot_in, place_in, row_in, data_in, sta
   assign \filled$48  = filled >> slot;
   assign at_last = \row$50  == last_row;
   assign leaves = passed == 2'h3;
-  assign \$131  = ~ \$signal$41 ;
+  assign \$131  = ~ next_valid;
   assign \$132  = \$131  | moves;
   assign \$133  = lead < 2'h2;
   assign \$134  = \$132  & \$133 ;
@@ -12482,14 +12482,14 @@ module bitslice_opt4c_feeder(rst, write, slot_in, place_in, row_in, data_in, sta
   assign words[8] = next_place == 2'h2;
   assign words[9] = next_place == 2'h3;
   assign some = | words[5:2];
-  assign \$261  = spare_valid | \$signal ;
+  assign \$261  = spare_valid | offered;
   assign \$262  = spare_valid ? spare[1] : word[1];
   assign \$263  = ~ \$262 ;
   assign \$264  = \$263  | ends;
   assign \$265  = \$261  & \$264 ;
   assign \$266  = ~ head[1];
   assign \$267  = \$266  | ends;
-  assign \$268  = spare_valid | \$signal ;
+  assign \$268  = spare_valid | offered;
   assign \$269  = spare_valid ? spare[1] : word[1];
   assign \$270  = ~ \$269 ;
   assign \$271  = \$270  | ends;
@@ -12497,11 +12497,11 @@ module bitslice_opt4c_feeder(rst, write, slot_in, place_in, row_in, data_in, sta
   assign \$273  = head_valid ? \$267  : \$272 ;
   assign \$274  = served ? \$265  : \$273 ;
   assign \$275  = spare_valid ? spare : { \made.digits , made[17:2], word[1:0] };
-  assign \$276  = spare_valid | \$signal ;
-  assign \$277  = \$signal  & room;
+  assign \$276  = spare_valid | offered;
+  assign \$277  = offered & room;
   assign \$278  = ~ word_free;
   assign \$279  = \$278  | coded_valid;
-  assign \$280  = \$signal  & room;
+  assign \$280  = offered & room;
   assign \$284  = word[4] | some_0_2;
   assign \$285  = word[5:2] & { \$284 , some_0_2, word[2], 1'h0 };
   assign \$286  = ~ at_last;
@@ -12519,7 +12519,7 @@ module bitslice_opt4c_feeder(rst, write, slot_in, place_in, row_in, data_in, sta
   assign \$299  = ahead + over;
   assign \$300  = \$299  - sync;
   assign \$301  = ~ moves;
-  assign \$302  = \$signal$41  & \$301 ;
+  assign \$302  = next_valid & \$301 ;
   assign \$303  = read | \$302 ;
   assign \$304  = lead == 1'h1;
   assign \$305  = read ? \$304  : following;
@@ -12529,11 +12529,11 @@ module bitslice_opt4c_feeder(rst, write, slot_in, place_in, row_in, data_in, sta
   assign \$309  = \$308  | served;
   assign \$310  = ~ spare_valid;
   assign \$311  = \$310  | spare[1];
-  assign \$312  = ~ \$signal ;
+  assign \$312  = ~ offered;
   assign \$313  = \$312  | word[1];
   assign \$314  = ~ coded_valid;
   assign \$315  = \$314  | coded[1];
-  assign \$316  = ~ \$signal$41 ;
+  assign \$316  = ~ next_valid;
   assign \$317  = \$316  | following;
   assign \$318  = & { \$317 , \$315 , \$313 , \$311 , \$309  };
   assign \$319  = | lead;
@@ -12556,7 +12556,7 @@ module bitslice_opt4c_feeder(rst, write, slot_in, place_in, row_in, data_in, sta
   always @(posedge clk)
     spare <= \$332 ;
   always @(posedge clk)
-    \$signal  <= \$333 ;
+    offered <= \$333 ;
   always @(posedge clk)
     word <= \$334 ;
   always @(posedge clk)
@@ -12580,7 +12580,7 @@ module bitslice_opt4c_feeder(rst, write, slot_in, place_in, row_in, data_in, sta
   always @(posedge clk)
     ahead <= \$344 ;
   always @(posedge clk)
-    \$signal$41  <= \$345 ;
+    next_valid <= \$345 ;
   always @(posedge clk)
     following <= \$346 ;
   always @(posedge clk)
@@ -12592,7 +12592,7 @@ module bitslice_opt4c_feeder(rst, write, slot_in, place_in, row_in, data_in, sta
   assign \$procmux$100_Y  = \$277  ? word[1] : spare[1];
   assign \$332 [1] = ends ? 1'h0 : \$procmux$100_Y ;
   assign \$332 [0] = \$277  ? word[0] : spare[0];
-  assign \$procmux$106_Y  = \$signal  ? 1'h1 : spare_valid;
+  assign \$procmux$106_Y  = offered ? 1'h1 : spare_valid;
   assign \$procmux$108_Y  = head_free ? 1'h0 : \$procmux$106_Y ;
   assign \$331  = rst ? 1'h0 : \$procmux$108_Y ;
   assign \$procmux$112_Y  = head_free ? \$276  : head_valid;
@@ -12685,7 +12685,7 @@ module bitslice_opt4c_feeder(rst, write, slot_in, place_in, row_in, data_in, sta
   assign \data_in$62  = data_in;
   assign \write$60  = write;
   assign \read$58  = read;
-  assign valid = \$signal ;
+  assign valid = offered;
   assign { made[20:18], made[1:0] } = { \made.digits , word[1:0] };
   assign asking = asks;
   assign head_pops = served;

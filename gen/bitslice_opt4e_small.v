@@ -3092,8 +3092,6 @@ module bitslice_opt4e_small_feeder(rst, write, slot_in, place_in, row_in, data_i
   wire \$procmux$78_Y ;
   wire [2:0] \$procmux$85_Y ;
   wire \$procmux$96_Y ;
-  reg \$signal  = 1'h0;
-  reg \$signal$39  = 1'h0;
   wire [3:0] address;
   wire [3:0] address_in;
   reg [1:0] ahead = 2'h0;
@@ -3160,6 +3158,8 @@ module bitslice_opt4e_small_feeder(rst, write, slot_in, place_in, row_in, data_i
   reg next_place = 1'h0;
   reg [2:0] next_row = 3'h0;
   reg [3:0] next_turn = 4'h0;
+  reg next_valid = 1'h0;
+  reg offered = 1'h0;
   wire over;
   input place_in;
   wire place_in;
@@ -3247,7 +3247,7 @@ module bitslice_opt4e_small_feeder(rst, write, slot_in, place_in, row_in, data_i
   assign \$49  = word[6:4] & \$48 ;
   assign \$50  = word[16:14] & { \$49 [2], \$45 [2], \$41 [2] };
   assign \made.digits  = \$37  | \$50 ;
-  assign \$52  = ~ \$signal ;
+  assign \$52  = ~ offered;
   assign \$53  = ~ several_0_3;
   assign \$54  = some_0_3 & \$53 ;
   assign \$55  = room & \$54 ;
@@ -3255,7 +3255,7 @@ module bitslice_opt4e_small_feeder(rst, write, slot_in, place_in, row_in, data_i
   assign taken = coded_valid & word_free;
   assign \$56  = ~ coded_valid;
   assign \$57  = \$56  | taken;
-  assign moves = \$signal$39  & \$57 ;
+  assign moves = next_valid & \$57 ;
   assign \$58  = 1'h0 + start;
   assign \$59  = \$58  >= 1'h1;
   assign \$60  = 1'h0 + start;
@@ -3271,7 +3271,7 @@ module bitslice_opt4e_small_feeder(rst, write, slot_in, place_in, row_in, data_i
   assign last_place = last_places >> slot;
   assign \filled$46  = filled >> slot;
   assign at_last = \row$48  == last_row;
-  assign \$68  = ~ \$signal$39 ;
+  assign \$68  = ~ next_valid;
   assign \$69  = \$68  | moves;
   assign \$70  = lead < 2'h2;
   assign \$71  = \$69  & \$70 ;
@@ -3370,14 +3370,14 @@ module bitslice_opt4e_small_feeder(rst, write, slot_in, place_in, row_in, data_i
   assign words[6] = \$164  & next_inside;
   assign \words.place  = ! next_place;
   assign some = | words[6:4];
-  assign \$167  = spare_valid | \$signal ;
+  assign \$167  = spare_valid | offered;
   assign \$168  = spare_valid ? spare[3] : word[3];
   assign \$169  = ~ \$168 ;
   assign \$170  = \$169  | ends;
   assign \$171  = \$167  & \$170 ;
   assign \$172  = ~ head[3];
   assign \$173  = \$172  | ends;
-  assign \$174  = spare_valid | \$signal ;
+  assign \$174  = spare_valid | offered;
   assign \$175  = spare_valid ? spare[3] : word[3];
   assign \$176  = ~ \$175 ;
   assign \$177  = \$176  | ends;
@@ -3385,11 +3385,11 @@ module bitslice_opt4e_small_feeder(rst, write, slot_in, place_in, row_in, data_i
   assign \$179  = head_valid ? \$173  : \$178 ;
   assign \$180  = served ? \$171  : \$179 ;
   assign \$181  = spare_valid ? spare : { \made.digits , \made.bank , word[3:0] };
-  assign \$182  = spare_valid | \$signal ;
-  assign \$183  = \$signal  & room;
+  assign \$182  = spare_valid | offered;
+  assign \$183  = offered & room;
   assign \$184  = ~ word_free;
   assign \$185  = \$184  | coded_valid;
-  assign \$186  = \$signal  & room;
+  assign \$186  = offered & room;
   assign \$189  = word[6:4] & { some_0_2, word[4], 1'h0 };
   assign \$190  = ~ at_last;
   assign \$191  = here <= last_place;
@@ -3404,7 +3404,7 @@ module bitslice_opt4e_small_feeder(rst, write, slot_in, place_in, row_in, data_i
   assign \$203  = ahead + over;
   assign \$204  = \$203  - sync;
   assign \$205  = ~ moves;
-  assign \$206  = \$signal$39  & \$205 ;
+  assign \$206  = next_valid & \$205 ;
   assign \$207  = read | \$206 ;
   assign \$208  = lead == 1'h1;
   assign \$209  = read ? \$208  : following;
@@ -3414,11 +3414,11 @@ module bitslice_opt4e_small_feeder(rst, write, slot_in, place_in, row_in, data_i
   assign \$213  = \$212  | served;
   assign \$214  = ~ spare_valid;
   assign \$215  = \$214  | spare[3];
-  assign \$216  = ~ \$signal ;
+  assign \$216  = ~ offered;
   assign \$217  = \$216  | word[3];
   assign \$218  = ~ coded_valid;
   assign \$219  = \$218  | coded[3];
-  assign \$220  = ~ \$signal$39 ;
+  assign \$220  = ~ next_valid;
   assign \$221  = \$220  | following;
   assign \$222  = & { \$221 , \$219 , \$217 , \$215 , \$213  };
   assign \$223  = | lead;
@@ -3441,7 +3441,7 @@ module bitslice_opt4e_small_feeder(rst, write, slot_in, place_in, row_in, data_i
   always @(posedge clk)
     spare <= \$236 ;
   always @(posedge clk)
-    \$signal  <= \$237 ;
+    offered <= \$237 ;
   always @(posedge clk)
     word <= \$238 ;
   always @(posedge clk)
@@ -3463,7 +3463,7 @@ module bitslice_opt4e_small_feeder(rst, write, slot_in, place_in, row_in, data_i
   always @(posedge clk)
     ahead <= \$247 ;
   always @(posedge clk)
-    \$signal$39  <= \$248 ;
+    next_valid <= \$248 ;
   always @(posedge clk)
     following <= \$249 ;
   always @(posedge clk)
@@ -3473,7 +3473,7 @@ module bitslice_opt4e_small_feeder(rst, write, slot_in, place_in, row_in, data_i
   always @(posedge clk)
     coded <= \$252 ;
   assign \$236 [2:0] = \$183  ? word[2:0] : spare[2:0];
-  assign \$procmux$102_Y  = \$signal  ? 1'h1 : spare_valid;
+  assign \$procmux$102_Y  = offered ? 1'h1 : spare_valid;
   assign \$procmux$104_Y  = head_free ? 1'h0 : \$procmux$102_Y ;
   assign \$235  = rst ? 1'h0 : \$procmux$104_Y ;
   assign \$procmux$108_Y  = head_free ? \$182  : head_valid;
@@ -3564,7 +3564,7 @@ module bitslice_opt4e_small_feeder(rst, write, slot_in, place_in, row_in, data_i
   assign \read$56  = read;
   assign leaves = 1'h1;
   assign \head.following  = head[3];
-  assign valid = \$signal ;
+  assign valid = offered;
   assign made = { \made.digits , \made.bank , word[3:0] };
   assign asking = asks;
   assign head_pops = served;

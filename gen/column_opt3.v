@@ -3775,8 +3775,6 @@ module column_opt3_feeder(rst, write, slot_in, place_in, row_in, data_in, start,
   wire [4:0] \$procmux$86_Y ;
   wire \$procmux$90_Y ;
   wire \$procmux$96_Y ;
-  reg \$signal  = 1'h0;
-  reg \$signal$41  = 1'h0;
   wire [5:0] address;
   wire [5:0] address_in;
   reg [1:0] ahead = 2'h0;
@@ -3849,6 +3847,8 @@ module column_opt3_feeder(rst, write, slot_in, place_in, row_in, data_in, start,
   reg next_place = 1'h0;
   reg [4:0] next_row = 5'h00;
   reg [3:0] next_turn = 4'h0;
+  reg next_valid = 1'h0;
+  reg offered = 1'h0;
   wire over;
   input place_in;
   wire place_in;
@@ -3919,10 +3919,10 @@ module column_opt3_feeder(rst, write, slot_in, place_in, row_in, data_in, start,
   assign \$11  = ~ several_0_4;
   assign \$12  = some_0_4 & \$11 ;
   assign head_pops = \$10  & \$12 ;
-  assign taken = \$signal  & room;
-  assign \$13  = ~ \$signal ;
+  assign taken = offered & room;
+  assign \$13  = ~ offered;
   assign \$14  = \$13  | taken;
-  assign moves = \$signal$41  & \$14 ;
+  assign moves = next_valid & \$14 ;
   assign \$15  = 1'h0 + start;
   assign \$16  = \$15  >= 1'h1;
   assign \$17  = 1'h0 + start;
@@ -3938,7 +3938,7 @@ module column_opt3_feeder(rst, write, slot_in, place_in, row_in, data_in, start,
   assign last_place = last_places >> slot;
   assign \filled$48  = filled >> slot;
   assign at_last = \row$50  == last_row;
-  assign \$25  = ~ \$signal$41 ;
+  assign \$25  = ~ next_valid;
   assign \$26  = \$25  | moves;
   assign \$27  = lead < 2'h2;
   assign \$28  = \$26  & \$27 ;
@@ -4071,14 +4071,14 @@ module column_opt3_feeder(rst, write, slot_in, place_in, row_in, data_in, start,
   assign \$156  = \$152  & \$155 ;
   assign \$160  = head[8] | some_0_2;
   assign \$161  = head[9:6] & { \$160 , some_0_2, head[6], 1'h0 };
-  assign \$162  = spare_valid | \$signal ;
+  assign \$162  = spare_valid | offered;
   assign \$163  = spare_valid ? spare[5] : made[5];
   assign \$164  = ~ \$163 ;
   assign \$165  = \$164  | ends;
   assign \$166  = \$162  & \$165 ;
   assign \$167  = ~ head[5];
   assign \$168  = \$167  | ends;
-  assign \$169  = spare_valid | \$signal ;
+  assign \$169  = spare_valid | offered;
   assign \$170  = spare_valid ? spare[5] : made[5];
   assign \$171  = ~ \$170 ;
   assign \$172  = \$171  | ends;
@@ -4086,8 +4086,8 @@ module column_opt3_feeder(rst, write, slot_in, place_in, row_in, data_in, start,
   assign \$174  = head_valid ? \$168  : \$173 ;
   assign \$175  = head_pops ? \$166  : \$174 ;
   assign \$176  = spare_valid ? spare : made;
-  assign \$177  = spare_valid | \$signal ;
-  assign \$178  = \$signal  & room;
+  assign \$177  = spare_valid | offered;
+  assign \$178  = offered & room;
   assign \$179  = ~ at_last;
   assign \$180  = here <= last_place;
   assign \$181  = \$179  | \$180 ;
@@ -4101,7 +4101,7 @@ module column_opt3_feeder(rst, write, slot_in, place_in, row_in, data_in, start,
   assign \$192  = ahead + over;
   assign \$193  = \$192  - sync;
   assign \$194  = ~ moves;
-  assign \$195  = \$signal$41  & \$194 ;
+  assign \$195  = next_valid & \$194 ;
   assign \$196  = read | \$195 ;
   assign \$197  = lead == 1'h1;
   assign \$198  = read ? \$197  : following;
@@ -4111,9 +4111,9 @@ module column_opt3_feeder(rst, write, slot_in, place_in, row_in, data_in, start,
   assign \$202  = \$201  | head_pops;
   assign \$203  = ~ spare_valid;
   assign \$204  = \$203  | spare[5];
-  assign \$205  = ~ \$signal ;
+  assign \$205  = ~ offered;
   assign \$206  = \$205  | made[5];
-  assign \$207  = ~ \$signal$41 ;
+  assign \$207  = ~ next_valid;
   assign \$208  = \$207  | following;
   assign \$209  = & { \$208 , \$206 , \$204 , \$202  };
   assign \$210  = | lead;
@@ -4121,7 +4121,7 @@ module column_opt3_feeder(rst, write, slot_in, place_in, row_in, data_in, start,
   assign \$212  = ~ ends;
   assign \$213  = \$211  & \$212 ;
   assign \$214  = ~ taken;
-  assign \$215  = \$signal  & \$214 ;
+  assign \$215  = offered & \$214 ;
   assign \$216  = moves ? some : \$215 ;
   assign \$217  = ~ ends;
   assign \$218  = following & \$217 ;
@@ -4156,17 +4156,17 @@ module column_opt3_feeder(rst, write, slot_in, place_in, row_in, data_in, start,
   always @(posedge clk)
     ahead <= \$233 ;
   always @(posedge clk)
-    \$signal$41  <= \$234 ;
+    next_valid <= \$234 ;
   always @(posedge clk)
     following <= \$235 ;
   always @(posedge clk)
     finished <= \$236 ;
   always @(posedge clk)
-    \$signal  <= \$237 ;
+    offered <= \$237 ;
   always @(posedge clk)
     made <= \$238 ;
   assign \$224 [4:0] = \$178  ? made[4:0] : spare[4:0];
-  assign \$procmux$102_Y  = \$signal  ? 1'h1 : spare_valid;
+  assign \$procmux$102_Y  = offered ? 1'h1 : spare_valid;
   assign \$procmux$104_Y  = head_free ? 1'h0 : \$procmux$102_Y ;
   assign \$223  = rst ? 1'h0 : \$procmux$104_Y ;
   assign \$procmux$108_Y  = head_free ? \$177  : head_valid;
@@ -4256,7 +4256,7 @@ module column_opt3_feeder(rst, write, slot_in, place_in, row_in, data_in, start,
   assign \read$58  = read;
   assign leaves = 1'h1;
   assign \words.left  = words[9:6];
-  assign coded_valid = \$signal ;
+  assign coded_valid = offered;
   assign coded = made;
 endmodule
 

@@ -1726,8 +1726,6 @@ module column_opt3_small_feeder(rst, write, slot_in, place_in, row_in, data_in, 
   wire \$procmux$86_Y ;
   wire \$procmux$92_Y ;
   wire \$procmux$98_Y ;
-  reg \$signal  = 1'h0;
-  reg \$signal$37  = 1'h0;
   wire [2:0] address;
   wire [2:0] address_in;
   reg [1:0] ahead = 2'h0;
@@ -1796,6 +1794,8 @@ module column_opt3_small_feeder(rst, write, slot_in, place_in, row_in, data_in, 
   reg next_place = 1'h0;
   reg [2:0] next_row = 3'h0;
   reg [3:0] next_turn = 4'h0;
+  reg next_valid = 1'h0;
+  reg offered = 1'h0;
   wire over;
   input place_in;
   wire place_in;
@@ -1856,10 +1856,10 @@ module column_opt3_small_feeder(rst, write, slot_in, place_in, row_in, data_in, 
   assign \$7  = ~ several_0_2;
   assign \$8  = some_0_2 & \$7 ;
   assign head_pops = \$6  & \$8 ;
-  assign taken = \$signal  & room;
-  assign \$9  = ~ \$signal ;
+  assign taken = offered & room;
+  assign \$9  = ~ offered;
   assign \$10  = \$9  | taken;
-  assign moves = \$signal$37  & \$10 ;
+  assign moves = next_valid & \$10 ;
   assign \$11  = 1'h0 + start;
   assign \$12  = \$11  >= 1'h1;
   assign \$13  = 1'h0 + start;
@@ -1875,7 +1875,7 @@ module column_opt3_small_feeder(rst, write, slot_in, place_in, row_in, data_in, 
   assign last_place = last_places >> slot;
   assign \filled$44  = filled >> slot;
   assign at_last = \row$46  == last_row;
-  assign \$21  = ~ \$signal$37 ;
+  assign \$21  = ~ next_valid;
   assign \$22  = \$21  | moves;
   assign \$23  = lead < 2'h2;
   assign \$24  = \$22  & \$23 ;
@@ -1953,14 +1953,14 @@ module column_opt3_small_feeder(rst, write, slot_in, place_in, row_in, data_in, 
   assign \$95  = asking & \$94 ;
   assign \$96  = \$92  & \$95 ;
   assign \$98  = head[5:4] & { head[4], 1'h0 };
-  assign \$99  = spare_valid | \$signal ;
+  assign \$99  = spare_valid | offered;
   assign \$100  = spare_valid ? spare[3] : made[3];
   assign \$101  = ~ \$100 ;
   assign \$102  = \$101  | ends;
   assign \$103  = \$99  & \$102 ;
   assign \$104  = ~ head[3];
   assign \$105  = \$104  | ends;
-  assign \$106  = spare_valid | \$signal ;
+  assign \$106  = spare_valid | offered;
   assign \$107  = spare_valid ? spare[3] : made[3];
   assign \$108  = ~ \$107 ;
   assign \$109  = \$108  | ends;
@@ -1968,8 +1968,8 @@ module column_opt3_small_feeder(rst, write, slot_in, place_in, row_in, data_in, 
   assign \$111  = head_valid ? \$105  : \$110 ;
   assign \$112  = head_pops ? \$103  : \$111 ;
   assign \$113  = spare_valid ? spare : made;
-  assign \$114  = spare_valid | \$signal ;
-  assign \$115  = \$signal  & room;
+  assign \$114  = spare_valid | offered;
+  assign \$115  = offered & room;
   assign \$116  = ~ at_last;
   assign \$117  = here <= last_place;
   assign \$118  = \$116  | \$117 ;
@@ -1983,7 +1983,7 @@ module column_opt3_small_feeder(rst, write, slot_in, place_in, row_in, data_in, 
   assign \$129  = ahead + over;
   assign \$130  = \$129  - sync;
   assign \$131  = ~ moves;
-  assign \$132  = \$signal$37  & \$131 ;
+  assign \$132  = next_valid & \$131 ;
   assign \$133  = read | \$132 ;
   assign \$134  = lead == 1'h1;
   assign \$135  = read ? \$134  : following;
@@ -1993,9 +1993,9 @@ module column_opt3_small_feeder(rst, write, slot_in, place_in, row_in, data_in, 
   assign \$139  = \$138  | head_pops;
   assign \$140  = ~ spare_valid;
   assign \$141  = \$140  | spare[3];
-  assign \$142  = ~ \$signal ;
+  assign \$142  = ~ offered;
   assign \$143  = \$142  | made[3];
-  assign \$144  = ~ \$signal$37 ;
+  assign \$144  = ~ next_valid;
   assign \$145  = \$144  | following;
   assign \$146  = & { \$145 , \$143 , \$141 , \$139  };
   assign \$147  = | lead;
@@ -2003,7 +2003,7 @@ module column_opt3_small_feeder(rst, write, slot_in, place_in, row_in, data_in, 
   assign \$149  = ~ ends;
   assign \$150  = \$148  & \$149 ;
   assign \$151  = ~ taken;
-  assign \$152  = \$signal  & \$151 ;
+  assign \$152  = offered & \$151 ;
   assign \$153  = moves ? some : \$152 ;
   assign \$154  = ~ ends;
   assign \$155  = following & \$154 ;
@@ -2038,13 +2038,13 @@ module column_opt3_small_feeder(rst, write, slot_in, place_in, row_in, data_in, 
   always @(posedge clk)
     ahead <= \$170 ;
   always @(posedge clk)
-    \$signal$37  <= \$171 ;
+    next_valid <= \$171 ;
   always @(posedge clk)
     following <= \$172 ;
   always @(posedge clk)
     finished <= \$173 ;
   always @(posedge clk)
-    \$signal  <= \$174 ;
+    offered <= \$174 ;
   always @(posedge clk)
     made <= \$175 ;
   assign \$procmux$100_Y  = head_free ? 1'h0 : \$procmux$98_Y ;
@@ -2089,7 +2089,7 @@ module column_opt3_small_feeder(rst, write, slot_in, place_in, row_in, data_in, 
   assign \$procmux$92_Y  = \$115  ? made[3] : spare[3];
   assign \$161 [3] = ends ? 1'h0 : \$procmux$92_Y ;
   assign \$161 [2:0] = \$115  ? made[2:0] : spare[2:0];
-  assign \$procmux$98_Y  = \$signal  ? 1'h1 : spare_valid;
+  assign \$procmux$98_Y  = offered ? 1'h1 : spare_valid;
   column_opt3_small_buffer buffer (
     .address(address),
     .address_in(address_in),
@@ -2138,7 +2138,7 @@ module column_opt3_small_feeder(rst, write, slot_in, place_in, row_in, data_in, 
   assign \write$56  = write;
   assign \read$54  = read;
   assign leaves = 1'h1;
-  assign coded_valid = \$signal ;
+  assign coded_valid = offered;
   assign coded = made;
 endmodule
 

@@ -3832,8 +3832,6 @@ module column_opt4c_feeder(rst, write, slot_in, place_in, row_in, data_in, start
   wire \$procmux$78_Y ;
   wire [3:0] \$procmux$85_Y ;
   wire \$procmux$96_Y ;
-  reg \$signal  = 1'h0;
-  reg \$signal$41  = 1'h0;
   wire [5:0] address;
   wire [5:0] address_in;
   reg [1:0] ahead = 2'h0;
@@ -3901,6 +3899,8 @@ module column_opt4c_feeder(rst, write, slot_in, place_in, row_in, data_in, start
   reg next_place = 1'h0;
   reg [4:0] next_row = 5'h00;
   reg [3:0] next_turn = 4'h0;
+  reg next_valid = 1'h0;
+  reg offered = 1'h0;
   wire over;
   input place_in;
   wire place_in;
@@ -4014,7 +4014,7 @@ module column_opt4c_feeder(rst, write, slot_in, place_in, row_in, data_in, start
   assign \$91  = word[9:6] & \$90 ;
   assign \$92  = word[22:20] & { \$91 [3], \$85 [3], \$79 [3] };
   assign \made.digits  = \$73  | \$92 ;
-  assign \$94  = ~ \$signal ;
+  assign \$94  = ~ offered;
   assign \$95  = ~ several_0_4;
   assign \$96  = some_0_4 & \$95 ;
   assign \$97  = room & \$96 ;
@@ -4022,7 +4022,7 @@ module column_opt4c_feeder(rst, write, slot_in, place_in, row_in, data_in, start
   assign taken = coded_valid & word_free;
   assign \$98  = ~ coded_valid;
   assign \$99  = \$98  | taken;
-  assign moves = \$signal$41  & \$99 ;
+  assign moves = next_valid & \$99 ;
   assign \$100  = 1'h0 + start;
   assign \$101  = \$100  >= 1'h1;
   assign \$102  = 1'h0 + start;
@@ -4038,7 +4038,7 @@ module column_opt4c_feeder(rst, write, slot_in, place_in, row_in, data_in, start
   assign last_place = last_places >> slot;
   assign \filled$48  = filled >> slot;
   assign at_last = \row$50  == last_row;
-  assign \$110  = ~ \$signal$41 ;
+  assign \$110  = ~ next_valid;
   assign \$111  = \$110  | moves;
   assign \$112  = lead < 2'h2;
   assign \$113  = \$111  & \$112 ;
@@ -4164,14 +4164,14 @@ module column_opt4c_feeder(rst, write, slot_in, place_in, row_in, data_in, start
   assign words[9] = \$234  & next_inside;
   assign \words.place  = ! next_place;
   assign some = | words[9:6];
-  assign \$237  = spare_valid | \$signal ;
+  assign \$237  = spare_valid | offered;
   assign \$238  = spare_valid ? spare[5] : word[5];
   assign \$239  = ~ \$238 ;
   assign \$240  = \$239  | ends;
   assign \$241  = \$237  & \$240 ;
   assign \$242  = ~ head[5];
   assign \$243  = \$242  | ends;
-  assign \$244  = spare_valid | \$signal ;
+  assign \$244  = spare_valid | offered;
   assign \$245  = spare_valid ? spare[5] : word[5];
   assign \$246  = ~ \$245 ;
   assign \$247  = \$246  | ends;
@@ -4179,11 +4179,11 @@ module column_opt4c_feeder(rst, write, slot_in, place_in, row_in, data_in, start
   assign \$249  = head_valid ? \$243  : \$248 ;
   assign \$250  = served ? \$241  : \$249 ;
   assign \$251  = spare_valid ? spare : { \made.digits , \made.bank , word[5:0] };
-  assign \$252  = spare_valid | \$signal ;
-  assign \$253  = \$signal  & room;
+  assign \$252  = spare_valid | offered;
+  assign \$253  = offered & room;
   assign \$254  = ~ word_free;
   assign \$255  = \$254  | coded_valid;
-  assign \$256  = \$signal  & room;
+  assign \$256  = offered & room;
   assign \$260  = word[8] | some_0_2;
   assign \$261  = word[9:6] & { \$260 , some_0_2, word[6], 1'h0 };
   assign \$262  = ~ at_last;
@@ -4199,7 +4199,7 @@ module column_opt4c_feeder(rst, write, slot_in, place_in, row_in, data_in, start
   assign \$275  = ahead + over;
   assign \$276  = \$275  - sync;
   assign \$277  = ~ moves;
-  assign \$278  = \$signal$41  & \$277 ;
+  assign \$278  = next_valid & \$277 ;
   assign \$279  = read | \$278 ;
   assign \$280  = lead == 1'h1;
   assign \$281  = read ? \$280  : following;
@@ -4209,11 +4209,11 @@ module column_opt4c_feeder(rst, write, slot_in, place_in, row_in, data_in, start
   assign \$285  = \$284  | served;
   assign \$286  = ~ spare_valid;
   assign \$287  = \$286  | spare[5];
-  assign \$288  = ~ \$signal ;
+  assign \$288  = ~ offered;
   assign \$289  = \$288  | word[5];
   assign \$290  = ~ coded_valid;
   assign \$291  = \$290  | coded[5];
-  assign \$292  = ~ \$signal$41 ;
+  assign \$292  = ~ next_valid;
   assign \$293  = \$292  | following;
   assign \$294  = & { \$293 , \$291 , \$289 , \$287 , \$285  };
   assign \$295  = | lead;
@@ -4236,7 +4236,7 @@ module column_opt4c_feeder(rst, write, slot_in, place_in, row_in, data_in, start
   always @(posedge clk)
     spare <= \$308 ;
   always @(posedge clk)
-    \$signal  <= \$309 ;
+    offered <= \$309 ;
   always @(posedge clk)
     word <= \$310 ;
   always @(posedge clk)
@@ -4258,7 +4258,7 @@ module column_opt4c_feeder(rst, write, slot_in, place_in, row_in, data_in, start
   always @(posedge clk)
     ahead <= \$319 ;
   always @(posedge clk)
-    \$signal$41  <= \$320 ;
+    next_valid <= \$320 ;
   always @(posedge clk)
     following <= \$321 ;
   always @(posedge clk)
@@ -4268,7 +4268,7 @@ module column_opt4c_feeder(rst, write, slot_in, place_in, row_in, data_in, start
   always @(posedge clk)
     coded <= \$324 ;
   assign \$308 [4:0] = \$253  ? word[4:0] : spare[4:0];
-  assign \$procmux$102_Y  = \$signal  ? 1'h1 : spare_valid;
+  assign \$procmux$102_Y  = offered ? 1'h1 : spare_valid;
   assign \$procmux$104_Y  = head_free ? 1'h0 : \$procmux$102_Y ;
   assign \$307  = rst ? 1'h0 : \$procmux$104_Y ;
   assign \$procmux$108_Y  = head_free ? \$252  : head_valid;
@@ -4359,7 +4359,7 @@ module column_opt4c_feeder(rst, write, slot_in, place_in, row_in, data_in, start
   assign \write$60  = write;
   assign \read$58  = read;
   assign leaves = 1'h1;
-  assign valid = \$signal ;
+  assign valid = offered;
   assign made = { \made.digits , \made.bank , word[5:0] };
   assign asking = asks;
   assign head_pops = served;

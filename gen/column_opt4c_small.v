@@ -1744,8 +1744,6 @@ module column_opt4c_small_feeder(rst, write, slot_in, place_in, row_in, data_in,
   wire \$procmux$78_Y ;
   wire [1:0] \$procmux$85_Y ;
   wire \$procmux$96_Y ;
-  reg \$signal  = 1'h0;
-  reg \$signal$37  = 1'h0;
   wire [2:0] address;
   wire [2:0] address_in;
   reg [1:0] ahead = 2'h0;
@@ -1811,6 +1809,8 @@ module column_opt4c_small_feeder(rst, write, slot_in, place_in, row_in, data_in,
   reg next_place = 1'h0;
   reg [2:0] next_row = 3'h0;
   reg [3:0] next_turn = 4'h0;
+  reg next_valid = 1'h0;
+  reg offered = 1'h0;
   wire over;
   input place_in;
   wire place_in;
@@ -1885,7 +1885,7 @@ module column_opt4c_small_feeder(rst, write, slot_in, place_in, row_in, data_in,
   assign \$26  = word[5:4] & \$25 ;
   assign \$27  = word[12:10] & { \$26 [1], \$23 [1], \$20 [1] };
   assign \made.digits  = \$17  | \$27 ;
-  assign \$29  = ~ \$signal ;
+  assign \$29  = ~ offered;
   assign \$30  = ~ several_0_2;
   assign \$31  = some_0_2 & \$30 ;
   assign \$32  = room & \$31 ;
@@ -1893,7 +1893,7 @@ module column_opt4c_small_feeder(rst, write, slot_in, place_in, row_in, data_in,
   assign taken = coded_valid & word_free;
   assign \$33  = ~ coded_valid;
   assign \$34  = \$33  | taken;
-  assign moves = \$signal$37  & \$34 ;
+  assign moves = next_valid & \$34 ;
   assign \$35  = 1'h0 + start;
   assign \$36  = \$35  >= 1'h1;
   assign \$37  = 1'h0 + start;
@@ -1909,7 +1909,7 @@ module column_opt4c_small_feeder(rst, write, slot_in, place_in, row_in, data_in,
   assign last_place = last_places >> slot;
   assign \filled$44  = filled >> slot;
   assign at_last = \row$46  == last_row;
-  assign \$45  = ~ \$signal$37 ;
+  assign \$45  = ~ next_valid;
   assign \$46  = \$45  | moves;
   assign \$47  = lead < 2'h2;
   assign \$48  = \$46  & \$47 ;
@@ -1981,14 +1981,14 @@ module column_opt4c_small_feeder(rst, write, slot_in, place_in, row_in, data_in,
   assign words[5] = \$113  & next_inside;
   assign \words.place  = ! next_place;
   assign some = | words[5:4];
-  assign \$116  = spare_valid | \$signal ;
+  assign \$116  = spare_valid | offered;
   assign \$117  = spare_valid ? spare[3] : word[3];
   assign \$118  = ~ \$117 ;
   assign \$119  = \$118  | ends;
   assign \$120  = \$116  & \$119 ;
   assign \$121  = ~ head[3];
   assign \$122  = \$121  | ends;
-  assign \$123  = spare_valid | \$signal ;
+  assign \$123  = spare_valid | offered;
   assign \$124  = spare_valid ? spare[3] : word[3];
   assign \$125  = ~ \$124 ;
   assign \$126  = \$125  | ends;
@@ -1996,11 +1996,11 @@ module column_opt4c_small_feeder(rst, write, slot_in, place_in, row_in, data_in,
   assign \$128  = head_valid ? \$122  : \$127 ;
   assign \$129  = served ? \$120  : \$128 ;
   assign \$130  = spare_valid ? spare : { \made.digits , \made.bank , word[3:0] };
-  assign \$131  = spare_valid | \$signal ;
-  assign \$132  = \$signal  & room;
+  assign \$131  = spare_valid | offered;
+  assign \$132  = offered & room;
   assign \$133  = ~ word_free;
   assign \$134  = \$133  | coded_valid;
-  assign \$135  = \$signal  & room;
+  assign \$135  = offered & room;
   assign \$137  = word[5:4] & { word[4], 1'h0 };
   assign \$138  = ~ at_last;
   assign \$139  = here <= last_place;
@@ -2015,7 +2015,7 @@ module column_opt4c_small_feeder(rst, write, slot_in, place_in, row_in, data_in,
   assign \$151  = ahead + over;
   assign \$152  = \$151  - sync;
   assign \$153  = ~ moves;
-  assign \$154  = \$signal$37  & \$153 ;
+  assign \$154  = next_valid & \$153 ;
   assign \$155  = read | \$154 ;
   assign \$156  = lead == 1'h1;
   assign \$157  = read ? \$156  : following;
@@ -2025,11 +2025,11 @@ module column_opt4c_small_feeder(rst, write, slot_in, place_in, row_in, data_in,
   assign \$161  = \$160  | served;
   assign \$162  = ~ spare_valid;
   assign \$163  = \$162  | spare[3];
-  assign \$164  = ~ \$signal ;
+  assign \$164  = ~ offered;
   assign \$165  = \$164  | word[3];
   assign \$166  = ~ coded_valid;
   assign \$167  = \$166  | coded[3];
-  assign \$168  = ~ \$signal$37 ;
+  assign \$168  = ~ next_valid;
   assign \$169  = \$168  | following;
   assign \$170  = & { \$169 , \$167 , \$165 , \$163 , \$161  };
   assign \$171  = | lead;
@@ -2052,7 +2052,7 @@ module column_opt4c_small_feeder(rst, write, slot_in, place_in, row_in, data_in,
   always @(posedge clk)
     spare <= \$184 ;
   always @(posedge clk)
-    \$signal  <= \$185 ;
+    offered <= \$185 ;
   always @(posedge clk)
     word <= \$186 ;
   always @(posedge clk)
@@ -2074,7 +2074,7 @@ module column_opt4c_small_feeder(rst, write, slot_in, place_in, row_in, data_in,
   always @(posedge clk)
     ahead <= \$195 ;
   always @(posedge clk)
-    \$signal$37  <= \$196 ;
+    next_valid <= \$196 ;
   always @(posedge clk)
     following <= \$197 ;
   always @(posedge clk)
@@ -2084,7 +2084,7 @@ module column_opt4c_small_feeder(rst, write, slot_in, place_in, row_in, data_in,
   always @(posedge clk)
     coded <= \$200 ;
   assign \$184 [2:0] = \$132  ? word[2:0] : spare[2:0];
-  assign \$procmux$102_Y  = \$signal  ? 1'h1 : spare_valid;
+  assign \$procmux$102_Y  = offered ? 1'h1 : spare_valid;
   assign \$procmux$104_Y  = head_free ? 1'h0 : \$procmux$102_Y ;
   assign \$183  = rst ? 1'h0 : \$procmux$104_Y ;
   assign \$procmux$108_Y  = head_free ? \$131  : head_valid;
@@ -2175,7 +2175,7 @@ module column_opt4c_small_feeder(rst, write, slot_in, place_in, row_in, data_in,
   assign \read$54  = read;
   assign leaves = 1'h1;
   assign \spare.following  = spare[3];
-  assign valid = \$signal ;
+  assign valid = offered;
   assign made = { \made.digits , \made.bank , word[3:0] };
   assign asking = asks;
   assign head_pops = served;

@@ -126,7 +126,8 @@ class DigitFeeder(Block):
         if not self.whole:
             item = data.StructLayout({**where, "bank": layout.banks, "digits": self.digit.bits})
         made = Signal(item)
-        offered, room = Signal(), Signal()
+        offered = Signal()
+        room = Signal()
         self._pass_on(m, made, offered, room, empty)
 
         coded = Signal(word, reset_less=True)
@@ -139,7 +140,8 @@ class DigitFeeder(Block):
         empty.append(~coded_valid | coded.following)
 
         words = Signal(word)
-        next_valid, some = Signal(), Signal()
+        next_valid = Signal()
+        some = Signal()
         moves = Signal()
         m.d.comb += moves.eq(next_valid & (~coded_valid | taken))
         self._read(m, words, some, next_valid, moves, empty)
