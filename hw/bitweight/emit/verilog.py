@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import subprocess
 import sys
 from collections.abc import Hashable, Iterator
@@ -15,7 +16,14 @@ from amaranth.lib import wiring
 
 from bitweight.block import Block
 
-__all__ = ["to_verilog"]
+__all__ = ["modules_of", "to_verilog"]
+
+_MODULE = re.compile(r"^module (\w+)\b.*?^endmodule$", re.MULTILINE | re.DOTALL)
+
+
+def modules_of(verilog: str) -> dict[str, str]:
+    """Return the text of each module of emitted Verilog, or of a netlist, by its name."""
+    return {found[1]: found[0] for found in _MODULE.finditer(verilog)}
 
 
 class _Modules:

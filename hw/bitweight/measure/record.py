@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from bitweight.emit import modules_of
 from bitweight.measure.search import Point
 from bitweight.synth import SynthesisResult, Technology
 
@@ -43,16 +44,17 @@ def buffer_area(result: SynthesisResult, verilog: str, technology: Technology) -
         That of the result.
     """
     cells = technology.library.cells
+    mapped, emitted = modules_of(result.netlist), modules_of(verilog)
     total = 0.0
     for name, module in result.modules.items():
         if _is_buffer(name, result.design):
             total += module.area * module.instances
         elif name.endswith(_TOTALS):
-            kinds = re.findall(r"^ +(\w+) \S+ \($", _body(result.netlist, name), re.MULTILINE)
+            kinds = re.findall(r"^ +(\w+) \S+ \($", mapped.get(name, ""), re.MULTILINE)
             flops = [cells[kind].area for kind in kinds if kind in cells and cells[kind].sequential]
             if flops:
                 mean = sum(flops) / len(flops)
-                total += mean * _memory_bits(verilog, name) * module.instances
+                total += mean * _memory_bits(emitted.get(name, "")) * module.instances
     return round(total, 3)
 
 
@@ -61,17 +63,11 @@ def _is_buffer(module: str, design: str) -> bool:
     return short.endswith(_BUFFERS) and not short.endswith(_SKID)
 
 
-def _memory_bits(verilog: str, module: str) -> int:
-    body = _body(verilog, module)
+def _memory_bits(module: str) -> int:
     return sum(
         (int(high) + 1) * (int(last) + 1)
-        for high, last in re.findall(r"^ *reg \[(\d+):0\] \S+ \[(\d+):0\];", body, re.MULTILINE)
+        for high, last in re.findall(r"^ *reg \[(\d+):0\] \S+ \[(\d+):0\];", module, re.MULTILINE)
     )
-
-
-def _body(verilog: str, module: str) -> str:
-    found = re.search(rf"^module {re.escape(module)}\(.*?^endmodule", verilog, re.M | re.S)
-    return found[0] if found else ""
 
 
 def detail(point: Point, verilog: str, technology: Technology) -> dict[str, Any]:

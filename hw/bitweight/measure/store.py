@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from bitweight.design import Design
-from bitweight.emit import emit
+from bitweight.emit import emit, modules_of
 from bitweight.measure.workload import Workload
 from bitweight.sim.cache import Cache, content_key
 from bitweight.sources import HARDWARE, sources_digest
@@ -48,7 +48,6 @@ _POWER = tuple(
                  "templates/power.tcl.j2")
 )  # fmt: skip
 _ENTRY = "measured.json.gz"
-_MODULE = re.compile(r"^module (\w+)\b.*?^endmodule$", re.MULTILINE | re.DOTALL)
 _INSTANCE = re.compile(r"^ +(\w+)\s+\w+ \($", re.MULTILINE)
 
 # Amaranth names signals by looking at its callers; two threads at once are more than it promises.
@@ -181,7 +180,7 @@ def reachable(verilog: str, top: str) -> str:
 
     So an element that has not changed is not measured again when what is around it has.
     """
-    modules = {found[1]: found[0] for found in _MODULE.finditer(verilog)}
+    modules = modules_of(verilog)
     if top not in modules:
         raise ValueError(f"top must be one of {', '.join(modules)}, not {top!r}")
     wanted: set[str] = set()

@@ -24,7 +24,7 @@ from bitweight.synth import tools
 from bitweight.synth.errors import TechnologyError, ToolError
 from bitweight.synth.netlist import FlatNetlist
 from bitweight.synth.technology import Technology
-from bitweight.synth.timing import link_libraries
+from bitweight.synth.timing import environment, link_libraries
 
 __all__ = ["CellPower", "cell_power"]
 
@@ -100,14 +100,9 @@ def cell_power(
     library = technology.library
     names = link_libraries(folder, technology)
     voltage = _voltage(folder, names)
-    values = {
-        "libraries": names,
+    values = environment(technology, names, clock) | {
         "top": top,
-        "clock": clock,
         "period": f"{period_ns / library.time_unit_ns:.9g}",
-        "driving_cell": technology.driving_cell[0],
-        "driving_pin": technology.driving_cell[1],
-        "load": f"{technology.output_load:.9g}",
     }
     tools.render("power.tcl.j2", folder, "power.tcl", values)
     tools.sta(folder, "power.tcl", timeout)

@@ -13,16 +13,16 @@ from pathlib import Path
 
 import numpy as np
 
+from bitweight.emit import modules_of
 from bitweight.synth import tools
 from bitweight.synth.technology import Technology
-from bitweight.synth.timing import link_libraries
+from bitweight.synth.timing import environment, link_libraries
 
 __all__ = ["Delays", "cell_delays"]
 
 #: By module, then by cell and output pin: rising and falling, in ns.
 Delays = Mapping[str, Mapping[tuple[str, str], tuple[float, float]]]
 
-_MODULE = re.compile(r"^module (\w+)\b.*?^endmodule$", re.MULTILINE | re.DOTALL)
 _CELL = re.compile(
     r'\(CELLTYPE "([^"]+)"\)\s*\(INSTANCE ([^)]+)\)(.*?)(?=\(CELLTYPE|\Z)', re.DOTALL
 )
@@ -62,17 +62,11 @@ def cell_delays(
     ToolError
         OpenSTA is missing or failed.
     """
-    modules = {found[1]: found[0] for found in _MODULE.finditer(netlist)}
+    modules = modules_of(netlist)
     for at, text in enumerate(modules.values()):
         (folder / f"delays{at}.v").write_text(text + "\n", encoding="utf-8")
-    values = {
-        "libraries": link_libraries(folder, technology),
-        "modules": list(modules),
-        "clock": clock,
-        "driving_cell": technology.driving_cell[0],
-        "driving_pin": technology.driving_cell[1],
-        "load": f"{technology.output_load:.9g}",
-    }
+    libraries = link_libraries(folder, technology)
+    values = environment(technology, libraries, clock) | {"modules": list(modules)}
     tools.render("delays.tcl.j2", folder, "delays.tcl", values)
     tools.sta(folder, "delays.tcl", timeout)
     found = {

@@ -11,6 +11,7 @@ import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bitweight.synth import tools
 from bitweight.synth.errors import ToolError
@@ -111,17 +112,23 @@ def write_script(
     ideal: tuple[str, ...],
 ) -> None:
     """Write ``sta.tcl``; `libraries` are the Liberty files' names in the folder."""
-    values = {
-        "libraries": libraries,
+    values = environment(technology, libraries, clock) | {
         "top": top,
-        "clock": clock,
         "ideal": ideal,
         "period": f"{period_ns / technology.library.time_unit_ns:.9g}",
+    }
+    tools.render("sta.tcl.j2", folder, "sta.tcl", values)
+
+
+def environment(technology: Technology, libraries: list[str], clock: str) -> dict[str, Any]:
+    """Return what every OpenSTA script is filled in with: libraries, clock, what ports see."""
+    return {
+        "libraries": libraries,
+        "clock": clock,
         "driving_cell": technology.driving_cell[0],
         "driving_pin": technology.driving_cell[1],
         "load": f"{technology.output_load:.9g}",
     }
-    tools.render("sta.tcl.j2", folder, "sta.tcl", values)
 
 
 def link_libraries(folder: Path, technology: Technology) -> list[str]:
