@@ -37,7 +37,7 @@ def combinational():
     text = generic.liberty_text()
     for cell in re.split(r"\n  cell \(", text)[1:]:
         name = cell[: cell.index(")")]
-        if not name.startswith("DFF"):
+        if not name.startswith(("DFF", "CLKGATE")):
             pins = re.findall(r"pin \((\w+)\) \{\n      direction : input", cell)
             yield name, pins, re.search(r'function : "(.*)"', cell)[1]
 

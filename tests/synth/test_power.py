@@ -11,6 +11,7 @@ from bitweight.emit import emit
 from bitweight.stats import draw_quantised
 from bitweight.synth import (
     ToolError,
+    YosysOptions,
     find_technology,
     power,
     simulated,
@@ -64,7 +65,8 @@ def operands(design, rng, size=(6, 24, 4)):
 @pytest.fixture(scope="module")
 def synthesis():
     made = emit(SMALL)
-    return synthesise(made.verilog, made.top, "generic", PERIOD)
+    options = YosysOptions(clock_gating=False)
+    return synthesise(made.verilog, made.top, "generic", PERIOD, options=options)
 
 
 @pytest.mark.parametrize("name", TOGGLING)
@@ -74,7 +76,13 @@ def test_by_hand(name, tech_path, tmp_path):
     run, seen = run_trace(netlist, {"x": np.arange(41)[:, None] % 2}, ("y",))
     assert run.cycles == 40 and (np.diff(seen["y"][:, 0].astype(int)) != 0).sum() == 20
     period = 2.0
-    [found] = cell_power(netlist, [run.toggles / run.cycles], tmp_path, "tiny", technology, period)
+    always = np.ones(len(netlist.cells))
+
+    def cells_at(rate, period):
+        [found] = cell_power(netlist, [rate], always, tmp_path, "tiny", technology, period)
+        return found
+
+    found = cells_at(run.toggles / run.cycles, period)
     cells = technology.library.cells
     kind = dict(zip(netlist.cells, netlist.kinds, strict=True))
     load = {"first": [("invert", "A"), ("add", "A")], "invert": [("first", "D")],
@@ -94,13 +102,36 @@ def test_by_hand(name, tech_path, tmp_path):
         )
     if name == "sky130hd":
         # What the clock costs inside of a flip-flop is there without any change of its output.
-        [still] = cell_power(netlist, [0 * run.toggles], tmp_path, "tiny", technology, period)
-        [slow] = cell_power(netlist, [0 * run.toggles], tmp_path, "tiny", technology, 2 * period)
+        still, slow = (cells_at(0 * run.toggles, time) for time in (period, 2 * period))
         first = netlist.cells.index("first")
         assert found.internal[first] > still.internal[first] > 0
         assert slow.internal[first] == pytest.approx(still.internal[first] / 2, rel=1e-4)
         assert still.switching.max() == 0 and found.leakage.min() > 0
         assert slow.leakage == pytest.approx(still.leakage)
+
+
+@pytest.mark.parametrize("name", TOGGLING)
+def test_gated_flip_flops_draw_power_when_clocked(name, designs, tech_path, tmp_path, rng):
+    technology = find_technology(name)
+    result = synthesise(designs["small"], "small", technology, PERIOD)
+    netlist = read_netlist(result.netlist, "small", technology, tmp_path)
+    given = {port: rng.integers(2, size=(201, len(bits)), dtype=np.uint8)
+             for port, bits in netlist.ports.items() if port in ("rst", "en", "a", "b", "s")}  # fmt: skip
+    given["en"] = np.uint8(np.arange(201) % 4 == 0)[:, None]
+    given["rst"] = np.uint8(np.arange(201) < 2)[:, None]
+    run, _ = run_trace(netlist, given)
+    clocked = run.clocked / run.cycles
+    gated = clocked < 1
+    opened = (given["en"] | given["rst"])[1:].mean()
+    # q and e have an enable, r takes its input always.
+    assert gated.sum() == 12 and clocked[gated] == pytest.approx(opened)
+    [part], [full] = (
+        cell_power(netlist, [0 * run.toggles], some, tmp_path, "small", technology, 2.0)
+        for some in (clocked, 1 + 0 * clocked)
+    )
+    for now, always in ((part.clock_pins, full.clock_pins), (part.internal, full.internal)):
+        assert now == pytest.approx(clocked * always) and (name == "generic" or always.any())
+    assert part.leakage == pytest.approx(full.leakage)
 
 
 @pytest.mark.parametrize("gate", range(3))

@@ -39,7 +39,8 @@ __all__ = ["Store", "reachable"]
 _FLOW = tuple(
     f"synth/{name}"
     for name in ("flow.py", "buffers.py", "options.py", "report.py", "timing.py", "tools.py",
-                 "templates/yosys.ys.j2", "templates/buffered.ys.j2", "templates/sta.tcl.j2")
+                 "templates/yosys.ys.j2", "templates/reset_enable.v.j2", "templates/buffered.ys.j2",
+                 "templates/sta.tcl.j2")
 )  # fmt: skip
 _POWER = tuple(
     f"synth/{name}"

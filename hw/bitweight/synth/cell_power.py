@@ -9,6 +9,9 @@ two changes: as if it went from rail to rail.
 The energy that charges the clock pins of flip-flops comes on top: OpenSTA counts a net's charge
 with the cell that drives it, and the ideal clock has none. Nets driven by other inputs do not
 count, they belong to whatever drives them.
+
+A flip-flop behind a clock gate draws the clock's share, and charges its clock pin, only in cycles
+in which the gate lets the clock through; the gate itself draws its own in all.
 """
 
 from __future__ import annotations
@@ -60,6 +63,7 @@ class CellPower:
 def cell_power(
     netlist: FlatNetlist,
     rates: Sequence[np.ndarray],
+    clocked: np.ndarray,
     folder: Path,
     top: str,
     technology: Technology,
@@ -76,6 +80,8 @@ def cell_power(
         What ``netlist.v`` in `folder` holds, flat.
     rates
         Changes per cycle of every net; several, since the reports are the same for all.
+    clocked
+        The part of all cycles in which each cell has a clock edge.
     folder
         Holds ``netlist.v``; script, log and reports are written there.
     top
@@ -113,8 +119,13 @@ def cell_power(
         library.cells[kind].inputs[netlist.clock_pins[kind]] if kind in netlist.clock_pins else 0.0
         for kind in netlist.kinds
     ]
+    # A clock gate drives clock pins, which are counted where they are.
+    gates = [kind in technology.clock_gate[:1] for kind in netlist.kinds]
+    quiet[gates, 1] = busy[gates, 1] = 0.0
+    idle = quiet * [1, 1, 0] * (1 - clocked)[:, None]
+    quiet, busy = quiet - idle, busy - idle
     # Charged from the supply once per cycle: C V² of energy.
-    energy = np.array(pins) * library.cap_unit_ff * 1e-15 * voltage**2
+    energy = np.array(pins) * clocked * library.cap_unit_ff * 1e-15 * voltage**2
     found = []
     for rate in rates:
         internal, switching, leakage = (quiet + (busy - quiet) * activity(netlist, rate)[:, None]).T

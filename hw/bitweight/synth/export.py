@@ -86,7 +86,7 @@ def export(
 
 def _fanout(technology: Technology, ideal: tuple[str, ...]) -> str:
     """Return what `buffers` must know of a technology, as JSON."""
-    named = ("buffer", "driving_cell", "tie_hi", "tie_lo", "output_load")
+    named = ("buffer", "clock_gate", "driving_cell", "tie_hi", "tie_lo", "output_load")
     facts = {
         "ideal": ideal,
         "technology": {name: getattr(technology, name) for name in named},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
 import re
@@ -18,11 +19,13 @@ from bitweight.synth import timing, tools
 from bitweight.synth.buffers import buffer_fanout
 from bitweight.synth.errors import ToolError
 from bitweight.synth.liberty import cache_folder
-from bitweight.synth.options import YosysOptions
+from bitweight.synth.options import LEAST_GATED, YosysOptions
 from bitweight.synth.report import SynthesisResult, inventory
 from bitweight.synth.technology import Technology, find_technology
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*")
+_RESETS_WITH_ENABLE = tuple(itertools.product("PN", (0, 1), "PN"))
+"""Flip-flops whose reset works without their enable: polarity, value; polarity of the enable."""
 _OUTPUTS = (
     "netlist.v",
     "stat.json",
@@ -104,7 +107,8 @@ def synthesise(
         folder, top, technology, period_ns, clock=clock, ideal=ideal, timeout=timeout
     )
     library = technology.library
-    cells = inventory(_written(folder, "stat.json"), top, library.cells)
+    stat = _written(folder, "stat.json")
+    cells = inventory(stat, top, library.cells, technology.clock_gate[:1])
     result = SynthesisResult(
         design=top,
         params=dict(params or {}),
@@ -246,10 +250,13 @@ def write_scripts(
         "flatten": options.keep is not None or not hierarchical,
         "synth_arguments": options.synth_arguments,
         "liberty": " ".join(arguments),
+        "clock_gate": _clock_gate(technology) if options.clock_gating else "",
+        "least_gated": LEAST_GATED,
         "tie_hi": " ".join(technology.tie_hi),
         "tie_lo": " ".join(technology.tie_lo),
     }
     tools.render("yosys.ys.j2", folder, "yosys.ys", values)
+    tools.render("reset_enable.v.j2", folder, "reset_enable.v", {"kinds": _RESETS_WITH_ENABLE})
     tools.render("buffered.ys.j2", folder, "buffered.ys", values)
 
 
@@ -263,6 +270,15 @@ def _check_clock(design: dict[str, Any], top: str, technology: Technology, clock
         raise ValueError(
             f"clock of {top} must be one of its inputs ({', '.join(ports)}), not {clock!r}"
         )
+
+
+def _clock_gate(technology: Technology) -> str:
+    """Return the arguments of Yosys' ``clockgate``; empty where no cell is known."""
+    if not technology.clock_gate:
+        return ""
+    cell, enable, clock, gated = technology.clock_gate
+    unused = sorted(technology.library.cells[cell].inputs.keys() - {enable, clock})
+    return " ".join([f"{cell} {enable}:{clock}:{gated}", *(f"-tie_lo {pin}" for pin in unused)])
 
 
 def _link_abc_cache(folder: Path, technology: Technology) -> None:

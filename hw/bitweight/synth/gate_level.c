@@ -17,6 +17,9 @@ typedef struct {
     const int32_t *next, *state; /* of each flip-flop: what it takes, and what it drives */
     uint8_t *value, *before, *taken;
     uint32_t *toggles, *settled; /* of each net: all changes, and those of settled values */
+    int64_t gates; /* clock gates: the enable of each, and the cycles in which it was 1 */
+    const int32_t *enable;
+    uint32_t *enabled;
     /* With delays: where the inputs of each gate begin, the gates that each net goes to, ticks
        until an output rises and falls; and gates about to change, in a list for each tick. */
     int64_t timed, pending;
@@ -137,10 +140,12 @@ static void rising_edge(netlist *n) {
         set(n, n->state[i], n->taken[i], 0);
 }
 
-/* Compare the settled values with those of the cycle before. */
+/* Compare the settled values with those of the cycle before; see which clocks get through. */
 static void count(netlist *n) {
     for (int64_t i = 0; i < n->nets; i++)
         n->settled[i] += n->value[i] ^ n->before[i];
+    for (int64_t i = 0; i < n->gates; i++)
+        n->enabled[i] += n->value[n->enable[i]];
 }
 
 /* Offer the next beat of an input; when there is none, the payload stays as it is. */

@@ -53,11 +53,15 @@ class Run:
         Changes of each net in them, int64 [nets].
     settled
         The same of the values at the ends of cycles alone; the rest of the toggles are glitches.
+    clocked
+        Cycles at whose ends each cell had a clock edge, int64 [cells]: all but for flip-flops whose
+        clock is gated.
     """
 
     cycles: int
     toggles: np.ndarray
     settled: np.ndarray
+    clocked: np.ndarray
 
 
 class _Netlist(ctypes.Structure):
@@ -69,6 +73,9 @@ class _Netlist(ctypes.Structure):
             "run_gates", "run_inputs", "inputs", "output", "table", "tables", "next", "state",
             "value", "before", "taken", "toggles", "settled",
         )),
+        ("gates", ctypes.c_int64),
+        ("enable", ctypes.c_void_p),
+        ("enabled", ctypes.c_void_p),
         ("timed", ctypes.c_int64),
         ("pending", ctypes.c_int64),
         *((name, ctypes.c_void_p) for name in (
@@ -105,6 +112,8 @@ class _Simulation:
         self.settled = np.zeros(netlist.nets, dtype=np.uint32)
         self.timed = bool(netlist.delays.any())
         self.toggles = np.zeros(netlist.nets, dtype=np.uint32) if self.timed else self.settled
+        enable, self._enable = np.unique(netlist.enables, return_inverse=True)
+        self._enabled = np.zeros(len(enable), dtype=np.uint32)
         input_at = np.concatenate([[0], np.cumsum(arity)])
         # The gates that each net goes to: all inputs sorted by their net.
         order = np.argsort(inputs[inputs >= 0], kind="stable")
@@ -126,6 +135,8 @@ class _Simulation:
             "taken": np.zeros(len(netlist.flops), dtype=np.uint8),
             "toggles": self.toggles,
             "settled": self.settled,
+            "enable": enable.astype(np.int32),
+            "enabled": self._enabled,
             "input_at": input_at.astype(np.int64),
             "sink_at": sink_at.astype(np.int64),
             "sinks": sinks.astype(np.int32),
@@ -139,14 +150,16 @@ class _Simulation:
             nets=netlist.nets,
             runs=len(starts),
             flops=len(netlist.flops),
+            gates=len(enable),
             timed=self.timed,
             pending=0,
             **{name: array.ctypes.data for name, array in self.arrays.items()},
         )
 
-    def counts(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return all toggles, and those of settled values."""
-        return self.toggles.astype(np.int64), self.settled.astype(np.int64)
+    def run(self, cycles: int) -> Run:
+        """Return what was counted."""
+        clocked = self._enabled.astype(np.int64)[self._enable]
+        return Run(cycles, self.toggles.astype(np.int64), self.settled.astype(np.int64), clocked)
 
 
 def run_gemm(
@@ -220,7 +233,7 @@ def run_gemm(
         raise ToolError(
             f"the netlist of {design.name} is wrong: it must take {cycles} cycles, not {spent!r}"
         )
-    return Run(spent, *simulation.counts())
+    return simulation.run(spent)
 
 
 def run_trace(
@@ -273,7 +286,7 @@ def run_trace(
         name: seen[:, start:end]
         for name, start, end in zip(outputs, cuts[:-1], cuts[1:], strict=True)
     }
-    return Run(len(values) - 1, *simulation.counts()), watched
+    return simulation.run(len(values) - 1), watched
 
 
 def _bits(beats: Beats, width: int) -> np.ndarray:
@@ -311,16 +324,27 @@ def _stream(netlist: FlatNetlist, name: str, bits: np.ndarray, kept: list[np.nda
     )
 
 
-@cache
-def _library() -> ctypes.CDLL:
-    """Return the compiled C program, made the first time it is asked for."""
-    source = importlib.resources.files("bitweight.synth") / "gate_level.c"
+def compiled(name: str) -> ctypes.CDLL:
+    """Return a C program of this package, compiled the first time it is asked for.
+
+    Raises
+    ------
+    ToolError
+        There is no C compiler.
+    """
+    source = importlib.resources.files("bitweight.synth") / f"{name}.c"
     text = source.read_text(encoding="utf-8")
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-    path = cache_folder() / f"gate-level-{platform.machine()}-{digest}.so"
+    path = cache_folder() / f"{name.replace('_', '-')}-{platform.machine()}-{digest}.so"
     if not path.is_file():
         _compile(text, path)
-    library = ctypes.CDLL(str(path))
+    return ctypes.CDLL(str(path))
+
+
+@cache
+def _library() -> ctypes.CDLL:
+    """Return the program that runs one netlist."""
+    library = compiled("gate_level")
     library.run_streams.restype = ctypes.c_int64
     library.run_streams.argtypes = [
         ctypes.c_void_p, ctypes.c_int32, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p,

@@ -26,6 +26,7 @@ _TAU = FO4_NS / 5
 _SETUP_FO4 = 1.0
 _CLOCK_TO_Q_FO4 = 1.5  # without the load
 _COLUMNS_FF = 16
+_COLUMNS_LATCH = 8
 # Two points would do for straight lines, but ABC takes what it needs from points in the middle.
 _LOADS = (0, 1, 4, 16, 64, 256, 1000)
 _SLOPES = (0.001, 0.1, 10)
@@ -133,6 +134,7 @@ def liberty_text() -> str:
     cells = [_combinational(gate) for gate in _gates()]
     cells += [_tie("TIEHI", "1"), _tie("TIELO", "0")]
     cells += [_flip_flop("DFF_X1", enable=False), _flip_flop("DFFE_X1", enable=True)]
+    cells.append(_clock_gate(4))
     return _HEADER + "\n".join(cells) + "}\n"
 
 
@@ -270,4 +272,34 @@ def _flip_flop(name: str, *, enable: bool) -> str:
         f'      function : "IQ";\n      max_capacitance : 64;\n      timing () {{\n'
         f'        related_pin : "CK";\n        timing_type : rising_edge;\n{arc}\n      }}\n'
         f"    }}\n  }}\n"
+    )
+
+
+def _clock_gate(size: int) -> str:
+    """Return a clock gate: a latch that is open while the clock is low, a NAND2, an inverter.
+
+    The enable must be there before the clock rises.
+    """
+    first = max(1, size // 2)
+    delay = _NAND2.parasitic + size / first + _INV.parasitic
+    late = _constraint("setup_rising", _SETUP_FO4 * FO4_NS) + _constraint("hold_rising", 0.0)
+    enable = _pin("E", 1.0, rest="      clock_gate_enable_pin : true;\n" + late)
+    clock = _pin(
+        "CK",
+        1.0 + _NAND2.effort[0] * first,
+        clock=True,
+        rest="      clock_gate_clock_pin : true;\n",
+    )
+    area = _area(_COLUMNS_LATCH + _NAND2.pairs * first + size)
+    return (
+        f"  cell (CLKGATE_X{size}) {{\n    area : {area};\n"
+        "    clock_gating_integrated_cell : latch_posedge;\n"
+        '    statetable ("CK E", "IQ") {\n'
+        '      table : "L L : - : L, L H : - : H, H - : - : N";\n    }\n'
+        "    pin (IQ) {\n      direction : internal;\n      internal_node : IQ;\n    }\n"
+        f"{enable}{clock}    pin (GCK) {{\n      direction : output;\n"
+        '      state_function : "CK & IQ";\n      clock_gate_out_pin : true;\n'
+        f"      max_capacitance : {64 * size};\n      timing () {{\n"
+        '        related_pin : "CK";\n        timing_sense : positive_unate;\n'
+        f"{_tables(delay, size)}\n      }}\n    }}\n  }}\n"
     )

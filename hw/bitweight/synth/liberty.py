@@ -25,13 +25,13 @@ _CELL = re.compile(r'^\s*cell\s*\(\s*"?([\w.$]+)"?\s*\)', re.MULTILINE)
 _AREA = re.compile(r"^\s*area\s*:\s*\"?([-+0-9.eE]+)", re.MULTILINE)
 _STATE = re.compile(r"^\s*(ff|latch|ff_bank|latch_bank|statetable)\s*\(", re.MULTILINE)
 _PIN = re.compile(r'\bpin\s*\(\s*"?([\w\[\]]+)"?\s*\)\s*\{')
-_OUTPUT = re.compile(r'\bdirection\s*:\s*"?(?:output|inout)"?')
+_OUTPUT = re.compile(r'\bdirection\s*:\s*"?(?:output|inout|internal)"?')
 _LOAD = re.compile(r'^\s*capacitance\s*:\s*"?([-+0-9.eE]+)', re.MULTILINE)
 _LIMIT = re.compile(r'^\s*max_capacitance\s*:\s*"?([-+0-9.eE]+)', re.MULTILINE)
 _TIME = re.compile(r'time_unit\s*:\s*"?\s*([0-9.]+)\s*([munpf]?)s"?')
 _CAP = re.compile(r'capacitive_load_unit\s*\(\s*"?([0-9.]+)"?\s*,\s*"?([mnpf]+)f"?\s*\)', re.I)
 _SCALE = {"": 1e9, "m": 1e6, "u": 1e3, "n": 1.0, "p": 1e-3, "f": 1e-6}
-_FORMAT = 3  # of the facts kept in the cache
+_FORMAT = 4  # of the facts kept in the cache
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,8 @@ __all__ = ["FlatNetlist", "read_netlist"]
 #: Nets that exist in every netlist: constant 0 and constant 1.
 ZERO, ONE = 0, 1
 _DEEPEST = 5000
+# What a flip-flop behind a clock gate takes: its input, or itself without the enable.
+_HELD = np.array([0, 0, 1, 1, 0, 1, 0, 1], dtype=np.uint8)
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,11 @@ class FlatNetlist:
         (-1 after the last); in the order of their levels, and among equals of their inputs.
     levels
         The level of each gate.
+    gate_cell
+        int32 [gates]: the cell that each gate is a function of; of gates that hold a flip-flop
+        behind a clock gate, that clock gate.
+    pins
+        Output and inputs of a gate as its cell names them, by the first entry of its truth table.
     delays
         Of each gate: until its output rises, and until it falls, in ns [gates, 2]; 0 for gates
         inside of a cell, and for all where the netlist was read without delays.
@@ -56,8 +63,11 @@ class FlatNetlist:
         Truth tables one after the other, uint8; an index has input i in bit i.
     flops
         int32 [flip-flops, 2]: net that is taken at the rising edge, net that is driven.
+    enables
+        int32 [cells]: of flip-flops behind a clock gate the net that lets the clock through, of all
+        other cells constant 1.
     clock_pins
-        The clock pin of every kind of flip-flop.
+        The clock pin of every kind of flip-flop, and of the clock gate.
     instances
         Path, which ends with ``/``, and module of every instance of a module; the top's is empty.
     """
@@ -71,9 +81,12 @@ class FlatNetlist:
     output_net: np.ndarray
     gates: np.ndarray
     levels: np.ndarray
+    gate_cell: np.ndarray
+    pins: Mapping[int, tuple[str, ...]]
     delays: np.ndarray
     tables: np.ndarray
     flops: np.ndarray
+    enables: np.ndarray
     clock_pins: Mapping[str, str]
     instances: tuple[tuple[str, str], ...]
 
@@ -98,9 +111,11 @@ class _Module:
     output_cell: np.ndarray
     output_net: np.ndarray
     gates: np.ndarray
+    gate_cell: np.ndarray
     delays: np.ndarray
     flops: np.ndarray
     clocks: np.ndarray
+    enables: np.ndarray
     instances: list[tuple[str, str, dict[str, list[int]]]]
 
 
@@ -148,7 +163,7 @@ def read_netlist(
     design = json.loads((folder / "netlist.json").read_text(encoding="utf-8"))["modules"]
     if top not in design:
         raise ToolError(f"the netlist holds no module {top} (log: {folder / 'cells.log'})")
-    return _Flattening(design, models, clock, delays or {}).flatten(top)
+    return _Flattening(design, models, clock, delays or {}, technology.clock_gate).flatten(top)
 
 
 class _Flattening:
@@ -160,14 +175,17 @@ class _Flattening:
         models: Mapping[str, CellModel],
         clock: str,
         delays: Delays,
+        clock_gate: tuple[str, ...],
     ):
         self.design = design
         self.delays = delays
         self.models = models
         self.clock = clock
+        self.clock_gate = clock_gate
         self.known: dict[str, _Module] = {}
         self.tables: list[np.ndarray] = []
         self.table_at: dict[tuple[str, int], int] = {}
+        self.pins: dict[int, tuple[str, ...]] = {}
         self.size = 0
         self.nets = 2
         self.aliases: list[tuple[int, int]] = []
@@ -203,12 +221,18 @@ class _Flattening:
             output_net=np.concatenate([nets[part.output_net] for _, _, part, nets in parts]),
             gates=gates[order],
             levels=levels[order],
+            gate_cell=np.concatenate(
+                [part.gate_cell + at for (_, _, part, _), at in zip(parts, sizes, strict=False)]
+            )[order],
+            pins=self.pins,
             delays=np.concatenate([part.delays for _, _, part, _ in parts])[order],
             tables=np.concatenate(self.tables) if self.tables else np.zeros(1, np.uint8),
             flops=flops,
+            enables=np.concatenate([nets[part.enables] for _, _, part, nets in parts]),
             clock_pins={
                 kind: model.flops[0].clock for kind, model in self.models.items() if model.flops
-            },
+            }
+            | ({self.clock_gate[0]: self.clock_gate[2]} if self.clock_gate else {}),
             instances=tuple((path, name) for path, name, _, _ in parts),
         )
 
@@ -229,14 +253,22 @@ class _Flattening:
         kinds: list[str] = []
         outputs: list[tuple[int, int]] = []
         gates: list[tuple[int, ...]] = []
+        gate_cell: list[str] = []
         known = self.delays.get(name, {})
         delays: list[tuple[float, float]] = []
         flops: list[tuple[int, int]] = []
         clocks: list[int] = []
+        enables: list[int] = []
         instances = []
+        gated = self._gated(source)
         for path, cell in source["cells"].items():
             kind = cell["type"]
             wires = {pin: [net(bit) for bit in bits] for pin, bits in cell["connections"].items()}
+            if kind in self.clock_gate[:1]:
+                cells.append(path)
+                kinds.append(kind)
+                enables.append(ONE)
+                continue
             if kind in self.design:
                 instances.append((path, kind, wires))
                 continue
@@ -257,14 +289,31 @@ class _Flattening:
                     pins[inner] = net((path, inner))
             for at, gate in enumerate(model.gates):
                 sources = (pins.get(pin, ZERO) for pin in gate.inputs)
-                gates.append((pins[gate.output], self._table(kind, at, gate.table), *sources))
+                names = (gate.output, *gate.inputs)
+                gates.append((pins[gate.output], self._table(kind, at, gate.table, names), *sources))
+                gate_cell.append(path)
                 delays.append(known.get((path, gate.output), (0.0, 0.0)))
+            enable = ONE
             for flop in model.flops:
-                flops.append((pins[flop.next], pins[flop.state]))
-                clocks.append(pins.get(flop.clock, ZERO))
+                following, clocked = pins[flop.next], pins.get(flop.clock, ZERO)
+                at_clock = cell["connections"].get(flop.clock, [None])[0]
+                if at_clock in gated:
+                    gate_path, *wired = gated[at_clock]
+                    enable, clocked = (net(bit) for bit in wired)
+                    held = net((path, "held", flop.next))
+                    kept = (following, pins[flop.state], enable)
+                    names = ("held", "next", "state", self.clock_gate[1])
+                    gates.append((held, self._table("clock gate", 0, _HELD, names), *kept))
+                    gate_cell.append(gate_path)
+                    delays.append((0.0, 0.0))
+                    following = held
+                flops.append((following, pins[flop.state]))
+                clocks.append(clocked)
             cells.append(path)
             kinds.append(kind)
+            enables.append(enable)
         width = max((len(gate) for gate in gates), default=2)
+        number = {path: at for at, path in enumerate(cells)}
         found = _Module(
             nets=len(numbers) - 2,
             ports=ports,
@@ -275,18 +324,41 @@ class _Flattening:
             gates=np.array(
                 [(*gate, *[-1] * (width - len(gate))) for gate in gates], dtype=np.int32
             ).reshape(-1, width),
+            gate_cell=np.array([number[path] for path in gate_cell], dtype=np.int32),
             delays=np.array(delays).reshape(-1, 2),
             flops=np.array(flops, dtype=np.int32).reshape(-1, 2),
             clocks=np.array(clocks, dtype=np.int64),
+            enables=np.array(enables, dtype=np.int64),
             instances=instances,
         )
         self.known[name] = found
         return found
 
-    def _table(self, kind: str, at: int, table: np.ndarray) -> int:
+    def _gated(self, source: Mapping[str, Any]) -> dict[Any, tuple[str, Any, Any]]:
+        """Return gate, enable and clock of every gated clock of a module.
+
+        A gate takes its enable at the rising edge, as an enable of the flip-flops behind it would
+        be taken; it is simulated as one.
+        """
+        if not self.clock_gate:
+            return {}
+        kind, enable, clock, output = self.clock_gate
+        found = {
+            path: cell["connections"]
+            for path, cell in source["cells"].items()
+            if cell["type"] == kind
+        }
+        return {
+            wires[output][0]: (path, wires.get(enable, ["0"])[0], wires.get(clock, ["0"])[0])
+            for path, wires in found.items()
+            if output in wires
+        }
+
+    def _table(self, kind: str, at: int, table: np.ndarray, pins: tuple[str, ...]) -> int:
         """Return where the truth table of a cell's gate begins."""
         if (kind, at) not in self.table_at:
             self.table_at[kind, at] = self.size
+            self.pins[self.size] = pins
             self.tables.append(table)
             self.size += len(table)
         return self.table_at[kind, at]

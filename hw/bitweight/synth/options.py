@@ -21,10 +21,13 @@ ADDERS: dict[str, str] = {
     "han-carlson": "-extra-map +/choices/han-carlson.v",
     "sklansky": "-extra-map +/choices/sklansky.v",
 }
+#: Flip-flops that are worth a clock gate. An enable costs half a flip-flop in `sky130hd` and a
+#: multiplexer in `asap7`, a gate one flip-flop and more of the clock's power.
+LEAST_GATED = 4
 _TAIL = "topo; buffer -c -N {fanout}; upsize -D {ps}; dnsize -D {ps}"
 # Area efficiency in GMAC/s/mm2 of a plain MAC PE without reset (Yosys -booth) and of a carry-save
-# MAC PE on sky130hd and asap7, the best of two targets (issue 9's recipe is `plain`; its anchor for
-# the plain MAC is 38.6 and 16 300):
+# MAC PE on sky130hd and asap7, the best of two targets (the usual recipe is `plain`; with it the
+# plain MAC was first measured at 38.6 and 16 300):
 #
 #                plain MAC            carry-save
 #   plain        44.4   14 800        91.6   31 400
@@ -69,6 +72,9 @@ class YosysOptions:
         Whether Yosys optimises with ABC on plain gates before the library comes into play.
     enable_flops
         Whether flip-flops with enable may be taken where the library has them.
+    clock_gating
+        Whether flip-flops that share an enable are given a gated clock instead, where the
+        technology names a cell for it and there are at least `LEAST_GATED` of them.
     max_fanout
         ABC buffers nets with more sinks than this.
     keep
@@ -81,6 +87,7 @@ class YosysOptions:
     recipe: str = "balanced"
     premap: bool = True
     enable_flops: bool = True
+    clock_gating: bool = True
     max_fanout: int = 12
     keep: tuple[str, ...] | None = field(default=None)
 
@@ -94,7 +101,7 @@ class YosysOptions:
             raise TypeError(f"max_fanout must be an integer, not {fanout!r}")
         if fanout < 2:
             raise ValueError(f"max_fanout must be at least 2, not {fanout!r}")
-        for name in ("premap", "enable_flops"):
+        for name in ("premap", "enable_flops", "clock_gating"):
             if not isinstance(getattr(self, name), bool):
                 raise TypeError(f"{name} must be True or False, not {getattr(self, name)!r}")
 

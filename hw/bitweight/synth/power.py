@@ -284,7 +284,8 @@ def power(
     step(4, "power of the cells")
     period = max(float(period_ns), synthesis.min_period_ns)
     rates = (run.toggles / run.cycles, run.settled / run.cycles)
-    cells, settled = cell_power(netlist, rates, folder, top, tech, period, timeout=timeout)
+    clocked = run.clocked / run.cycles
+    cells, settled = cell_power(netlist, rates, clocked, folder, top, tech, period, timeout=timeout)
     step(5, "")
     if workdir is None:
         shutil.rmtree(folder, ignore_errors=True)

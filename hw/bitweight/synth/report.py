@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -135,8 +135,12 @@ class SynthesisResult:
         return cls(**values)
 
 
-def inventory(stat: Mapping[str, Any], top: str, library: Mapping[str, Cell]) -> Inventory:
+def inventory(
+    stat: Mapping[str, Any], top: str, library: Mapping[str, Cell], gates: Collection[str] = ()
+) -> Inventory:
     """Count cells and areas of a design from what Yosys' ``stat -json`` says of each module.
+
+    Clock `gates` count as sequential area, but not as flip-flops.
 
     Raises
     ------
@@ -189,5 +193,5 @@ def inventory(stat: Mapping[str, Any], top: str, library: Mapping[str, Cell]) ->
         modules=dict(sorted(modules.items())),
         area=round(sum(library[kind].area * count for kind, count in counts.items()), 6),
         sequential_area=round(sum(library[kind].area * counts[kind] for kind in state), 6),
-        flip_flops=sum(counts[kind] for kind in state),
+        flip_flops=sum(counts[kind] for kind in state if kind not in gates),
     )

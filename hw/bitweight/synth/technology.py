@@ -14,6 +14,7 @@ One TOML file describes a technology. Its keys::
     tie_hi       = ["TIEHI", "Y"]       # cell, pin
     tie_lo       = ["TIELO", "Y"]
     buffer       = ["BUF_X8", "A", "Y"] # cell, input, output: for large fan-outs
+    clock_gate   = ["CG_X4", "E", "CK", "GCK"]  # optional: cell, enable, clock, gated clock
     fo4_ns       = 0.1                  # optional: an inverter driving four of its kind, in ns
 
     [published]                         # optional: for those who do not have the files
@@ -54,7 +55,8 @@ _LISTS = ("liberty", "dont_use", "enable_flops")
 _NUMBERS = ("output_load", "fo4_ns")
 _REQUIRED = ("name", "liberty", "area_unit", "nand2", "driving_cell", "output_load")
 _PINS = {"driving_cell": 2, "tie_hi": 2, "tie_lo": 2, "buffer": 3}
-_ALLOWED = (*_TEXTS, *_LISTS, *_PINS, *_NUMBERS, "published")
+_OPTIONAL_PINS = {"clock_gate": 4}
+_ALLOWED = (*_TEXTS, *_LISTS, *_PINS, *_OPTIONAL_PINS, *_NUMBERS, "published")
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class Technology:
     buffer: tuple[str, str, str]
     dont_use: tuple[str, ...] = ()
     enable_flops: tuple[str, ...] = ()
+    clock_gate: tuple[str, ...] = ()
     description: str = ""
     fo4_ns: float | None = None
     where: str = ""
@@ -89,7 +92,7 @@ class Technology:
                     f"not {digest!r}"
                 )
         named = (self.nand2, *(pins[0] for pins in (self.tie_hi, self.tie_lo, self.buffer)))
-        for cell in (*named, self.driving_cell[0]):
+        for cell in (*named, self.driving_cell[0], *self.clock_gate[:1]):
             if cell not in library.cells:
                 raise TechnologyError(
                     f"technology {self.name} must name cells of its own library, not {cell!r}"
@@ -190,8 +193,8 @@ def _check(table: dict[str, Any], origin: str) -> None:
             raise wrong(key, "a string")
     if not re.fullmatch(r"[A-Za-z0-9_-]+", table["name"]):
         raise wrong("name", "letters, digits, - and _")
-    for key, count in _PINS.items():
-        if not _strings(table[key]) or len(table[key]) != count:
+    for key, count in (_PINS | _OPTIONAL_PINS).items():
+        if key in table and (not _strings(table[key]) or len(table[key]) != count):
             raise wrong(key, f"a list of {count} strings (cell, then pins)")
     for key in _LISTS:
         if not _strings(table.get(key, [])):
@@ -237,6 +240,7 @@ def _parse(text: str, origin: str, beside: Path | None) -> Technology:
         buffer=tuple(table["buffer"]),
         dont_use=tuple(table.get("dont_use", [])),
         enable_flops=tuple(table.get("enable_flops", [])),
+        clock_gate=tuple(table.get("clock_gate", [])),
         description=table.get("description", ""),
         fo4_ns=table.get("fo4_ns"),
         where=publication.get("where", ""),
