@@ -191,26 +191,26 @@ module adder_tree_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready,
   wire rst;
   wire step;
   wire \step$12 ;
-  wire switch;
-  wire \switch$100 ;
-  wire \switch$105 ;
-  wire \switch$150 ;
-  reg [3:0] \switch$27  = 4'h0;
-  wire \switch$32 ;
-  wire \switch$37 ;
-  wire \switch$42 ;
-  wire \switch$48 ;
-  wire \switch$53 ;
-  wire \switch$58 ;
-  wire \switch$63 ;
-  wire \switch$69 ;
-  wire \switch$74 ;
-  wire \switch$79 ;
-  wire \switch$84 ;
-  wire \switch$90 ;
-  wire \switch$95 ;
   wire take_a;
   wire take_b;
+  wire update;
+  wire \update$100 ;
+  wire \update$105 ;
+  wire \update$150 ;
+  reg [3:0] \update$27  = 4'h0;
+  wire \update$32 ;
+  wire \update$37 ;
+  wire \update$42 ;
+  wire \update$48 ;
+  wire \update$53 ;
+  wire \update$58 ;
+  wire \update$63 ;
+  wire \update$69 ;
+  wire \update$74 ;
+  wire \update$79 ;
+  wire \update$84 ;
+  wire \update$90 ;
+  wire \update$95 ;
   wire valid;
   reg [4:0] \valid$129  = 5'h00;
   reg [34:0] waiting = 35'h000000000;
@@ -242,7 +242,7 @@ module adder_tree_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready,
   always @(posedge clk)
     \load$25  <= \$6 ;
   always @(posedge clk)
-    \switch$27  <= \$7 ;
+    \update$27  <= \$7 ;
   always @(posedge clk)
     a <= \$8 ;
   always @(posedge clk)
@@ -255,7 +255,7 @@ module adder_tree_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready,
   assign \$10  = step ? \a$44  : \a$65 ;
   assign \$9  = step ? a : \a$44 ;
   assign \$8  = step ? a_entry : a;
-  assign \$7  = step ? { \switch$27 [2:0], \switch$150  } : \switch$27 ;
+  assign \$7  = step ? { \update$27 [2:0], \update$150  } : \update$27 ;
   assign \$6  = step ? { \load$25 [2:0], b__ready } : \load$25 ;
   assign \$5  = step ? b__payload[127:0] : data_in;
   assign \$4  = step ? a__payload[127:0] : a_entry;
@@ -283,7 +283,7 @@ module adder_tree_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready,
     .en(step),
     .load(\load$25 [0]),
     .rst(rst),
-    .switch(\switch$27 [0]),
+    .update(\update$27 [0]),
     .word(word)
   );
   adder_tree_mac_column column_1 (
@@ -293,7 +293,7 @@ module adder_tree_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready,
     .en(step),
     .load(\load$25 [0]),
     .rst(rst),
-    .switch(\switch$27 [0]),
+    .update(\update$27 [0]),
     .word(\word$112 )
   );
   adder_tree_mac_column column_10 (
@@ -303,7 +303,7 @@ module adder_tree_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready,
     .en(step),
     .load(\load$25 [2]),
     .rst(rst),
-    .switch(\switch$27 [2]),
+    .update(\update$27 [2]),
     .word(\word$121 )
   );
   adder_tree_mac_column column_11 (
@@ -313,7 +313,7 @@ module adder_tree_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready,
     .en(step),
     .load(\load$25 [2]),
     .rst(rst),
-    .switch(\switch$27 [2]),
+    .update(\update$27 [2]),
     .word(\word$122 )
   );
   adder_tree_mac_column column_12 (
@@ -323,7 +323,7 @@ module adder_tree_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready,
     .en(step),
     .load(\load$25 [3]),
     .rst(rst),
-    .switch(\switch$27 [3]),
+    .update(\update$27 [3]),
     .word(\word$123 )
   );
   adder_tree_mac_column column_13 (
@@ -333,7 +333,7 @@ module adder_tree_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready,
     .en(step),
     .load(\load$25 [3]),
     .rst(rst),
-    .switch(\switch$27 [3]),
+    .update(\update$27 [3]),
     .word(\word$124 )
   );
   adder_tree_mac_column column_14 (
@@ -343,7 +343,7 @@ module adder_tree_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready,
     .en(step),
     .load(\load$25 [3]),
     .rst(rst),
-    .switch(\switch$27 [3]),
+    .update(\update$27 [3]),
     .word(\word$125 )
   );
   adder_tree_mac_column column_15 (
@@ -353,7 +353,7 @@ module adder_tree_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready,
     .en(step),
     .load(\load$25 [3]),
     .rst(rst),
-    .switch(\switch$27 [3]),
+    .update(\update$27 [3]),
     .word(\word$126 )
   );
   adder_tree_mac_column column_2 (
@@ -363,7 +363,7 @@ module adder_tree_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready,
     .en(step),
     .load(\load$25 [0]),
     .rst(rst),
-    .switch(\switch$27 [0]),
+    .update(\update$27 [0]),
     .word(\word$113 )
   );
   adder_tree_mac_column column_3 (
@@ -373,7 +373,7 @@ module adder_tree_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready,
     .en(step),
     .load(\load$25 [0]),
     .rst(rst),
-    .switch(\switch$27 [0]),
+    .update(\update$27 [0]),
     .word(\word$114 )
   );
   adder_tree_mac_column column_4 (
@@ -383,7 +383,7 @@ module adder_tree_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready,
     .en(step),
     .load(\load$25 [1]),
     .rst(rst),
-    .switch(\switch$27 [1]),
+    .update(\update$27 [1]),
     .word(\word$115 )
   );
   adder_tree_mac_column column_5 (
@@ -393,7 +393,7 @@ module adder_tree_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready,
     .en(step),
     .load(\load$25 [1]),
     .rst(rst),
-    .switch(\switch$27 [1]),
+    .update(\update$27 [1]),
     .word(\word$116 )
   );
   adder_tree_mac_column column_6 (
@@ -403,7 +403,7 @@ module adder_tree_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready,
     .en(step),
     .load(\load$25 [1]),
     .rst(rst),
-    .switch(\switch$27 [1]),
+    .update(\update$27 [1]),
     .word(\word$117 )
   );
   adder_tree_mac_column column_7 (
@@ -413,7 +413,7 @@ module adder_tree_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready,
     .en(step),
     .load(\load$25 [1]),
     .rst(rst),
-    .switch(\switch$27 [1]),
+    .update(\update$27 [1]),
     .word(\word$118 )
   );
   adder_tree_mac_column column_8 (
@@ -423,7 +423,7 @@ module adder_tree_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready,
     .en(step),
     .load(\load$25 [2]),
     .rst(rst),
-    .switch(\switch$27 [2]),
+    .update(\update$27 [2]),
     .word(\word$119 )
   );
   adder_tree_mac_column column_9 (
@@ -433,7 +433,7 @@ module adder_tree_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready,
     .en(step),
     .load(\load$25 [2]),
     .rst(rst),
-    .switch(\switch$27 [2]),
+    .update(\update$27 [2]),
     .word(\word$120 )
   );
   adder_tree_mac_deskew_c deskew_c (
@@ -455,9 +455,9 @@ module adder_tree_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready,
     .row(\row$148 ),
     .rst(rst),
     .step(step),
-    .switch(\switch$150 ),
     .take_a(a__ready),
-    .take_b(b__ready)
+    .take_b(b__ready),
+    .update(\update$150 )
   );
   adder_tree_mac_skew_b skew_b (
     .clk(clk),
@@ -547,82 +547,82 @@ module adder_tree_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready,
   assign b_entry = data_in;
   assign \en$107  = step;
   assign \en$106  = step;
-  assign \switch$105  = \switch$27 [3];
+  assign \update$105  = \update$27 [3];
   assign \load$104  = \load$25 [3];
   assign \b$103  = data_out[127:120];
   assign \a$102  = \a$86 ;
   assign \en$101  = step;
-  assign \switch$100  = \switch$27 [3];
+  assign \update$100  = \update$27 [3];
   assign \load$99  = \load$25 [3];
   assign \b$98  = data_out[119:112];
   assign \a$97  = \a$86 ;
   assign \en$96  = step;
-  assign \switch$95  = \switch$27 [3];
+  assign \update$95  = \update$27 [3];
   assign \load$94  = \load$25 [3];
   assign \b$93  = data_out[111:104];
   assign \a$92  = \a$86 ;
   assign \en$91  = step;
-  assign \switch$90  = \switch$27 [3];
+  assign \update$90  = \update$27 [3];
   assign \load$89  = \load$25 [3];
   assign \b$88  = data_out[103:96];
   assign a_3 = \a$86 ;
   assign \en$85  = step;
-  assign \switch$84  = \switch$27 [2];
+  assign \update$84  = \update$27 [2];
   assign \load$83  = \load$25 [2];
   assign \b$82  = data_out[95:88];
   assign \a$81  = \a$65 ;
   assign \en$80  = step;
-  assign \switch$79  = \switch$27 [2];
+  assign \update$79  = \update$27 [2];
   assign \load$78  = \load$25 [2];
   assign \b$77  = data_out[87:80];
   assign \a$76  = \a$65 ;
   assign \en$75  = step;
-  assign \switch$74  = \switch$27 [2];
+  assign \update$74  = \update$27 [2];
   assign \load$73  = \load$25 [2];
   assign \b$72  = data_out[79:72];
   assign \a$71  = \a$65 ;
   assign \en$70  = step;
-  assign \switch$69  = \switch$27 [2];
+  assign \update$69  = \update$27 [2];
   assign \load$68  = \load$25 [2];
   assign \b$67  = data_out[71:64];
   assign a_2 = \a$65 ;
   assign \en$64  = step;
-  assign \switch$63  = \switch$27 [1];
+  assign \update$63  = \update$27 [1];
   assign \load$62  = \load$25 [1];
   assign \b$61  = data_out[63:56];
   assign \a$60  = \a$44 ;
   assign \en$59  = step;
-  assign \switch$58  = \switch$27 [1];
+  assign \update$58  = \update$27 [1];
   assign \load$57  = \load$25 [1];
   assign \b$56  = data_out[55:48];
   assign \a$55  = \a$44 ;
   assign \en$54  = step;
-  assign \switch$53  = \switch$27 [1];
+  assign \update$53  = \update$27 [1];
   assign \load$52  = \load$25 [1];
   assign \b$51  = data_out[47:40];
   assign \a$50  = \a$44 ;
   assign \en$49  = step;
-  assign \switch$48  = \switch$27 [1];
+  assign \update$48  = \update$27 [1];
   assign \load$47  = \load$25 [1];
   assign \b$46  = data_out[39:32];
   assign a_1 = \a$44 ;
   assign \en$43  = step;
-  assign \switch$42  = \switch$27 [0];
+  assign \update$42  = \update$27 [0];
   assign \load$41  = \load$25 [0];
   assign \b$40  = data_out[31:24];
   assign \a$39  = a;
   assign \en$38  = step;
-  assign \switch$37  = \switch$27 [0];
+  assign \update$37  = \update$27 [0];
   assign \load$36  = \load$25 [0];
   assign \b$35  = data_out[23:16];
   assign \a$34  = a;
   assign \en$33  = step;
-  assign \switch$32  = \switch$27 [0];
+  assign \update$32  = \update$27 [0];
   assign \load$31  = \load$25 [0];
   assign \b$30  = data_out[15:8];
   assign \a$29  = a;
   assign \en$28  = step;
-  assign switch = \switch$27 [0];
+  assign update = \update$27 [0];
   assign load = \load$25 [0];
   assign b = data_out[7:0];
   assign a_0 = a;
@@ -1965,7 +1965,7 @@ module adder_tree_mac_accumulation_column(rst, en, read, word, first, store, row
   assign \$signature__en  = en;
 endmodule
 
-module adder_tree_mac_column(rst, en, a, b, load, switch, word, clk);
+module adder_tree_mac_column(rst, en, a, b, load, update, word, clk);
   input [127:0] a;
   wire [127:0] a;
   wire [127:0] \a$9 ;
@@ -1983,9 +1983,9 @@ module adder_tree_mac_column(rst, en, a, b, load, switch, word, clk);
   wire [19:0] row_0;
   input rst;
   wire rst;
-  input switch;
-  wire switch;
-  wire \switch$12 ;
+  input update;
+  wire update;
+  wire \update$12 ;
   output [19:0] word;
   wire [19:0] word;
   adder_tree_mac_pe pe (
@@ -1996,10 +1996,10 @@ module adder_tree_mac_column(rst, en, a, b, load, switch, word, clk);
     .load(load),
     .row_0(word),
     .rst(rst),
-    .switch(switch)
+    .update(update)
   );
   assign row_0 = word;
-  assign \switch$12  = switch;
+  assign \update$12  = update;
   assign \load$11  = load;
   assign \b$10  = b;
   assign \a$9  = a;
@@ -2035,7 +2035,7 @@ module adder_tree_mac_deskew_c(rst, en, data_in, data_out, clk);
   assign data_out = { data_in[319:240], lane_2, lane_1[159:80], lane_0[239:160] };
 endmodule
 
-module adder_tree_mac_pe(rst, en, a, b, load, switch, row_0, clk);
+module adder_tree_mac_pe(rst, en, a, b, load, update, row_0, clk);
   wire [15:0] \$1 ;
   wire [20:0] \$10 ;
   wire [15:0] \$11 ;
@@ -2089,9 +2089,9 @@ module adder_tree_mac_pe(rst, en, a, b, load, switch, row_0, clk);
   reg [19:0] row_0 = 20'h00000;
   input rst;
   wire rst;
-  input switch;
-  wire switch;
   wire [19:0] total;
+  input update;
+  wire update;
   reg [127:0] weights = 128'h00000000000000000000000000000000;
   assign \$1  = $signed(a[7:0]) * $signed(weights[7:0]);
   assign \$2  = $signed(1'h0) + $signed(\$1 );
@@ -2126,7 +2126,7 @@ module adder_tree_mac_pe(rst, en, a, b, load, switch, row_0, clk);
   assign \$31  = $signed(a[127:120]) * $signed(weights[127:120]);
   assign \$32  = $signed(\$30 ) + $signed(\$31 );
   assign \$33  = en & load;
-  assign \$34  = en & switch;
+  assign \$34  = en & update;
   always @(posedge clk)
     row_0 <= \$35 ;
   always @(posedge clk)
@@ -2139,7 +2139,7 @@ module adder_tree_mac_pe(rst, en, a, b, load, switch, row_0, clk);
   assign total = row_0;
 endmodule
 
-module adder_tree_mac_sequencer(rst, step, a_valid, a_last, b_valid, b_last, take_a, take_b, switch, first, complete, number, row, clk);
+module adder_tree_mac_sequencer(rst, step, a_valid, a_last, b_valid, b_last, take_a, take_b, update, first, complete, number, row, clk);
   wire \$1 ;
   (* unused_bits = "5" *)
   wire [5:0] \$10 ;
@@ -2206,28 +2206,28 @@ module adder_tree_mac_sequencer(rst, step, a_valid, a_last, b_valid, b_last, tak
   wire rst;
   input step;
   wire step;
-  output switch;
-  wire switch;
   output take_a;
   wire take_a;
   output take_b;
   wire take_b;
+  output update;
+  wire update;
   assign loaded = count == 5'h10;
   assign \$1  = step & b_valid;
   assign \$2  = ~ loaded;
-  assign \$3  = \$2  | switch;
+  assign \$3  = \$2  | update;
   assign take_b = \$1  & \$3 ;
-  assign number = switch ? 5'h00 : count;
+  assign number = update ? 5'h00 : count;
   assign \$4  = step & a_valid;
   assign \$5  = ~ fresh;
   assign \$6  = ! pause;
   assign \$7  = loaded & \$6 ;
   assign \$8  = \$5  | \$7 ;
   assign take_a = \$4  & \$8 ;
-  assign switch = take_a & fresh;
+  assign update = take_a & fresh;
   assign first = fresh ? \complete$19  : \first$18 ;
   assign complete = fresh ? following_complete : \complete$19 ;
-  assign \$9  = switch | take_b;
+  assign \$9  = update | take_b;
   assign \$10  = number + take_b;
   assign \$11  = row + 1'h1;
   assign \$12  = a_last ? 5'h00 : \$11 ;

@@ -113,14 +113,14 @@ module adder_tree_mac_n4(rst, a__payload, a__valid, b__payload, b__valid, c__rea
   wire rst;
   wire step;
   wire \step$12 ;
-  reg switch = 1'h0;
-  wire \switch$27 ;
-  wire \switch$32 ;
-  wire \switch$37 ;
-  wire \switch$42 ;
-  wire \switch$75 ;
   wire take_a;
   wire take_b;
+  reg update = 1'h0;
+  wire \update$27 ;
+  wire \update$32 ;
+  wire \update$37 ;
+  wire \update$42 ;
+  wire \update$75 ;
   wire valid;
   reg [1:0] \valid$54  = 2'h0;
   reg [13:0] waiting = 14'h0000;
@@ -140,11 +140,11 @@ module adder_tree_mac_n4(rst, a__payload, a__valid, b__payload, b__valid, c__rea
   always @(posedge clk)
     load <= \$6 ;
   always @(posedge clk)
-    switch <= \$7 ;
+    update <= \$7 ;
   always @(posedge clk)
     a <= \$8 ;
   assign \$8  = step ? a_entry : a;
-  assign \$7  = step ? \switch$75  : switch;
+  assign \$7  = step ? \update$75  : update;
   assign \$6  = step ? b__ready : load;
   assign \$5  = step ? b__payload[31:0] : data_in;
   assign \$4  = step ? a__payload[127:0] : a_entry;
@@ -172,7 +172,7 @@ module adder_tree_mac_n4(rst, a__payload, a__valid, b__payload, b__valid, c__rea
     .en(step),
     .load(load),
     .rst(rst),
-    .switch(switch),
+    .update(update),
     .word(word)
   );
   adder_tree_mac_n4_column column_1 (
@@ -182,7 +182,7 @@ module adder_tree_mac_n4(rst, a__payload, a__valid, b__payload, b__valid, c__rea
     .en(step),
     .load(load),
     .rst(rst),
-    .switch(switch),
+    .update(update),
     .word(\word$49 )
   );
   adder_tree_mac_n4_column column_2 (
@@ -192,7 +192,7 @@ module adder_tree_mac_n4(rst, a__payload, a__valid, b__payload, b__valid, c__rea
     .en(step),
     .load(load),
     .rst(rst),
-    .switch(switch),
+    .update(update),
     .word(\word$50 )
   );
   adder_tree_mac_n4_column column_3 (
@@ -202,7 +202,7 @@ module adder_tree_mac_n4(rst, a__payload, a__valid, b__payload, b__valid, c__rea
     .en(step),
     .load(load),
     .rst(rst),
-    .switch(switch),
+    .update(update),
     .word(\word$51 )
   );
   adder_tree_mac_n4_deskew_c deskew_c (
@@ -224,9 +224,9 @@ module adder_tree_mac_n4(rst, a__payload, a__valid, b__payload, b__valid, c__rea
     .row(\row$73 ),
     .rst(rst),
     .step(step),
-    .switch(\switch$75 ),
     .take_a(a__ready),
-    .take_b(b__ready)
+    .take_b(b__ready),
+    .update(\update$75 )
   );
   adder_tree_mac_n4_skew_b skew_b (
     .clk(clk),
@@ -292,22 +292,22 @@ module adder_tree_mac_n4(rst, a__payload, a__valid, b__payload, b__valid, c__rea
   assign b_entry = data_in;
   assign \en$44  = step;
   assign \en$43  = step;
-  assign \switch$42  = switch;
+  assign \update$42  = update;
   assign \load$41  = load;
   assign \b$40  = data_out[31:24];
   assign \a$39  = a;
   assign \en$38  = step;
-  assign \switch$37  = switch;
+  assign \update$37  = update;
   assign \load$36  = load;
   assign \b$35  = data_out[23:16];
   assign \a$34  = a;
   assign \en$33  = step;
-  assign \switch$32  = switch;
+  assign \update$32  = update;
   assign \load$31  = load;
   assign \b$30  = data_out[15:8];
   assign \a$29  = a;
   assign \en$28  = step;
-  assign \switch$27  = switch;
+  assign \update$27  = update;
   assign \load$25  = load;
   assign b = data_out[7:0];
   assign a_0 = a;
@@ -1338,7 +1338,7 @@ module adder_tree_mac_n4_accumulation_column(rst, en, read, word, first, store, 
   assign \$signature__en  = en;
 endmodule
 
-module adder_tree_mac_n4_column(rst, en, a, b, load, switch, word, clk);
+module adder_tree_mac_n4_column(rst, en, a, b, load, update, word, clk);
   input [127:0] a;
   wire [127:0] a;
   wire [127:0] \a$9 ;
@@ -1356,9 +1356,9 @@ module adder_tree_mac_n4_column(rst, en, a, b, load, switch, word, clk);
   wire [19:0] row_0;
   input rst;
   wire rst;
-  input switch;
-  wire switch;
-  wire \switch$12 ;
+  input update;
+  wire update;
+  wire \update$12 ;
   output [19:0] word;
   wire [19:0] word;
   adder_tree_mac_n4_pe pe (
@@ -1369,10 +1369,10 @@ module adder_tree_mac_n4_column(rst, en, a, b, load, switch, word, clk);
     .load(load),
     .row_0(word),
     .rst(rst),
-    .switch(switch)
+    .update(update)
   );
   assign row_0 = word;
-  assign \switch$12  = switch;
+  assign \update$12  = update;
   assign \load$11  = load;
   assign \b$10  = b;
   assign \a$9  = a;
@@ -1393,7 +1393,7 @@ module adder_tree_mac_n4_deskew_c(rst, en, data_in, data_out, clk);
   assign data_out = data_in;
 endmodule
 
-module adder_tree_mac_n4_pe(rst, en, a, b, load, switch, row_0, clk);
+module adder_tree_mac_n4_pe(rst, en, a, b, load, update, row_0, clk);
   wire [15:0] \$1 ;
   wire [20:0] \$10 ;
   wire [15:0] \$11 ;
@@ -1447,9 +1447,9 @@ module adder_tree_mac_n4_pe(rst, en, a, b, load, switch, row_0, clk);
   reg [19:0] row_0 = 20'h00000;
   input rst;
   wire rst;
-  input switch;
-  wire switch;
   wire [19:0] total;
+  input update;
+  wire update;
   reg [127:0] weights = 128'h00000000000000000000000000000000;
   assign \$1  = $signed(a[7:0]) * $signed(weights[7:0]);
   assign \$2  = $signed(1'h0) + $signed(\$1 );
@@ -1484,7 +1484,7 @@ module adder_tree_mac_n4_pe(rst, en, a, b, load, switch, row_0, clk);
   assign \$31  = $signed(a[127:120]) * $signed(weights[127:120]);
   assign \$32  = $signed(\$30 ) + $signed(\$31 );
   assign \$33  = en & load;
-  assign \$34  = en & switch;
+  assign \$34  = en & update;
   always @(posedge clk)
     row_0 <= \$35 ;
   always @(posedge clk)
@@ -1497,7 +1497,7 @@ module adder_tree_mac_n4_pe(rst, en, a, b, load, switch, row_0, clk);
   assign total = row_0;
 endmodule
 
-module adder_tree_mac_n4_sequencer(rst, step, a_valid, a_last, b_valid, b_last, take_a, take_b, switch, first, complete, number, row, clk);
+module adder_tree_mac_n4_sequencer(rst, step, a_valid, a_last, b_valid, b_last, take_a, take_b, update, first, complete, number, row, clk);
   wire \$1 ;
   (* unused_bits = "5" *)
   wire [5:0] \$10 ;
@@ -1564,28 +1564,28 @@ module adder_tree_mac_n4_sequencer(rst, step, a_valid, a_last, b_valid, b_last, 
   wire rst;
   input step;
   wire step;
-  output switch;
-  wire switch;
   output take_a;
   wire take_a;
   output take_b;
   wire take_b;
+  output update;
+  wire update;
   assign loaded = count == 5'h10;
   assign \$1  = step & b_valid;
   assign \$2  = ~ loaded;
-  assign \$3  = \$2  | switch;
+  assign \$3  = \$2  | update;
   assign take_b = \$1  & \$3 ;
-  assign number = switch ? 5'h00 : count;
+  assign number = update ? 5'h00 : count;
   assign \$4  = step & a_valid;
   assign \$5  = ~ fresh;
   assign \$6  = ! pause;
   assign \$7  = loaded & \$6 ;
   assign \$8  = \$5  | \$7 ;
   assign take_a = \$4  & \$8 ;
-  assign switch = take_a & fresh;
+  assign update = take_a & fresh;
   assign first = fresh ? \complete$19  : \first$18 ;
   assign complete = fresh ? following_complete : \complete$19 ;
-  assign \$9  = switch | take_b;
+  assign \$9  = update | take_b;
   assign \$10  = number + take_b;
   assign \$11  = row + 1'h1;
   assign \$12  = a_last ? 5'h00 : \$11 ;

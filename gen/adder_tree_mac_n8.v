@@ -139,18 +139,18 @@ module adder_tree_mac_n8(rst, a__payload, a__valid, b__payload, b__valid, c__rea
   wire rst;
   wire step;
   wire \step$12 ;
-  wire switch;
-  wire \switch$100 ;
-  reg [1:0] \switch$27  = 2'h0;
-  wire \switch$32 ;
-  wire \switch$37 ;
-  wire \switch$42 ;
-  wire \switch$48 ;
-  wire \switch$53 ;
-  wire \switch$58 ;
-  wire \switch$63 ;
   wire take_a;
   wire take_b;
+  wire update;
+  wire \update$100 ;
+  reg [1:0] \update$27  = 2'h0;
+  wire \update$32 ;
+  wire \update$37 ;
+  wire \update$42 ;
+  wire \update$48 ;
+  wire \update$53 ;
+  wire \update$58 ;
+  wire \update$63 ;
   wire valid;
   reg [2:0] \valid$79  = 3'h0;
   reg [20:0] waiting = 21'h000000;
@@ -174,14 +174,14 @@ module adder_tree_mac_n8(rst, a__payload, a__valid, b__payload, b__valid, c__rea
   always @(posedge clk)
     \load$25  <= \$6 ;
   always @(posedge clk)
-    \switch$27  <= \$7 ;
+    \update$27  <= \$7 ;
   always @(posedge clk)
     a <= \$8 ;
   always @(posedge clk)
     \a$44  <= \$9 ;
   assign \$9  = step ? a : \a$44 ;
   assign \$8  = step ? a_entry : a;
-  assign \$7  = step ? { \switch$27 [0], \switch$100  } : \switch$27 ;
+  assign \$7  = step ? { \update$27 [0], \update$100  } : \update$27 ;
   assign \$6  = step ? { \load$25 [0], b__ready } : \load$25 ;
   assign \$5  = step ? b__payload[63:0] : data_in;
   assign \$4  = step ? a__payload[127:0] : a_entry;
@@ -209,7 +209,7 @@ module adder_tree_mac_n8(rst, a__payload, a__valid, b__payload, b__valid, c__rea
     .en(step),
     .load(\load$25 [0]),
     .rst(rst),
-    .switch(\switch$27 [0]),
+    .update(\update$27 [0]),
     .word(word)
   );
   adder_tree_mac_n8_column column_1 (
@@ -219,7 +219,7 @@ module adder_tree_mac_n8(rst, a__payload, a__valid, b__payload, b__valid, c__rea
     .en(step),
     .load(\load$25 [0]),
     .rst(rst),
-    .switch(\switch$27 [0]),
+    .update(\update$27 [0]),
     .word(\word$70 )
   );
   adder_tree_mac_n8_column column_2 (
@@ -229,7 +229,7 @@ module adder_tree_mac_n8(rst, a__payload, a__valid, b__payload, b__valid, c__rea
     .en(step),
     .load(\load$25 [0]),
     .rst(rst),
-    .switch(\switch$27 [0]),
+    .update(\update$27 [0]),
     .word(\word$71 )
   );
   adder_tree_mac_n8_column column_3 (
@@ -239,7 +239,7 @@ module adder_tree_mac_n8(rst, a__payload, a__valid, b__payload, b__valid, c__rea
     .en(step),
     .load(\load$25 [0]),
     .rst(rst),
-    .switch(\switch$27 [0]),
+    .update(\update$27 [0]),
     .word(\word$72 )
   );
   adder_tree_mac_n8_column column_4 (
@@ -249,7 +249,7 @@ module adder_tree_mac_n8(rst, a__payload, a__valid, b__payload, b__valid, c__rea
     .en(step),
     .load(\load$25 [1]),
     .rst(rst),
-    .switch(\switch$27 [1]),
+    .update(\update$27 [1]),
     .word(\word$73 )
   );
   adder_tree_mac_n8_column column_5 (
@@ -259,7 +259,7 @@ module adder_tree_mac_n8(rst, a__payload, a__valid, b__payload, b__valid, c__rea
     .en(step),
     .load(\load$25 [1]),
     .rst(rst),
-    .switch(\switch$27 [1]),
+    .update(\update$27 [1]),
     .word(\word$74 )
   );
   adder_tree_mac_n8_column column_6 (
@@ -269,7 +269,7 @@ module adder_tree_mac_n8(rst, a__payload, a__valid, b__payload, b__valid, c__rea
     .en(step),
     .load(\load$25 [1]),
     .rst(rst),
-    .switch(\switch$27 [1]),
+    .update(\update$27 [1]),
     .word(\word$75 )
   );
   adder_tree_mac_n8_column column_7 (
@@ -279,7 +279,7 @@ module adder_tree_mac_n8(rst, a__payload, a__valid, b__payload, b__valid, c__rea
     .en(step),
     .load(\load$25 [1]),
     .rst(rst),
-    .switch(\switch$27 [1]),
+    .update(\update$27 [1]),
     .word(\word$76 )
   );
   adder_tree_mac_n8_deskew_c deskew_c (
@@ -301,9 +301,9 @@ module adder_tree_mac_n8(rst, a__payload, a__valid, b__payload, b__valid, c__rea
     .row(\row$98 ),
     .rst(rst),
     .step(step),
-    .switch(\switch$100 ),
     .take_a(a__ready),
-    .take_b(b__ready)
+    .take_b(b__ready),
+    .update(\update$100 )
   );
   adder_tree_mac_n8_skew_b skew_b (
     .clk(clk),
@@ -377,42 +377,42 @@ module adder_tree_mac_n8(rst, a__payload, a__valid, b__payload, b__valid, c__rea
   assign b_entry = data_in;
   assign \en$65  = step;
   assign \en$64  = step;
-  assign \switch$63  = \switch$27 [1];
+  assign \update$63  = \update$27 [1];
   assign \load$62  = \load$25 [1];
   assign \b$61  = data_out[63:56];
   assign \a$60  = \a$44 ;
   assign \en$59  = step;
-  assign \switch$58  = \switch$27 [1];
+  assign \update$58  = \update$27 [1];
   assign \load$57  = \load$25 [1];
   assign \b$56  = data_out[55:48];
   assign \a$55  = \a$44 ;
   assign \en$54  = step;
-  assign \switch$53  = \switch$27 [1];
+  assign \update$53  = \update$27 [1];
   assign \load$52  = \load$25 [1];
   assign \b$51  = data_out[47:40];
   assign \a$50  = \a$44 ;
   assign \en$49  = step;
-  assign \switch$48  = \switch$27 [1];
+  assign \update$48  = \update$27 [1];
   assign \load$47  = \load$25 [1];
   assign \b$46  = data_out[39:32];
   assign a_1 = \a$44 ;
   assign \en$43  = step;
-  assign \switch$42  = \switch$27 [0];
+  assign \update$42  = \update$27 [0];
   assign \load$41  = \load$25 [0];
   assign \b$40  = data_out[31:24];
   assign \a$39  = a;
   assign \en$38  = step;
-  assign \switch$37  = \switch$27 [0];
+  assign \update$37  = \update$27 [0];
   assign \load$36  = \load$25 [0];
   assign \b$35  = data_out[23:16];
   assign \a$34  = a;
   assign \en$33  = step;
-  assign \switch$32  = \switch$27 [0];
+  assign \update$32  = \update$27 [0];
   assign \load$31  = \load$25 [0];
   assign \b$30  = data_out[15:8];
   assign \a$29  = a;
   assign \en$28  = step;
-  assign switch = \switch$27 [0];
+  assign update = \update$27 [0];
   assign load = \load$25 [0];
   assign b = data_out[7:0];
   assign a_0 = a;
@@ -1547,7 +1547,7 @@ module adder_tree_mac_n8_accumulation_column(rst, en, read, word, first, store, 
   assign \$signature__en  = en;
 endmodule
 
-module adder_tree_mac_n8_column(rst, en, a, b, load, switch, word, clk);
+module adder_tree_mac_n8_column(rst, en, a, b, load, update, word, clk);
   input [127:0] a;
   wire [127:0] a;
   wire [127:0] \a$9 ;
@@ -1565,9 +1565,9 @@ module adder_tree_mac_n8_column(rst, en, a, b, load, switch, word, clk);
   wire [19:0] row_0;
   input rst;
   wire rst;
-  input switch;
-  wire switch;
-  wire \switch$12 ;
+  input update;
+  wire update;
+  wire \update$12 ;
   output [19:0] word;
   wire [19:0] word;
   adder_tree_mac_n8_pe pe (
@@ -1578,10 +1578,10 @@ module adder_tree_mac_n8_column(rst, en, a, b, load, switch, word, clk);
     .load(load),
     .row_0(word),
     .rst(rst),
-    .switch(switch)
+    .update(update)
   );
   assign row_0 = word;
-  assign \switch$12  = switch;
+  assign \update$12  = update;
   assign \load$11  = load;
   assign \b$10  = b;
   assign \a$9  = a;
@@ -1607,7 +1607,7 @@ module adder_tree_mac_n8_deskew_c(rst, en, data_in, data_out, clk);
   assign data_out = { data_in[159:80], lane_0 };
 endmodule
 
-module adder_tree_mac_n8_pe(rst, en, a, b, load, switch, row_0, clk);
+module adder_tree_mac_n8_pe(rst, en, a, b, load, update, row_0, clk);
   wire [15:0] \$1 ;
   wire [20:0] \$10 ;
   wire [15:0] \$11 ;
@@ -1661,9 +1661,9 @@ module adder_tree_mac_n8_pe(rst, en, a, b, load, switch, row_0, clk);
   reg [19:0] row_0 = 20'h00000;
   input rst;
   wire rst;
-  input switch;
-  wire switch;
   wire [19:0] total;
+  input update;
+  wire update;
   reg [127:0] weights = 128'h00000000000000000000000000000000;
   assign \$1  = $signed(a[7:0]) * $signed(weights[7:0]);
   assign \$2  = $signed(1'h0) + $signed(\$1 );
@@ -1698,7 +1698,7 @@ module adder_tree_mac_n8_pe(rst, en, a, b, load, switch, row_0, clk);
   assign \$31  = $signed(a[127:120]) * $signed(weights[127:120]);
   assign \$32  = $signed(\$30 ) + $signed(\$31 );
   assign \$33  = en & load;
-  assign \$34  = en & switch;
+  assign \$34  = en & update;
   always @(posedge clk)
     row_0 <= \$35 ;
   always @(posedge clk)
@@ -1711,7 +1711,7 @@ module adder_tree_mac_n8_pe(rst, en, a, b, load, switch, row_0, clk);
   assign total = row_0;
 endmodule
 
-module adder_tree_mac_n8_sequencer(rst, step, a_valid, a_last, b_valid, b_last, take_a, take_b, switch, first, complete, number, row, clk);
+module adder_tree_mac_n8_sequencer(rst, step, a_valid, a_last, b_valid, b_last, take_a, take_b, update, first, complete, number, row, clk);
   wire \$1 ;
   (* unused_bits = "5" *)
   wire [5:0] \$10 ;
@@ -1778,28 +1778,28 @@ module adder_tree_mac_n8_sequencer(rst, step, a_valid, a_last, b_valid, b_last, 
   wire rst;
   input step;
   wire step;
-  output switch;
-  wire switch;
   output take_a;
   wire take_a;
   output take_b;
   wire take_b;
+  output update;
+  wire update;
   assign loaded = count == 5'h10;
   assign \$1  = step & b_valid;
   assign \$2  = ~ loaded;
-  assign \$3  = \$2  | switch;
+  assign \$3  = \$2  | update;
   assign take_b = \$1  & \$3 ;
-  assign number = switch ? 5'h00 : count;
+  assign number = update ? 5'h00 : count;
   assign \$4  = step & a_valid;
   assign \$5  = ~ fresh;
   assign \$6  = ! pause;
   assign \$7  = loaded & \$6 ;
   assign \$8  = \$5  | \$7 ;
   assign take_a = \$4  & \$8 ;
-  assign switch = take_a & fresh;
+  assign update = take_a & fresh;
   assign first = fresh ? \complete$19  : \first$18 ;
   assign complete = fresh ? following_complete : \complete$19 ;
-  assign \$9  = switch | take_b;
+  assign \$9  = update | take_b;
   assign \$10  = number + take_b;
   assign \$11  = row + 1'h1;
   assign \$12  = a_last ? 5'h00 : \$11 ;

@@ -99,13 +99,13 @@ module adder_tree_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c__
   wire rst;
   wire step;
   wire \step$12 ;
-  wire switch;
-  reg [1:0] \switch$27  = 2'h0;
-  wire \switch$32 ;
-  wire \switch$38 ;
-  wire \switch$70 ;
   wire take_a;
   wire take_b;
+  wire update;
+  reg [1:0] \update$27  = 2'h0;
+  wire \update$32 ;
+  wire \update$38 ;
+  wire \update$70 ;
   wire valid;
   reg [2:0] \valid$49  = 3'h0;
   reg [17:0] waiting = 18'h00000;
@@ -124,14 +124,14 @@ module adder_tree_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c__
   always @(posedge clk)
     \load$25  <= \$6 ;
   always @(posedge clk)
-    \switch$27  <= \$7 ;
+    \update$27  <= \$7 ;
   always @(posedge clk)
     a <= \$8 ;
   always @(posedge clk)
     \a$34  <= \$9 ;
   assign \$9  = step ? a : \a$34 ;
   assign \$8  = step ? a_entry : a;
-  assign \$7  = step ? { \switch$27 [0], \switch$70  } : \switch$27 ;
+  assign \$7  = step ? { \update$27 [0], \update$70  } : \update$27 ;
   assign \$6  = step ? { \load$25 [0], b__ready } : \load$25 ;
   assign \$5  = step ? b__payload[23:0] : b_entry;
   assign \$4  = step ? a__payload[31:0] : a_entry;
@@ -159,7 +159,7 @@ module adder_tree_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c__
     .en(step),
     .load(\load$25 [0]),
     .rst(rst),
-    .switch(\switch$27 [0]),
+    .update(\update$27 [0]),
     .word(word)
   );
   adder_tree_mac_small_column column_1 (
@@ -169,7 +169,7 @@ module adder_tree_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c__
     .en(step),
     .load(\load$25 [0]),
     .rst(rst),
-    .switch(\switch$27 [0]),
+    .update(\update$27 [0]),
     .word(\word$45 )
   );
   adder_tree_mac_small_column column_2 (
@@ -179,7 +179,7 @@ module adder_tree_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c__
     .en(step),
     .load(\load$25 [1]),
     .rst(rst),
-    .switch(\switch$27 [1]),
+    .update(\update$27 [1]),
     .word(\word$46 )
   );
   adder_tree_mac_small_deskew_c deskew_c (
@@ -201,9 +201,9 @@ module adder_tree_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c__
     .row(\row$68 ),
     .rst(rst),
     .step(step),
-    .switch(\switch$70 ),
     .take_a(a__ready),
-    .take_b(b__ready)
+    .take_b(b__ready),
+    .update(\update$70 )
   );
   adder_tree_mac_small_skew_b skew_b (
     .clk(clk),
@@ -255,17 +255,17 @@ module adder_tree_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c__
   assign data_in = { 8'h00, b_entry };
   assign \en$40  = step;
   assign \en$39  = step;
-  assign \switch$38  = \switch$27 [1];
+  assign \update$38  = \update$27 [1];
   assign \load$37  = \load$25 [1];
   assign \b$36  = data_out[23:16];
   assign a_1 = \a$34 ;
   assign \en$33  = step;
-  assign \switch$32  = \switch$27 [0];
+  assign \update$32  = \update$27 [0];
   assign \load$31  = \load$25 [0];
   assign \b$30  = data_out[15:8];
   assign \a$29  = a;
   assign \en$28  = step;
-  assign switch = \switch$27 [0];
+  assign update = \update$27 [0];
   assign load = \load$25 [0];
   assign b = data_out[7:0];
   assign a_0 = a;
@@ -1259,7 +1259,7 @@ module adder_tree_mac_small_accumulation_column(rst, en, read, word, first, stor
   assign \$signature__en  = en;
 endmodule
 
-module adder_tree_mac_small_column(rst, en, a, b, load, switch, word, clk);
+module adder_tree_mac_small_column(rst, en, a, b, load, update, word, clk);
   input [31:0] a;
   wire [31:0] a;
   wire [31:0] \a$9 ;
@@ -1277,9 +1277,9 @@ module adder_tree_mac_small_column(rst, en, a, b, load, switch, word, clk);
   wire [17:0] row_0;
   input rst;
   wire rst;
-  input switch;
-  wire switch;
-  wire \switch$12 ;
+  input update;
+  wire update;
+  wire \update$12 ;
   output [17:0] word;
   wire [17:0] word;
   adder_tree_mac_small_pe pe (
@@ -1290,10 +1290,10 @@ module adder_tree_mac_small_column(rst, en, a, b, load, switch, word, clk);
     .load(load),
     .row_0(word),
     .rst(rst),
-    .switch(switch)
+    .update(update)
   );
   assign row_0 = word;
-  assign \switch$12  = switch;
+  assign \update$12  = update;
   assign \load$11  = load;
   assign \b$10  = b;
   assign \a$9  = a;
@@ -1319,7 +1319,7 @@ module adder_tree_mac_small_deskew_c(rst, en, data_in, data_out, clk);
   assign data_out = { data_in[71:36], lane_0 };
 endmodule
 
-module adder_tree_mac_small_pe(rst, en, a, b, load, switch, row_0, clk);
+module adder_tree_mac_small_pe(rst, en, a, b, load, update, row_0, clk);
   wire [15:0] \$1 ;
   wire \$10 ;
   wire [17:0] \$11 ;
@@ -1349,9 +1349,9 @@ module adder_tree_mac_small_pe(rst, en, a, b, load, switch, row_0, clk);
   reg [17:0] row_0 = 18'h00000;
   input rst;
   wire rst;
-  input switch;
-  wire switch;
   wire [17:0] total;
+  input update;
+  wire update;
   reg [31:0] weights = 32'd0;
   assign \$1  = $signed(a[7:0]) * $signed(weights[7:0]);
   assign \$2  = $signed(1'h0) + $signed(\$1 );
@@ -1362,7 +1362,7 @@ module adder_tree_mac_small_pe(rst, en, a, b, load, switch, row_0, clk);
   assign \$7  = $signed(a[31:24]) * $signed(weights[31:24]);
   assign \$8  = $signed(\$6 ) + $signed(\$7 );
   assign \$9  = en & load;
-  assign \$10  = en & switch;
+  assign \$10  = en & update;
   always @(posedge clk)
     row_0 <= \$11 ;
   always @(posedge clk)
@@ -1375,7 +1375,7 @@ module adder_tree_mac_small_pe(rst, en, a, b, load, switch, row_0, clk);
   assign total = row_0;
 endmodule
 
-module adder_tree_mac_small_sequencer(rst, step, a_valid, a_last, b_valid, b_last, take_a, take_b, switch, first, complete, number, row, clk);
+module adder_tree_mac_small_sequencer(rst, step, a_valid, a_last, b_valid, b_last, take_a, take_b, update, first, complete, number, row, clk);
   wire \$1 ;
   (* unused_bits = "3" *)
   wire [3:0] \$10 ;
@@ -1442,28 +1442,28 @@ module adder_tree_mac_small_sequencer(rst, step, a_valid, a_last, b_valid, b_las
   wire rst;
   input step;
   wire step;
-  output switch;
-  wire switch;
   output take_a;
   wire take_a;
   output take_b;
   wire take_b;
+  output update;
+  wire update;
   assign loaded = count == 3'h4;
   assign \$1  = step & b_valid;
   assign \$2  = ~ loaded;
-  assign \$3  = \$2  | switch;
+  assign \$3  = \$2  | update;
   assign take_b = \$1  & \$3 ;
-  assign number = switch ? 3'h0 : count;
+  assign number = update ? 3'h0 : count;
   assign \$4  = step & a_valid;
   assign \$5  = ~ fresh;
   assign \$6  = ! pause;
   assign \$7  = loaded & \$6 ;
   assign \$8  = \$5  | \$7 ;
   assign take_a = \$4  & \$8 ;
-  assign switch = take_a & fresh;
+  assign update = take_a & fresh;
   assign first = fresh ? \complete$19  : \first$18 ;
   assign complete = fresh ? following_complete : \complete$19 ;
-  assign \$9  = switch | take_b;
+  assign \$9  = update | take_b;
   assign \$10  = number + take_b;
   assign \$11  = row + 1'h1;
   assign \$12  = a_last ? 4'h0 : \$11 ;

@@ -479,26 +479,26 @@ module adder_tree_opt2(rst, a__payload, a__valid, b__payload, b__valid, c__ready
   wire rst;
   wire step;
   wire \step$12 ;
-  wire switch;
-  wire \switch$100 ;
-  wire \switch$105 ;
-  wire \switch$150 ;
-  reg [3:0] \switch$27  = 4'h0;
-  wire \switch$32 ;
-  wire \switch$37 ;
-  wire \switch$42 ;
-  wire \switch$48 ;
-  wire \switch$53 ;
-  wire \switch$58 ;
-  wire \switch$63 ;
-  wire \switch$69 ;
-  wire \switch$74 ;
-  wire \switch$79 ;
-  wire \switch$84 ;
-  wire \switch$90 ;
-  wire \switch$95 ;
   wire take_a;
   wire take_b;
+  wire update;
+  wire \update$100 ;
+  wire \update$105 ;
+  wire \update$150 ;
+  reg [3:0] \update$27  = 4'h0;
+  wire \update$32 ;
+  wire \update$37 ;
+  wire \update$42 ;
+  wire \update$48 ;
+  wire \update$53 ;
+  wire \update$58 ;
+  wire \update$63 ;
+  wire \update$69 ;
+  wire \update$74 ;
+  wire \update$79 ;
+  wire \update$84 ;
+  wire \update$90 ;
+  wire \update$95 ;
   wire valid;
   reg [6:0] \valid$129  = 7'h00;
   reg [48:0] waiting = 49'h0000000000000;
@@ -818,7 +818,7 @@ module adder_tree_opt2(rst, a__payload, a__valid, b__payload, b__valid, c__ready
   always @(posedge clk)
     \load$25  <= \$326 ;
   always @(posedge clk)
-    \switch$27  <= \$327 ;
+    \update$27  <= \$327 ;
   always @(posedge clk)
     a <= \$328 ;
   always @(posedge clk)
@@ -837,7 +837,7 @@ module adder_tree_opt2(rst, a__payload, a__valid, b__payload, b__valid, c__ready
   assign \$330  = step ? \a$44  : \a$65 ;
   assign \$329  = step ? a : \a$44 ;
   assign \$328  = step ? { \$320 , \$316 , a_entry[127], \$315 , \$311 , a_entry[125], \$310 , \$306 , a_entry[123], \$305 , a_entry[120], a_entry[121], \$300 , \$296 , a_entry[119], \$295 , \$291 , a_entry[117], \$290 , \$286 , a_entry[115], \$285 , a_entry[112], a_entry[113], \$280 , \$276 , a_entry[111], \$275 , \$271 , a_entry[109], \$270 , \$266 , a_entry[107], \$265 , a_entry[104], a_entry[105], \$260 , \$256 , a_entry[103], \$255 , \$251 , a_entry[101], \$250 , \$246 , a_entry[99], \$245 , a_entry[96], a_entry[97], \$240 , \$236 , a_entry[95], \$235 , \$231 , a_entry[93], \$230 , \$226 , a_entry[91], \$225 , a_entry[88], a_entry[89], \$220 , \$216 , a_entry[87], \$215 , \$211 , a_entry[85], \$210 , \$206 , a_entry[83], \$205 , a_entry[80], a_entry[81], \$200 , \$196 , a_entry[79], \$195 , \$191 , a_entry[77], \$190 , \$186 , a_entry[75], \$185 , a_entry[72], a_entry[73], \$180 , \$176 , a_entry[71], \$175 , \$171 , a_entry[69], \$170 , \$166 , a_entry[67], \$165 , a_entry[64], a_entry[65], \$160 , \$156 , a_entry[63], \$155 , \$151 , a_entry[61], \$150 , \$146 , a_entry[59], \$145 , a_entry[56], a_entry[57], \$140 , \$136 , a_entry[55], \$135 , \$131 , a_entry[53], \$130 , \$126 , a_entry[51], \$125 , a_entry[48], a_entry[49], \$120 , \$116 , a_entry[47], \$115 , \$111 , a_entry[45], \$110 , \$106 , a_entry[43], \$105 , a_entry[40], a_entry[41], \$100 , \$96 , a_entry[39], \$95 , \$91 , a_entry[37], \$90 , \$86 , a_entry[35], \$85 , a_entry[32], a_entry[33], \$80 , \$76 , a_entry[31], \$75 , \$71 , a_entry[29], \$70 , \$66 , a_entry[27], \$65 , a_entry[24], a_entry[25], \$60 , \$56 , a_entry[23], \$55 , \$51 , a_entry[21], \$50 , \$46 , a_entry[19], \$45 , a_entry[16], a_entry[17], \$40 , \$36 , a_entry[15], \$35 , \$31 , a_entry[13], \$30 , \$26 , a_entry[11], \$25 , a_entry[8], a_entry[9], \$20 , \$16 , a_entry[7], \$15 , \$11 , a_entry[5], \$10 , \$6 , a_entry[3], \$5 , a_entry[0], a_entry[1] } : a;
-  assign \$327  = step ? { \switch$27 [2:0], \switch$150  } : \switch$27 ;
+  assign \$327  = step ? { \update$27 [2:0], \update$150  } : \update$27 ;
   adder_tree_opt2_accumulation accumulation (
     .clk(clk),
     .complete(waiting[43]),
@@ -859,7 +859,7 @@ module adder_tree_opt2(rst, a__payload, a__valid, b__payload, b__valid, c__ready
     .en(step),
     .load(\load$25 [0]),
     .rst(rst),
-    .switch(\switch$27 [0]),
+    .update(\update$27 [0]),
     .word(word)
   );
   adder_tree_opt2_column column_1 (
@@ -869,7 +869,7 @@ module adder_tree_opt2(rst, a__payload, a__valid, b__payload, b__valid, c__ready
     .en(step),
     .load(\load$25 [0]),
     .rst(rst),
-    .switch(\switch$27 [0]),
+    .update(\update$27 [0]),
     .word(\word$112 )
   );
   adder_tree_opt2_column column_10 (
@@ -879,7 +879,7 @@ module adder_tree_opt2(rst, a__payload, a__valid, b__payload, b__valid, c__ready
     .en(step),
     .load(\load$25 [2]),
     .rst(rst),
-    .switch(\switch$27 [2]),
+    .update(\update$27 [2]),
     .word(\word$121 )
   );
   adder_tree_opt2_column column_11 (
@@ -889,7 +889,7 @@ module adder_tree_opt2(rst, a__payload, a__valid, b__payload, b__valid, c__ready
     .en(step),
     .load(\load$25 [2]),
     .rst(rst),
-    .switch(\switch$27 [2]),
+    .update(\update$27 [2]),
     .word(\word$122 )
   );
   adder_tree_opt2_column column_12 (
@@ -899,7 +899,7 @@ module adder_tree_opt2(rst, a__payload, a__valid, b__payload, b__valid, c__ready
     .en(step),
     .load(\load$25 [3]),
     .rst(rst),
-    .switch(\switch$27 [3]),
+    .update(\update$27 [3]),
     .word(\word$123 )
   );
   adder_tree_opt2_column column_13 (
@@ -909,7 +909,7 @@ module adder_tree_opt2(rst, a__payload, a__valid, b__payload, b__valid, c__ready
     .en(step),
     .load(\load$25 [3]),
     .rst(rst),
-    .switch(\switch$27 [3]),
+    .update(\update$27 [3]),
     .word(\word$124 )
   );
   adder_tree_opt2_column column_14 (
@@ -919,7 +919,7 @@ module adder_tree_opt2(rst, a__payload, a__valid, b__payload, b__valid, c__ready
     .en(step),
     .load(\load$25 [3]),
     .rst(rst),
-    .switch(\switch$27 [3]),
+    .update(\update$27 [3]),
     .word(\word$125 )
   );
   adder_tree_opt2_column column_15 (
@@ -929,7 +929,7 @@ module adder_tree_opt2(rst, a__payload, a__valid, b__payload, b__valid, c__ready
     .en(step),
     .load(\load$25 [3]),
     .rst(rst),
-    .switch(\switch$27 [3]),
+    .update(\update$27 [3]),
     .word(\word$126 )
   );
   adder_tree_opt2_column column_2 (
@@ -939,7 +939,7 @@ module adder_tree_opt2(rst, a__payload, a__valid, b__payload, b__valid, c__ready
     .en(step),
     .load(\load$25 [0]),
     .rst(rst),
-    .switch(\switch$27 [0]),
+    .update(\update$27 [0]),
     .word(\word$113 )
   );
   adder_tree_opt2_column column_3 (
@@ -949,7 +949,7 @@ module adder_tree_opt2(rst, a__payload, a__valid, b__payload, b__valid, c__ready
     .en(step),
     .load(\load$25 [0]),
     .rst(rst),
-    .switch(\switch$27 [0]),
+    .update(\update$27 [0]),
     .word(\word$114 )
   );
   adder_tree_opt2_column column_4 (
@@ -959,7 +959,7 @@ module adder_tree_opt2(rst, a__payload, a__valid, b__payload, b__valid, c__ready
     .en(step),
     .load(\load$25 [1]),
     .rst(rst),
-    .switch(\switch$27 [1]),
+    .update(\update$27 [1]),
     .word(\word$115 )
   );
   adder_tree_opt2_column column_5 (
@@ -969,7 +969,7 @@ module adder_tree_opt2(rst, a__payload, a__valid, b__payload, b__valid, c__ready
     .en(step),
     .load(\load$25 [1]),
     .rst(rst),
-    .switch(\switch$27 [1]),
+    .update(\update$27 [1]),
     .word(\word$116 )
   );
   adder_tree_opt2_column column_6 (
@@ -979,7 +979,7 @@ module adder_tree_opt2(rst, a__payload, a__valid, b__payload, b__valid, c__ready
     .en(step),
     .load(\load$25 [1]),
     .rst(rst),
-    .switch(\switch$27 [1]),
+    .update(\update$27 [1]),
     .word(\word$117 )
   );
   adder_tree_opt2_column column_7 (
@@ -989,7 +989,7 @@ module adder_tree_opt2(rst, a__payload, a__valid, b__payload, b__valid, c__ready
     .en(step),
     .load(\load$25 [1]),
     .rst(rst),
-    .switch(\switch$27 [1]),
+    .update(\update$27 [1]),
     .word(\word$118 )
   );
   adder_tree_opt2_column column_8 (
@@ -999,7 +999,7 @@ module adder_tree_opt2(rst, a__payload, a__valid, b__payload, b__valid, c__ready
     .en(step),
     .load(\load$25 [2]),
     .rst(rst),
-    .switch(\switch$27 [2]),
+    .update(\update$27 [2]),
     .word(\word$119 )
   );
   adder_tree_opt2_column column_9 (
@@ -1009,7 +1009,7 @@ module adder_tree_opt2(rst, a__payload, a__valid, b__payload, b__valid, c__ready
     .en(step),
     .load(\load$25 [2]),
     .rst(rst),
-    .switch(\switch$27 [2]),
+    .update(\update$27 [2]),
     .word(\word$120 )
   );
   adder_tree_opt2_deskew_c deskew_c (
@@ -1031,9 +1031,9 @@ module adder_tree_opt2(rst, a__payload, a__valid, b__payload, b__valid, c__ready
     .row(\row$148 ),
     .rst(rst),
     .step(step),
-    .switch(\switch$150 ),
     .take_a(a__ready),
-    .take_b(b__ready)
+    .take_b(b__ready),
+    .update(\update$150 )
   );
   adder_tree_opt2_skew_b skew_b (
     .clk(clk),
@@ -1123,82 +1123,82 @@ module adder_tree_opt2(rst, a__payload, a__valid, b__payload, b__valid, c__ready
   assign b_entry = data_in;
   assign \en$107  = step;
   assign \en$106  = step;
-  assign \switch$105  = \switch$27 [3];
+  assign \update$105  = \update$27 [3];
   assign \load$104  = \load$25 [3];
   assign \b$103  = data_out[127:120];
   assign \a$102  = \a$86 ;
   assign \en$101  = step;
-  assign \switch$100  = \switch$27 [3];
+  assign \update$100  = \update$27 [3];
   assign \load$99  = \load$25 [3];
   assign \b$98  = data_out[119:112];
   assign \a$97  = \a$86 ;
   assign \en$96  = step;
-  assign \switch$95  = \switch$27 [3];
+  assign \update$95  = \update$27 [3];
   assign \load$94  = \load$25 [3];
   assign \b$93  = data_out[111:104];
   assign \a$92  = \a$86 ;
   assign \en$91  = step;
-  assign \switch$90  = \switch$27 [3];
+  assign \update$90  = \update$27 [3];
   assign \load$89  = \load$25 [3];
   assign \b$88  = data_out[103:96];
   assign a_3 = \a$86 ;
   assign \en$85  = step;
-  assign \switch$84  = \switch$27 [2];
+  assign \update$84  = \update$27 [2];
   assign \load$83  = \load$25 [2];
   assign \b$82  = data_out[95:88];
   assign \a$81  = \a$65 ;
   assign \en$80  = step;
-  assign \switch$79  = \switch$27 [2];
+  assign \update$79  = \update$27 [2];
   assign \load$78  = \load$25 [2];
   assign \b$77  = data_out[87:80];
   assign \a$76  = \a$65 ;
   assign \en$75  = step;
-  assign \switch$74  = \switch$27 [2];
+  assign \update$74  = \update$27 [2];
   assign \load$73  = \load$25 [2];
   assign \b$72  = data_out[79:72];
   assign \a$71  = \a$65 ;
   assign \en$70  = step;
-  assign \switch$69  = \switch$27 [2];
+  assign \update$69  = \update$27 [2];
   assign \load$68  = \load$25 [2];
   assign \b$67  = data_out[71:64];
   assign a_2 = \a$65 ;
   assign \en$64  = step;
-  assign \switch$63  = \switch$27 [1];
+  assign \update$63  = \update$27 [1];
   assign \load$62  = \load$25 [1];
   assign \b$61  = data_out[63:56];
   assign \a$60  = \a$44 ;
   assign \en$59  = step;
-  assign \switch$58  = \switch$27 [1];
+  assign \update$58  = \update$27 [1];
   assign \load$57  = \load$25 [1];
   assign \b$56  = data_out[55:48];
   assign \a$55  = \a$44 ;
   assign \en$54  = step;
-  assign \switch$53  = \switch$27 [1];
+  assign \update$53  = \update$27 [1];
   assign \load$52  = \load$25 [1];
   assign \b$51  = data_out[47:40];
   assign \a$50  = \a$44 ;
   assign \en$49  = step;
-  assign \switch$48  = \switch$27 [1];
+  assign \update$48  = \update$27 [1];
   assign \load$47  = \load$25 [1];
   assign \b$46  = data_out[39:32];
   assign a_1 = \a$44 ;
   assign \en$43  = step;
-  assign \switch$42  = \switch$27 [0];
+  assign \update$42  = \update$27 [0];
   assign \load$41  = \load$25 [0];
   assign \b$40  = data_out[31:24];
   assign \a$39  = a;
   assign \en$38  = step;
-  assign \switch$37  = \switch$27 [0];
+  assign \update$37  = \update$27 [0];
   assign \load$36  = \load$25 [0];
   assign \b$35  = data_out[23:16];
   assign \a$34  = a;
   assign \en$33  = step;
-  assign \switch$32  = \switch$27 [0];
+  assign \update$32  = \update$27 [0];
   assign \load$31  = \load$25 [0];
   assign \b$30  = data_out[15:8];
   assign \a$29  = a;
   assign \en$28  = step;
-  assign switch = \switch$27 [0];
+  assign update = \update$27 [0];
   assign load = \load$25 [0];
   assign b = data_out[7:0];
   assign a_0 = a;
@@ -2479,7 +2479,7 @@ module adder_tree_opt2_accumulation_column(rst, en, read, word, first, store, ro
   assign \$signature__en  = en;
 endmodule
 
-module adder_tree_opt2_column(rst, en, a, b, load, switch, word, clk);
+module adder_tree_opt2_column(rst, en, a, b, load, update, word, clk);
   wire \$10 ;
   wire \$100 ;
   wire \$101 ;
@@ -2702,9 +2702,9 @@ module adder_tree_opt2_column(rst, en, a, b, load, switch, word, clk);
   reg [9:0] stage_0_sum = 10'h000;
   reg [9:0] stage_0_x = 10'h000;
   reg [9:0] stage_0_y = 10'h000;
-  input switch;
-  wire switch;
-  wire \switch$12 ;
+  input update;
+  wire update;
+  wire \update$12 ;
   output [19:0] word;
   reg [19:0] word = 20'h00000;
   assign generate_0_1 = row_0[0] & row_1[0];
@@ -2912,7 +2912,7 @@ module adder_tree_opt2_column(rst, en, a, b, load, switch, word, clk);
     .row_0(row_0),
     .row_1(row_1),
     .rst(rst),
-    .switch(switch)
+    .update(update)
   );
   assign registered = word;
   assign propagate_3_10 = 1'h0;
@@ -2925,7 +2925,7 @@ module adder_tree_opt2_column(rst, en, a, b, load, switch, word, clk);
   assign propagate_1_3 = 1'h0;
   assign propagate_1_2 = 1'h0;
   assign propagate_0_1 = 1'h0;
-  assign \switch$12  = switch;
+  assign \update$12  = update;
   assign \load$11  = load;
   assign \b$10  = b;
   assign \a$9  = a;
@@ -2961,7 +2961,7 @@ module adder_tree_opt2_deskew_c(rst, en, data_in, data_out, clk);
   assign data_out = { data_in[319:240], lane_2, lane_1[159:80], lane_0[239:160] };
 endmodule
 
-module adder_tree_opt2_pe(rst, en, a, b, load, switch, row_0, row_1, clk);
+module adder_tree_opt2_pe(rst, en, a, b, load, update, row_0, row_1, clk);
   wire \$1 ;
   wire \$100 ;
   wire \$1001 ;
@@ -7375,9 +7375,9 @@ module adder_tree_opt2_pe(rst, en, a, b, load, switch, row_0, row_1, clk);
   wire sum_72;
   wire sum_8;
   wire sum_9;
-  input switch;
-  wire switch;
   wire [19:0] total;
+  input update;
+  wire update;
   wire weight_0_carry_0;
   wire weight_0_carry_1;
   wire weight_0_carry_10;
@@ -10457,7 +10457,7 @@ module adder_tree_opt2_pe(rst, en, a, b, load, switch, row_0, row_1, clk);
   assign carry_71 = weight_3_carry_145 & carry_69;
   assign sum_72 = ~ carry_71;
   assign \$5414  = en & load;
-  assign \$5415  = en & switch;
+  assign \$5415  = en & update;
   always @(posedge clk)
     row_0 <= \$5416 ;
   always @(posedge clk)
@@ -14634,7 +14634,7 @@ module adder_tree_opt2_pe(rst, en, a, b, load, switch, row_0, row_1, clk);
   assign total = row_0;
 endmodule
 
-module adder_tree_opt2_sequencer(rst, step, a_valid, a_last, b_valid, b_last, take_a, take_b, switch, first, complete, number, row, clk);
+module adder_tree_opt2_sequencer(rst, step, a_valid, a_last, b_valid, b_last, take_a, take_b, update, first, complete, number, row, clk);
   wire \$1 ;
   (* unused_bits = "5" *)
   wire [5:0] \$10 ;
@@ -14701,28 +14701,28 @@ module adder_tree_opt2_sequencer(rst, step, a_valid, a_last, b_valid, b_last, ta
   wire rst;
   input step;
   wire step;
-  output switch;
-  wire switch;
   output take_a;
   wire take_a;
   output take_b;
   wire take_b;
+  output update;
+  wire update;
   assign loaded = count == 5'h10;
   assign \$1  = step & b_valid;
   assign \$2  = ~ loaded;
-  assign \$3  = \$2  | switch;
+  assign \$3  = \$2  | update;
   assign take_b = \$1  & \$3 ;
-  assign number = switch ? 5'h00 : count;
+  assign number = update ? 5'h00 : count;
   assign \$4  = step & a_valid;
   assign \$5  = ~ fresh;
   assign \$6  = ! pause;
   assign \$7  = loaded & \$6 ;
   assign \$8  = \$5  | \$7 ;
   assign take_a = \$4  & \$8 ;
-  assign switch = take_a & fresh;
+  assign update = take_a & fresh;
   assign first = fresh ? \complete$19  : \first$18 ;
   assign complete = fresh ? following_complete : \complete$19 ;
-  assign \$9  = switch | take_b;
+  assign \$9  = update | take_b;
   assign \$10  = number + take_b;
   assign \$11  = row + 1'h1;
   assign \$12  = a_last ? 5'h00 : \$11 ;

@@ -583,42 +583,42 @@ module adder_tree_opt2_n32(rst, a__payload, a__valid, b__payload, b__valid, c__r
   wire rst;
   wire step;
   wire \step$12 ;
-  wire switch;
-  wire \switch$100 ;
-  wire \switch$105 ;
-  wire \switch$111 ;
-  wire \switch$116 ;
-  wire \switch$121 ;
-  wire \switch$126 ;
-  wire \switch$132 ;
-  wire \switch$137 ;
-  wire \switch$142 ;
-  wire \switch$147 ;
-  wire \switch$153 ;
-  wire \switch$158 ;
-  wire \switch$163 ;
-  wire \switch$168 ;
-  wire \switch$174 ;
-  wire \switch$179 ;
-  wire \switch$184 ;
-  wire \switch$189 ;
-  wire \switch$250 ;
-  reg [7:0] \switch$27  = 8'h00;
-  wire \switch$32 ;
-  wire \switch$37 ;
-  wire \switch$42 ;
-  wire \switch$48 ;
-  wire \switch$53 ;
-  wire \switch$58 ;
-  wire \switch$63 ;
-  wire \switch$69 ;
-  wire \switch$74 ;
-  wire \switch$79 ;
-  wire \switch$84 ;
-  wire \switch$90 ;
-  wire \switch$95 ;
   wire take_a;
   wire take_b;
+  wire update;
+  wire \update$100 ;
+  wire \update$105 ;
+  wire \update$111 ;
+  wire \update$116 ;
+  wire \update$121 ;
+  wire \update$126 ;
+  wire \update$132 ;
+  wire \update$137 ;
+  wire \update$142 ;
+  wire \update$147 ;
+  wire \update$153 ;
+  wire \update$158 ;
+  wire \update$163 ;
+  wire \update$168 ;
+  wire \update$174 ;
+  wire \update$179 ;
+  wire \update$184 ;
+  wire \update$189 ;
+  wire \update$250 ;
+  reg [7:0] \update$27  = 8'h00;
+  wire \update$32 ;
+  wire \update$37 ;
+  wire \update$42 ;
+  wire \update$48 ;
+  wire \update$53 ;
+  wire \update$58 ;
+  wire \update$63 ;
+  wire \update$69 ;
+  wire \update$74 ;
+  wire \update$79 ;
+  wire \update$84 ;
+  wire \update$90 ;
+  wire \update$95 ;
   wire valid;
   reg [10:0] \valid$229  = 11'h000;
   reg [76:0] waiting = 77'h00000000000000000000;
@@ -954,7 +954,7 @@ module adder_tree_opt2_n32(rst, a__payload, a__valid, b__payload, b__valid, c__r
   always @(posedge clk)
     \load$25  <= \$326 ;
   always @(posedge clk)
-    \switch$27  <= \$327 ;
+    \update$27  <= \$327 ;
   always @(posedge clk)
     a <= \$328 ;
   always @(posedge clk)
@@ -979,7 +979,7 @@ module adder_tree_opt2_n32(rst, a__payload, a__valid, b__payload, b__valid, c__r
   assign \$330  = step ? \a$44  : \a$65 ;
   assign \$329  = step ? a : \a$44 ;
   assign \$328  = step ? { \$320 , \$316 , a_entry[127], \$315 , \$311 , a_entry[125], \$310 , \$306 , a_entry[123], \$305 , a_entry[120], a_entry[121], \$300 , \$296 , a_entry[119], \$295 , \$291 , a_entry[117], \$290 , \$286 , a_entry[115], \$285 , a_entry[112], a_entry[113], \$280 , \$276 , a_entry[111], \$275 , \$271 , a_entry[109], \$270 , \$266 , a_entry[107], \$265 , a_entry[104], a_entry[105], \$260 , \$256 , a_entry[103], \$255 , \$251 , a_entry[101], \$250 , \$246 , a_entry[99], \$245 , a_entry[96], a_entry[97], \$240 , \$236 , a_entry[95], \$235 , \$231 , a_entry[93], \$230 , \$226 , a_entry[91], \$225 , a_entry[88], a_entry[89], \$220 , \$216 , a_entry[87], \$215 , \$211 , a_entry[85], \$210 , \$206 , a_entry[83], \$205 , a_entry[80], a_entry[81], \$200 , \$196 , a_entry[79], \$195 , \$191 , a_entry[77], \$190 , \$186 , a_entry[75], \$185 , a_entry[72], a_entry[73], \$180 , \$176 , a_entry[71], \$175 , \$171 , a_entry[69], \$170 , \$166 , a_entry[67], \$165 , a_entry[64], a_entry[65], \$160 , \$156 , a_entry[63], \$155 , \$151 , a_entry[61], \$150 , \$146 , a_entry[59], \$145 , a_entry[56], a_entry[57], \$140 , \$136 , a_entry[55], \$135 , \$131 , a_entry[53], \$130 , \$126 , a_entry[51], \$125 , a_entry[48], a_entry[49], \$120 , \$116 , a_entry[47], \$115 , \$111 , a_entry[45], \$110 , \$106 , a_entry[43], \$105 , a_entry[40], a_entry[41], \$100 , \$96 , a_entry[39], \$95 , \$91 , a_entry[37], \$90 , \$86 , a_entry[35], \$85 , a_entry[32], a_entry[33], \$80 , \$76 , a_entry[31], \$75 , \$71 , a_entry[29], \$70 , \$66 , a_entry[27], \$65 , a_entry[24], a_entry[25], \$60 , \$56 , a_entry[23], \$55 , \$51 , a_entry[21], \$50 , \$46 , a_entry[19], \$45 , a_entry[16], a_entry[17], \$40 , \$36 , a_entry[15], \$35 , \$31 , a_entry[13], \$30 , \$26 , a_entry[11], \$25 , a_entry[8], a_entry[9], \$20 , \$16 , a_entry[7], \$15 , \$11 , a_entry[5], \$10 , \$6 , a_entry[3], \$5 , a_entry[0], a_entry[1] } : a;
-  assign \$327  = step ? { \switch$27 [6:0], \switch$250  } : \switch$27 ;
+  assign \$327  = step ? { \update$27 [6:0], \update$250  } : \update$27 ;
   assign \$326  = step ? { \load$25 [6:0], b__ready } : \load$25 ;
   assign \$325  = step ? b__payload[255:0] : data_in;
   assign \$324  = step ? a__payload[127:0] : a_entry;
@@ -1007,7 +1007,7 @@ module adder_tree_opt2_n32(rst, a__payload, a__valid, b__payload, b__valid, c__r
     .en(step),
     .load(\load$25 [0]),
     .rst(rst),
-    .switch(\switch$27 [0]),
+    .update(\update$27 [0]),
     .word(word)
   );
   adder_tree_opt2_n32_column column_1 (
@@ -1017,7 +1017,7 @@ module adder_tree_opt2_n32(rst, a__payload, a__valid, b__payload, b__valid, c__r
     .en(step),
     .load(\load$25 [0]),
     .rst(rst),
-    .switch(\switch$27 [0]),
+    .update(\update$27 [0]),
     .word(\word$196 )
   );
   adder_tree_opt2_n32_column column_10 (
@@ -1027,7 +1027,7 @@ module adder_tree_opt2_n32(rst, a__payload, a__valid, b__payload, b__valid, c__r
     .en(step),
     .load(\load$25 [2]),
     .rst(rst),
-    .switch(\switch$27 [2]),
+    .update(\update$27 [2]),
     .word(\word$205 )
   );
   adder_tree_opt2_n32_column column_11 (
@@ -1037,7 +1037,7 @@ module adder_tree_opt2_n32(rst, a__payload, a__valid, b__payload, b__valid, c__r
     .en(step),
     .load(\load$25 [2]),
     .rst(rst),
-    .switch(\switch$27 [2]),
+    .update(\update$27 [2]),
     .word(\word$206 )
   );
   adder_tree_opt2_n32_column column_12 (
@@ -1047,7 +1047,7 @@ module adder_tree_opt2_n32(rst, a__payload, a__valid, b__payload, b__valid, c__r
     .en(step),
     .load(\load$25 [3]),
     .rst(rst),
-    .switch(\switch$27 [3]),
+    .update(\update$27 [3]),
     .word(\word$207 )
   );
   adder_tree_opt2_n32_column column_13 (
@@ -1057,7 +1057,7 @@ module adder_tree_opt2_n32(rst, a__payload, a__valid, b__payload, b__valid, c__r
     .en(step),
     .load(\load$25 [3]),
     .rst(rst),
-    .switch(\switch$27 [3]),
+    .update(\update$27 [3]),
     .word(\word$208 )
   );
   adder_tree_opt2_n32_column column_14 (
@@ -1067,7 +1067,7 @@ module adder_tree_opt2_n32(rst, a__payload, a__valid, b__payload, b__valid, c__r
     .en(step),
     .load(\load$25 [3]),
     .rst(rst),
-    .switch(\switch$27 [3]),
+    .update(\update$27 [3]),
     .word(\word$209 )
   );
   adder_tree_opt2_n32_column column_15 (
@@ -1077,7 +1077,7 @@ module adder_tree_opt2_n32(rst, a__payload, a__valid, b__payload, b__valid, c__r
     .en(step),
     .load(\load$25 [3]),
     .rst(rst),
-    .switch(\switch$27 [3]),
+    .update(\update$27 [3]),
     .word(\word$210 )
   );
   adder_tree_opt2_n32_column column_16 (
@@ -1087,7 +1087,7 @@ module adder_tree_opt2_n32(rst, a__payload, a__valid, b__payload, b__valid, c__r
     .en(step),
     .load(\load$25 [4]),
     .rst(rst),
-    .switch(\switch$27 [4]),
+    .update(\update$27 [4]),
     .word(\word$211 )
   );
   adder_tree_opt2_n32_column column_17 (
@@ -1097,7 +1097,7 @@ module adder_tree_opt2_n32(rst, a__payload, a__valid, b__payload, b__valid, c__r
     .en(step),
     .load(\load$25 [4]),
     .rst(rst),
-    .switch(\switch$27 [4]),
+    .update(\update$27 [4]),
     .word(\word$212 )
   );
   adder_tree_opt2_n32_column column_18 (
@@ -1107,7 +1107,7 @@ module adder_tree_opt2_n32(rst, a__payload, a__valid, b__payload, b__valid, c__r
     .en(step),
     .load(\load$25 [4]),
     .rst(rst),
-    .switch(\switch$27 [4]),
+    .update(\update$27 [4]),
     .word(\word$213 )
   );
   adder_tree_opt2_n32_column column_19 (
@@ -1117,7 +1117,7 @@ module adder_tree_opt2_n32(rst, a__payload, a__valid, b__payload, b__valid, c__r
     .en(step),
     .load(\load$25 [4]),
     .rst(rst),
-    .switch(\switch$27 [4]),
+    .update(\update$27 [4]),
     .word(\word$214 )
   );
   adder_tree_opt2_n32_column column_2 (
@@ -1127,7 +1127,7 @@ module adder_tree_opt2_n32(rst, a__payload, a__valid, b__payload, b__valid, c__r
     .en(step),
     .load(\load$25 [0]),
     .rst(rst),
-    .switch(\switch$27 [0]),
+    .update(\update$27 [0]),
     .word(\word$197 )
   );
   adder_tree_opt2_n32_column column_20 (
@@ -1137,7 +1137,7 @@ module adder_tree_opt2_n32(rst, a__payload, a__valid, b__payload, b__valid, c__r
     .en(step),
     .load(\load$25 [5]),
     .rst(rst),
-    .switch(\switch$27 [5]),
+    .update(\update$27 [5]),
     .word(\word$215 )
   );
   adder_tree_opt2_n32_column column_21 (
@@ -1147,7 +1147,7 @@ module adder_tree_opt2_n32(rst, a__payload, a__valid, b__payload, b__valid, c__r
     .en(step),
     .load(\load$25 [5]),
     .rst(rst),
-    .switch(\switch$27 [5]),
+    .update(\update$27 [5]),
     .word(\word$216 )
   );
   adder_tree_opt2_n32_column column_22 (
@@ -1157,7 +1157,7 @@ module adder_tree_opt2_n32(rst, a__payload, a__valid, b__payload, b__valid, c__r
     .en(step),
     .load(\load$25 [5]),
     .rst(rst),
-    .switch(\switch$27 [5]),
+    .update(\update$27 [5]),
     .word(\word$217 )
   );
   adder_tree_opt2_n32_column column_23 (
@@ -1167,7 +1167,7 @@ module adder_tree_opt2_n32(rst, a__payload, a__valid, b__payload, b__valid, c__r
     .en(step),
     .load(\load$25 [5]),
     .rst(rst),
-    .switch(\switch$27 [5]),
+    .update(\update$27 [5]),
     .word(\word$218 )
   );
   adder_tree_opt2_n32_column column_24 (
@@ -1177,7 +1177,7 @@ module adder_tree_opt2_n32(rst, a__payload, a__valid, b__payload, b__valid, c__r
     .en(step),
     .load(\load$25 [6]),
     .rst(rst),
-    .switch(\switch$27 [6]),
+    .update(\update$27 [6]),
     .word(\word$219 )
   );
   adder_tree_opt2_n32_column column_25 (
@@ -1187,7 +1187,7 @@ module adder_tree_opt2_n32(rst, a__payload, a__valid, b__payload, b__valid, c__r
     .en(step),
     .load(\load$25 [6]),
     .rst(rst),
-    .switch(\switch$27 [6]),
+    .update(\update$27 [6]),
     .word(\word$220 )
   );
   adder_tree_opt2_n32_column column_26 (
@@ -1197,7 +1197,7 @@ module adder_tree_opt2_n32(rst, a__payload, a__valid, b__payload, b__valid, c__r
     .en(step),
     .load(\load$25 [6]),
     .rst(rst),
-    .switch(\switch$27 [6]),
+    .update(\update$27 [6]),
     .word(\word$221 )
   );
   adder_tree_opt2_n32_column column_27 (
@@ -1207,7 +1207,7 @@ module adder_tree_opt2_n32(rst, a__payload, a__valid, b__payload, b__valid, c__r
     .en(step),
     .load(\load$25 [6]),
     .rst(rst),
-    .switch(\switch$27 [6]),
+    .update(\update$27 [6]),
     .word(\word$222 )
   );
   adder_tree_opt2_n32_column column_28 (
@@ -1217,7 +1217,7 @@ module adder_tree_opt2_n32(rst, a__payload, a__valid, b__payload, b__valid, c__r
     .en(step),
     .load(\load$25 [7]),
     .rst(rst),
-    .switch(\switch$27 [7]),
+    .update(\update$27 [7]),
     .word(\word$223 )
   );
   adder_tree_opt2_n32_column column_29 (
@@ -1227,7 +1227,7 @@ module adder_tree_opt2_n32(rst, a__payload, a__valid, b__payload, b__valid, c__r
     .en(step),
     .load(\load$25 [7]),
     .rst(rst),
-    .switch(\switch$27 [7]),
+    .update(\update$27 [7]),
     .word(\word$224 )
   );
   adder_tree_opt2_n32_column column_3 (
@@ -1237,7 +1237,7 @@ module adder_tree_opt2_n32(rst, a__payload, a__valid, b__payload, b__valid, c__r
     .en(step),
     .load(\load$25 [0]),
     .rst(rst),
-    .switch(\switch$27 [0]),
+    .update(\update$27 [0]),
     .word(\word$198 )
   );
   adder_tree_opt2_n32_column column_30 (
@@ -1247,7 +1247,7 @@ module adder_tree_opt2_n32(rst, a__payload, a__valid, b__payload, b__valid, c__r
     .en(step),
     .load(\load$25 [7]),
     .rst(rst),
-    .switch(\switch$27 [7]),
+    .update(\update$27 [7]),
     .word(\word$225 )
   );
   adder_tree_opt2_n32_column column_31 (
@@ -1257,7 +1257,7 @@ module adder_tree_opt2_n32(rst, a__payload, a__valid, b__payload, b__valid, c__r
     .en(step),
     .load(\load$25 [7]),
     .rst(rst),
-    .switch(\switch$27 [7]),
+    .update(\update$27 [7]),
     .word(\word$226 )
   );
   adder_tree_opt2_n32_column column_4 (
@@ -1267,7 +1267,7 @@ module adder_tree_opt2_n32(rst, a__payload, a__valid, b__payload, b__valid, c__r
     .en(step),
     .load(\load$25 [1]),
     .rst(rst),
-    .switch(\switch$27 [1]),
+    .update(\update$27 [1]),
     .word(\word$199 )
   );
   adder_tree_opt2_n32_column column_5 (
@@ -1277,7 +1277,7 @@ module adder_tree_opt2_n32(rst, a__payload, a__valid, b__payload, b__valid, c__r
     .en(step),
     .load(\load$25 [1]),
     .rst(rst),
-    .switch(\switch$27 [1]),
+    .update(\update$27 [1]),
     .word(\word$200 )
   );
   adder_tree_opt2_n32_column column_6 (
@@ -1287,7 +1287,7 @@ module adder_tree_opt2_n32(rst, a__payload, a__valid, b__payload, b__valid, c__r
     .en(step),
     .load(\load$25 [1]),
     .rst(rst),
-    .switch(\switch$27 [1]),
+    .update(\update$27 [1]),
     .word(\word$201 )
   );
   adder_tree_opt2_n32_column column_7 (
@@ -1297,7 +1297,7 @@ module adder_tree_opt2_n32(rst, a__payload, a__valid, b__payload, b__valid, c__r
     .en(step),
     .load(\load$25 [1]),
     .rst(rst),
-    .switch(\switch$27 [1]),
+    .update(\update$27 [1]),
     .word(\word$202 )
   );
   adder_tree_opt2_n32_column column_8 (
@@ -1307,7 +1307,7 @@ module adder_tree_opt2_n32(rst, a__payload, a__valid, b__payload, b__valid, c__r
     .en(step),
     .load(\load$25 [2]),
     .rst(rst),
-    .switch(\switch$27 [2]),
+    .update(\update$27 [2]),
     .word(\word$203 )
   );
   adder_tree_opt2_n32_column column_9 (
@@ -1317,7 +1317,7 @@ module adder_tree_opt2_n32(rst, a__payload, a__valid, b__payload, b__valid, c__r
     .en(step),
     .load(\load$25 [2]),
     .rst(rst),
-    .switch(\switch$27 [2]),
+    .update(\update$27 [2]),
     .word(\word$204 )
   );
   adder_tree_opt2_n32_deskew_c deskew_c (
@@ -1339,9 +1339,9 @@ module adder_tree_opt2_n32(rst, a__payload, a__valid, b__payload, b__valid, c__r
     .row(\row$248 ),
     .rst(rst),
     .step(step),
-    .switch(\switch$250 ),
     .take_a(a__ready),
-    .take_b(b__ready)
+    .take_b(b__ready),
+    .update(\update$250 )
   );
   adder_tree_opt2_n32_skew_b skew_b (
     .clk(clk),
@@ -1463,162 +1463,162 @@ module adder_tree_opt2_n32(rst, a__payload, a__valid, b__payload, b__valid, c__r
   assign b_entry = data_in;
   assign \en$191  = step;
   assign \en$190  = step;
-  assign \switch$189  = \switch$27 [7];
+  assign \update$189  = \update$27 [7];
   assign \load$188  = \load$25 [7];
   assign \b$187  = data_out[255:248];
   assign \a$186  = \a$170 ;
   assign \en$185  = step;
-  assign \switch$184  = \switch$27 [7];
+  assign \update$184  = \update$27 [7];
   assign \load$183  = \load$25 [7];
   assign \b$182  = data_out[247:240];
   assign \a$181  = \a$170 ;
   assign \en$180  = step;
-  assign \switch$179  = \switch$27 [7];
+  assign \update$179  = \update$27 [7];
   assign \load$178  = \load$25 [7];
   assign \b$177  = data_out[239:232];
   assign \a$176  = \a$170 ;
   assign \en$175  = step;
-  assign \switch$174  = \switch$27 [7];
+  assign \update$174  = \update$27 [7];
   assign \load$173  = \load$25 [7];
   assign \b$172  = data_out[231:224];
   assign a_7 = \a$170 ;
   assign \en$169  = step;
-  assign \switch$168  = \switch$27 [6];
+  assign \update$168  = \update$27 [6];
   assign \load$167  = \load$25 [6];
   assign \b$166  = data_out[223:216];
   assign \a$165  = \a$149 ;
   assign \en$164  = step;
-  assign \switch$163  = \switch$27 [6];
+  assign \update$163  = \update$27 [6];
   assign \load$162  = \load$25 [6];
   assign \b$161  = data_out[215:208];
   assign \a$160  = \a$149 ;
   assign \en$159  = step;
-  assign \switch$158  = \switch$27 [6];
+  assign \update$158  = \update$27 [6];
   assign \load$157  = \load$25 [6];
   assign \b$156  = data_out[207:200];
   assign \a$155  = \a$149 ;
   assign \en$154  = step;
-  assign \switch$153  = \switch$27 [6];
+  assign \update$153  = \update$27 [6];
   assign \load$152  = \load$25 [6];
   assign \b$151  = data_out[199:192];
   assign a_6 = \a$149 ;
   assign \en$148  = step;
-  assign \switch$147  = \switch$27 [5];
+  assign \update$147  = \update$27 [5];
   assign \load$146  = \load$25 [5];
   assign \b$145  = data_out[191:184];
   assign \a$144  = \a$128 ;
   assign \en$143  = step;
-  assign \switch$142  = \switch$27 [5];
+  assign \update$142  = \update$27 [5];
   assign \load$141  = \load$25 [5];
   assign \b$140  = data_out[183:176];
   assign \a$139  = \a$128 ;
   assign \en$138  = step;
-  assign \switch$137  = \switch$27 [5];
+  assign \update$137  = \update$27 [5];
   assign \load$136  = \load$25 [5];
   assign \b$135  = data_out[175:168];
   assign \a$134  = \a$128 ;
   assign \en$133  = step;
-  assign \switch$132  = \switch$27 [5];
+  assign \update$132  = \update$27 [5];
   assign \load$131  = \load$25 [5];
   assign \b$130  = data_out[167:160];
   assign a_5 = \a$128 ;
   assign \en$127  = step;
-  assign \switch$126  = \switch$27 [4];
+  assign \update$126  = \update$27 [4];
   assign \load$125  = \load$25 [4];
   assign \b$124  = data_out[159:152];
   assign \a$123  = \a$107 ;
   assign \en$122  = step;
-  assign \switch$121  = \switch$27 [4];
+  assign \update$121  = \update$27 [4];
   assign \load$120  = \load$25 [4];
   assign \b$119  = data_out[151:144];
   assign \a$118  = \a$107 ;
   assign \en$117  = step;
-  assign \switch$116  = \switch$27 [4];
+  assign \update$116  = \update$27 [4];
   assign \load$115  = \load$25 [4];
   assign \b$114  = data_out[143:136];
   assign \a$113  = \a$107 ;
   assign \en$112  = step;
-  assign \switch$111  = \switch$27 [4];
+  assign \update$111  = \update$27 [4];
   assign \load$110  = \load$25 [4];
   assign \b$109  = data_out[135:128];
   assign a_4 = \a$107 ;
   assign \en$106  = step;
-  assign \switch$105  = \switch$27 [3];
+  assign \update$105  = \update$27 [3];
   assign \load$104  = \load$25 [3];
   assign \b$103  = data_out[127:120];
   assign \a$102  = \a$86 ;
   assign \en$101  = step;
-  assign \switch$100  = \switch$27 [3];
+  assign \update$100  = \update$27 [3];
   assign \load$99  = \load$25 [3];
   assign \b$98  = data_out[119:112];
   assign \a$97  = \a$86 ;
   assign \en$96  = step;
-  assign \switch$95  = \switch$27 [3];
+  assign \update$95  = \update$27 [3];
   assign \load$94  = \load$25 [3];
   assign \b$93  = data_out[111:104];
   assign \a$92  = \a$86 ;
   assign \en$91  = step;
-  assign \switch$90  = \switch$27 [3];
+  assign \update$90  = \update$27 [3];
   assign \load$89  = \load$25 [3];
   assign \b$88  = data_out[103:96];
   assign a_3 = \a$86 ;
   assign \en$85  = step;
-  assign \switch$84  = \switch$27 [2];
+  assign \update$84  = \update$27 [2];
   assign \load$83  = \load$25 [2];
   assign \b$82  = data_out[95:88];
   assign \a$81  = \a$65 ;
   assign \en$80  = step;
-  assign \switch$79  = \switch$27 [2];
+  assign \update$79  = \update$27 [2];
   assign \load$78  = \load$25 [2];
   assign \b$77  = data_out[87:80];
   assign \a$76  = \a$65 ;
   assign \en$75  = step;
-  assign \switch$74  = \switch$27 [2];
+  assign \update$74  = \update$27 [2];
   assign \load$73  = \load$25 [2];
   assign \b$72  = data_out[79:72];
   assign \a$71  = \a$65 ;
   assign \en$70  = step;
-  assign \switch$69  = \switch$27 [2];
+  assign \update$69  = \update$27 [2];
   assign \load$68  = \load$25 [2];
   assign \b$67  = data_out[71:64];
   assign a_2 = \a$65 ;
   assign \en$64  = step;
-  assign \switch$63  = \switch$27 [1];
+  assign \update$63  = \update$27 [1];
   assign \load$62  = \load$25 [1];
   assign \b$61  = data_out[63:56];
   assign \a$60  = \a$44 ;
   assign \en$59  = step;
-  assign \switch$58  = \switch$27 [1];
+  assign \update$58  = \update$27 [1];
   assign \load$57  = \load$25 [1];
   assign \b$56  = data_out[55:48];
   assign \a$55  = \a$44 ;
   assign \en$54  = step;
-  assign \switch$53  = \switch$27 [1];
+  assign \update$53  = \update$27 [1];
   assign \load$52  = \load$25 [1];
   assign \b$51  = data_out[47:40];
   assign \a$50  = \a$44 ;
   assign \en$49  = step;
-  assign \switch$48  = \switch$27 [1];
+  assign \update$48  = \update$27 [1];
   assign \load$47  = \load$25 [1];
   assign \b$46  = data_out[39:32];
   assign a_1 = \a$44 ;
   assign \en$43  = step;
-  assign \switch$42  = \switch$27 [0];
+  assign \update$42  = \update$27 [0];
   assign \load$41  = \load$25 [0];
   assign \b$40  = data_out[31:24];
   assign \a$39  = a;
   assign \en$38  = step;
-  assign \switch$37  = \switch$27 [0];
+  assign \update$37  = \update$27 [0];
   assign \load$36  = \load$25 [0];
   assign \b$35  = data_out[23:16];
   assign \a$34  = a;
   assign \en$33  = step;
-  assign \switch$32  = \switch$27 [0];
+  assign \update$32  = \update$27 [0];
   assign \load$31  = \load$25 [0];
   assign \b$30  = data_out[15:8];
   assign \a$29  = a;
   assign \en$28  = step;
-  assign switch = \switch$27 [0];
+  assign update = \update$27 [0];
   assign load = \load$25 [0];
   assign b = data_out[7:0];
   assign a_0 = a;
@@ -3315,7 +3315,7 @@ module adder_tree_opt2_n32_accumulation_column(rst, en, read, word, first, store
   assign \$signature__en  = en;
 endmodule
 
-module adder_tree_opt2_n32_column(rst, en, a, b, load, switch, word, clk);
+module adder_tree_opt2_n32_column(rst, en, a, b, load, update, word, clk);
   wire \$10 ;
   wire \$100 ;
   wire \$101 ;
@@ -3538,9 +3538,9 @@ module adder_tree_opt2_n32_column(rst, en, a, b, load, switch, word, clk);
   reg [9:0] stage_0_sum = 10'h000;
   reg [9:0] stage_0_x = 10'h000;
   reg [9:0] stage_0_y = 10'h000;
-  input switch;
-  wire switch;
-  wire \switch$12 ;
+  input update;
+  wire update;
+  wire \update$12 ;
   output [19:0] word;
   reg [19:0] word = 20'h00000;
   assign generate_0_1 = row_0[0] & row_1[0];
@@ -3748,7 +3748,7 @@ module adder_tree_opt2_n32_column(rst, en, a, b, load, switch, word, clk);
     .row_0(row_0),
     .row_1(row_1),
     .rst(rst),
-    .switch(switch)
+    .update(update)
   );
   assign registered = word;
   assign propagate_3_10 = 1'h0;
@@ -3761,7 +3761,7 @@ module adder_tree_opt2_n32_column(rst, en, a, b, load, switch, word, clk);
   assign propagate_1_3 = 1'h0;
   assign propagate_1_2 = 1'h0;
   assign propagate_0_1 = 1'h0;
-  assign \switch$12  = switch;
+  assign \update$12  = update;
   assign \load$11  = load;
   assign \b$10  = b;
   assign \a$9  = a;
@@ -3817,7 +3817,7 @@ module adder_tree_opt2_n32_deskew_c(rst, en, data_in, data_out, clk);
   assign data_out = { data_in[639:560], lane_6, lane_5[159:80], lane_4[239:160], lane_3[319:240], lane_2[399:320], lane_1[479:400], lane_0[559:480] };
 endmodule
 
-module adder_tree_opt2_n32_pe(rst, en, a, b, load, switch, row_0, row_1, clk);
+module adder_tree_opt2_n32_pe(rst, en, a, b, load, update, row_0, row_1, clk);
   wire \$1 ;
   wire \$100 ;
   wire \$1001 ;
@@ -8231,9 +8231,9 @@ module adder_tree_opt2_n32_pe(rst, en, a, b, load, switch, row_0, row_1, clk);
   wire sum_72;
   wire sum_8;
   wire sum_9;
-  input switch;
-  wire switch;
   wire [19:0] total;
+  input update;
+  wire update;
   wire weight_0_carry_0;
   wire weight_0_carry_1;
   wire weight_0_carry_10;
@@ -11313,7 +11313,7 @@ module adder_tree_opt2_n32_pe(rst, en, a, b, load, switch, row_0, row_1, clk);
   assign carry_71 = weight_3_carry_145 & carry_69;
   assign sum_72 = ~ carry_71;
   assign \$5414  = en & load;
-  assign \$5415  = en & switch;
+  assign \$5415  = en & update;
   always @(posedge clk)
     row_0 <= \$5416 ;
   always @(posedge clk)
@@ -15490,7 +15490,7 @@ module adder_tree_opt2_n32_pe(rst, en, a, b, load, switch, row_0, row_1, clk);
   assign total = row_0;
 endmodule
 
-module adder_tree_opt2_n32_sequencer(rst, step, a_valid, a_last, b_valid, b_last, take_a, take_b, switch, first, complete, number, row, clk);
+module adder_tree_opt2_n32_sequencer(rst, step, a_valid, a_last, b_valid, b_last, take_a, take_b, update, first, complete, number, row, clk);
   wire \$1 ;
   (* unused_bits = "5" *)
   wire [5:0] \$10 ;
@@ -15557,28 +15557,28 @@ module adder_tree_opt2_n32_sequencer(rst, step, a_valid, a_last, b_valid, b_last
   wire rst;
   input step;
   wire step;
-  output switch;
-  wire switch;
   output take_a;
   wire take_a;
   output take_b;
   wire take_b;
+  output update;
+  wire update;
   assign loaded = count == 5'h10;
   assign \$1  = step & b_valid;
   assign \$2  = ~ loaded;
-  assign \$3  = \$2  | switch;
+  assign \$3  = \$2  | update;
   assign take_b = \$1  & \$3 ;
-  assign number = switch ? 5'h00 : count;
+  assign number = update ? 5'h00 : count;
   assign \$4  = step & a_valid;
   assign \$5  = ~ fresh;
   assign \$6  = ! pause;
   assign \$7  = loaded & \$6 ;
   assign \$8  = \$5  | \$7 ;
   assign take_a = \$4  & \$8 ;
-  assign switch = take_a & fresh;
+  assign update = take_a & fresh;
   assign first = fresh ? \complete$19  : \first$18 ;
   assign complete = fresh ? following_complete : \complete$19 ;
-  assign \$9  = switch | take_b;
+  assign \$9  = update | take_b;
   assign \$10  = number + take_b;
   assign \$11  = row + 1'h1;
   assign \$12  = a_last ? 5'h00 : \$11 ;

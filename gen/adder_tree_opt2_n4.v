@@ -401,14 +401,14 @@ module adder_tree_opt2_n4(rst, a__payload, a__valid, b__payload, b__valid, c__re
   wire rst;
   wire step;
   wire \step$12 ;
-  reg switch = 1'h0;
-  wire \switch$27 ;
-  wire \switch$32 ;
-  wire \switch$37 ;
-  wire \switch$42 ;
-  wire \switch$75 ;
   wire take_a;
   wire take_b;
+  reg update = 1'h0;
+  wire \update$27 ;
+  wire \update$32 ;
+  wire \update$37 ;
+  wire \update$42 ;
+  wire \update$75 ;
   wire valid;
   reg [3:0] \valid$54  = 4'h0;
   reg [27:0] waiting = 28'h0000000;
@@ -716,11 +716,11 @@ module adder_tree_opt2_n4(rst, a__payload, a__valid, b__payload, b__valid, c__re
   always @(posedge clk)
     load <= \$326 ;
   always @(posedge clk)
-    switch <= \$327 ;
+    update <= \$327 ;
   always @(posedge clk)
     a <= \$328 ;
   assign \$328  = step ? { \$320 , \$316 , a_entry[127], \$315 , \$311 , a_entry[125], \$310 , \$306 , a_entry[123], \$305 , a_entry[120], a_entry[121], \$300 , \$296 , a_entry[119], \$295 , \$291 , a_entry[117], \$290 , \$286 , a_entry[115], \$285 , a_entry[112], a_entry[113], \$280 , \$276 , a_entry[111], \$275 , \$271 , a_entry[109], \$270 , \$266 , a_entry[107], \$265 , a_entry[104], a_entry[105], \$260 , \$256 , a_entry[103], \$255 , \$251 , a_entry[101], \$250 , \$246 , a_entry[99], \$245 , a_entry[96], a_entry[97], \$240 , \$236 , a_entry[95], \$235 , \$231 , a_entry[93], \$230 , \$226 , a_entry[91], \$225 , a_entry[88], a_entry[89], \$220 , \$216 , a_entry[87], \$215 , \$211 , a_entry[85], \$210 , \$206 , a_entry[83], \$205 , a_entry[80], a_entry[81], \$200 , \$196 , a_entry[79], \$195 , \$191 , a_entry[77], \$190 , \$186 , a_entry[75], \$185 , a_entry[72], a_entry[73], \$180 , \$176 , a_entry[71], \$175 , \$171 , a_entry[69], \$170 , \$166 , a_entry[67], \$165 , a_entry[64], a_entry[65], \$160 , \$156 , a_entry[63], \$155 , \$151 , a_entry[61], \$150 , \$146 , a_entry[59], \$145 , a_entry[56], a_entry[57], \$140 , \$136 , a_entry[55], \$135 , \$131 , a_entry[53], \$130 , \$126 , a_entry[51], \$125 , a_entry[48], a_entry[49], \$120 , \$116 , a_entry[47], \$115 , \$111 , a_entry[45], \$110 , \$106 , a_entry[43], \$105 , a_entry[40], a_entry[41], \$100 , \$96 , a_entry[39], \$95 , \$91 , a_entry[37], \$90 , \$86 , a_entry[35], \$85 , a_entry[32], a_entry[33], \$80 , \$76 , a_entry[31], \$75 , \$71 , a_entry[29], \$70 , \$66 , a_entry[27], \$65 , a_entry[24], a_entry[25], \$60 , \$56 , a_entry[23], \$55 , \$51 , a_entry[21], \$50 , \$46 , a_entry[19], \$45 , a_entry[16], a_entry[17], \$40 , \$36 , a_entry[15], \$35 , \$31 , a_entry[13], \$30 , \$26 , a_entry[11], \$25 , a_entry[8], a_entry[9], \$20 , \$16 , a_entry[7], \$15 , \$11 , a_entry[5], \$10 , \$6 , a_entry[3], \$5 , a_entry[0], a_entry[1] } : a;
-  assign \$327  = step ? \switch$75  : switch;
+  assign \$327  = step ? \update$75  : update;
   assign \$326  = step ? b__ready : load;
   assign \$325  = step ? b__payload[31:0] : data_in;
   assign \$324  = step ? a__payload[127:0] : a_entry;
@@ -748,7 +748,7 @@ module adder_tree_opt2_n4(rst, a__payload, a__valid, b__payload, b__valid, c__re
     .en(step),
     .load(load),
     .rst(rst),
-    .switch(switch),
+    .update(update),
     .word(word)
   );
   adder_tree_opt2_n4_column column_1 (
@@ -758,7 +758,7 @@ module adder_tree_opt2_n4(rst, a__payload, a__valid, b__payload, b__valid, c__re
     .en(step),
     .load(load),
     .rst(rst),
-    .switch(switch),
+    .update(update),
     .word(\word$49 )
   );
   adder_tree_opt2_n4_column column_2 (
@@ -768,7 +768,7 @@ module adder_tree_opt2_n4(rst, a__payload, a__valid, b__payload, b__valid, c__re
     .en(step),
     .load(load),
     .rst(rst),
-    .switch(switch),
+    .update(update),
     .word(\word$50 )
   );
   adder_tree_opt2_n4_column column_3 (
@@ -778,7 +778,7 @@ module adder_tree_opt2_n4(rst, a__payload, a__valid, b__payload, b__valid, c__re
     .en(step),
     .load(load),
     .rst(rst),
-    .switch(switch),
+    .update(update),
     .word(\word$51 )
   );
   adder_tree_opt2_n4_deskew_c deskew_c (
@@ -800,9 +800,9 @@ module adder_tree_opt2_n4(rst, a__payload, a__valid, b__payload, b__valid, c__re
     .row(\row$73 ),
     .rst(rst),
     .step(step),
-    .switch(\switch$75 ),
     .take_a(a__ready),
-    .take_b(b__ready)
+    .take_b(b__ready),
+    .update(\update$75 )
   );
   adder_tree_opt2_n4_skew_b skew_b (
     .clk(clk),
@@ -868,22 +868,22 @@ module adder_tree_opt2_n4(rst, a__payload, a__valid, b__payload, b__valid, c__re
   assign b_entry = data_in;
   assign \en$44  = step;
   assign \en$43  = step;
-  assign \switch$42  = switch;
+  assign \update$42  = update;
   assign \load$41  = load;
   assign \b$40  = data_out[31:24];
   assign \a$39  = a;
   assign \en$38  = step;
-  assign \switch$37  = switch;
+  assign \update$37  = update;
   assign \load$36  = load;
   assign \b$35  = data_out[23:16];
   assign \a$34  = a;
   assign \en$33  = step;
-  assign \switch$32  = switch;
+  assign \update$32  = update;
   assign \load$31  = load;
   assign \b$30  = data_out[15:8];
   assign \a$29  = a;
   assign \en$28  = step;
-  assign \switch$27  = switch;
+  assign \update$27  = update;
   assign \load$25  = load;
   assign b = data_out[7:0];
   assign a_0 = a;
@@ -1852,7 +1852,7 @@ module adder_tree_opt2_n4_accumulation_column(rst, en, read, word, first, store,
   assign \$signature__en  = en;
 endmodule
 
-module adder_tree_opt2_n4_column(rst, en, a, b, load, switch, word, clk);
+module adder_tree_opt2_n4_column(rst, en, a, b, load, update, word, clk);
   wire \$10 ;
   wire \$100 ;
   wire \$101 ;
@@ -2075,9 +2075,9 @@ module adder_tree_opt2_n4_column(rst, en, a, b, load, switch, word, clk);
   reg [9:0] stage_0_sum = 10'h000;
   reg [9:0] stage_0_x = 10'h000;
   reg [9:0] stage_0_y = 10'h000;
-  input switch;
-  wire switch;
-  wire \switch$12 ;
+  input update;
+  wire update;
+  wire \update$12 ;
   output [19:0] word;
   reg [19:0] word = 20'h00000;
   assign generate_0_1 = row_0[0] & row_1[0];
@@ -2285,7 +2285,7 @@ module adder_tree_opt2_n4_column(rst, en, a, b, load, switch, word, clk);
     .row_0(row_0),
     .row_1(row_1),
     .rst(rst),
-    .switch(switch)
+    .update(update)
   );
   assign registered = word;
   assign propagate_3_10 = 1'h0;
@@ -2298,7 +2298,7 @@ module adder_tree_opt2_n4_column(rst, en, a, b, load, switch, word, clk);
   assign propagate_1_3 = 1'h0;
   assign propagate_1_2 = 1'h0;
   assign propagate_0_1 = 1'h0;
-  assign \switch$12  = switch;
+  assign \update$12  = update;
   assign \load$11  = load;
   assign \b$10  = b;
   assign \a$9  = a;
@@ -2319,7 +2319,7 @@ module adder_tree_opt2_n4_deskew_c(rst, en, data_in, data_out, clk);
   assign data_out = data_in;
 endmodule
 
-module adder_tree_opt2_n4_pe(rst, en, a, b, load, switch, row_0, row_1, clk);
+module adder_tree_opt2_n4_pe(rst, en, a, b, load, update, row_0, row_1, clk);
   wire \$1 ;
   wire \$100 ;
   wire \$1001 ;
@@ -6733,9 +6733,9 @@ module adder_tree_opt2_n4_pe(rst, en, a, b, load, switch, row_0, row_1, clk);
   wire sum_72;
   wire sum_8;
   wire sum_9;
-  input switch;
-  wire switch;
   wire [19:0] total;
+  input update;
+  wire update;
   wire weight_0_carry_0;
   wire weight_0_carry_1;
   wire weight_0_carry_10;
@@ -9815,7 +9815,7 @@ module adder_tree_opt2_n4_pe(rst, en, a, b, load, switch, row_0, row_1, clk);
   assign carry_71 = weight_3_carry_145 & carry_69;
   assign sum_72 = ~ carry_71;
   assign \$5414  = en & load;
-  assign \$5415  = en & switch;
+  assign \$5415  = en & update;
   always @(posedge clk)
     row_0 <= \$5416 ;
   always @(posedge clk)
@@ -13992,7 +13992,7 @@ module adder_tree_opt2_n4_pe(rst, en, a, b, load, switch, row_0, row_1, clk);
   assign total = row_0;
 endmodule
 
-module adder_tree_opt2_n4_sequencer(rst, step, a_valid, a_last, b_valid, b_last, take_a, take_b, switch, first, complete, number, row, clk);
+module adder_tree_opt2_n4_sequencer(rst, step, a_valid, a_last, b_valid, b_last, take_a, take_b, update, first, complete, number, row, clk);
   wire \$1 ;
   (* unused_bits = "5" *)
   wire [5:0] \$10 ;
@@ -14059,28 +14059,28 @@ module adder_tree_opt2_n4_sequencer(rst, step, a_valid, a_last, b_valid, b_last,
   wire rst;
   input step;
   wire step;
-  output switch;
-  wire switch;
   output take_a;
   wire take_a;
   output take_b;
   wire take_b;
+  output update;
+  wire update;
   assign loaded = count == 5'h10;
   assign \$1  = step & b_valid;
   assign \$2  = ~ loaded;
-  assign \$3  = \$2  | switch;
+  assign \$3  = \$2  | update;
   assign take_b = \$1  & \$3 ;
-  assign number = switch ? 5'h00 : count;
+  assign number = update ? 5'h00 : count;
   assign \$4  = step & a_valid;
   assign \$5  = ~ fresh;
   assign \$6  = ! pause;
   assign \$7  = loaded & \$6 ;
   assign \$8  = \$5  | \$7 ;
   assign take_a = \$4  & \$8 ;
-  assign switch = take_a & fresh;
+  assign update = take_a & fresh;
   assign first = fresh ? \complete$19  : \first$18 ;
   assign complete = fresh ? following_complete : \complete$19 ;
-  assign \$9  = switch | take_b;
+  assign \$9  = update | take_b;
   assign \$10  = number + take_b;
   assign \$11  = row + 1'h1;
   assign \$12  = a_last ? 5'h00 : \$11 ;

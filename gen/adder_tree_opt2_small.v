@@ -171,13 +171,13 @@ module adder_tree_opt2_small(rst, a__payload, a__valid, b__payload, b__valid, c_
   wire rst;
   wire step;
   wire \step$12 ;
-  wire switch;
-  reg [1:0] \switch$27  = 2'h0;
-  wire \switch$32 ;
-  wire \switch$38 ;
-  wire \switch$70 ;
   wire take_a;
   wire take_b;
+  wire update;
+  reg [1:0] \update$27  = 2'h0;
+  wire \update$32 ;
+  wire \update$38 ;
+  wire \update$70 ;
   wire valid;
   reg [4:0] \valid$49  = 5'h00;
   reg [29:0] waiting = 30'h00000000;
@@ -260,7 +260,7 @@ module adder_tree_opt2_small(rst, a__payload, a__valid, b__payload, b__valid, c_
   always @(posedge clk)
     \load$25  <= \$86 ;
   always @(posedge clk)
-    \switch$27  <= \$87 ;
+    \update$27  <= \$87 ;
   always @(posedge clk)
     a <= \$88 ;
   always @(posedge clk)
@@ -275,7 +275,7 @@ module adder_tree_opt2_small(rst, a__payload, a__valid, b__payload, b__valid, c_
   assign \$10  = \$8  & \$9 ;
   assign \$89  = step ? a : \a$34 ;
   assign \$88  = step ? { \$80 , \$76 , a_entry[31], \$75 , \$71 , a_entry[29], \$70 , \$66 , a_entry[27], \$65 , a_entry[24], a_entry[25], \$60 , \$56 , a_entry[23], \$55 , \$51 , a_entry[21], \$50 , \$46 , a_entry[19], \$45 , a_entry[16], a_entry[17], \$40 , \$36 , a_entry[15], \$35 , \$31 , a_entry[13], \$30 , \$26 , a_entry[11], \$25 , a_entry[8], a_entry[9], \$20 , \$16 , a_entry[7], \$15 , \$11 , a_entry[5], \$10 , \$6 , a_entry[3], \$5 , a_entry[0], a_entry[1] } : a;
-  assign \$87  = step ? { \switch$27 [0], \switch$70  } : \switch$27 ;
+  assign \$87  = step ? { \update$27 [0], \update$70  } : \update$27 ;
   assign \$86  = step ? { \load$25 [0], b__ready } : \load$25 ;
   assign \$85  = step ? b__payload[23:0] : b_entry;
   assign \$84  = step ? a__payload[31:0] : a_entry;
@@ -303,7 +303,7 @@ module adder_tree_opt2_small(rst, a__payload, a__valid, b__payload, b__valid, c_
     .en(step),
     .load(\load$25 [0]),
     .rst(rst),
-    .switch(\switch$27 [0]),
+    .update(\update$27 [0]),
     .word(word)
   );
   adder_tree_opt2_small_column column_1 (
@@ -313,7 +313,7 @@ module adder_tree_opt2_small(rst, a__payload, a__valid, b__payload, b__valid, c_
     .en(step),
     .load(\load$25 [0]),
     .rst(rst),
-    .switch(\switch$27 [0]),
+    .update(\update$27 [0]),
     .word(\word$45 )
   );
   adder_tree_opt2_small_column column_2 (
@@ -323,7 +323,7 @@ module adder_tree_opt2_small(rst, a__payload, a__valid, b__payload, b__valid, c_
     .en(step),
     .load(\load$25 [1]),
     .rst(rst),
-    .switch(\switch$27 [1]),
+    .update(\update$27 [1]),
     .word(\word$46 )
   );
   adder_tree_opt2_small_deskew_c deskew_c (
@@ -345,9 +345,9 @@ module adder_tree_opt2_small(rst, a__payload, a__valid, b__payload, b__valid, c_
     .row(\row$68 ),
     .rst(rst),
     .step(step),
-    .switch(\switch$70 ),
     .take_a(a__ready),
-    .take_b(b__ready)
+    .take_b(b__ready),
+    .update(\update$70 )
   );
   adder_tree_opt2_small_skew_b skew_b (
     .clk(clk),
@@ -399,17 +399,17 @@ module adder_tree_opt2_small(rst, a__payload, a__valid, b__payload, b__valid, c_
   assign data_in = { 8'h00, b_entry };
   assign \en$40  = step;
   assign \en$39  = step;
-  assign \switch$38  = \switch$27 [1];
+  assign \update$38  = \update$27 [1];
   assign \load$37  = \load$25 [1];
   assign \b$36  = data_out[23:16];
   assign a_1 = \a$34 ;
   assign \en$33  = step;
-  assign \switch$32  = \switch$27 [0];
+  assign \update$32  = \update$27 [0];
   assign \load$31  = \load$25 [0];
   assign \b$30  = data_out[15:8];
   assign \a$29  = a;
   assign \en$28  = step;
-  assign switch = \switch$27 [0];
+  assign update = \update$27 [0];
   assign load = \load$25 [0];
   assign b = data_out[7:0];
   assign a_0 = a;
@@ -1341,7 +1341,7 @@ module adder_tree_opt2_small_accumulation_column(rst, en, read, word, first, sto
   assign \$signature__en  = en;
 endmodule
 
-module adder_tree_opt2_small_column(rst, en, a, b, load, switch, word, clk);
+module adder_tree_opt2_small_column(rst, en, a, b, load, update, word, clk);
   wire \$10 ;
   wire \$100 ;
   wire \$101 ;
@@ -1544,9 +1544,9 @@ module adder_tree_opt2_small_column(rst, en, a, b, load, switch, word, clk);
   reg [8:0] stage_0_sum = 9'h000;
   reg [8:0] stage_0_x = 9'h000;
   reg [8:0] stage_0_y = 9'h000;
-  input switch;
-  wire switch;
-  wire \switch$12 ;
+  input update;
+  wire update;
+  wire \update$12 ;
   output [17:0] word;
   reg [17:0] word = 18'h00000;
   assign generate_0_1 = row_0[0] & row_1[0];
@@ -1735,7 +1735,7 @@ module adder_tree_opt2_small_column(rst, en, a, b, load, switch, word, clk);
     .row_0(row_0),
     .row_1(row_1),
     .rst(rst),
-    .switch(switch)
+    .update(update)
   );
   assign registered = word;
   assign propagate_3_9 = 1'h0;
@@ -1747,7 +1747,7 @@ module adder_tree_opt2_small_column(rst, en, a, b, load, switch, word, clk);
   assign propagate_1_3 = 1'h0;
   assign propagate_1_2 = 1'h0;
   assign propagate_0_1 = 1'h0;
-  assign \switch$12  = switch;
+  assign \update$12  = update;
   assign \load$11  = load;
   assign \b$10  = b;
   assign \a$9  = a;
@@ -1773,7 +1773,7 @@ module adder_tree_opt2_small_deskew_c(rst, en, data_in, data_out, clk);
   assign data_out = { data_in[71:36], lane_0 };
 endmodule
 
-module adder_tree_opt2_small_pe(rst, en, a, b, load, switch, row_0, row_1, clk);
+module adder_tree_opt2_small_pe(rst, en, a, b, load, update, row_0, row_1, clk);
   wire \$1 ;
   wire \$100 ;
   wire \$1000 ;
@@ -2883,9 +2883,9 @@ module adder_tree_opt2_small_pe(rst, en, a, b, load, switch, row_0, row_1, clk);
   wire sum_7;
   wire sum_8;
   wire sum_9;
-  input switch;
-  wire switch;
   wire [17:0] total;
+  input update;
+  wire update;
   wire weight_0_carry_0;
   wire weight_0_carry_1;
   wire weight_0_carry_10;
@@ -4549,7 +4549,7 @@ module adder_tree_opt2_small_pe(rst, en, a, b, load, switch, row_0, row_1, clk);
   assign carry_59 = weight_3_carry_27 & carry_57;
   assign sum_60 = ~ carry_59;
   assign \$1266  = en & load;
-  assign \$1267  = en & switch;
+  assign \$1267  = en & update;
   always @(posedge clk)
     row_0 <= \$1268 ;
   always @(posedge clk)
@@ -4566,7 +4566,7 @@ module adder_tree_opt2_small_pe(rst, en, a, b, load, switch, row_0, row_1, clk);
   assign total = row_0;
 endmodule
 
-module adder_tree_opt2_small_sequencer(rst, step, a_valid, a_last, b_valid, b_last, take_a, take_b, switch, first, complete, number, row, clk);
+module adder_tree_opt2_small_sequencer(rst, step, a_valid, a_last, b_valid, b_last, take_a, take_b, update, first, complete, number, row, clk);
   wire \$1 ;
   (* unused_bits = "3" *)
   wire [3:0] \$10 ;
@@ -4633,28 +4633,28 @@ module adder_tree_opt2_small_sequencer(rst, step, a_valid, a_last, b_valid, b_la
   wire rst;
   input step;
   wire step;
-  output switch;
-  wire switch;
   output take_a;
   wire take_a;
   output take_b;
   wire take_b;
+  output update;
+  wire update;
   assign loaded = count == 3'h4;
   assign \$1  = step & b_valid;
   assign \$2  = ~ loaded;
-  assign \$3  = \$2  | switch;
+  assign \$3  = \$2  | update;
   assign take_b = \$1  & \$3 ;
-  assign number = switch ? 3'h0 : count;
+  assign number = update ? 3'h0 : count;
   assign \$4  = step & a_valid;
   assign \$5  = ~ fresh;
   assign \$6  = ! pause;
   assign \$7  = loaded & \$6 ;
   assign \$8  = \$5  | \$7 ;
   assign take_a = \$4  & \$8 ;
-  assign switch = take_a & fresh;
+  assign update = take_a & fresh;
   assign first = fresh ? \complete$19  : \first$18 ;
   assign complete = fresh ? following_complete : \complete$19 ;
-  assign \$9  = switch | take_b;
+  assign \$9  = update | take_b;
   assign \$10  = number + take_b;
   assign \$11  = row + 1'h1;
   assign \$12  = a_last ? 4'h0 : \$11 ;

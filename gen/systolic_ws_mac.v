@@ -230,40 +230,40 @@ module systolic_ws_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready
   wire rst;
   wire step;
   wire \step$12 ;
-  wire switch;
-  wire [15:0] switch_in;
-  wire [15:0] \switch_in$100 ;
-  wire [15:0] \switch_in$108 ;
-  wire [15:0] \switch_in$116 ;
-  wire [15:0] \switch_in$124 ;
-  wire [15:0] \switch_in$132 ;
-  wire [15:0] \switch_in$140 ;
-  wire [15:0] \switch_in$148 ;
-  wire [15:0] \switch_in$36 ;
-  wire [15:0] \switch_in$44 ;
-  wire [15:0] \switch_in$52 ;
-  wire [15:0] \switch_in$60 ;
-  wire [15:0] \switch_in$68 ;
-  wire [15:0] \switch_in$76 ;
-  wire [15:0] \switch_in$84 ;
-  wire [15:0] \switch_in$92 ;
-  wire [15:0] switch_out;
-  wire [15:0] \switch_out$103 ;
-  wire [15:0] \switch_out$111 ;
-  wire [15:0] \switch_out$119 ;
-  wire [15:0] \switch_out$127 ;
-  wire [15:0] \switch_out$135 ;
-  wire [15:0] \switch_out$143 ;
-  wire [15:0] \switch_out$151 ;
-  wire [15:0] \switch_out$47 ;
-  wire [15:0] \switch_out$55 ;
-  wire [15:0] \switch_out$63 ;
-  wire [15:0] \switch_out$71 ;
-  wire [15:0] \switch_out$79 ;
-  wire [15:0] \switch_out$87 ;
-  wire [15:0] \switch_out$95 ;
   wire take_a;
   wire take_b;
+  wire update;
+  wire [15:0] update_in;
+  wire [15:0] \update_in$100 ;
+  wire [15:0] \update_in$108 ;
+  wire [15:0] \update_in$116 ;
+  wire [15:0] \update_in$124 ;
+  wire [15:0] \update_in$132 ;
+  wire [15:0] \update_in$140 ;
+  wire [15:0] \update_in$148 ;
+  wire [15:0] \update_in$36 ;
+  wire [15:0] \update_in$44 ;
+  wire [15:0] \update_in$52 ;
+  wire [15:0] \update_in$60 ;
+  wire [15:0] \update_in$68 ;
+  wire [15:0] \update_in$76 ;
+  wire [15:0] \update_in$84 ;
+  wire [15:0] \update_in$92 ;
+  wire [15:0] update_out;
+  wire [15:0] \update_out$103 ;
+  wire [15:0] \update_out$111 ;
+  wire [15:0] \update_out$119 ;
+  wire [15:0] \update_out$127 ;
+  wire [15:0] \update_out$135 ;
+  wire [15:0] \update_out$143 ;
+  wire [15:0] \update_out$151 ;
+  wire [15:0] \update_out$47 ;
+  wire [15:0] \update_out$55 ;
+  wire [15:0] \update_out$63 ;
+  wire [15:0] \update_out$71 ;
+  wire [15:0] \update_out$79 ;
+  wire [15:0] \update_out$87 ;
+  wire [15:0] \update_out$95 ;
   wire valid;
   reg [30:0] \valid$172  = 31'h00000000;
   reg [216:0] waiting = 217'h0000000000000000000000000000000000000000000000000000000;
@@ -346,8 +346,8 @@ module systolic_ws_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready
     .load_in({ data_out[158], data_out[148], data_out[138], data_out[128], data_out[118], data_out[108], data_out[98], data_out[88], data_out[78], data_out[68], data_out[58], data_out[48], data_out[38], data_out[28], data_out[18], data_out[8] }),
     .load_out(\load_in$35 ),
     .rst(rst),
-    .switch_in({ data_out[159], data_out[149], data_out[139], data_out[129], data_out[119], data_out[109], data_out[99], data_out[89], data_out[79], data_out[69], data_out[59], data_out[49], data_out[39], data_out[29], data_out[19], data_out[9] }),
-    .switch_out(\switch_in$36 ),
+    .update_in({ data_out[159], data_out[149], data_out[139], data_out[129], data_out[119], data_out[109], data_out[99], data_out[89], data_out[79], data_out[69], data_out[59], data_out[49], data_out[39], data_out[29], data_out[19], data_out[9] }),
+    .update_out(\update_in$36 ),
     .word(word)
   );
   systolic_ws_mac_column column_1 (
@@ -359,8 +359,8 @@ module systolic_ws_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready
     .load_in(\load_in$35 ),
     .load_out(\load_in$43 ),
     .rst(rst),
-    .switch_in(\switch_in$36 ),
-    .switch_out(\switch_in$44 ),
+    .update_in(\update_in$36 ),
+    .update_out(\update_in$44 ),
     .word(\word$155 )
   );
   systolic_ws_mac_column column_10 (
@@ -372,8 +372,8 @@ module systolic_ws_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready
     .load_in(\load_in$107 ),
     .load_out(\load_in$115 ),
     .rst(rst),
-    .switch_in(\switch_in$108 ),
-    .switch_out(\switch_in$116 ),
+    .update_in(\update_in$108 ),
+    .update_out(\update_in$116 ),
     .word(\word$164 )
   );
   systolic_ws_mac_column column_11 (
@@ -385,8 +385,8 @@ module systolic_ws_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready
     .load_in(\load_in$115 ),
     .load_out(\load_in$123 ),
     .rst(rst),
-    .switch_in(\switch_in$116 ),
-    .switch_out(\switch_in$124 ),
+    .update_in(\update_in$116 ),
+    .update_out(\update_in$124 ),
     .word(\word$165 )
   );
   systolic_ws_mac_column column_12 (
@@ -398,8 +398,8 @@ module systolic_ws_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready
     .load_in(\load_in$123 ),
     .load_out(\load_in$131 ),
     .rst(rst),
-    .switch_in(\switch_in$124 ),
-    .switch_out(\switch_in$132 ),
+    .update_in(\update_in$124 ),
+    .update_out(\update_in$132 ),
     .word(\word$166 )
   );
   systolic_ws_mac_column column_13 (
@@ -411,8 +411,8 @@ module systolic_ws_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready
     .load_in(\load_in$131 ),
     .load_out(\load_in$139 ),
     .rst(rst),
-    .switch_in(\switch_in$132 ),
-    .switch_out(\switch_in$140 ),
+    .update_in(\update_in$132 ),
+    .update_out(\update_in$140 ),
     .word(\word$167 )
   );
   systolic_ws_mac_column column_14 (
@@ -424,8 +424,8 @@ module systolic_ws_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready
     .load_in(\load_in$139 ),
     .load_out(\load_in$147 ),
     .rst(rst),
-    .switch_in(\switch_in$140 ),
-    .switch_out(\switch_in$148 ),
+    .update_in(\update_in$140 ),
+    .update_out(\update_in$148 ),
     .word(\word$168 )
   );
   systolic_ws_mac_column column_15 (
@@ -437,8 +437,8 @@ module systolic_ws_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready
     .load_in(\load_in$147 ),
     .load_out(\$34 ),
     .rst(rst),
-    .switch_in(\switch_in$148 ),
-    .switch_out(\$35 ),
+    .update_in(\update_in$148 ),
+    .update_out(\$35 ),
     .word(\word$169 )
   );
   systolic_ws_mac_column column_2 (
@@ -450,8 +450,8 @@ module systolic_ws_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready
     .load_in(\load_in$43 ),
     .load_out(\load_in$51 ),
     .rst(rst),
-    .switch_in(\switch_in$44 ),
-    .switch_out(\switch_in$52 ),
+    .update_in(\update_in$44 ),
+    .update_out(\update_in$52 ),
     .word(\word$156 )
   );
   systolic_ws_mac_column column_3 (
@@ -463,8 +463,8 @@ module systolic_ws_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready
     .load_in(\load_in$51 ),
     .load_out(\load_in$59 ),
     .rst(rst),
-    .switch_in(\switch_in$52 ),
-    .switch_out(\switch_in$60 ),
+    .update_in(\update_in$52 ),
+    .update_out(\update_in$60 ),
     .word(\word$157 )
   );
   systolic_ws_mac_column column_4 (
@@ -476,8 +476,8 @@ module systolic_ws_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready
     .load_in(\load_in$59 ),
     .load_out(\load_in$67 ),
     .rst(rst),
-    .switch_in(\switch_in$60 ),
-    .switch_out(\switch_in$68 ),
+    .update_in(\update_in$60 ),
+    .update_out(\update_in$68 ),
     .word(\word$158 )
   );
   systolic_ws_mac_column column_5 (
@@ -489,8 +489,8 @@ module systolic_ws_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready
     .load_in(\load_in$67 ),
     .load_out(\load_in$75 ),
     .rst(rst),
-    .switch_in(\switch_in$68 ),
-    .switch_out(\switch_in$76 ),
+    .update_in(\update_in$68 ),
+    .update_out(\update_in$76 ),
     .word(\word$159 )
   );
   systolic_ws_mac_column column_6 (
@@ -502,8 +502,8 @@ module systolic_ws_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready
     .load_in(\load_in$75 ),
     .load_out(\load_in$83 ),
     .rst(rst),
-    .switch_in(\switch_in$76 ),
-    .switch_out(\switch_in$84 ),
+    .update_in(\update_in$76 ),
+    .update_out(\update_in$84 ),
     .word(\word$160 )
   );
   systolic_ws_mac_column column_7 (
@@ -515,8 +515,8 @@ module systolic_ws_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready
     .load_in(\load_in$83 ),
     .load_out(\load_in$91 ),
     .rst(rst),
-    .switch_in(\switch_in$84 ),
-    .switch_out(\switch_in$92 ),
+    .update_in(\update_in$84 ),
+    .update_out(\update_in$92 ),
     .word(\word$161 )
   );
   systolic_ws_mac_column column_8 (
@@ -528,8 +528,8 @@ module systolic_ws_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready
     .load_in(\load_in$91 ),
     .load_out(\load_in$99 ),
     .rst(rst),
-    .switch_in(\switch_in$92 ),
-    .switch_out(\switch_in$100 ),
+    .update_in(\update_in$92 ),
+    .update_out(\update_in$100 ),
     .word(\word$162 )
   );
   systolic_ws_mac_column column_9 (
@@ -541,8 +541,8 @@ module systolic_ws_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready
     .load_in(\load_in$99 ),
     .load_out(\load_in$107 ),
     .rst(rst),
-    .switch_in(\switch_in$100 ),
-    .switch_out(\switch_in$108 ),
+    .update_in(\update_in$100 ),
+    .update_out(\update_in$108 ),
     .word(\word$163 )
   );
   systolic_ws_mac_deskew_c deskew_c (
@@ -564,13 +564,13 @@ module systolic_ws_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready
     .row(\row$191 ),
     .rst(rst),
     .step(step),
-    .switch(switch),
     .take_a(a__ready),
-    .take_b(b__ready)
+    .take_b(b__ready),
+    .update(update)
   );
   systolic_ws_mac_skew_a skew_a (
     .clk(clk),
-    .data_in({ switch, data_in[158], a__payload[127:120], switch, data_in[148], a__payload[119:112], switch, data_in[138], a__payload[111:104], switch, data_in[128], a__payload[103:96], switch, data_in[118], a__payload[95:88], switch, data_in[108], a__payload[87:80], switch, data_in[98], a__payload[79:72], switch, data_in[88], a__payload[71:64], switch, data_in[78], a__payload[63:56], switch, data_in[68], a__payload[55:48], switch, data_in[58], a__payload[47:40], switch, data_in[48], a__payload[39:32], switch, data_in[38], a__payload[31:24], switch, data_in[28], a__payload[23:16], switch, data_in[18], a__payload[15:8], switch, data_in[8], a__payload[7:0] }),
+    .data_in({ update, data_in[158], a__payload[127:120], update, data_in[148], a__payload[119:112], update, data_in[138], a__payload[111:104], update, data_in[128], a__payload[103:96], update, data_in[118], a__payload[95:88], update, data_in[108], a__payload[87:80], update, data_in[98], a__payload[79:72], update, data_in[88], a__payload[71:64], update, data_in[78], a__payload[63:56], update, data_in[68], a__payload[55:48], update, data_in[58], a__payload[47:40], update, data_in[48], a__payload[39:32], update, data_in[38], a__payload[31:24], update, data_in[28], a__payload[23:16], update, data_in[18], a__payload[15:8], update, data_in[8], a__payload[7:0] }),
     .data_out(data_out),
     .en(step),
     .rst(rst)
@@ -661,87 +661,87 @@ module systolic_ws_mac(rst, a__payload, a__valid, b__payload, b__valid, c__ready
   assign \en$170  = step;
   assign \data_in$153  = { \word$169 , \word$168 , \word$167 , \word$166 , \word$165 , \word$164 , \word$163 , \word$162 , \word$161 , \word$160 , \word$159 , \word$158 , \word$157 , \word$156 , \word$155 , word };
   assign \b$152  = \data_out$32 [127:120];
-  assign \switch_out$151  = \switch_in$148 ;
+  assign \update_out$151  = \update_in$148 ;
   assign \load_out$150  = \load_in$147 ;
   assign \a_out$149  = \a_in$146 ;
   assign \en$145  = step;
   assign \b$144  = \data_out$32 [119:112];
-  assign \switch_out$143  = \switch_in$140 ;
+  assign \update_out$143  = \update_in$140 ;
   assign \load_out$142  = \load_in$139 ;
   assign \a_out$141  = \a_in$138 ;
   assign \en$137  = step;
   assign \b$136  = \data_out$32 [111:104];
-  assign \switch_out$135  = \switch_in$132 ;
+  assign \update_out$135  = \update_in$132 ;
   assign \load_out$134  = \load_in$131 ;
   assign \a_out$133  = \a_in$130 ;
   assign \en$129  = step;
   assign \b$128  = \data_out$32 [103:96];
-  assign \switch_out$127  = \switch_in$124 ;
+  assign \update_out$127  = \update_in$124 ;
   assign \load_out$126  = \load_in$123 ;
   assign \a_out$125  = \a_in$122 ;
   assign \en$121  = step;
   assign \b$120  = \data_out$32 [95:88];
-  assign \switch_out$119  = \switch_in$116 ;
+  assign \update_out$119  = \update_in$116 ;
   assign \load_out$118  = \load_in$115 ;
   assign \a_out$117  = \a_in$114 ;
   assign \en$113  = step;
   assign \b$112  = \data_out$32 [87:80];
-  assign \switch_out$111  = \switch_in$108 ;
+  assign \update_out$111  = \update_in$108 ;
   assign \load_out$110  = \load_in$107 ;
   assign \a_out$109  = \a_in$106 ;
   assign \en$105  = step;
   assign \b$104  = \data_out$32 [79:72];
-  assign \switch_out$103  = \switch_in$100 ;
+  assign \update_out$103  = \update_in$100 ;
   assign \load_out$102  = \load_in$99 ;
   assign \a_out$101  = \a_in$98 ;
   assign \en$97  = step;
   assign \b$96  = \data_out$32 [71:64];
-  assign \switch_out$95  = \switch_in$92 ;
+  assign \update_out$95  = \update_in$92 ;
   assign \load_out$94  = \load_in$91 ;
   assign \a_out$93  = \a_in$90 ;
   assign \en$89  = step;
   assign \b$88  = \data_out$32 [63:56];
-  assign \switch_out$87  = \switch_in$84 ;
+  assign \update_out$87  = \update_in$84 ;
   assign \load_out$86  = \load_in$83 ;
   assign \a_out$85  = \a_in$82 ;
   assign \en$81  = step;
   assign \b$80  = \data_out$32 [55:48];
-  assign \switch_out$79  = \switch_in$76 ;
+  assign \update_out$79  = \update_in$76 ;
   assign \load_out$78  = \load_in$75 ;
   assign \a_out$77  = \a_in$74 ;
   assign \en$73  = step;
   assign \b$72  = \data_out$32 [47:40];
-  assign \switch_out$71  = \switch_in$68 ;
+  assign \update_out$71  = \update_in$68 ;
   assign \load_out$70  = \load_in$67 ;
   assign \a_out$69  = \a_in$66 ;
   assign \en$65  = step;
   assign \b$64  = \data_out$32 [39:32];
-  assign \switch_out$63  = \switch_in$60 ;
+  assign \update_out$63  = \update_in$60 ;
   assign \load_out$62  = \load_in$59 ;
   assign \a_out$61  = \a_in$58 ;
   assign \en$57  = step;
   assign \b$56  = \data_out$32 [31:24];
-  assign \switch_out$55  = \switch_in$52 ;
+  assign \update_out$55  = \update_in$52 ;
   assign \load_out$54  = \load_in$51 ;
   assign \a_out$53  = \a_in$50 ;
   assign \en$49  = step;
   assign \b$48  = \data_out$32 [23:16];
-  assign \switch_out$47  = \switch_in$44 ;
+  assign \update_out$47  = \update_in$44 ;
   assign \load_out$46  = \load_in$43 ;
   assign \a_out$45  = \a_in$42 ;
   assign \en$41  = step;
   assign \b$40  = \data_out$32 [15:8];
-  assign switch_out = \switch_in$36 ;
+  assign update_out = \update_in$36 ;
   assign load_out = \load_in$35 ;
   assign a_out = \a_in$34 ;
   assign \en$33  = step;
   assign b = \data_out$32 [7:0];
-  assign switch_in = { data_out[159], data_out[149], data_out[139], data_out[129], data_out[119], data_out[109], data_out[99], data_out[89], data_out[79], data_out[69], data_out[59], data_out[49], data_out[39], data_out[29], data_out[19], data_out[9] };
+  assign update_in = { data_out[159], data_out[149], data_out[139], data_out[129], data_out[119], data_out[109], data_out[99], data_out[89], data_out[79], data_out[69], data_out[59], data_out[49], data_out[39], data_out[29], data_out[19], data_out[9] };
   assign load_in = { data_out[158], data_out[148], data_out[138], data_out[128], data_out[118], data_out[108], data_out[98], data_out[88], data_out[78], data_out[68], data_out[58], data_out[48], data_out[38], data_out[28], data_out[18], data_out[8] };
   assign a_in = { data_out[157:150], data_out[147:140], data_out[137:130], data_out[127:120], data_out[117:110], data_out[107:100], data_out[97:90], data_out[87:80], data_out[77:70], data_out[67:60], data_out[57:50], data_out[47:40], data_out[37:30], data_out[27:20], data_out[17:10], data_out[7:0] };
   assign \en$26  = step;
   assign \data_in$25  = b__payload[127:0];
-  assign { data_in[159], data_in[157:149], data_in[147:139], data_in[137:129], data_in[127:119], data_in[117:109], data_in[107:99], data_in[97:89], data_in[87:79], data_in[77:69], data_in[67:59], data_in[57:49], data_in[47:39], data_in[37:29], data_in[27:19], data_in[17:9], data_in[7:0] } = { switch, a__payload[127:120], switch, a__payload[119:112], switch, a__payload[111:104], switch, a__payload[103:96], switch, a__payload[95:88], switch, a__payload[87:80], switch, a__payload[79:72], switch, a__payload[71:64], switch, a__payload[63:56], switch, a__payload[55:48], switch, a__payload[47:40], switch, a__payload[39:32], switch, a__payload[31:24], switch, a__payload[23:16], switch, a__payload[15:8], switch, a__payload[7:0] };
+  assign { data_in[159], data_in[157:149], data_in[147:139], data_in[137:129], data_in[127:119], data_in[117:109], data_in[107:99], data_in[97:89], data_in[87:79], data_in[77:69], data_in[67:59], data_in[57:49], data_in[47:39], data_in[37:29], data_in[27:19], data_in[17:9], data_in[7:0] } = { update, a__payload[127:120], update, a__payload[119:112], update, a__payload[111:104], update, a__payload[103:96], update, a__payload[95:88], update, a__payload[87:80], update, a__payload[79:72], update, a__payload[71:64], update, a__payload[63:56], update, a__payload[55:48], update, a__payload[47:40], update, a__payload[39:32], update, a__payload[31:24], update, a__payload[23:16], update, a__payload[15:8], update, a__payload[7:0] };
   assign \en$21  = step;
   assign \en$20  = step;
   assign en = step;
@@ -2083,7 +2083,7 @@ module systolic_ws_mac_accumulation_column(rst, en, read, word, first, store, ro
   assign \$signature__en  = en;
 endmodule
 
-module systolic_ws_mac_column(rst, en, a_in, load_in, switch_in, b, a_out, load_out, switch_out, word, clk);
+module systolic_ws_mac_column(rst, en, a_in, load_in, update_in, b, a_out, load_out, update_out, word, clk);
   (* unused_bits = "0 1 2 3 4 5 6 7" *)
   wire [7:0] \$1 ;
   input [127:0] a_in;
@@ -2245,42 +2245,42 @@ module systolic_ws_mac_column(rst, en, a_in, load_in, switch_in, b, a_out, load_
   wire [19:0] \row_out_0$96 ;
   input rst;
   wire rst;
-  input [15:0] switch_in;
-  wire [15:0] switch_in;
-  wire \switch_in$100 ;
-  wire \switch_in$111 ;
-  wire \switch_in$122 ;
-  wire \switch_in$133 ;
-  wire \switch_in$14 ;
-  wire \switch_in$144 ;
-  wire \switch_in$155 ;
-  wire \switch_in$166 ;
-  wire \switch_in$177 ;
-  wire \switch_in$23 ;
-  wire \switch_in$34 ;
-  wire \switch_in$45 ;
-  wire \switch_in$56 ;
-  wire \switch_in$67 ;
-  wire \switch_in$78 ;
-  wire \switch_in$89 ;
-  output [15:0] switch_out;
-  wire [15:0] switch_out;
-  wire \switch_out$103 ;
-  wire \switch_out$114 ;
-  wire \switch_out$125 ;
-  wire \switch_out$136 ;
-  wire \switch_out$147 ;
-  wire \switch_out$158 ;
-  wire \switch_out$169 ;
-  wire \switch_out$17 ;
-  wire \switch_out$180 ;
-  wire \switch_out$26 ;
-  wire \switch_out$37 ;
-  wire \switch_out$48 ;
-  wire \switch_out$59 ;
-  wire \switch_out$70 ;
-  wire \switch_out$81 ;
-  wire \switch_out$92 ;
+  input [15:0] update_in;
+  wire [15:0] update_in;
+  wire \update_in$100 ;
+  wire \update_in$111 ;
+  wire \update_in$122 ;
+  wire \update_in$133 ;
+  wire \update_in$14 ;
+  wire \update_in$144 ;
+  wire \update_in$155 ;
+  wire \update_in$166 ;
+  wire \update_in$177 ;
+  wire \update_in$23 ;
+  wire \update_in$34 ;
+  wire \update_in$45 ;
+  wire \update_in$56 ;
+  wire \update_in$67 ;
+  wire \update_in$78 ;
+  wire \update_in$89 ;
+  output [15:0] update_out;
+  wire [15:0] update_out;
+  wire \update_out$103 ;
+  wire \update_out$114 ;
+  wire \update_out$125 ;
+  wire \update_out$136 ;
+  wire \update_out$147 ;
+  wire \update_out$158 ;
+  wire \update_out$169 ;
+  wire \update_out$17 ;
+  wire \update_out$180 ;
+  wire \update_out$26 ;
+  wire \update_out$37 ;
+  wire \update_out$48 ;
+  wire \update_out$59 ;
+  wire \update_out$70 ;
+  wire \update_out$81 ;
+  wire \update_out$92 ;
   output [19:0] word;
   wire [19:0] word;
   systolic_ws_mac_pe pe_0 (
@@ -2295,8 +2295,8 @@ module systolic_ws_mac_column(rst, en, a_in, load_in, switch_in, b, a_out, load_
     .row_in_0(\row_in_0$183 ),
     .row_out_0(word),
     .rst(rst),
-    .switch_in(switch_in[0]),
-    .switch_out(\switch_out$180 )
+    .update_in(update_in[0]),
+    .update_out(\update_out$180 )
   );
   systolic_ws_mac_pe pe_1 (
     .a_in(a_in[15:8]),
@@ -2310,8 +2310,8 @@ module systolic_ws_mac_column(rst, en, a_in, load_in, switch_in, b, a_out, load_
     .row_in_0(\row_in_0$172 ),
     .row_out_0(\row_in_0$183 ),
     .rst(rst),
-    .switch_in(switch_in[1]),
-    .switch_out(\switch_out$169 )
+    .update_in(update_in[1]),
+    .update_out(\update_out$169 )
   );
   systolic_ws_mac_pe pe_10 (
     .a_in(a_in[87:80]),
@@ -2325,8 +2325,8 @@ module systolic_ws_mac_column(rst, en, a_in, load_in, switch_in, b, a_out, load_
     .row_in_0(\row_in_0$73 ),
     .row_out_0(\row_in_0$84 ),
     .rst(rst),
-    .switch_in(switch_in[10]),
-    .switch_out(\switch_out$70 )
+    .update_in(update_in[10]),
+    .update_out(\update_out$70 )
   );
   systolic_ws_mac_pe pe_11 (
     .a_in(a_in[95:88]),
@@ -2340,8 +2340,8 @@ module systolic_ws_mac_column(rst, en, a_in, load_in, switch_in, b, a_out, load_
     .row_in_0(\row_in_0$62 ),
     .row_out_0(\row_in_0$73 ),
     .rst(rst),
-    .switch_in(switch_in[11]),
-    .switch_out(\switch_out$59 )
+    .update_in(update_in[11]),
+    .update_out(\update_out$59 )
   );
   systolic_ws_mac_pe pe_12 (
     .a_in(a_in[103:96]),
@@ -2355,8 +2355,8 @@ module systolic_ws_mac_column(rst, en, a_in, load_in, switch_in, b, a_out, load_
     .row_in_0(\row_in_0$51 ),
     .row_out_0(\row_in_0$62 ),
     .rst(rst),
-    .switch_in(switch_in[12]),
-    .switch_out(\switch_out$48 )
+    .update_in(update_in[12]),
+    .update_out(\update_out$48 )
   );
   systolic_ws_mac_pe pe_13 (
     .a_in(a_in[111:104]),
@@ -2370,8 +2370,8 @@ module systolic_ws_mac_column(rst, en, a_in, load_in, switch_in, b, a_out, load_
     .row_in_0(\row_in_0$40 ),
     .row_out_0(\row_in_0$51 ),
     .rst(rst),
-    .switch_in(switch_in[13]),
-    .switch_out(\switch_out$37 )
+    .update_in(update_in[13]),
+    .update_out(\update_out$37 )
   );
   systolic_ws_mac_pe pe_14 (
     .a_in(a_in[119:112]),
@@ -2385,8 +2385,8 @@ module systolic_ws_mac_column(rst, en, a_in, load_in, switch_in, b, a_out, load_
     .row_in_0(\row_in_0$29 ),
     .row_out_0(\row_in_0$40 ),
     .rst(rst),
-    .switch_in(switch_in[14]),
-    .switch_out(\switch_out$26 )
+    .update_in(update_in[14]),
+    .update_out(\update_out$26 )
   );
   systolic_ws_mac_pe pe_15 (
     .a_in(a_in[127:120]),
@@ -2400,8 +2400,8 @@ module systolic_ws_mac_column(rst, en, a_in, load_in, switch_in, b, a_out, load_
     .row_in_0(20'h00000),
     .row_out_0(\row_in_0$29 ),
     .rst(rst),
-    .switch_in(switch_in[15]),
-    .switch_out(\switch_out$17 )
+    .update_in(update_in[15]),
+    .update_out(\update_out$17 )
   );
   systolic_ws_mac_pe pe_2 (
     .a_in(a_in[23:16]),
@@ -2415,8 +2415,8 @@ module systolic_ws_mac_column(rst, en, a_in, load_in, switch_in, b, a_out, load_
     .row_in_0(\row_in_0$161 ),
     .row_out_0(\row_in_0$172 ),
     .rst(rst),
-    .switch_in(switch_in[2]),
-    .switch_out(\switch_out$158 )
+    .update_in(update_in[2]),
+    .update_out(\update_out$158 )
   );
   systolic_ws_mac_pe pe_3 (
     .a_in(a_in[31:24]),
@@ -2430,8 +2430,8 @@ module systolic_ws_mac_column(rst, en, a_in, load_in, switch_in, b, a_out, load_
     .row_in_0(\row_in_0$150 ),
     .row_out_0(\row_in_0$161 ),
     .rst(rst),
-    .switch_in(switch_in[3]),
-    .switch_out(\switch_out$147 )
+    .update_in(update_in[3]),
+    .update_out(\update_out$147 )
   );
   systolic_ws_mac_pe pe_4 (
     .a_in(a_in[39:32]),
@@ -2445,8 +2445,8 @@ module systolic_ws_mac_column(rst, en, a_in, load_in, switch_in, b, a_out, load_
     .row_in_0(\row_in_0$139 ),
     .row_out_0(\row_in_0$150 ),
     .rst(rst),
-    .switch_in(switch_in[4]),
-    .switch_out(\switch_out$136 )
+    .update_in(update_in[4]),
+    .update_out(\update_out$136 )
   );
   systolic_ws_mac_pe pe_5 (
     .a_in(a_in[47:40]),
@@ -2460,8 +2460,8 @@ module systolic_ws_mac_column(rst, en, a_in, load_in, switch_in, b, a_out, load_
     .row_in_0(\row_in_0$128 ),
     .row_out_0(\row_in_0$139 ),
     .rst(rst),
-    .switch_in(switch_in[5]),
-    .switch_out(\switch_out$125 )
+    .update_in(update_in[5]),
+    .update_out(\update_out$125 )
   );
   systolic_ws_mac_pe pe_6 (
     .a_in(a_in[55:48]),
@@ -2475,8 +2475,8 @@ module systolic_ws_mac_column(rst, en, a_in, load_in, switch_in, b, a_out, load_
     .row_in_0(\row_in_0$117 ),
     .row_out_0(\row_in_0$128 ),
     .rst(rst),
-    .switch_in(switch_in[6]),
-    .switch_out(\switch_out$114 )
+    .update_in(update_in[6]),
+    .update_out(\update_out$114 )
   );
   systolic_ws_mac_pe pe_7 (
     .a_in(a_in[63:56]),
@@ -2490,8 +2490,8 @@ module systolic_ws_mac_column(rst, en, a_in, load_in, switch_in, b, a_out, load_
     .row_in_0(\row_in_0$106 ),
     .row_out_0(\row_in_0$117 ),
     .rst(rst),
-    .switch_in(switch_in[7]),
-    .switch_out(\switch_out$103 )
+    .update_in(update_in[7]),
+    .update_out(\update_out$103 )
   );
   systolic_ws_mac_pe pe_8 (
     .a_in(a_in[71:64]),
@@ -2505,8 +2505,8 @@ module systolic_ws_mac_column(rst, en, a_in, load_in, switch_in, b, a_out, load_
     .row_in_0(\row_in_0$95 ),
     .row_out_0(\row_in_0$106 ),
     .rst(rst),
-    .switch_in(switch_in[8]),
-    .switch_out(\switch_out$92 )
+    .update_in(update_in[8]),
+    .update_out(\update_out$92 )
   );
   systolic_ws_mac_pe pe_9 (
     .a_in(a_in[79:72]),
@@ -2520,106 +2520,106 @@ module systolic_ws_mac_column(rst, en, a_in, load_in, switch_in, b, a_out, load_
     .row_in_0(\row_in_0$84 ),
     .row_out_0(\row_in_0$95 ),
     .rst(rst),
-    .switch_in(switch_in[9]),
-    .switch_out(\switch_out$81 )
+    .update_in(update_in[9]),
+    .update_out(\update_out$81 )
   );
-  assign switch_out = { \switch_out$17 , \switch_out$26 , \switch_out$37 , \switch_out$48 , \switch_out$59 , \switch_out$70 , \switch_out$81 , \switch_out$92 , \switch_out$103 , \switch_out$114 , \switch_out$125 , \switch_out$136 , \switch_out$147 , \switch_out$158 , \switch_out$169 , \switch_out$180  };
+  assign update_out = { \update_out$17 , \update_out$26 , \update_out$37 , \update_out$48 , \update_out$59 , \update_out$70 , \update_out$81 , \update_out$92 , \update_out$103 , \update_out$114 , \update_out$125 , \update_out$136 , \update_out$147 , \update_out$158 , \update_out$169 , \update_out$180  };
   assign load_out = { \load_out$16 , \load_out$25 , \load_out$36 , \load_out$47 , \load_out$58 , \load_out$69 , \load_out$80 , \load_out$91 , \load_out$102 , \load_out$113 , \load_out$124 , \load_out$135 , \load_out$146 , \load_out$157 , \load_out$168 , \load_out$179  };
   assign a_out = { \a_out$15 , \a_out$24 , \a_out$35 , \a_out$46 , \a_out$57 , \a_out$68 , \a_out$79 , \a_out$90 , \a_out$101 , \a_out$112 , \a_out$123 , \a_out$134 , \a_out$145 , \a_out$156 , \a_out$167 , \a_out$178  };
   assign \row_out_0$185  = word;
   assign \row_out_0$184  = \row_in_0$183 ;
   assign \b_out$182  = \b_in$181 ;
-  assign \switch_in$177  = switch_in[0];
+  assign \update_in$177  = update_in[0];
   assign \load_in$176  = load_in[0];
   assign \a_in$175  = a_in[7:0];
   assign \en$174  = en;
   assign \row_out_0$173  = \row_in_0$172 ;
   assign \b_out$171  = \b_in$170 ;
-  assign \switch_in$166  = switch_in[1];
+  assign \update_in$166  = update_in[1];
   assign \load_in$165  = load_in[1];
   assign \a_in$164  = a_in[15:8];
   assign \en$163  = en;
   assign \row_out_0$162  = \row_in_0$161 ;
   assign \b_out$160  = \b_in$159 ;
-  assign \switch_in$155  = switch_in[2];
+  assign \update_in$155  = update_in[2];
   assign \load_in$154  = load_in[2];
   assign \a_in$153  = a_in[23:16];
   assign \en$152  = en;
   assign \row_out_0$151  = \row_in_0$150 ;
   assign \b_out$149  = \b_in$148 ;
-  assign \switch_in$144  = switch_in[3];
+  assign \update_in$144  = update_in[3];
   assign \load_in$143  = load_in[3];
   assign \a_in$142  = a_in[31:24];
   assign \en$141  = en;
   assign \row_out_0$140  = \row_in_0$139 ;
   assign \b_out$138  = \b_in$137 ;
-  assign \switch_in$133  = switch_in[4];
+  assign \update_in$133  = update_in[4];
   assign \load_in$132  = load_in[4];
   assign \a_in$131  = a_in[39:32];
   assign \en$130  = en;
   assign \row_out_0$129  = \row_in_0$128 ;
   assign \b_out$127  = \b_in$126 ;
-  assign \switch_in$122  = switch_in[5];
+  assign \update_in$122  = update_in[5];
   assign \load_in$121  = load_in[5];
   assign \a_in$120  = a_in[47:40];
   assign \en$119  = en;
   assign \row_out_0$118  = \row_in_0$117 ;
   assign \b_out$116  = \b_in$115 ;
-  assign \switch_in$111  = switch_in[6];
+  assign \update_in$111  = update_in[6];
   assign \load_in$110  = load_in[6];
   assign \a_in$109  = a_in[55:48];
   assign \en$108  = en;
   assign \row_out_0$107  = \row_in_0$106 ;
   assign \b_out$105  = \b_in$104 ;
-  assign \switch_in$100  = switch_in[7];
+  assign \update_in$100  = update_in[7];
   assign \load_in$99  = load_in[7];
   assign \a_in$98  = a_in[63:56];
   assign \en$97  = en;
   assign \row_out_0$96  = \row_in_0$95 ;
   assign \b_out$94  = \b_in$93 ;
-  assign \switch_in$89  = switch_in[8];
+  assign \update_in$89  = update_in[8];
   assign \load_in$88  = load_in[8];
   assign \a_in$87  = a_in[71:64];
   assign \en$86  = en;
   assign \row_out_0$85  = \row_in_0$84 ;
   assign \b_out$83  = \b_in$82 ;
-  assign \switch_in$78  = switch_in[9];
+  assign \update_in$78  = update_in[9];
   assign \load_in$77  = load_in[9];
   assign \a_in$76  = a_in[79:72];
   assign \en$75  = en;
   assign \row_out_0$74  = \row_in_0$73 ;
   assign \b_out$72  = \b_in$71 ;
-  assign \switch_in$67  = switch_in[10];
+  assign \update_in$67  = update_in[10];
   assign \load_in$66  = load_in[10];
   assign \a_in$65  = a_in[87:80];
   assign \en$64  = en;
   assign \row_out_0$63  = \row_in_0$62 ;
   assign \b_out$61  = \b_in$60 ;
-  assign \switch_in$56  = switch_in[11];
+  assign \update_in$56  = update_in[11];
   assign \load_in$55  = load_in[11];
   assign \a_in$54  = a_in[95:88];
   assign \en$53  = en;
   assign \row_out_0$52  = \row_in_0$51 ;
   assign \b_out$50  = \b_in$49 ;
-  assign \switch_in$45  = switch_in[12];
+  assign \update_in$45  = update_in[12];
   assign \load_in$44  = load_in[12];
   assign \a_in$43  = a_in[103:96];
   assign \en$42  = en;
   assign \row_out_0$41  = \row_in_0$40 ;
   assign \b_out$39  = \b_in$38 ;
-  assign \switch_in$34  = switch_in[13];
+  assign \update_in$34  = update_in[13];
   assign \load_in$33  = load_in[13];
   assign \a_in$32  = a_in[111:104];
   assign \en$31  = en;
   assign row_out_0 = \row_in_0$29 ;
   assign b_out = \b_in$27 ;
-  assign \switch_in$23  = switch_in[14];
+  assign \update_in$23  = update_in[14];
   assign \load_in$22  = load_in[14];
   assign \a_in$21  = a_in[119:112];
   assign \en$20  = en;
   assign row_in_0 = 20'h00000;
   assign b_in = b;
-  assign \switch_in$14  = switch_in[15];
+  assign \update_in$14  = update_in[15];
   assign \load_in$13  = load_in[15];
   assign \a_in$12  = a_in[127:120];
   assign \en$11  = en;
@@ -2714,7 +2714,7 @@ module systolic_ws_mac_deskew_c(rst, en, data_in, data_out, clk);
   assign data_out = { data_in[319:300], lane_14, lane_13[39:20], lane_12[59:40], lane_11[79:60], lane_10[99:80], lane_9[119:100], lane_8[139:120], lane_7[159:140], lane_6[179:160], lane_5[199:180], lane_4[219:200], lane_3[239:220], lane_2[259:240], lane_1[279:260], lane_0[299:280] };
 endmodule
 
-module systolic_ws_mac_pe(rst, en, a_in, load_in, switch_in, b_in, row_in_0, a_out, load_out, switch_out, b_out, row_out_0, clk);
+module systolic_ws_mac_pe(rst, en, a_in, load_in, update_in, b_in, row_in_0, a_out, load_out, update_out, b_out, row_out_0, clk);
   wire [15:0] \$1 ;
   (* unused_bits = "20" *)
   wire [20:0] \$2 ;
@@ -2750,16 +2750,16 @@ module systolic_ws_mac_pe(rst, en, a_in, load_in, switch_in, b_in, row_in_0, a_o
   reg [19:0] row_out_0 = 20'h00000;
   input rst;
   wire rst;
-  input switch_in;
-  wire switch_in;
-  output switch_out;
-  wire switch_out;
   wire [19:0] total;
+  input update_in;
+  wire update_in;
+  output update_out;
+  wire update_out;
   reg [7:0] weight = 8'h00;
   assign \$1  = $signed(a_out) * $signed(weight);
   assign \$2  = $signed(row_in_0) + $signed(\$1 );
   assign \$3  = en & load_in;
-  assign \$4  = en & switch_in;
+  assign \$4  = en & update_in;
   always @(posedge clk)
     a_out <= \$5 ;
   always @(posedge clk)
@@ -2773,16 +2773,16 @@ module systolic_ws_mac_pe(rst, en, a_in, load_in, switch_in, b_in, row_in_0, a_o
   assign \$9  = \$4  ? b_out : weight;
   assign \$8  = \$3  ? b_in : b_out;
   assign \$7  = en ? \$2 [19:0] : row_out_0;
-  assign \$6  = en ? { switch_in, load_in } : flags;
+  assign \$6  = en ? { update_in, load_in } : flags;
   assign \$5  = en ? a_in : a_out;
-  assign switch_out = flags[1];
+  assign update_out = flags[1];
   assign load_out = flags[0];
   assign following = b_out;
   assign total = row_out_0;
   assign a = a_out;
 endmodule
 
-module systolic_ws_mac_sequencer(rst, step, a_valid, a_last, b_valid, b_last, take_a, take_b, switch, first, complete, number, row, clk);
+module systolic_ws_mac_sequencer(rst, step, a_valid, a_last, b_valid, b_last, take_a, take_b, update, first, complete, number, row, clk);
   wire \$1 ;
   (* unused_bits = "5" *)
   wire [5:0] \$10 ;
@@ -2849,28 +2849,28 @@ module systolic_ws_mac_sequencer(rst, step, a_valid, a_last, b_valid, b_last, ta
   wire rst;
   input step;
   wire step;
-  output switch;
-  wire switch;
   output take_a;
   wire take_a;
   output take_b;
   wire take_b;
+  output update;
+  wire update;
   assign loaded = count == 5'h10;
   assign \$1  = step & b_valid;
   assign \$2  = ~ loaded;
-  assign \$3  = \$2  | switch;
+  assign \$3  = \$2  | update;
   assign take_b = \$1  & \$3 ;
-  assign number = switch ? 5'h00 : count;
+  assign number = update ? 5'h00 : count;
   assign \$4  = step & a_valid;
   assign \$5  = ~ fresh;
   assign \$6  = ! pause;
   assign \$7  = loaded & \$6 ;
   assign \$8  = \$5  | \$7 ;
   assign take_a = \$4  & \$8 ;
-  assign switch = take_a & fresh;
+  assign update = take_a & fresh;
   assign first = fresh ? \complete$19  : \first$18 ;
   assign complete = fresh ? following_complete : \complete$19 ;
-  assign \$9  = switch | take_b;
+  assign \$9  = update | take_b;
   assign \$10  = number + take_b;
   assign \$11  = row + 1'h1;
   assign \$12  = a_last ? 5'h00 : \$11 ;

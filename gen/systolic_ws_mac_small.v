@@ -102,14 +102,14 @@ module systolic_ws_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c_
   wire rst;
   wire step;
   wire \step$12 ;
-  wire switch;
-  wire [3:0] switch_in;
-  wire [3:0] \switch_in$36 ;
-  wire [3:0] \switch_in$44 ;
-  wire [3:0] switch_out;
-  wire [3:0] \switch_out$47 ;
   wire take_a;
   wire take_b;
+  wire update;
+  wire [3:0] update_in;
+  wire [3:0] \update_in$36 ;
+  wire [3:0] \update_in$44 ;
+  wire [3:0] update_out;
+  wire [3:0] \update_out$47 ;
   wire valid;
   reg [5:0] \valid$55  = 6'h00;
   reg [35:0] waiting = 36'h000000000;
@@ -155,8 +155,8 @@ module systolic_ws_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c_
     .load_in({ data_out[38], data_out[28], data_out[18], data_out[8] }),
     .load_out(\load_in$35 ),
     .rst(rst),
-    .switch_in({ data_out[39], data_out[29], data_out[19], data_out[9] }),
-    .switch_out(\switch_in$36 ),
+    .update_in({ data_out[39], data_out[29], data_out[19], data_out[9] }),
+    .update_out(\update_in$36 ),
     .word(word)
   );
   systolic_ws_mac_small_column column_1 (
@@ -168,8 +168,8 @@ module systolic_ws_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c_
     .load_in(\load_in$35 ),
     .load_out(\load_in$43 ),
     .rst(rst),
-    .switch_in(\switch_in$36 ),
-    .switch_out(\switch_in$44 ),
+    .update_in(\update_in$36 ),
+    .update_out(\update_in$44 ),
     .word(\word$51 )
   );
   systolic_ws_mac_small_column column_2 (
@@ -181,8 +181,8 @@ module systolic_ws_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c_
     .load_in(\load_in$43 ),
     .load_out(\$10 ),
     .rst(rst),
-    .switch_in(\switch_in$44 ),
-    .switch_out(\$11 ),
+    .update_in(\update_in$44 ),
+    .update_out(\$11 ),
     .word(\word$52 )
   );
   systolic_ws_mac_small_deskew_c deskew_c (
@@ -204,13 +204,13 @@ module systolic_ws_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c_
     .row(\row$74 ),
     .rst(rst),
     .step(step),
-    .switch(switch),
     .take_a(a__ready),
-    .take_b(b__ready)
+    .take_b(b__ready),
+    .update(update)
   );
   systolic_ws_mac_small_skew_a skew_a (
     .clk(clk),
-    .data_in({ switch, data_in[38], a__payload[31:24], switch, data_in[28], a__payload[23:16], switch, data_in[18], a__payload[15:8], switch, data_in[8], a__payload[7:0] }),
+    .data_in({ update, data_in[38], a__payload[31:24], update, data_in[28], a__payload[23:16], update, data_in[18], a__payload[15:8], update, data_in[8], a__payload[7:0] }),
     .data_out(data_out),
     .en(step),
     .rst(rst)
@@ -263,22 +263,22 @@ module systolic_ws_mac_small(rst, a__payload, a__valid, b__payload, b__valid, c_
   assign \en$53  = step;
   assign \data_in$49  = { \word$52 , \word$51 , word };
   assign \b$48  = \data_out$32 [23:16];
-  assign \switch_out$47  = \switch_in$44 ;
+  assign \update_out$47  = \update_in$44 ;
   assign \load_out$46  = \load_in$43 ;
   assign \a_out$45  = \a_in$42 ;
   assign \en$41  = step;
   assign \b$40  = \data_out$32 [15:8];
-  assign switch_out = \switch_in$36 ;
+  assign update_out = \update_in$36 ;
   assign load_out = \load_in$35 ;
   assign a_out = \a_in$34 ;
   assign \en$33  = step;
   assign b = \data_out$32 [7:0];
-  assign switch_in = { data_out[39], data_out[29], data_out[19], data_out[9] };
+  assign update_in = { data_out[39], data_out[29], data_out[19], data_out[9] };
   assign load_in = { data_out[38], data_out[28], data_out[18], data_out[8] };
   assign a_in = { data_out[37:30], data_out[27:20], data_out[17:10], data_out[7:0] };
   assign \en$26  = step;
   assign \data_in$25  = b__payload[23:0];
-  assign { data_in[39], data_in[37:29], data_in[27:19], data_in[17:9], data_in[7:0] } = { switch, a__payload[31:24], switch, a__payload[23:16], switch, a__payload[15:8], switch, a__payload[7:0] };
+  assign { data_in[39], data_in[37:29], data_in[27:19], data_in[17:9], data_in[7:0] } = { update, a__payload[31:24], update, a__payload[23:16], update, a__payload[15:8], update, a__payload[7:0] };
   assign \en$21  = step;
   assign \en$20  = step;
   assign en = step;
@@ -1271,7 +1271,7 @@ module systolic_ws_mac_small_accumulation_column(rst, en, read, word, first, sto
   assign \$signature__en  = en;
 endmodule
 
-module systolic_ws_mac_small_column(rst, en, a_in, load_in, switch_in, b, a_out, load_out, switch_out, word, clk);
+module systolic_ws_mac_small_column(rst, en, a_in, load_in, update_in, b, a_out, load_out, update_out, word, clk);
   (* unused_bits = "0 1 2 3 4 5 6 7" *)
   wire [7:0] \$1 ;
   input [31:0] a_in;
@@ -1325,18 +1325,18 @@ module systolic_ws_mac_small_column(rst, en, a_in, load_in, switch_in, b, a_out,
   wire [17:0] \row_out_0$53 ;
   input rst;
   wire rst;
-  input [3:0] switch_in;
-  wire [3:0] switch_in;
-  wire \switch_in$14 ;
-  wire \switch_in$23 ;
-  wire \switch_in$34 ;
-  wire \switch_in$45 ;
-  output [3:0] switch_out;
-  wire [3:0] switch_out;
-  wire \switch_out$17 ;
-  wire \switch_out$26 ;
-  wire \switch_out$37 ;
-  wire \switch_out$48 ;
+  input [3:0] update_in;
+  wire [3:0] update_in;
+  wire \update_in$14 ;
+  wire \update_in$23 ;
+  wire \update_in$34 ;
+  wire \update_in$45 ;
+  output [3:0] update_out;
+  wire [3:0] update_out;
+  wire \update_out$17 ;
+  wire \update_out$26 ;
+  wire \update_out$37 ;
+  wire \update_out$48 ;
   output [17:0] word;
   wire [17:0] word;
   systolic_ws_mac_small_pe pe_0 (
@@ -1351,8 +1351,8 @@ module systolic_ws_mac_small_column(rst, en, a_in, load_in, switch_in, b, a_out,
     .row_in_0(\row_in_0$51 ),
     .row_out_0(word),
     .rst(rst),
-    .switch_in(switch_in[0]),
-    .switch_out(\switch_out$48 )
+    .update_in(update_in[0]),
+    .update_out(\update_out$48 )
   );
   systolic_ws_mac_small_pe pe_1 (
     .a_in(a_in[15:8]),
@@ -1366,8 +1366,8 @@ module systolic_ws_mac_small_column(rst, en, a_in, load_in, switch_in, b, a_out,
     .row_in_0(\row_in_0$40 ),
     .row_out_0(\row_in_0$51 ),
     .rst(rst),
-    .switch_in(switch_in[1]),
-    .switch_out(\switch_out$37 )
+    .update_in(update_in[1]),
+    .update_out(\update_out$37 )
   );
   systolic_ws_mac_small_pe pe_2 (
     .a_in(a_in[23:16]),
@@ -1381,8 +1381,8 @@ module systolic_ws_mac_small_column(rst, en, a_in, load_in, switch_in, b, a_out,
     .row_in_0(\row_in_0$29 ),
     .row_out_0(\row_in_0$40 ),
     .rst(rst),
-    .switch_in(switch_in[2]),
-    .switch_out(\switch_out$26 )
+    .update_in(update_in[2]),
+    .update_out(\update_out$26 )
   );
   systolic_ws_mac_small_pe pe_3 (
     .a_in(a_in[31:24]),
@@ -1396,34 +1396,34 @@ module systolic_ws_mac_small_column(rst, en, a_in, load_in, switch_in, b, a_out,
     .row_in_0(18'h00000),
     .row_out_0(\row_in_0$29 ),
     .rst(rst),
-    .switch_in(switch_in[3]),
-    .switch_out(\switch_out$17 )
+    .update_in(update_in[3]),
+    .update_out(\update_out$17 )
   );
-  assign switch_out = { \switch_out$17 , \switch_out$26 , \switch_out$37 , \switch_out$48  };
+  assign update_out = { \update_out$17 , \update_out$26 , \update_out$37 , \update_out$48  };
   assign load_out = { \load_out$16 , \load_out$25 , \load_out$36 , \load_out$47  };
   assign a_out = { \a_out$15 , \a_out$24 , \a_out$35 , \a_out$46  };
   assign \row_out_0$53  = word;
   assign \row_out_0$52  = \row_in_0$51 ;
   assign \b_out$50  = \b_in$49 ;
-  assign \switch_in$45  = switch_in[0];
+  assign \update_in$45  = update_in[0];
   assign \load_in$44  = load_in[0];
   assign \a_in$43  = a_in[7:0];
   assign \en$42  = en;
   assign \row_out_0$41  = \row_in_0$40 ;
   assign \b_out$39  = \b_in$38 ;
-  assign \switch_in$34  = switch_in[1];
+  assign \update_in$34  = update_in[1];
   assign \load_in$33  = load_in[1];
   assign \a_in$32  = a_in[15:8];
   assign \en$31  = en;
   assign row_out_0 = \row_in_0$29 ;
   assign b_out = \b_in$27 ;
-  assign \switch_in$23  = switch_in[2];
+  assign \update_in$23  = update_in[2];
   assign \load_in$22  = load_in[2];
   assign \a_in$21  = a_in[23:16];
   assign \en$20  = en;
   assign row_in_0 = 18'h00000;
   assign b_in = b;
-  assign \switch_in$14  = switch_in[3];
+  assign \update_in$14  = update_in[3];
   assign \load_in$13  = load_in[3];
   assign \a_in$12  = a_in[31:24];
   assign \en$11  = en;
@@ -1453,7 +1453,7 @@ module systolic_ws_mac_small_deskew_c(rst, en, data_in, data_out, clk);
   assign data_out = { data_in[53:36], lane_1, lane_0[35:18] };
 endmodule
 
-module systolic_ws_mac_small_pe(rst, en, a_in, load_in, switch_in, b_in, row_in_0, a_out, load_out, switch_out, b_out, row_out_0, clk);
+module systolic_ws_mac_small_pe(rst, en, a_in, load_in, update_in, b_in, row_in_0, a_out, load_out, update_out, b_out, row_out_0, clk);
   wire [15:0] \$1 ;
   (* unused_bits = "18" *)
   wire [18:0] \$2 ;
@@ -1489,16 +1489,16 @@ module systolic_ws_mac_small_pe(rst, en, a_in, load_in, switch_in, b_in, row_in_
   reg [17:0] row_out_0 = 18'h00000;
   input rst;
   wire rst;
-  input switch_in;
-  wire switch_in;
-  output switch_out;
-  wire switch_out;
   wire [17:0] total;
+  input update_in;
+  wire update_in;
+  output update_out;
+  wire update_out;
   reg [7:0] weight = 8'h00;
   assign \$1  = $signed(a_out) * $signed(weight);
   assign \$2  = $signed(row_in_0) + $signed(\$1 );
   assign \$3  = en & load_in;
-  assign \$4  = en & switch_in;
+  assign \$4  = en & update_in;
   always @(posedge clk)
     a_out <= \$5 ;
   always @(posedge clk)
@@ -1512,16 +1512,16 @@ module systolic_ws_mac_small_pe(rst, en, a_in, load_in, switch_in, b_in, row_in_
   assign \$9  = \$4  ? b_out : weight;
   assign \$8  = \$3  ? b_in : b_out;
   assign \$7  = en ? \$2 [17:0] : row_out_0;
-  assign \$6  = en ? { switch_in, load_in } : flags;
+  assign \$6  = en ? { update_in, load_in } : flags;
   assign \$5  = en ? a_in : a_out;
-  assign switch_out = flags[1];
+  assign update_out = flags[1];
   assign load_out = flags[0];
   assign following = b_out;
   assign total = row_out_0;
   assign a = a_out;
 endmodule
 
-module systolic_ws_mac_small_sequencer(rst, step, a_valid, a_last, b_valid, b_last, take_a, take_b, switch, first, complete, number, row, clk);
+module systolic_ws_mac_small_sequencer(rst, step, a_valid, a_last, b_valid, b_last, take_a, take_b, update, first, complete, number, row, clk);
   wire \$1 ;
   (* unused_bits = "3" *)
   wire [3:0] \$10 ;
@@ -1588,28 +1588,28 @@ module systolic_ws_mac_small_sequencer(rst, step, a_valid, a_last, b_valid, b_la
   wire rst;
   input step;
   wire step;
-  output switch;
-  wire switch;
   output take_a;
   wire take_a;
   output take_b;
   wire take_b;
+  output update;
+  wire update;
   assign loaded = count == 3'h4;
   assign \$1  = step & b_valid;
   assign \$2  = ~ loaded;
-  assign \$3  = \$2  | switch;
+  assign \$3  = \$2  | update;
   assign take_b = \$1  & \$3 ;
-  assign number = switch ? 3'h0 : count;
+  assign number = update ? 3'h0 : count;
   assign \$4  = step & a_valid;
   assign \$5  = ~ fresh;
   assign \$6  = ! pause;
   assign \$7  = loaded & \$6 ;
   assign \$8  = \$5  | \$7 ;
   assign take_a = \$4  & \$8 ;
-  assign switch = take_a & fresh;
+  assign update = take_a & fresh;
   assign first = fresh ? \complete$19  : \first$18 ;
   assign complete = fresh ? following_complete : \complete$19 ;
-  assign \$9  = switch | take_b;
+  assign \$9  = update | take_b;
   assign \$10  = number + take_b;
   assign \$11  = row + 1'h1;
   assign \$12  = a_last ? 4'h0 : \$11 ;

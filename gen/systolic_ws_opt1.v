@@ -230,40 +230,40 @@ module systolic_ws_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
   wire rst;
   wire step;
   wire \step$12 ;
-  wire switch;
-  wire [15:0] switch_in;
-  wire [15:0] \switch_in$100 ;
-  wire [15:0] \switch_in$108 ;
-  wire [15:0] \switch_in$116 ;
-  wire [15:0] \switch_in$124 ;
-  wire [15:0] \switch_in$132 ;
-  wire [15:0] \switch_in$140 ;
-  wire [15:0] \switch_in$148 ;
-  wire [15:0] \switch_in$36 ;
-  wire [15:0] \switch_in$44 ;
-  wire [15:0] \switch_in$52 ;
-  wire [15:0] \switch_in$60 ;
-  wire [15:0] \switch_in$68 ;
-  wire [15:0] \switch_in$76 ;
-  wire [15:0] \switch_in$84 ;
-  wire [15:0] \switch_in$92 ;
-  wire [15:0] switch_out;
-  wire [15:0] \switch_out$103 ;
-  wire [15:0] \switch_out$111 ;
-  wire [15:0] \switch_out$119 ;
-  wire [15:0] \switch_out$127 ;
-  wire [15:0] \switch_out$135 ;
-  wire [15:0] \switch_out$143 ;
-  wire [15:0] \switch_out$151 ;
-  wire [15:0] \switch_out$47 ;
-  wire [15:0] \switch_out$55 ;
-  wire [15:0] \switch_out$63 ;
-  wire [15:0] \switch_out$71 ;
-  wire [15:0] \switch_out$79 ;
-  wire [15:0] \switch_out$87 ;
-  wire [15:0] \switch_out$95 ;
   wire take_a;
   wire take_b;
+  wire update;
+  wire [15:0] update_in;
+  wire [15:0] \update_in$100 ;
+  wire [15:0] \update_in$108 ;
+  wire [15:0] \update_in$116 ;
+  wire [15:0] \update_in$124 ;
+  wire [15:0] \update_in$132 ;
+  wire [15:0] \update_in$140 ;
+  wire [15:0] \update_in$148 ;
+  wire [15:0] \update_in$36 ;
+  wire [15:0] \update_in$44 ;
+  wire [15:0] \update_in$52 ;
+  wire [15:0] \update_in$60 ;
+  wire [15:0] \update_in$68 ;
+  wire [15:0] \update_in$76 ;
+  wire [15:0] \update_in$84 ;
+  wire [15:0] \update_in$92 ;
+  wire [15:0] update_out;
+  wire [15:0] \update_out$103 ;
+  wire [15:0] \update_out$111 ;
+  wire [15:0] \update_out$119 ;
+  wire [15:0] \update_out$127 ;
+  wire [15:0] \update_out$135 ;
+  wire [15:0] \update_out$143 ;
+  wire [15:0] \update_out$151 ;
+  wire [15:0] \update_out$47 ;
+  wire [15:0] \update_out$55 ;
+  wire [15:0] \update_out$63 ;
+  wire [15:0] \update_out$71 ;
+  wire [15:0] \update_out$79 ;
+  wire [15:0] \update_out$87 ;
+  wire [15:0] \update_out$95 ;
   wire valid;
   reg [32:0] \valid$172  = 33'h000000000;
   reg [230:0] waiting = 231'h0000000000000000000000000000000000000000000000000000000000;
@@ -346,8 +346,8 @@ module systolic_ws_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
     .load_in({ data_out[158], data_out[148], data_out[138], data_out[128], data_out[118], data_out[108], data_out[98], data_out[88], data_out[78], data_out[68], data_out[58], data_out[48], data_out[38], data_out[28], data_out[18], data_out[8] }),
     .load_out(\load_in$35 ),
     .rst(rst),
-    .switch_in({ data_out[159], data_out[149], data_out[139], data_out[129], data_out[119], data_out[109], data_out[99], data_out[89], data_out[79], data_out[69], data_out[59], data_out[49], data_out[39], data_out[29], data_out[19], data_out[9] }),
-    .switch_out(\switch_in$36 ),
+    .update_in({ data_out[159], data_out[149], data_out[139], data_out[129], data_out[119], data_out[109], data_out[99], data_out[89], data_out[79], data_out[69], data_out[59], data_out[49], data_out[39], data_out[29], data_out[19], data_out[9] }),
+    .update_out(\update_in$36 ),
     .word(word)
   );
   systolic_ws_opt1_column column_1 (
@@ -359,8 +359,8 @@ module systolic_ws_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
     .load_in(\load_in$35 ),
     .load_out(\load_in$43 ),
     .rst(rst),
-    .switch_in(\switch_in$36 ),
-    .switch_out(\switch_in$44 ),
+    .update_in(\update_in$36 ),
+    .update_out(\update_in$44 ),
     .word(\word$155 )
   );
   systolic_ws_opt1_column column_10 (
@@ -372,8 +372,8 @@ module systolic_ws_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
     .load_in(\load_in$107 ),
     .load_out(\load_in$115 ),
     .rst(rst),
-    .switch_in(\switch_in$108 ),
-    .switch_out(\switch_in$116 ),
+    .update_in(\update_in$108 ),
+    .update_out(\update_in$116 ),
     .word(\word$164 )
   );
   systolic_ws_opt1_column column_11 (
@@ -385,8 +385,8 @@ module systolic_ws_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
     .load_in(\load_in$115 ),
     .load_out(\load_in$123 ),
     .rst(rst),
-    .switch_in(\switch_in$116 ),
-    .switch_out(\switch_in$124 ),
+    .update_in(\update_in$116 ),
+    .update_out(\update_in$124 ),
     .word(\word$165 )
   );
   systolic_ws_opt1_column column_12 (
@@ -398,8 +398,8 @@ module systolic_ws_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
     .load_in(\load_in$123 ),
     .load_out(\load_in$131 ),
     .rst(rst),
-    .switch_in(\switch_in$124 ),
-    .switch_out(\switch_in$132 ),
+    .update_in(\update_in$124 ),
+    .update_out(\update_in$132 ),
     .word(\word$166 )
   );
   systolic_ws_opt1_column column_13 (
@@ -411,8 +411,8 @@ module systolic_ws_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
     .load_in(\load_in$131 ),
     .load_out(\load_in$139 ),
     .rst(rst),
-    .switch_in(\switch_in$132 ),
-    .switch_out(\switch_in$140 ),
+    .update_in(\update_in$132 ),
+    .update_out(\update_in$140 ),
     .word(\word$167 )
   );
   systolic_ws_opt1_column column_14 (
@@ -424,8 +424,8 @@ module systolic_ws_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
     .load_in(\load_in$139 ),
     .load_out(\load_in$147 ),
     .rst(rst),
-    .switch_in(\switch_in$140 ),
-    .switch_out(\switch_in$148 ),
+    .update_in(\update_in$140 ),
+    .update_out(\update_in$148 ),
     .word(\word$168 )
   );
   systolic_ws_opt1_column column_15 (
@@ -437,8 +437,8 @@ module systolic_ws_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
     .load_in(\load_in$147 ),
     .load_out(\$34 ),
     .rst(rst),
-    .switch_in(\switch_in$148 ),
-    .switch_out(\$35 ),
+    .update_in(\update_in$148 ),
+    .update_out(\$35 ),
     .word(\word$169 )
   );
   systolic_ws_opt1_column column_2 (
@@ -450,8 +450,8 @@ module systolic_ws_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
     .load_in(\load_in$43 ),
     .load_out(\load_in$51 ),
     .rst(rst),
-    .switch_in(\switch_in$44 ),
-    .switch_out(\switch_in$52 ),
+    .update_in(\update_in$44 ),
+    .update_out(\update_in$52 ),
     .word(\word$156 )
   );
   systolic_ws_opt1_column column_3 (
@@ -463,8 +463,8 @@ module systolic_ws_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
     .load_in(\load_in$51 ),
     .load_out(\load_in$59 ),
     .rst(rst),
-    .switch_in(\switch_in$52 ),
-    .switch_out(\switch_in$60 ),
+    .update_in(\update_in$52 ),
+    .update_out(\update_in$60 ),
     .word(\word$157 )
   );
   systolic_ws_opt1_column column_4 (
@@ -476,8 +476,8 @@ module systolic_ws_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
     .load_in(\load_in$59 ),
     .load_out(\load_in$67 ),
     .rst(rst),
-    .switch_in(\switch_in$60 ),
-    .switch_out(\switch_in$68 ),
+    .update_in(\update_in$60 ),
+    .update_out(\update_in$68 ),
     .word(\word$158 )
   );
   systolic_ws_opt1_column column_5 (
@@ -489,8 +489,8 @@ module systolic_ws_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
     .load_in(\load_in$67 ),
     .load_out(\load_in$75 ),
     .rst(rst),
-    .switch_in(\switch_in$68 ),
-    .switch_out(\switch_in$76 ),
+    .update_in(\update_in$68 ),
+    .update_out(\update_in$76 ),
     .word(\word$159 )
   );
   systolic_ws_opt1_column column_6 (
@@ -502,8 +502,8 @@ module systolic_ws_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
     .load_in(\load_in$75 ),
     .load_out(\load_in$83 ),
     .rst(rst),
-    .switch_in(\switch_in$76 ),
-    .switch_out(\switch_in$84 ),
+    .update_in(\update_in$76 ),
+    .update_out(\update_in$84 ),
     .word(\word$160 )
   );
   systolic_ws_opt1_column column_7 (
@@ -515,8 +515,8 @@ module systolic_ws_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
     .load_in(\load_in$83 ),
     .load_out(\load_in$91 ),
     .rst(rst),
-    .switch_in(\switch_in$84 ),
-    .switch_out(\switch_in$92 ),
+    .update_in(\update_in$84 ),
+    .update_out(\update_in$92 ),
     .word(\word$161 )
   );
   systolic_ws_opt1_column column_8 (
@@ -528,8 +528,8 @@ module systolic_ws_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
     .load_in(\load_in$91 ),
     .load_out(\load_in$99 ),
     .rst(rst),
-    .switch_in(\switch_in$92 ),
-    .switch_out(\switch_in$100 ),
+    .update_in(\update_in$92 ),
+    .update_out(\update_in$100 ),
     .word(\word$162 )
   );
   systolic_ws_opt1_column column_9 (
@@ -541,8 +541,8 @@ module systolic_ws_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
     .load_in(\load_in$99 ),
     .load_out(\load_in$107 ),
     .rst(rst),
-    .switch_in(\switch_in$100 ),
-    .switch_out(\switch_in$108 ),
+    .update_in(\update_in$100 ),
+    .update_out(\update_in$108 ),
     .word(\word$163 )
   );
   systolic_ws_opt1_deskew_c deskew_c (
@@ -564,13 +564,13 @@ module systolic_ws_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
     .row(\row$191 ),
     .rst(rst),
     .step(step),
-    .switch(switch),
     .take_a(a__ready),
-    .take_b(b__ready)
+    .take_b(b__ready),
+    .update(update)
   );
   systolic_ws_opt1_skew_a skew_a (
     .clk(clk),
-    .data_in({ switch, data_in[158], a__payload[127:120], switch, data_in[148], a__payload[119:112], switch, data_in[138], a__payload[111:104], switch, data_in[128], a__payload[103:96], switch, data_in[118], a__payload[95:88], switch, data_in[108], a__payload[87:80], switch, data_in[98], a__payload[79:72], switch, data_in[88], a__payload[71:64], switch, data_in[78], a__payload[63:56], switch, data_in[68], a__payload[55:48], switch, data_in[58], a__payload[47:40], switch, data_in[48], a__payload[39:32], switch, data_in[38], a__payload[31:24], switch, data_in[28], a__payload[23:16], switch, data_in[18], a__payload[15:8], switch, data_in[8], a__payload[7:0] }),
+    .data_in({ update, data_in[158], a__payload[127:120], update, data_in[148], a__payload[119:112], update, data_in[138], a__payload[111:104], update, data_in[128], a__payload[103:96], update, data_in[118], a__payload[95:88], update, data_in[108], a__payload[87:80], update, data_in[98], a__payload[79:72], update, data_in[88], a__payload[71:64], update, data_in[78], a__payload[63:56], update, data_in[68], a__payload[55:48], update, data_in[58], a__payload[47:40], update, data_in[48], a__payload[39:32], update, data_in[38], a__payload[31:24], update, data_in[28], a__payload[23:16], update, data_in[18], a__payload[15:8], update, data_in[8], a__payload[7:0] }),
     .data_out(data_out),
     .en(step),
     .rst(rst)
@@ -661,87 +661,87 @@ module systolic_ws_opt1(rst, a__payload, a__valid, b__payload, b__valid, c__read
   assign \en$170  = step;
   assign \data_in$153  = { \word$169 , \word$168 , \word$167 , \word$166 , \word$165 , \word$164 , \word$163 , \word$162 , \word$161 , \word$160 , \word$159 , \word$158 , \word$157 , \word$156 , \word$155 , word };
   assign \b$152  = \data_out$32 [127:120];
-  assign \switch_out$151  = \switch_in$148 ;
+  assign \update_out$151  = \update_in$148 ;
   assign \load_out$150  = \load_in$147 ;
   assign \a_out$149  = \a_in$146 ;
   assign \en$145  = step;
   assign \b$144  = \data_out$32 [119:112];
-  assign \switch_out$143  = \switch_in$140 ;
+  assign \update_out$143  = \update_in$140 ;
   assign \load_out$142  = \load_in$139 ;
   assign \a_out$141  = \a_in$138 ;
   assign \en$137  = step;
   assign \b$136  = \data_out$32 [111:104];
-  assign \switch_out$135  = \switch_in$132 ;
+  assign \update_out$135  = \update_in$132 ;
   assign \load_out$134  = \load_in$131 ;
   assign \a_out$133  = \a_in$130 ;
   assign \en$129  = step;
   assign \b$128  = \data_out$32 [103:96];
-  assign \switch_out$127  = \switch_in$124 ;
+  assign \update_out$127  = \update_in$124 ;
   assign \load_out$126  = \load_in$123 ;
   assign \a_out$125  = \a_in$122 ;
   assign \en$121  = step;
   assign \b$120  = \data_out$32 [95:88];
-  assign \switch_out$119  = \switch_in$116 ;
+  assign \update_out$119  = \update_in$116 ;
   assign \load_out$118  = \load_in$115 ;
   assign \a_out$117  = \a_in$114 ;
   assign \en$113  = step;
   assign \b$112  = \data_out$32 [87:80];
-  assign \switch_out$111  = \switch_in$108 ;
+  assign \update_out$111  = \update_in$108 ;
   assign \load_out$110  = \load_in$107 ;
   assign \a_out$109  = \a_in$106 ;
   assign \en$105  = step;
   assign \b$104  = \data_out$32 [79:72];
-  assign \switch_out$103  = \switch_in$100 ;
+  assign \update_out$103  = \update_in$100 ;
   assign \load_out$102  = \load_in$99 ;
   assign \a_out$101  = \a_in$98 ;
   assign \en$97  = step;
   assign \b$96  = \data_out$32 [71:64];
-  assign \switch_out$95  = \switch_in$92 ;
+  assign \update_out$95  = \update_in$92 ;
   assign \load_out$94  = \load_in$91 ;
   assign \a_out$93  = \a_in$90 ;
   assign \en$89  = step;
   assign \b$88  = \data_out$32 [63:56];
-  assign \switch_out$87  = \switch_in$84 ;
+  assign \update_out$87  = \update_in$84 ;
   assign \load_out$86  = \load_in$83 ;
   assign \a_out$85  = \a_in$82 ;
   assign \en$81  = step;
   assign \b$80  = \data_out$32 [55:48];
-  assign \switch_out$79  = \switch_in$76 ;
+  assign \update_out$79  = \update_in$76 ;
   assign \load_out$78  = \load_in$75 ;
   assign \a_out$77  = \a_in$74 ;
   assign \en$73  = step;
   assign \b$72  = \data_out$32 [47:40];
-  assign \switch_out$71  = \switch_in$68 ;
+  assign \update_out$71  = \update_in$68 ;
   assign \load_out$70  = \load_in$67 ;
   assign \a_out$69  = \a_in$66 ;
   assign \en$65  = step;
   assign \b$64  = \data_out$32 [39:32];
-  assign \switch_out$63  = \switch_in$60 ;
+  assign \update_out$63  = \update_in$60 ;
   assign \load_out$62  = \load_in$59 ;
   assign \a_out$61  = \a_in$58 ;
   assign \en$57  = step;
   assign \b$56  = \data_out$32 [31:24];
-  assign \switch_out$55  = \switch_in$52 ;
+  assign \update_out$55  = \update_in$52 ;
   assign \load_out$54  = \load_in$51 ;
   assign \a_out$53  = \a_in$50 ;
   assign \en$49  = step;
   assign \b$48  = \data_out$32 [23:16];
-  assign \switch_out$47  = \switch_in$44 ;
+  assign \update_out$47  = \update_in$44 ;
   assign \load_out$46  = \load_in$43 ;
   assign \a_out$45  = \a_in$42 ;
   assign \en$41  = step;
   assign \b$40  = \data_out$32 [15:8];
-  assign switch_out = \switch_in$36 ;
+  assign update_out = \update_in$36 ;
   assign load_out = \load_in$35 ;
   assign a_out = \a_in$34 ;
   assign \en$33  = step;
   assign b = \data_out$32 [7:0];
-  assign switch_in = { data_out[159], data_out[149], data_out[139], data_out[129], data_out[119], data_out[109], data_out[99], data_out[89], data_out[79], data_out[69], data_out[59], data_out[49], data_out[39], data_out[29], data_out[19], data_out[9] };
+  assign update_in = { data_out[159], data_out[149], data_out[139], data_out[129], data_out[119], data_out[109], data_out[99], data_out[89], data_out[79], data_out[69], data_out[59], data_out[49], data_out[39], data_out[29], data_out[19], data_out[9] };
   assign load_in = { data_out[158], data_out[148], data_out[138], data_out[128], data_out[118], data_out[108], data_out[98], data_out[88], data_out[78], data_out[68], data_out[58], data_out[48], data_out[38], data_out[28], data_out[18], data_out[8] };
   assign a_in = { data_out[157:150], data_out[147:140], data_out[137:130], data_out[127:120], data_out[117:110], data_out[107:100], data_out[97:90], data_out[87:80], data_out[77:70], data_out[67:60], data_out[57:50], data_out[47:40], data_out[37:30], data_out[27:20], data_out[17:10], data_out[7:0] };
   assign \en$26  = step;
   assign \data_in$25  = b__payload[127:0];
-  assign { data_in[159], data_in[157:149], data_in[147:139], data_in[137:129], data_in[127:119], data_in[117:109], data_in[107:99], data_in[97:89], data_in[87:79], data_in[77:69], data_in[67:59], data_in[57:49], data_in[47:39], data_in[37:29], data_in[27:19], data_in[17:9], data_in[7:0] } = { switch, a__payload[127:120], switch, a__payload[119:112], switch, a__payload[111:104], switch, a__payload[103:96], switch, a__payload[95:88], switch, a__payload[87:80], switch, a__payload[79:72], switch, a__payload[71:64], switch, a__payload[63:56], switch, a__payload[55:48], switch, a__payload[47:40], switch, a__payload[39:32], switch, a__payload[31:24], switch, a__payload[23:16], switch, a__payload[15:8], switch, a__payload[7:0] };
+  assign { data_in[159], data_in[157:149], data_in[147:139], data_in[137:129], data_in[127:119], data_in[117:109], data_in[107:99], data_in[97:89], data_in[87:79], data_in[77:69], data_in[67:59], data_in[57:49], data_in[47:39], data_in[37:29], data_in[27:19], data_in[17:9], data_in[7:0] } = { update, a__payload[127:120], update, a__payload[119:112], update, a__payload[111:104], update, a__payload[103:96], update, a__payload[95:88], update, a__payload[87:80], update, a__payload[79:72], update, a__payload[71:64], update, a__payload[63:56], update, a__payload[55:48], update, a__payload[47:40], update, a__payload[39:32], update, a__payload[31:24], update, a__payload[23:16], update, a__payload[15:8], update, a__payload[7:0] };
   assign \en$21  = step;
   assign \en$20  = step;
   assign en = step;
@@ -2021,7 +2021,7 @@ module systolic_ws_opt1_accumulation_column(rst, en, read, word, first, store, r
   assign \$signature__en  = en;
 endmodule
 
-module systolic_ws_opt1_column(rst, en, a_in, load_in, switch_in, b, a_out, load_out, switch_out, word, clk);
+module systolic_ws_opt1_column(rst, en, a_in, load_in, update_in, b, a_out, load_out, update_out, word, clk);
   wire \$100 ;
   wire \$101 ;
   wire \$102 ;
@@ -2370,42 +2370,42 @@ module systolic_ws_opt1_column(rst, en, a_in, load_in, switch_in, b, a_out, load
   reg [9:0] stage_0_sum = 10'h000;
   reg [9:0] stage_0_x = 10'h000;
   reg [9:0] stage_0_y = 10'h000;
-  input [15:0] switch_in;
-  wire [15:0] switch_in;
-  wire \switch_in$102 ;
-  wire \switch_in$115 ;
-  wire \switch_in$128 ;
-  wire \switch_in$14 ;
-  wire \switch_in$141 ;
-  wire \switch_in$154 ;
-  wire \switch_in$167 ;
-  wire \switch_in$180 ;
-  wire \switch_in$193 ;
-  wire \switch_in$206 ;
-  wire \switch_in$24 ;
-  wire \switch_in$37 ;
-  wire \switch_in$50 ;
-  wire \switch_in$63 ;
-  wire \switch_in$76 ;
-  wire \switch_in$89 ;
-  output [15:0] switch_out;
-  wire [15:0] switch_out;
-  wire \switch_out$105 ;
-  wire \switch_out$118 ;
-  wire \switch_out$131 ;
-  wire \switch_out$144 ;
-  wire \switch_out$157 ;
-  wire \switch_out$17 ;
-  wire \switch_out$170 ;
-  wire \switch_out$183 ;
-  wire \switch_out$196 ;
-  wire \switch_out$209 ;
-  wire \switch_out$27 ;
-  wire \switch_out$40 ;
-  wire \switch_out$53 ;
-  wire \switch_out$66 ;
-  wire \switch_out$79 ;
-  wire \switch_out$92 ;
+  input [15:0] update_in;
+  wire [15:0] update_in;
+  wire \update_in$102 ;
+  wire \update_in$115 ;
+  wire \update_in$128 ;
+  wire \update_in$14 ;
+  wire \update_in$141 ;
+  wire \update_in$154 ;
+  wire \update_in$167 ;
+  wire \update_in$180 ;
+  wire \update_in$193 ;
+  wire \update_in$206 ;
+  wire \update_in$24 ;
+  wire \update_in$37 ;
+  wire \update_in$50 ;
+  wire \update_in$63 ;
+  wire \update_in$76 ;
+  wire \update_in$89 ;
+  output [15:0] update_out;
+  wire [15:0] update_out;
+  wire \update_out$105 ;
+  wire \update_out$118 ;
+  wire \update_out$131 ;
+  wire \update_out$144 ;
+  wire \update_out$157 ;
+  wire \update_out$17 ;
+  wire \update_out$170 ;
+  wire \update_out$183 ;
+  wire \update_out$196 ;
+  wire \update_out$209 ;
+  wire \update_out$27 ;
+  wire \update_out$40 ;
+  wire \update_out$53 ;
+  wire \update_out$66 ;
+  wire \update_out$79 ;
+  wire \update_out$92 ;
   output [19:0] word;
   reg [19:0] word = 20'h00000;
   assign \$21  = \row_out_0$217 [5] & \row_out_1$218 [0];
@@ -2559,8 +2559,8 @@ module systolic_ws_opt1_column(rst, en, a_in, load_in, switch_in, b, a_out, load
     .row_out_0(\row_out_0$217 ),
     .row_out_1(\row_out_1$218 ),
     .rst(rst),
-    .switch_in(switch_in[0]),
-    .switch_out(\switch_out$209 )
+    .update_in(update_in[0]),
+    .update_out(\update_out$209 )
   );
   systolic_ws_opt1_pe pe_1 (
     .a_in(a_in[15:8]),
@@ -2576,8 +2576,8 @@ module systolic_ws_opt1_column(rst, en, a_in, load_in, switch_in, b, a_out, load
     .row_out_0(\row_in_0$212 ),
     .row_out_1(\row_in_1$214 ),
     .rst(rst),
-    .switch_in(switch_in[1]),
-    .switch_out(\switch_out$196 )
+    .update_in(update_in[1]),
+    .update_out(\update_out$196 )
   );
   systolic_ws_opt1_pe pe_10 (
     .a_in(a_in[87:80]),
@@ -2593,8 +2593,8 @@ module systolic_ws_opt1_column(rst, en, a_in, load_in, switch_in, b, a_out, load
     .row_out_0(\row_in_0$95 ),
     .row_out_1(\row_in_1$97 ),
     .rst(rst),
-    .switch_in(switch_in[10]),
-    .switch_out(\switch_out$79 )
+    .update_in(update_in[10]),
+    .update_out(\update_out$79 )
   );
   systolic_ws_opt1_pe pe_11 (
     .a_in(a_in[95:88]),
@@ -2610,8 +2610,8 @@ module systolic_ws_opt1_column(rst, en, a_in, load_in, switch_in, b, a_out, load
     .row_out_0(\row_in_0$82 ),
     .row_out_1(\row_in_1$84 ),
     .rst(rst),
-    .switch_in(switch_in[11]),
-    .switch_out(\switch_out$66 )
+    .update_in(update_in[11]),
+    .update_out(\update_out$66 )
   );
   systolic_ws_opt1_pe pe_12 (
     .a_in(a_in[103:96]),
@@ -2627,8 +2627,8 @@ module systolic_ws_opt1_column(rst, en, a_in, load_in, switch_in, b, a_out, load
     .row_out_0(\row_in_0$69 ),
     .row_out_1(\row_in_1$71 ),
     .rst(rst),
-    .switch_in(switch_in[12]),
-    .switch_out(\switch_out$53 )
+    .update_in(update_in[12]),
+    .update_out(\update_out$53 )
   );
   systolic_ws_opt1_pe pe_13 (
     .a_in(a_in[111:104]),
@@ -2644,8 +2644,8 @@ module systolic_ws_opt1_column(rst, en, a_in, load_in, switch_in, b, a_out, load
     .row_out_0(\row_in_0$56 ),
     .row_out_1(\row_in_1$58 ),
     .rst(rst),
-    .switch_in(switch_in[13]),
-    .switch_out(\switch_out$40 )
+    .update_in(update_in[13]),
+    .update_out(\update_out$40 )
   );
   systolic_ws_opt1_pe pe_14 (
     .a_in(a_in[119:112]),
@@ -2661,8 +2661,8 @@ module systolic_ws_opt1_column(rst, en, a_in, load_in, switch_in, b, a_out, load
     .row_out_0(\row_in_0$43 ),
     .row_out_1(\row_in_1$45 ),
     .rst(rst),
-    .switch_in(switch_in[14]),
-    .switch_out(\switch_out$27 )
+    .update_in(update_in[14]),
+    .update_out(\update_out$27 )
   );
   systolic_ws_opt1_pe pe_15 (
     .a_in(a_in[127:120]),
@@ -2678,8 +2678,8 @@ module systolic_ws_opt1_column(rst, en, a_in, load_in, switch_in, b, a_out, load
     .row_out_0(\row_in_0$30 ),
     .row_out_1(\row_in_1$32 ),
     .rst(rst),
-    .switch_in(switch_in[15]),
-    .switch_out(\switch_out$17 )
+    .update_in(update_in[15]),
+    .update_out(\update_out$17 )
   );
   systolic_ws_opt1_pe pe_2 (
     .a_in(a_in[23:16]),
@@ -2695,8 +2695,8 @@ module systolic_ws_opt1_column(rst, en, a_in, load_in, switch_in, b, a_out, load
     .row_out_0(\row_in_0$199 ),
     .row_out_1(\row_in_1$201 ),
     .rst(rst),
-    .switch_in(switch_in[2]),
-    .switch_out(\switch_out$183 )
+    .update_in(update_in[2]),
+    .update_out(\update_out$183 )
   );
   systolic_ws_opt1_pe pe_3 (
     .a_in(a_in[31:24]),
@@ -2712,8 +2712,8 @@ module systolic_ws_opt1_column(rst, en, a_in, load_in, switch_in, b, a_out, load
     .row_out_0(\row_in_0$186 ),
     .row_out_1(\row_in_1$188 ),
     .rst(rst),
-    .switch_in(switch_in[3]),
-    .switch_out(\switch_out$170 )
+    .update_in(update_in[3]),
+    .update_out(\update_out$170 )
   );
   systolic_ws_opt1_pe pe_4 (
     .a_in(a_in[39:32]),
@@ -2729,8 +2729,8 @@ module systolic_ws_opt1_column(rst, en, a_in, load_in, switch_in, b, a_out, load
     .row_out_0(\row_in_0$173 ),
     .row_out_1(\row_in_1$175 ),
     .rst(rst),
-    .switch_in(switch_in[4]),
-    .switch_out(\switch_out$157 )
+    .update_in(update_in[4]),
+    .update_out(\update_out$157 )
   );
   systolic_ws_opt1_pe pe_5 (
     .a_in(a_in[47:40]),
@@ -2746,8 +2746,8 @@ module systolic_ws_opt1_column(rst, en, a_in, load_in, switch_in, b, a_out, load
     .row_out_0(\row_in_0$160 ),
     .row_out_1(\row_in_1$162 ),
     .rst(rst),
-    .switch_in(switch_in[5]),
-    .switch_out(\switch_out$144 )
+    .update_in(update_in[5]),
+    .update_out(\update_out$144 )
   );
   systolic_ws_opt1_pe pe_6 (
     .a_in(a_in[55:48]),
@@ -2763,8 +2763,8 @@ module systolic_ws_opt1_column(rst, en, a_in, load_in, switch_in, b, a_out, load
     .row_out_0(\row_in_0$147 ),
     .row_out_1(\row_in_1$149 ),
     .rst(rst),
-    .switch_in(switch_in[6]),
-    .switch_out(\switch_out$131 )
+    .update_in(update_in[6]),
+    .update_out(\update_out$131 )
   );
   systolic_ws_opt1_pe pe_7 (
     .a_in(a_in[63:56]),
@@ -2780,8 +2780,8 @@ module systolic_ws_opt1_column(rst, en, a_in, load_in, switch_in, b, a_out, load
     .row_out_0(\row_in_0$134 ),
     .row_out_1(\row_in_1$136 ),
     .rst(rst),
-    .switch_in(switch_in[7]),
-    .switch_out(\switch_out$118 )
+    .update_in(update_in[7]),
+    .update_out(\update_out$118 )
   );
   systolic_ws_opt1_pe pe_8 (
     .a_in(a_in[71:64]),
@@ -2797,8 +2797,8 @@ module systolic_ws_opt1_column(rst, en, a_in, load_in, switch_in, b, a_out, load
     .row_out_0(\row_in_0$121 ),
     .row_out_1(\row_in_1$123 ),
     .rst(rst),
-    .switch_in(switch_in[8]),
-    .switch_out(\switch_out$105 )
+    .update_in(update_in[8]),
+    .update_out(\update_out$105 )
   );
   systolic_ws_opt1_pe pe_9 (
     .a_in(a_in[79:72]),
@@ -2814,10 +2814,10 @@ module systolic_ws_opt1_column(rst, en, a_in, load_in, switch_in, b, a_out, load
     .row_out_0(\row_in_0$108 ),
     .row_out_1(\row_in_1$110 ),
     .rst(rst),
-    .switch_in(switch_in[9]),
-    .switch_out(\switch_out$92 )
+    .update_in(update_in[9]),
+    .update_out(\update_out$92 )
   );
-  assign switch_out = { \switch_out$17 , \switch_out$27 , \switch_out$40 , \switch_out$53 , \switch_out$66 , \switch_out$79 , \switch_out$92 , \switch_out$105 , \switch_out$118 , \switch_out$131 , \switch_out$144 , \switch_out$157 , \switch_out$170 , \switch_out$183 , \switch_out$196 , \switch_out$209  };
+  assign update_out = { \update_out$17 , \update_out$27 , \update_out$40 , \update_out$53 , \update_out$66 , \update_out$79 , \update_out$92 , \update_out$105 , \update_out$118 , \update_out$131 , \update_out$144 , \update_out$157 , \update_out$170 , \update_out$183 , \update_out$196 , \update_out$209  };
   assign load_out = { \load_out$16 , \load_out$26 , \load_out$39 , \load_out$52 , \load_out$65 , \load_out$78 , \load_out$91 , \load_out$104 , \load_out$117 , \load_out$130 , \load_out$143 , \load_out$156 , \load_out$169 , \load_out$182 , \load_out$195 , \load_out$208  };
   assign a_out = { \a_out$15 , \a_out$25 , \a_out$38 , \a_out$51 , \a_out$64 , \a_out$77 , \a_out$90 , \a_out$103 , \a_out$116 , \a_out$129 , \a_out$142 , \a_out$155 , \a_out$168 , \a_out$181 , \a_out$194 , \a_out$207  };
   assign registered = word;
@@ -2844,112 +2844,112 @@ module systolic_ws_opt1_column(rst, en, a_in, load_in, switch_in, b, a_out, load
   assign \row_out_1$215  = \row_in_1$214 ;
   assign \row_out_0$213  = \row_in_0$212 ;
   assign \b_out$211  = \b_in$210 ;
-  assign \switch_in$206  = switch_in[0];
+  assign \update_in$206  = update_in[0];
   assign \load_in$205  = load_in[0];
   assign \a_in$204  = a_in[7:0];
   assign \en$203  = en;
   assign \row_out_1$202  = \row_in_1$201 ;
   assign \row_out_0$200  = \row_in_0$199 ;
   assign \b_out$198  = \b_in$197 ;
-  assign \switch_in$193  = switch_in[1];
+  assign \update_in$193  = update_in[1];
   assign \load_in$192  = load_in[1];
   assign \a_in$191  = a_in[15:8];
   assign \en$190  = en;
   assign \row_out_1$189  = \row_in_1$188 ;
   assign \row_out_0$187  = \row_in_0$186 ;
   assign \b_out$185  = \b_in$184 ;
-  assign \switch_in$180  = switch_in[2];
+  assign \update_in$180  = update_in[2];
   assign \load_in$179  = load_in[2];
   assign \a_in$178  = a_in[23:16];
   assign \en$177  = en;
   assign \row_out_1$176  = \row_in_1$175 ;
   assign \row_out_0$174  = \row_in_0$173 ;
   assign \b_out$172  = \b_in$171 ;
-  assign \switch_in$167  = switch_in[3];
+  assign \update_in$167  = update_in[3];
   assign \load_in$166  = load_in[3];
   assign \a_in$165  = a_in[31:24];
   assign \en$164  = en;
   assign \row_out_1$163  = \row_in_1$162 ;
   assign \row_out_0$161  = \row_in_0$160 ;
   assign \b_out$159  = \b_in$158 ;
-  assign \switch_in$154  = switch_in[4];
+  assign \update_in$154  = update_in[4];
   assign \load_in$153  = load_in[4];
   assign \a_in$152  = a_in[39:32];
   assign \en$151  = en;
   assign \row_out_1$150  = \row_in_1$149 ;
   assign \row_out_0$148  = \row_in_0$147 ;
   assign \b_out$146  = \b_in$145 ;
-  assign \switch_in$141  = switch_in[5];
+  assign \update_in$141  = update_in[5];
   assign \load_in$140  = load_in[5];
   assign \a_in$139  = a_in[47:40];
   assign \en$138  = en;
   assign \row_out_1$137  = \row_in_1$136 ;
   assign \row_out_0$135  = \row_in_0$134 ;
   assign \b_out$133  = \b_in$132 ;
-  assign \switch_in$128  = switch_in[6];
+  assign \update_in$128  = update_in[6];
   assign \load_in$127  = load_in[6];
   assign \a_in$126  = a_in[55:48];
   assign \en$125  = en;
   assign \row_out_1$124  = \row_in_1$123 ;
   assign \row_out_0$122  = \row_in_0$121 ;
   assign \b_out$120  = \b_in$119 ;
-  assign \switch_in$115  = switch_in[7];
+  assign \update_in$115  = update_in[7];
   assign \load_in$114  = load_in[7];
   assign \a_in$113  = a_in[63:56];
   assign \en$112  = en;
   assign \row_out_1$111  = \row_in_1$110 ;
   assign \row_out_0$109  = \row_in_0$108 ;
   assign \b_out$107  = \b_in$106 ;
-  assign \switch_in$102  = switch_in[8];
+  assign \update_in$102  = update_in[8];
   assign \load_in$101  = load_in[8];
   assign \a_in$100  = a_in[71:64];
   assign \en$99  = en;
   assign \row_out_1$98  = \row_in_1$97 ;
   assign \row_out_0$96  = \row_in_0$95 ;
   assign \b_out$94  = \b_in$93 ;
-  assign \switch_in$89  = switch_in[9];
+  assign \update_in$89  = update_in[9];
   assign \load_in$88  = load_in[9];
   assign \a_in$87  = a_in[79:72];
   assign \en$86  = en;
   assign \row_out_1$85  = \row_in_1$84 ;
   assign \row_out_0$83  = \row_in_0$82 ;
   assign \b_out$81  = \b_in$80 ;
-  assign \switch_in$76  = switch_in[10];
+  assign \update_in$76  = update_in[10];
   assign \load_in$75  = load_in[10];
   assign \a_in$74  = a_in[87:80];
   assign \en$73  = en;
   assign \row_out_1$72  = \row_in_1$71 ;
   assign \row_out_0$70  = \row_in_0$69 ;
   assign \b_out$68  = \b_in$67 ;
-  assign \switch_in$63  = switch_in[11];
+  assign \update_in$63  = update_in[11];
   assign \load_in$62  = load_in[11];
   assign \a_in$61  = a_in[95:88];
   assign \en$60  = en;
   assign \row_out_1$59  = \row_in_1$58 ;
   assign \row_out_0$57  = \row_in_0$56 ;
   assign \b_out$55  = \b_in$54 ;
-  assign \switch_in$50  = switch_in[12];
+  assign \update_in$50  = update_in[12];
   assign \load_in$49  = load_in[12];
   assign \a_in$48  = a_in[103:96];
   assign \en$47  = en;
   assign \row_out_1$46  = \row_in_1$45 ;
   assign \row_out_0$44  = \row_in_0$43 ;
   assign \b_out$42  = \b_in$41 ;
-  assign \switch_in$37  = switch_in[13];
+  assign \update_in$37  = update_in[13];
   assign \load_in$36  = load_in[13];
   assign \a_in$35  = a_in[111:104];
   assign \en$34  = en;
   assign row_out_1 = \row_in_1$32 ;
   assign row_out_0 = \row_in_0$30 ;
   assign b_out = \b_in$28 ;
-  assign \switch_in$24  = switch_in[14];
+  assign \update_in$24  = update_in[14];
   assign \load_in$23  = load_in[14];
   assign \a_in$22  = a_in[119:112];
   assign \en$21  = en;
   assign row_in_1 = 9'h000;
   assign row_in_0 = 20'hab000;
   assign b_in = b;
-  assign \switch_in$14  = switch_in[15];
+  assign \update_in$14  = update_in[15];
   assign \load_in$13  = load_in[15];
   assign \a_in$12  = a_in[127:120];
   assign \en$11  = en;
@@ -3044,7 +3044,7 @@ module systolic_ws_opt1_deskew_c(rst, en, data_in, data_out, clk);
   assign data_out = { data_in[319:300], lane_14, lane_13[39:20], lane_12[59:40], lane_11[79:60], lane_10[99:80], lane_9[119:100], lane_8[139:120], lane_7[159:140], lane_6[179:160], lane_5[199:180], lane_4[219:200], lane_3[239:220], lane_2[259:240], lane_1[279:260], lane_0[299:280] };
 endmodule
 
-module systolic_ws_opt1_pe(rst, en, a_in, load_in, switch_in, b_in, row_in_0, row_in_1, a_out, load_out, switch_out, b_out, row_out_0, row_out_1, clk);
+module systolic_ws_opt1_pe(rst, en, a_in, load_in, update_in, b_in, row_in_0, row_in_1, a_out, load_out, update_out, b_out, row_out_0, row_out_1, clk);
   wire \$10 ;
   wire \$100 ;
   wire \$101 ;
@@ -3591,11 +3591,11 @@ module systolic_ws_opt1_pe(rst, en, a_in, load_in, switch_in, b_in, row_in_0, ro
   wire sum_7;
   wire sum_8;
   wire sum_9;
-  input switch_in;
-  wire switch_in;
-  output switch_out;
-  wire switch_out;
   wire [19:0] total;
+  input update_in;
+  wire update_in;
+  output update_out;
+  wire update_out;
   reg [7:0] weight = 8'h00;
   assign \$430  = selected_0_2[5] & selected_0_3[3];
   assign \$431  = selected_0_2[5] ^ selected_0_3[3];
@@ -3701,7 +3701,7 @@ module systolic_ws_opt1_pe(rst, en, a_in, load_in, switch_in, b_in, row_in_0, ro
   assign carry_45 = row_in_0[18] & carry_44;
   assign sum_46 = row_in_0[19] ^ carry_45;
   assign \$512  = en & load_in;
-  assign \$513  = en & switch_in;
+  assign \$513  = en & update_in;
   always @(posedge clk)
     a_out <= \$514 ;
   always @(posedge clk)
@@ -4156,8 +4156,8 @@ module systolic_ws_opt1_pe(rst, en, a_in, load_in, switch_in, b_in, row_in_0, ro
   assign \$518  = \$512  ? b_in : b_out;
   assign \$517  = en ? { sum_44, sum_41, sum_37, carry_31, carry_27, carry_23, sum_23, carry_15, sum_11 } : row_out_1;
   assign \$516  = en ? { sum_46, sum_45, carry_43, sum_43, sum_42, carry_39, sum_39, carry_34, sum_34, sum_31, sum_27, carry_19, sum_19, sum_15, carry_8, sum_8, sum_5, sum_3, sum_1, sum_0 } : row_out_0;
-  assign \$515  = en ? { switch_in, load_in } : flags;
-  assign switch_out = flags[1];
+  assign \$515  = en ? { update_in, load_in } : flags;
+  assign update_out = flags[1];
   assign load_out = flags[0];
   assign carry = row_out_1;
   assign total = row_out_0;
@@ -4165,7 +4165,7 @@ module systolic_ws_opt1_pe(rst, en, a_in, load_in, switch_in, b_in, row_in_0, ro
   assign a = a_out;
 endmodule
 
-module systolic_ws_opt1_sequencer(rst, step, a_valid, a_last, b_valid, b_last, take_a, take_b, switch, first, complete, number, row, clk);
+module systolic_ws_opt1_sequencer(rst, step, a_valid, a_last, b_valid, b_last, take_a, take_b, update, first, complete, number, row, clk);
   wire \$1 ;
   (* unused_bits = "5" *)
   wire [5:0] \$10 ;
@@ -4232,28 +4232,28 @@ module systolic_ws_opt1_sequencer(rst, step, a_valid, a_last, b_valid, b_last, t
   wire rst;
   input step;
   wire step;
-  output switch;
-  wire switch;
   output take_a;
   wire take_a;
   output take_b;
   wire take_b;
+  output update;
+  wire update;
   assign loaded = count == 5'h10;
   assign \$1  = step & b_valid;
   assign \$2  = ~ loaded;
-  assign \$3  = \$2  | switch;
+  assign \$3  = \$2  | update;
   assign take_b = \$1  & \$3 ;
-  assign number = switch ? 5'h00 : count;
+  assign number = update ? 5'h00 : count;
   assign \$4  = step & a_valid;
   assign \$5  = ~ fresh;
   assign \$6  = ! pause;
   assign \$7  = loaded & \$6 ;
   assign \$8  = \$5  | \$7 ;
   assign take_a = \$4  & \$8 ;
-  assign switch = take_a & fresh;
+  assign update = take_a & fresh;
   assign first = fresh ? \complete$19  : \first$18 ;
   assign complete = fresh ? following_complete : \complete$19 ;
-  assign \$9  = switch | take_b;
+  assign \$9  = update | take_b;
   assign \$10  = number + take_b;
   assign \$11  = row + 1'h1;
   assign \$12  = a_last ? 5'h00 : \$11 ;

@@ -102,14 +102,14 @@ module systolic_ws_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c
   wire rst;
   wire step;
   wire \step$12 ;
-  wire switch;
-  wire [3:0] switch_in;
-  wire [3:0] \switch_in$36 ;
-  wire [3:0] \switch_in$44 ;
-  wire [3:0] switch_out;
-  wire [3:0] \switch_out$47 ;
   wire take_a;
   wire take_b;
+  wire update;
+  wire [3:0] update_in;
+  wire [3:0] \update_in$36 ;
+  wire [3:0] \update_in$44 ;
+  wire [3:0] update_out;
+  wire [3:0] \update_out$47 ;
   wire valid;
   reg [7:0] \valid$55  = 8'h00;
   reg [47:0] waiting = 48'h000000000000;
@@ -155,8 +155,8 @@ module systolic_ws_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c
     .load_in({ data_out[38], data_out[28], data_out[18], data_out[8] }),
     .load_out(\load_in$35 ),
     .rst(rst),
-    .switch_in({ data_out[39], data_out[29], data_out[19], data_out[9] }),
-    .switch_out(\switch_in$36 ),
+    .update_in({ data_out[39], data_out[29], data_out[19], data_out[9] }),
+    .update_out(\update_in$36 ),
     .word(word)
   );
   systolic_ws_opt1_small_column column_1 (
@@ -168,8 +168,8 @@ module systolic_ws_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c
     .load_in(\load_in$35 ),
     .load_out(\load_in$43 ),
     .rst(rst),
-    .switch_in(\switch_in$36 ),
-    .switch_out(\switch_in$44 ),
+    .update_in(\update_in$36 ),
+    .update_out(\update_in$44 ),
     .word(\word$51 )
   );
   systolic_ws_opt1_small_column column_2 (
@@ -181,8 +181,8 @@ module systolic_ws_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c
     .load_in(\load_in$43 ),
     .load_out(\$10 ),
     .rst(rst),
-    .switch_in(\switch_in$44 ),
-    .switch_out(\$11 ),
+    .update_in(\update_in$44 ),
+    .update_out(\$11 ),
     .word(\word$52 )
   );
   systolic_ws_opt1_small_deskew_c deskew_c (
@@ -204,13 +204,13 @@ module systolic_ws_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c
     .row(\row$74 ),
     .rst(rst),
     .step(step),
-    .switch(switch),
     .take_a(a__ready),
-    .take_b(b__ready)
+    .take_b(b__ready),
+    .update(update)
   );
   systolic_ws_opt1_small_skew_a skew_a (
     .clk(clk),
-    .data_in({ switch, data_in[38], a__payload[31:24], switch, data_in[28], a__payload[23:16], switch, data_in[18], a__payload[15:8], switch, data_in[8], a__payload[7:0] }),
+    .data_in({ update, data_in[38], a__payload[31:24], update, data_in[28], a__payload[23:16], update, data_in[18], a__payload[15:8], update, data_in[8], a__payload[7:0] }),
     .data_out(data_out),
     .en(step),
     .rst(rst)
@@ -263,22 +263,22 @@ module systolic_ws_opt1_small(rst, a__payload, a__valid, b__payload, b__valid, c
   assign \en$53  = step;
   assign \data_in$49  = { \word$52 , \word$51 , word };
   assign \b$48  = \data_out$32 [23:16];
-  assign \switch_out$47  = \switch_in$44 ;
+  assign \update_out$47  = \update_in$44 ;
   assign \load_out$46  = \load_in$43 ;
   assign \a_out$45  = \a_in$42 ;
   assign \en$41  = step;
   assign \b$40  = \data_out$32 [15:8];
-  assign switch_out = \switch_in$36 ;
+  assign update_out = \update_in$36 ;
   assign load_out = \load_in$35 ;
   assign a_out = \a_in$34 ;
   assign \en$33  = step;
   assign b = \data_out$32 [7:0];
-  assign switch_in = { data_out[39], data_out[29], data_out[19], data_out[9] };
+  assign update_in = { data_out[39], data_out[29], data_out[19], data_out[9] };
   assign load_in = { data_out[38], data_out[28], data_out[18], data_out[8] };
   assign a_in = { data_out[37:30], data_out[27:20], data_out[17:10], data_out[7:0] };
   assign \en$26  = step;
   assign \data_in$25  = b__payload[23:0];
-  assign { data_in[39], data_in[37:29], data_in[27:19], data_in[17:9], data_in[7:0] } = { switch, a__payload[31:24], switch, a__payload[23:16], switch, a__payload[15:8], switch, a__payload[7:0] };
+  assign { data_in[39], data_in[37:29], data_in[27:19], data_in[17:9], data_in[7:0] } = { update, a__payload[31:24], update, a__payload[23:16], update, a__payload[15:8], update, a__payload[7:0] };
   assign \en$21  = step;
   assign \en$20  = step;
   assign en = step;
@@ -1209,7 +1209,7 @@ module systolic_ws_opt1_small_accumulation_column(rst, en, read, word, first, st
   assign \$signature__en  = en;
 endmodule
 
-module systolic_ws_opt1_small_column(rst, en, a_in, load_in, switch_in, b, a_out, load_out, switch_out, word, clk);
+module systolic_ws_opt1_small_column(rst, en, a_in, load_in, update_in, b, a_out, load_out, update_out, word, clk);
   wire \$100 ;
   wire \$101 ;
   wire \$102 ;
@@ -1406,18 +1406,18 @@ module systolic_ws_opt1_small_column(rst, en, a_in, load_in, switch_in, b, a_out
   reg [8:0] stage_0_sum = 9'h000;
   reg [8:0] stage_0_x = 9'h000;
   reg [8:0] stage_0_y = 9'h000;
-  input [3:0] switch_in;
-  wire [3:0] switch_in;
-  wire \switch_in$14 ;
-  wire \switch_in$24 ;
-  wire \switch_in$37 ;
-  wire \switch_in$50 ;
-  output [3:0] switch_out;
-  wire [3:0] switch_out;
-  wire \switch_out$17 ;
-  wire \switch_out$27 ;
-  wire \switch_out$40 ;
-  wire \switch_out$53 ;
+  input [3:0] update_in;
+  wire [3:0] update_in;
+  wire \update_in$14 ;
+  wire \update_in$24 ;
+  wire \update_in$37 ;
+  wire \update_in$50 ;
+  output [3:0] update_out;
+  wire [3:0] update_out;
+  wire \update_out$17 ;
+  wire \update_out$27 ;
+  wire \update_out$40 ;
+  wire \update_out$53 ;
   output [17:0] word;
   reg [17:0] word = 18'h00000;
   assign \$21  = \row_out_0$61 [5] & \row_out_1$62 [0];
@@ -1552,8 +1552,8 @@ module systolic_ws_opt1_small_column(rst, en, a_in, load_in, switch_in, b, a_out
     .row_out_0(\row_out_0$61 ),
     .row_out_1(\row_out_1$62 ),
     .rst(rst),
-    .switch_in(switch_in[0]),
-    .switch_out(\switch_out$53 )
+    .update_in(update_in[0]),
+    .update_out(\update_out$53 )
   );
   systolic_ws_opt1_small_pe pe_1 (
     .a_in(a_in[15:8]),
@@ -1569,8 +1569,8 @@ module systolic_ws_opt1_small_column(rst, en, a_in, load_in, switch_in, b, a_out
     .row_out_0(\row_in_0$56 ),
     .row_out_1(\row_in_1$58 ),
     .rst(rst),
-    .switch_in(switch_in[1]),
-    .switch_out(\switch_out$40 )
+    .update_in(update_in[1]),
+    .update_out(\update_out$40 )
   );
   systolic_ws_opt1_small_pe pe_2 (
     .a_in(a_in[23:16]),
@@ -1586,8 +1586,8 @@ module systolic_ws_opt1_small_column(rst, en, a_in, load_in, switch_in, b, a_out
     .row_out_0(\row_in_0$43 ),
     .row_out_1(\row_in_1$45 ),
     .rst(rst),
-    .switch_in(switch_in[2]),
-    .switch_out(\switch_out$27 )
+    .update_in(update_in[2]),
+    .update_out(\update_out$27 )
   );
   systolic_ws_opt1_small_pe pe_3 (
     .a_in(a_in[31:24]),
@@ -1603,10 +1603,10 @@ module systolic_ws_opt1_small_column(rst, en, a_in, load_in, switch_in, b, a_out
     .row_out_0(\row_in_0$30 ),
     .row_out_1(\row_in_1$32 ),
     .rst(rst),
-    .switch_in(switch_in[3]),
-    .switch_out(\switch_out$17 )
+    .update_in(update_in[3]),
+    .update_out(\update_out$17 )
   );
-  assign switch_out = { \switch_out$17 , \switch_out$27 , \switch_out$40 , \switch_out$53  };
+  assign update_out = { \update_out$17 , \update_out$27 , \update_out$40 , \update_out$53  };
   assign load_out = { \load_out$16 , \load_out$26 , \load_out$39 , \load_out$52  };
   assign a_out = { \a_out$15 , \a_out$25 , \a_out$38 , \a_out$51  };
   assign registered = word;
@@ -1632,28 +1632,28 @@ module systolic_ws_opt1_small_column(rst, en, a_in, load_in, switch_in, b, a_out
   assign \row_out_1$59  = \row_in_1$58 ;
   assign \row_out_0$57  = \row_in_0$56 ;
   assign \b_out$55  = \b_in$54 ;
-  assign \switch_in$50  = switch_in[0];
+  assign \update_in$50  = update_in[0];
   assign \load_in$49  = load_in[0];
   assign \a_in$48  = a_in[7:0];
   assign \en$47  = en;
   assign \row_out_1$46  = \row_in_1$45 ;
   assign \row_out_0$44  = \row_in_0$43 ;
   assign \b_out$42  = \b_in$41 ;
-  assign \switch_in$37  = switch_in[1];
+  assign \update_in$37  = update_in[1];
   assign \load_in$36  = load_in[1];
   assign \a_in$35  = a_in[15:8];
   assign \en$34  = en;
   assign row_out_1 = \row_in_1$32 ;
   assign row_out_0 = \row_in_0$30 ;
   assign b_out = \b_in$28 ;
-  assign \switch_in$24  = switch_in[2];
+  assign \update_in$24  = update_in[2];
   assign \load_in$23  = load_in[2];
   assign \a_in$22  = a_in[23:16];
   assign \en$21  = en;
   assign row_in_1 = 9'h000;
   assign row_in_0 = 18'h2ac00;
   assign b_in = b;
-  assign \switch_in$14  = switch_in[3];
+  assign \update_in$14  = update_in[3];
   assign \load_in$13  = load_in[3];
   assign \a_in$12  = a_in[31:24];
   assign \en$11  = en;
@@ -1683,7 +1683,7 @@ module systolic_ws_opt1_small_deskew_c(rst, en, data_in, data_out, clk);
   assign data_out = { data_in[53:36], lane_1, lane_0[35:18] };
 endmodule
 
-module systolic_ws_opt1_small_pe(rst, en, a_in, load_in, switch_in, b_in, row_in_0, row_in_1, a_out, load_out, switch_out, b_out, row_out_0, row_out_1, clk);
+module systolic_ws_opt1_small_pe(rst, en, a_in, load_in, update_in, b_in, row_in_0, row_in_1, a_out, load_out, update_out, b_out, row_out_0, row_out_1, clk);
   wire \$10 ;
   wire \$100 ;
   wire \$101 ;
@@ -2226,11 +2226,11 @@ module systolic_ws_opt1_small_pe(rst, en, a_in, load_in, switch_in, b_in, row_in
   wire sum_7;
   wire sum_8;
   wire sum_9;
-  input switch_in;
-  wire switch_in;
-  output switch_out;
-  wire switch_out;
   wire [17:0] total;
+  input update_in;
+  wire update_in;
+  output update_out;
+  wire update_out;
   reg [7:0] weight = 8'h00;
   assign \$432  = carry_20 & \$431 ;
   assign carry_25 = \$430  | \$432 ;
@@ -2330,7 +2330,7 @@ module systolic_ws_opt1_small_pe(rst, en, a_in, load_in, switch_in, b_in, row_in
   assign carry_43 = row_in_0[16] & carry_42;
   assign sum_44 = row_in_0[17] ^ row_in_1[8];
   assign \$510  = en & load_in;
-  assign \$511  = en & switch_in;
+  assign \$511  = en & update_in;
   always @(posedge clk)
     a_out <= \$512 ;
   always @(posedge clk)
@@ -2787,8 +2787,8 @@ module systolic_ws_opt1_small_pe(rst, en, a_in, load_in, switch_in, b_in, row_in
   assign \$516  = \$510  ? b_in : b_out;
   assign \$515  = en ? { sum_44, sum_41, sum_37, carry_31, carry_27, carry_23, sum_23, carry_15, sum_11 } : row_out_1;
   assign \$514  = en ? { carry_43, sum_43, sum_42, carry_39, sum_39, carry_34, sum_34, sum_31, sum_27, carry_19, sum_19, sum_15, carry_8, sum_8, sum_5, sum_3, sum_1, sum_0 } : row_out_0;
-  assign \$513  = en ? { switch_in, load_in } : flags;
-  assign switch_out = flags[1];
+  assign \$513  = en ? { update_in, load_in } : flags;
+  assign update_out = flags[1];
   assign load_out = flags[0];
   assign carry = row_out_1;
   assign total = row_out_0;
@@ -2796,7 +2796,7 @@ module systolic_ws_opt1_small_pe(rst, en, a_in, load_in, switch_in, b_in, row_in
   assign a = a_out;
 endmodule
 
-module systolic_ws_opt1_small_sequencer(rst, step, a_valid, a_last, b_valid, b_last, take_a, take_b, switch, first, complete, number, row, clk);
+module systolic_ws_opt1_small_sequencer(rst, step, a_valid, a_last, b_valid, b_last, take_a, take_b, update, first, complete, number, row, clk);
   wire \$1 ;
   (* unused_bits = "3" *)
   wire [3:0] \$10 ;
@@ -2863,28 +2863,28 @@ module systolic_ws_opt1_small_sequencer(rst, step, a_valid, a_last, b_valid, b_l
   wire rst;
   input step;
   wire step;
-  output switch;
-  wire switch;
   output take_a;
   wire take_a;
   output take_b;
   wire take_b;
+  output update;
+  wire update;
   assign loaded = count == 3'h4;
   assign \$1  = step & b_valid;
   assign \$2  = ~ loaded;
-  assign \$3  = \$2  | switch;
+  assign \$3  = \$2  | update;
   assign take_b = \$1  & \$3 ;
-  assign number = switch ? 3'h0 : count;
+  assign number = update ? 3'h0 : count;
   assign \$4  = step & a_valid;
   assign \$5  = ~ fresh;
   assign \$6  = ! pause;
   assign \$7  = loaded & \$6 ;
   assign \$8  = \$5  | \$7 ;
   assign take_a = \$4  & \$8 ;
-  assign switch = take_a & fresh;
+  assign update = take_a & fresh;
   assign first = fresh ? \complete$19  : \first$18 ;
   assign complete = fresh ? following_complete : \complete$19 ;
-  assign \$9  = switch | take_b;
+  assign \$9  = update | take_b;
   assign \$10  = number + take_b;
   assign \$11  = row + 1'h1;
   assign \$12  = a_last ? 4'h0 : \$11 ;

@@ -80,17 +80,17 @@ def test_weights_are_taken_into_use_at_the_switch(mac, style, rng):
         for i, row in enumerate(start):
             ctx.set(getattr(pe, f"row_in_{i}"), row.value)
         for _ in range(200):
-            en, load, switch = (int(x) for x in rng.integers(0, 2, 3))
+            en, load, update = (int(x) for x in rng.integers(0, 2, 3))
             a, b = (int(x) for x in rng.integers(-128, 128, 2))
-            ctx.set(Cat(pe.en, pe.load_in, pe.switch_in), en | load << 1 | switch << 2)
+            ctx.set(Cat(pe.en, pe.load_in, pe.update_in), en | load << 1 | update << 2)
             ctx.set(Cat(pe.a_in, pe.b_in), (a & 255) | (b & 255) << 8)
             await ctx.tick()
             if en:
                 model["total"] = model["a"] * model["weight"]
                 model["a"] = a
-                model["weight"] = model["next"] if switch else model["weight"]
+                model["weight"] = model["next"] if update else model["weight"]
                 model["next"] = b if load else model["next"]
-                assert ctx.get(Cat(pe.load_out, pe.switch_out)) == load | switch << 1
+                assert ctx.get(Cat(pe.load_out, pe.update_out)) == load | update << 1
             if model["total"] is not None:
                 rows = [ctx.get(getattr(pe, f"row_out_{i}")) for i in range(len(start))]
                 assert word(core, rows) == model["total"]
@@ -144,9 +144,9 @@ def test_dot_product_hardware_equals_its_twin(name, mac, style, rng):
             await ctx.tick()
         for tile, following, rows in zip(tiles, [*tiles[1:], tiles[0]], vectors, strict=True):
             ctx.set(pe.load, 0)
-            ctx.set(pe.switch, 1)
+            ctx.set(pe.update, 1)
             await ctx.tick()
-            ctx.set(pe.switch, 0)
+            ctx.set(pe.update, 0)
             for i, vector in enumerate(rows):
                 # The next weights come in while these are in use.
                 ctx.set(pe.load, int(i < lanes))

@@ -94,7 +94,7 @@ def run_sequencer(sequencer, blocks, stalls, rng, cycles):
                 taken_b.append((now, ctx.get(sequencer.number)))
                 offered_b = False
             if ctx.get(sequencer.take_a):
-                names = ("switch", "first", "complete", "row")
+                names = ("update", "first", "complete", "row")
                 flags = tuple(ctx.get(getattr(sequencer, name)) for name in names)
                 taken_a.append((now, *flags))
                 offered_a = False

@@ -131,7 +131,7 @@ class DotProduct:
 class DotProductPE(Block):
     """The weights of all lanes, those in use and the next, and their dot product with a vector.
 
-    Weights are shifted through the lanes, from the last to the first, with `load`; `switch` takes
+    Weights are shifted through the lanes, from the last to the first, with `load`; `update` takes
     those that were shifted in into use for the operands of the next step.
 
     Latency: 1 step. Throughput: a vector per step. Nothing is reset: weights are taken into use
@@ -148,7 +148,7 @@ class DotProductPE(Block):
         Nothing changes without it.
     a : In
         The operands of all lanes, lane 0 lowest.
-    b, load, switch : In
+    b, load, update : In
         The next weight, and what to do with it.
     row_0, row_1 : Out
         The rows of the sum.
@@ -165,7 +165,7 @@ class DotProductPE(Block):
                 "a": In(core.lanes * core.a_bits),
                 "b": In(core.b_bits),
                 "load": In(1),
-                "switch": In(1),
+                "update": In(1),
                 **{f"row_{i}": Out(len(row)) for i, row in enumerate(core.rows)},
             }
         )
@@ -194,7 +194,7 @@ class DotProductPE(Block):
             m.d.sync += [row.eq(value) for row, value in zip(rows, total, strict=True)]
         with m.If(self.en & self.load):
             m.d.sync += following.eq(Cat(following, self.b)[core.b_bits :])
-        with m.If(self.en & self.switch):
+        with m.If(self.en & self.update):
             m.d.sync += weights.eq(following)
         m.d.comb += [getattr(self, f"row_{i}").eq(row) for i, row in enumerate(rows)]
         return m

@@ -63,7 +63,7 @@ class WeightStationaryPE(Block):
     The operand A is registered (and offered to the neighbour along n) and multiplied in the next
     step, in which the total from above comes in; the new one is registered for the element below.
     Weights are shifted down from element to element where and when `load_in` says so; with an
-    operand that comes with `switch_in` the weight that was shifted in is taken into use. Both
+    operand that comes with `update_in` the weight that was shifted in is taken into use. Both
     flags go with A.
 
     Latency: 2 steps from an operand to its total, 1 from total to total. Throughput: a product
@@ -80,7 +80,7 @@ class WeightStationaryPE(Block):
         Nothing changes without it.
     a_in, a_out
         Operand, and the same a step later.
-    load_in, load_out, switch_in, switch_out
+    load_in, load_out, update_in, update_out
         Flags, and the same a step later.
     b_in, b_out
         The next weights of the element above and of this one.
@@ -102,8 +102,8 @@ class WeightStationaryPE(Block):
                 "a_out": Out(core.a_bits),
                 "load_in": In(1),
                 "load_out": Out(1),
-                "switch_in": In(1),
-                "switch_out": Out(1),
+                "update_in": In(1),
+                "update_out": Out(1),
                 "b_in": In(core.b_bits),
                 "b_out": Out(core.b_bits),
                 **{
@@ -133,16 +133,16 @@ class WeightStationaryPE(Block):
         above = [getattr(self, f"row_in_{i}") for i in range(len(rows))]
         total = core.hardware(m, [a], [weight], above)
         with m.If(self.en):
-            m.d.sync += [a.eq(self.a_in), flags.eq(Cat(self.load_in, self.switch_in))]
+            m.d.sync += [a.eq(self.a_in), flags.eq(Cat(self.load_in, self.update_in))]
             m.d.sync += [row.eq(value) for row, value in zip(rows, total, strict=True)]
         with m.If(self.en & self.load_in):
             m.d.sync += following.eq(self.b_in)
-        with m.If(self.en & self.switch_in):
+        with m.If(self.en & self.update_in):
             m.d.sync += weight.eq(following)
         m.d.comb += [
             self.a_out.eq(a),
             self.b_out.eq(following),
-            Cat(self.load_out, self.switch_out).eq(flags),
+            Cat(self.load_out, self.update_out).eq(flags),
             *(getattr(self, f"row_out_{i}").eq(row) for i, row in enumerate(rows)),
         ]
         return m

@@ -89,7 +89,7 @@ class AdderTreeColumn(Block):
 
     Attributes
     ----------
-    en, a, b, load, switch : In
+    en, a, b, load, update : In
         See :class:`bitweight.pe.dot_product.DotProductPE`.
     word : Out
         The sum, a signed word.
@@ -106,7 +106,7 @@ class AdderTreeColumn(Block):
                 "a": In(core.lanes * core.a_bits),
                 "b": In(core.b_bits),
                 "load": In(1),
-                "switch": In(1),
+                "update": In(1),
                 "word": Out(core.width),
             }
         )
@@ -115,7 +115,7 @@ class AdderTreeColumn(Block):
         m = Module()
         core = self.core
         m.submodules.pe = pe = DotProductPE(core)
-        for name in ("en", "a", "b", "load", "switch"):
+        for name in ("en", "a", "b", "load", "update"):
             m.d.comb += getattr(pe, name).eq(getattr(self, name))
         rows = [core.expand(i, getattr(pe, f"row_{i}")) for i in range(len(core.rows))]
         m.d.comb += self.word.eq(resolved(m, rows, self.stages, self.en))
@@ -152,7 +152,7 @@ class AdderTreeEngine(WeightStationaryEngine):
         b_entry = Signal.like(self.b.payload.data.as_value(), reset_less=True)
         # What is done with weights is known a step before the row of A that it is for.
         load = Signal(groups, reset_less=True)
-        switch = Signal(groups, reset_less=True)
+        update = Signal(groups, reset_less=True)
         passing = [
             Signal(core.lanes * core.a_bits, name=f"a_{group}", reset_less=True)
             for group in range(groups)
@@ -166,7 +166,7 @@ class AdderTreeEngine(WeightStationaryEngine):
                 a_entry.eq(self.a.payload.data.as_value()),
                 b_entry.eq(self.b.payload.data.as_value()),
                 load.eq(Cat(sequencer.take_b, load)),
-                switch.eq(Cat(sequencer.switch, switch)),
+                update.eq(Cat(sequencer.update, update)),
                 Cat(*passing).eq(Cat(prepared, *passing)),
             ]
 
@@ -182,7 +182,7 @@ class AdderTreeEngine(WeightStationaryEngine):
                 column.a.eq(passing[group]),
                 column.b.eq(skew_b.data_out[lane * core.b_bits : (lane + 1) * core.b_bits]),
                 column.load.eq(load[group]),
-                column.switch.eq(switch[group]),
+                column.update.eq(update[group]),
             ]
             words.append(column.word)
         m.d.comb += [

@@ -40,7 +40,7 @@ class Sequencer(Block):
         Of the streams. `a_last` marks the last row of a block.
     take_a, take_b : Out(1)
         A beat is taken.
-    switch : Out(1)
+    update : Out(1)
         The row of A is the first that the new weights are for.
     number : Out
         Of the beat of weights that is taken, 0 to ``lanes - 1``.
@@ -56,7 +56,7 @@ class Sequencer(Block):
         self.lanes, self.depth, self.turn = lanes, depth, turn
         self.key = (lanes, depth, turn)
         flags_in = ("step", "a_valid", "a_last", "b_valid", "b_last")
-        flags_out = ("take_a", "take_b", "switch", "first", "complete")
+        flags_out = ("take_a", "take_b", "update", "first", "complete")
         super().__init__(
             {
                 **{name: In(1) for name in flags_in},
@@ -78,10 +78,10 @@ class Sequencer(Block):
         following_complete = Signal(reset_less=True)
         m.d.comb += [
             loaded.eq(count == self.lanes),
-            self.take_b.eq(self.step & self.b_valid & (~loaded | self.switch)),
-            self.number.eq(Mux(self.switch, 0, count)),
+            self.take_b.eq(self.step & self.b_valid & (~loaded | self.update)),
+            self.number.eq(Mux(self.update, 0, count)),
         ]
-        with m.If(self.switch | self.take_b):
+        with m.If(self.update | self.take_b):
             m.d.sync += count.eq(self.number + self.take_b)
         with m.If(self.take_b):
             m.d.sync += following_complete.eq(self.b_last)
@@ -94,7 +94,7 @@ class Sequencer(Block):
         pause = Signal(range(self.turn))
         m.d.comb += [
             self.take_a.eq(self.step & self.a_valid & (~fresh | (loaded & (pause == 0)))),
-            self.switch.eq(self.take_a & fresh),
+            self.update.eq(self.take_a & fresh),
             self.first.eq(Mux(fresh, complete, first)),
             self.complete.eq(Mux(fresh, following_complete, complete)),
             self.row.eq(row),

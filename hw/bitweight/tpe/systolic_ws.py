@@ -84,9 +84,9 @@ class WeightStationaryColumn(Block):
     ----------
     en : In(1)
         Nothing changes without it.
-    a_in, load_in, switch_in
+    a_in, load_in, update_in
         For every lane; see :class:`bitweight.pe.weight_stationary.WeightStationaryPE`.
-    a_out, load_out, switch_out
+    a_out, load_out, update_out
         The same a step later.
     b
         Weight for the topmost PE.
@@ -106,8 +106,8 @@ class WeightStationaryColumn(Block):
                 "a_out": Out(rows * core.a_bits),
                 "load_in": In(rows),
                 "load_out": Out(rows),
-                "switch_in": In(rows),
-                "switch_out": Out(rows),
+                "update_in": In(rows),
+                "update_out": Out(rows),
                 "b": In(core.b_bits),
                 "word": Out(core.acc),
             }
@@ -125,10 +125,10 @@ class WeightStationaryColumn(Block):
                 pe.en.eq(self.en),
                 pe.a_in.eq(self.a_in[at]),
                 pe.load_in.eq(self.load_in[lane]),
-                pe.switch_in.eq(self.switch_in[lane]),
+                pe.update_in.eq(self.update_in[lane]),
                 self.a_out[at].eq(pe.a_out),
                 self.load_out[lane].eq(pe.load_out),
-                self.switch_out[lane].eq(pe.switch_out),
+                self.update_out[lane].eq(pe.update_out),
                 pe.b_in.eq(b),
                 *(getattr(pe, f"row_in_{i}").eq(row) for i, row in enumerate(handed)),
             ]
@@ -170,7 +170,7 @@ class SystolicWSEngine(WeightStationaryEngine):
             Cat(
                 a[lane * core.a_bits : (lane + 1) * core.a_bits],
                 sequencer.take_b & (sequencer.number <= lane),
-                sequencer.switch,
+                sequencer.update,
             )
             for lane in range(rows)
         ]
@@ -191,10 +191,10 @@ class SystolicWSEngine(WeightStationaryEngine):
             m.submodules[f"column_{lane}"] = column
             m.d.comb += [
                 column.en.eq(step),
-                Cat(column.a_in, column.load_in, column.switch_in).eq(Cat(*passing)),
+                Cat(column.a_in, column.load_in, column.update_in).eq(Cat(*passing)),
                 column.b.eq(skew_b.data_out[lane * core.b_bits : (lane + 1) * core.b_bits]),
             ]
-            passing = (column.a_out, column.load_out, column.switch_out)
+            passing = (column.a_out, column.load_out, column.update_out)
             words.append(column.word)
         m.d.comb += deskew.data_in.eq(Cat(*words))
         return deskew.data_out
