@@ -1,14 +1,18 @@
-"""What all tests share: seeds that are printed when a test fails, and built models."""
+"""What all tests share: seeds that are printed, built models, and a record of what they show."""
 
 from __future__ import annotations
 
+import datetime
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from bitweight.evidence.record import TESTS, enter
+from bitweight.evidence.testimony import named_tests
 from bitweight.sim import CACHE_VARIABLE
 
 
@@ -28,3 +32,47 @@ def model_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(CACHE_VARIABLE, str(shared / "cache"))
         yield shared / "cache"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--record", type=Path, metavar="DIR", help=f"enter what ran of circuits into DIR/{TESTS}"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    folder = config.getoption("--record")
+    if folder is not None and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Recorder(folder))
+
+
+class Recorder:
+    """Counts outcomes and adds up seconds of the tests that the page of verification names."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.counts: dict[str, Counter[str]] = {}
+        self.seconds: Counter[str] = Counter()
+        self.names = set(named_tests())
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        function = report.nodeid.partition("[")[0]
+        for name in self.names & {function, function.partition("::")[0]}:
+            self.seconds[name] += report.duration
+            if report.when == "call" or report.outcome != "passed":
+                self.counts.setdefault(name, Counter())[report.outcome] += 1
+
+    def pytest_sessionfinish(self) -> None:
+        today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
+        enter(
+            self.folder,
+            TESTS,
+            {
+                name: {
+                    **{outcome: counts[outcome] for outcome in ("passed", "failed", "skipped")},
+                    "seconds": round(self.seconds[name], 1),
+                    "date": today,
+                }
+                for name, counts in self.counts.items()
+            },
+        )

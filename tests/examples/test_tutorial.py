@@ -42,4 +42,4 @@ def test_to_a_netlist(full, model_cache, tmp_path):
     assert made == "" and "20 × 50 × 12" in ran and checked == "equal\n"
     assert "Critical path" in netlist
     text = (tmp_path / "netlist" / "gemm8_pe-generic-3ns.v").read_text(encoding="utf-8")
-    assert "DFFE_X1" in text
+    assert "CLKGATE_X4" in text

@@ -132,13 +132,13 @@ def test_models_of_two_processes_and_damage(tmp_path, monkeypatch):
         for _ in range(2)
     ]
     assert [process.communicate()[0] for process in both] == ["[[-4]]\n"] * 2
-    [library] = tmp_path.glob("models/*/model.so")
-    made = library.stat().st_mtime_ns
+    [program] = tmp_path.glob("models/*/model")
+    made = program.stat().st_mtime_ns
     A, B = np.array([[1, -2]]), np.array([[-2], [1]])
-    assert bitweight.compile(ONE).library == library and library.stat().st_mtime_ns == made
-    library.write_bytes(library.read_bytes()[:5000])
+    assert bitweight.compile(ONE).program == program and program.stat().st_mtime_ns == made
+    program.write_bytes(program.read_bytes()[:5000])
     C, _ = bitweight.compile(ONE).gemm(A, B)
-    assert C.tolist() == [[-4]] and library.stat().st_mtime_ns > made
+    assert C.tolist() == [[-4]] and program.stat().st_mtime_ns > made
 
 
 def test_what_is_missing_is_named(tmp_path, monkeypatch):

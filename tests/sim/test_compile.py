@@ -60,7 +60,7 @@ def test_small_designs_agree_with_numpy(name, rng, monkeypatch):
 def test_parameters_are_keywords():
     rtl = bitweight.compile("systolic-os-mac-small", rows=2, cols=3, a=4, b=4, acc=12)
     assert rtl.design == NARROW and rtl.emission.manifest["design"]["rows"] == 2
-    assert bitweight.compile(NARROW).library == bitweight.compile(NARROW).library
+    assert bitweight.compile(NARROW).program == bitweight.compile(NARROW).program
 
 
 @pytest.mark.parametrize("extreme", ["min", "max"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 
 from bitweight import MAC, Design, SystolicOS
 from bitweight.sim import Cache, CompiledDesign, SimulationError, verilated
-from bitweight.sim.process import run_watched
+from bitweight.sim.process import WatchedPool, run_watched
 
 PARENT = ["sh", "-c", "sleep 600 & echo $! > child; wait"]
 
@@ -40,13 +39,16 @@ def test_a_silent_program_is_ended_with_its_children(tmp_path):
     assert caught.value.category == "silent" and gone(tmp_path / "child")
 
 
-def test_a_program_that_is_not_wanted_is_ended(tmp_path):
-    stop = threading.Event()
-    timer = threading.Timer(1.0, stop.set)
-    timer.start()
-    assert run(PARENT, tmp_path, stop=stop) == "sh was ended by SIGKILL"
-    assert gone(tmp_path / "child")
-    timer.join()
+def test_what_a_pool_runs_ends_with_it(tmp_path):
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), WatchedPool(1) as pool:
+        # A pool in a thread of another one: its programs are ended too.
+        work = pool.submit(lambda: list(WatchedPool(1).map(run, [PARENT], [tmp_path])))
+        while not (tmp_path / "child").exists():
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+    assert work.result() == ["sh was ended by SIGKILL"]
+    assert gone(tmp_path / "child") and time.monotonic() - started < 30
 
 
 def test_a_sign_of_life_is_waited_for(tmp_path):

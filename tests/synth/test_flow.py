@@ -108,7 +108,7 @@ def test_mac(name, designs, tech_path):
     ],
 )
 def test_better_than_the_anchor(name, area, period, adder, recipe, tech_path):
-    # What `plain` gave: the plain MAC PE without reset and enable, Yosys -booth, the best of a sweep.
+    # What `plain` gave: the plain MAC PE without reset and enable, -booth, the best of a sweep.
     plain = """module mac_pe(input clk, input [7:0] a, input [7:0] b, output reg [31:0] acc);
       reg signed [7:0] x, y;
       wire signed [15:0] p = x * y;

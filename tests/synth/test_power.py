@@ -115,8 +115,11 @@ def test_gated_flip_flops_draw_power_when_clocked(name, designs, tech_path, tmp_
     technology = find_technology(name)
     result = synthesise(designs["small"], "small", technology, PERIOD)
     netlist = read_netlist(result.netlist, "small", technology, tmp_path)
-    given = {port: rng.integers(2, size=(201, len(bits)), dtype=np.uint8)
-             for port, bits in netlist.ports.items() if port in ("rst", "en", "a", "b", "s")}  # fmt: skip
+    given = {
+        port: rng.integers(2, size=(201, len(bits)), dtype=np.uint8)
+        for port, bits in netlist.ports.items()
+        if port in ("rst", "en", "a", "b", "s")
+    }
     given["en"] = np.uint8(np.arange(201) % 4 == 0)[:, None]
     given["rst"] = np.uint8(np.arange(201) < 2)[:, None]
     run, _ = run_trace(netlist, given)

@@ -63,7 +63,7 @@ def test_a_wrong_result_is_one_line_and_status_1(monkeypatch, capsys, tmp_path):
     error = capsys.readouterr().err
     assert error.startswith(f"bitweight: {name}, layer 1: element [2, 1] must be ")
     assert error.count("\n") == 1
-    assert list((tmp_path / "out").iterdir()) == []
+    assert not (tmp_path / "out").exists()
 
 
 BAD = {

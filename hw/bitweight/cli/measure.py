@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from bitweight.cli.progress import progress_bars
-from bitweight.files import write_files
+from bitweight.files import check_writable, exclusive, write_files
 
 __all__ = ["measure"]
 
@@ -62,6 +62,10 @@ def measure(
 
     if jobs is not None and jobs < 1:
         raise ValueError(f"--jobs must be at least 1, not {jobs!r}")
+    check_writable("-o", output)
+    path = output / "accepted.json"
+    # A file that is none is found now, and not after hours.
+    accepted = regression.load(path) if path.exists() else None
     store = Store()
     chosen = names or _found()
     records: list[dict[str, Any]] = []
@@ -79,17 +83,17 @@ def measure(
             file = f"measured-{record['technology']}.json"
             write_files(output, {file: json.dumps(record, indent=1) + "\n"})
             print(output / file)
-    path = output / "accepted.json"
     fresh = regression.from_records(records)
     if accept:
         done = {one.technology for one in fresh}
-        old = regression.load(path) if path.exists() else []
-        kept = [one for one in old if one.technology not in done]
-        everything = sorted([*kept, *fresh], key=lambda one: one.technology)
-        write_files(output, {path.name: regression.dumps(everything)})
+        with exclusive(output):
+            old = regression.load(path) if path.exists() else []
+            kept = [one for one in old if one.technology not in done]
+            everything = sorted([*kept, *fresh], key=lambda one: one.technology)
+            write_files(output, {path.name: regression.dumps(everything)})
         print(path)
-    elif path.exists():
-        worse = regression.compare(regression.load(path), fresh)
+    elif accepted is not None:
+        worse = regression.compare(accepted, fresh)
         for text in worse:
             click.echo(text, err=True)
         if worse:

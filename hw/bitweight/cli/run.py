@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,7 +13,7 @@ import numpy as np
 
 from bitweight.cli.designs import load_design, set_option
 from bitweight.cli.progress import progress_bars
-from bitweight.files import write_files
+from bitweight.files import staged
 from bitweight.sim import compile
 
 __all__ = ["run"]
@@ -67,13 +65,18 @@ def run(
         )
     for path in (output, *([stats_file] if stats_file else [])):
         _check_target(path, (a, b))
-    rtl = compile(design)
     dtype = np.int32 if design.acc <= 32 else np.int64
-    with mapped_result(output, (A.shape[0], B.shape[1]), dtype) as C, late_progress() as advance:
-        _, stats = rtl.gemm(A, B, wrap=wrap, out=C, progress=advance)
-    if stats_file is not None:
-        text = json.dumps({"design": design.to_dict(), **stats.to_dict()}, indent=2) + "\n"
-        write_files(stats_file.parent, {stats_file.name: text})
+    with ExitStack() as stack:
+        # Before hours are spent on it, both files have their places.
+        record = None if stats_file is None else stack.enter_context(staged(stats_file))
+        C = stack.enter_context(mapped_result(output, (A.shape[0], B.shape[1]), dtype))
+        rtl = compile(design)
+        with late_progress() as advance:
+            _, stats = rtl.gemm(A, B, wrap=wrap, out=C, progress=advance)
+        if record is not None:
+            text = json.dumps({"design": design.to_dict(), **stats.to_dict()}, indent=2) + "\n"
+            record.write(text.encode())
+            record.publish()
     print(
         f"{design.name}: {stats.m} × {stats.k} × {stats.n} in {stats.cycles} cycles, "
         f"{stats.tiles} tiles, utilisation {stats.utilisation:.1%}, "
@@ -127,20 +130,12 @@ def mapped_result(
 
     Until then it is beside its place under another name; after an exception it is gone.
     """
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    staged = Path(temporary)
-    try:
-        matrix = np.lib.format.open_memmap(staged, mode="w+", dtype=dtype, shape=shape)
+    with staged(path) as file:
+        matrix = np.lib.format.open_memmap(file.temporary, mode="w+", dtype=dtype, shape=shape)
+        file.reserve(matrix.offset + matrix.nbytes)
         yield matrix
         matrix.flush()
-        # mkstemp makes files for the owner alone.
-        mask = os.umask(0)
-        os.umask(mask)
-        staged.chmod(0o666 & ~mask)
-        staged.replace(path)
-    finally:
-        staged.unlink(missing_ok=True)
+        file.publish()
 
 
 @contextmanager

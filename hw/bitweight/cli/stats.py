@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from bitweight._check import check_int
 from bitweight.cli.describe import parse_gemm
 from bitweight.cli.designs import load_design, set_option
 from bitweight.design import Design
+from bitweight.files import write_files
 from bitweight.optional import import_optional
 from bitweight.stats import (
     Statistics,
@@ -84,7 +84,7 @@ def stats(
     result = measure(design, A, B)
     source = _source(sigma, matrix, seed)
     if plot is not None and drawing is not None:
-        _write(plot, drawing.draw(result, source))
+        write_files(plot.parent, {plot.name: drawing.draw(result, source)})
     if as_json:
         record = {"operands": source, "seed": seed, **result.to_dict()}
         print(json.dumps(record, indent=2))
@@ -131,20 +131,6 @@ def _source(sigma: float | None, matrix: Path | None, seed: int) -> str:
     if sigma is not None:
         return f"A and B normal with σ = {sigma:g}, rounded; seed {seed}"
     return f"A and B {normal}; seed {seed}"
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a file that is either whole or not there."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_bytes(data)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def _print(result: Statistics, source: str) -> None:

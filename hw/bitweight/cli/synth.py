@@ -14,6 +14,7 @@ from bitweight.cli.designs import complete_designs, load_design, set_option
 from bitweight.cli.progress import progress_bars
 from bitweight.design import Design
 from bitweight.emit import Emission, emit, write_files
+from bitweight.files import check_writable
 from bitweight.optional import import_optional
 
 __all__ = ["synth"]
@@ -84,6 +85,9 @@ def synth(
     technology = None if fpga else tools.find_technology(tech)
     if not targets:
         targets = [10.0] if technology is None else _usual_targets(technology)
+    for option, folder in (("-o", output), ("--export", export_to)):
+        if folder is not None:
+            check_writable(option, folder)
     emission = emit(design)
     top = f"{emission.top}_pe" if pe_only else emission.top
     if technology is None:

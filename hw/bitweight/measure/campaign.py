@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +12,7 @@ from bitweight.measure.search import FASTEST_NS, Point, Search, best_at, fastest
 from bitweight.measure.store import Store
 from bitweight.measure.subjects import ARRAYS, PES, Subject, Way, subject
 from bitweight.measure.workload import ENERGY, ENERGY_PE, THROUGHPUT
+from bitweight.sim.process import WatchedPool
 from bitweight.synth import Technology, find_technology
 from bitweight.synth.explore import cores
 
@@ -133,22 +133,17 @@ class Campaign:
         return total
 
     def _tick(self, label: str) -> None:
-        with self._counting:
+        with self._counting:  # or a hook would see 135 before 134
             self._done += 1
-            done = self._done
-        if self.progress is not None:
-            self.progress(done, max(done, self._total), f"{self.technology.name}: {label}")
+            if self.progress is not None:
+                total = max(self._done, self._total)
+                self.progress(self._done, total, f"{self.technology.name}: {label}")
 
     def _each(self, items: Iterable[Any], work: Callable[[Any], Any]) -> list[Any]:
         """Do some work for each item, several at a time; the first failure ends all."""
-        with ThreadPoolExecutor(self.jobs) as pool:
+        with WatchedPool(self.jobs) as pool:
             running = [pool.submit(work, item) for item in items]
-            try:
-                return [one.result() for one in running]
-            except BaseException:
-                for waiting in running:
-                    waiting.cancel()
-                raise
+            return [one.result() for one in running]
 
     # --- the parts -----------------------------------------------------------------------------
 

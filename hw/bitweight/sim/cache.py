@@ -87,9 +87,13 @@ class Cache:
 
     @staticmethod
     def _make(place: Path, build: Callable[[Path], None]) -> None:
-        # What builders that were killed have left; the lock says that none is at work.
-        for left in place.parent.glob(f".{place.name}.build-*"):
-            shutil.rmtree(left, ignore_errors=True)
+        # What builders that were killed have left, here and of keys that nobody wants any more.
+        for left in place.parent.glob(".*.build-*"):
+            key = left.name[1:].rpartition(".build-")[0]
+            with contextlib.ExitStack() as stack:
+                lock = left.with_name(f".{key}.lock")
+                if key == place.name or stack.enter_context(_locked(lock, wait=False)):
+                    shutil.rmtree(left, ignore_errors=True)
         folder = Path(tempfile.mkdtemp(prefix=f".{place.name}.build-", dir=place.parent))
         try:
             build(folder)
@@ -118,8 +122,12 @@ def _whole(place: Path) -> bool:
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold a lock that ends with the process at the latest."""
+def _locked(path: Path, *, wait: bool = True) -> Iterator[bool]:
+    """Hold a lock that ends with the process at the latest; tell whether it could be had."""
     with path.open("a") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True

@@ -20,8 +20,8 @@ from bitweight.sim.arguments import check_operands, check_stalls
 from bitweight.sim.cache import Cache
 from bitweight.sim.chunks import Chunk, cut, reduction_blocks
 from bitweight.sim.installation import SimulationError
-from bitweight.sim.library import Exchange, Simulation, Status
-from bitweight.sim.model import TRACES, build_library
+from bitweight.sim.model import TRACES, build_program
+from bitweight.sim.program import Simulation, Status
 from bitweight.sim.statistics import GemmStats
 from bitweight.stats.digits import digit_statistics
 
@@ -31,7 +31,7 @@ ProgressHook = Callable[[int, int], None]
 """Called with the result elements that are complete and their total."""
 
 _CYCLES = 1 << 14
-"""Of one call of the library: Ctrl-C works between two calls."""
+"""Of one run of the model, after which progress and hangs are looked at."""
 
 _HUNG = 1 << 17
 """Clock cycles in which nothing moves, after which the design is taken to hang."""
@@ -87,7 +87,7 @@ class CompiledDesign:
     ----------
     design, emission
         As given.
-    library
+    program
         The file of the model.
     """
 
@@ -97,7 +97,7 @@ class CompiledDesign:
         self.design = design
         self.emission = emit(design) if emission is None else emission
         self._cache = cache
-        self.library = build_library(self.emission, cache=cache)
+        self.program = build_program(self.emission, cache=cache)
 
     def __repr__(self) -> str:
         return f"CompiledDesign({self.design.name!r})"
@@ -113,6 +113,7 @@ class CompiledDesign:
         trace: Path | str | None = None,
         out: np.ndarray | None = None,
         progress: ProgressHook | None = None,
+        patience: float = 300.0,
     ) -> tuple[np.ndarray, GemmStats]:
         """Return ``A @ B`` as the simulated hardware computes it, and what it took.
 
@@ -138,6 +139,8 @@ class CompiledDesign:
             Matrix [M, N] that takes the results, such as one that is mapped to a file.
         progress
             Called with the result elements that are complete and their total.
+        patience
+            Seconds that a few clock cycles may take before the model counts as hung.
 
         Returns
         -------
@@ -152,7 +155,7 @@ class CompiledDesign:
             For arguments of the wrong kind, shape or range; also where an exact sum of several
             K-blocks does not fit into the accumulator.
         SimulationError
-            If the design hangs or breaks a rule of its streams.
+            If the design hangs or breaks a rule of its streams, or its model crashes.
         """
         check_operands(A, B)
         chances = check_stalls(stalls)
@@ -164,18 +167,20 @@ class CompiledDesign:
         elif not isinstance(out, np.ndarray) or out.shape != shape or out.dtype != dtype:
             found = (out.shape, str(out.dtype)) if isinstance(out, np.ndarray) else type(out)
             raise ValueError(f"out must be a matrix {shape} of {dtype}, not {found!r}")
-        library, file = self._library(trace)
+        if not (isinstance(patience, (int, float)) and 0 < patience < float("inf")):
+            raise ValueError(f"patience must be a number of seconds above 0, not {patience!r}")
+        program, file = self._program(trace)
         started = time.perf_counter()
-        with Simulation(library, file) as simulation:
+        with Simulation(program, file, patience) as simulation:
             run = _Run(self.design, simulation, A, B, out, wrap=wrap)
-            run.inject(chances, seed)
+            simulation.stall(chances, seed)
             run.finish(progress)
         return out, run.stats(chances, time.perf_counter() - started)
 
-    def _library(self, trace: Path | str | None) -> tuple[Path, Path | None]:
-        """Return the library for a product, and the file of its trace."""
+    def _program(self, trace: Path | str | None) -> tuple[Path, Path | None]:
+        """Return the model for a product, and the file of its trace."""
         if trace is None:
-            return self.library, None
+            return self.program, None
         file = Path(trace)
         if file.suffix[1:] not in TRACES:
             endings = " or ".join(f".{name}" for name in TRACES)
@@ -184,7 +189,7 @@ class CompiledDesign:
             )
         if not file.parent.is_dir():
             raise ValueError(f"trace must be in a folder that exists, not {str(trace)!r}")
-        return build_library(self.emission, file.suffix[1:], self._cache), file
+        return build_program(self.emission, file.suffix[1:], self._cache), file
 
 
 class _Run:
@@ -204,20 +209,11 @@ class _Run:
         self.A, self.B, self.out, self.wrap = A, B, out, wrap
         (self.M, self.K), self.N = A.shape, B.shape[1]
         self.blocks = reduction_blocks(design, self.K, wrap=wrap)
-        self.exchange = Exchange()
         self.nonzero = self.tiles = 0
         self.coming = cut(design, self.M, self.K, self.N, wrap=wrap)
         self.queues: dict[str, deque[tuple[np.ndarray, np.ndarray]]] = {"a": deque(), "b": deque()}
         self.sent: deque[Chunk] = deque()
         self.partial = np.zeros((1, 1), np.int64)  # sums of the blocks of k so far
-        self.held: dict[str, Any] = {}  # what the library reads and writes must stay alive
-
-    def inject(self, chances: Mapping[str, float], seed: int) -> None:
-        """Set the stalls of each stream."""
-        states = np.random.SeedSequence(seed).generate_state(len(chances), np.uint64)
-        for (name, chance), state in zip(chances.items(), states, strict=True):
-            stalls = getattr(self.exchange, name).stalls
-            stalls.threshold, stalls.state = int(chance * 2**64), int(state)
 
     def finish(self, progress: ProgressHook | None) -> None:
         """Send all chunks and collect their results."""
@@ -229,18 +225,19 @@ class _Run:
             chunk = self.sent[0]
             data, last = self._collect(chunk)
             while True:
-                status = self.simulation.run(self.exchange, _CYCLES)
+                status = self.simulation.run(_CYCLES)
                 if status == Status.FULL:
                     break
                 if status == Status.WANTS_A:
                     self._offer("a")
                 elif status == Status.WANTS_B:
                     self._offer("b")
-                elif self.exchange.idle >= _HUNG:
+                elif self.simulation.reply.idle >= _HUNG:
                     raise SimulationError(
                         "silent",
-                        f"{self.design.name} hangs: nothing moved for {self.exchange.idle} clock "
-                        f"cycles, up to cycle {self.exchange.cycle}",
+                        f"{self.design.name} hangs: nothing moved for "
+                        f"{self.simulation.reply.idle} clock cycles, up to cycle "
+                        f"{self.simulation.reply.cycle}",
                     )
             self._store(chunk, data, last)
             self.sent.popleft()
@@ -272,22 +269,18 @@ class _Run:
         return self.design.array.own_encoding or self.design.encoding
 
     def _offer(self, name: str) -> None:
-        """Give the library the next beats of a stream, or tell it that there are no more."""
-        source = getattr(self.exchange, name)
-        if not self.queues[name] and not self._pack():
-            source.more = 0
-            return
-        beats = self.queues[name].popleft()
-        self.held[name] = beats
-        source.offer(*beats, more=True)
+        """Give the model the next beats of a stream, or tell it that there are no more."""
+        if self.queues[name] or self._pack():
+            self.simulation.offer(name, *self.queues[name].popleft())
+        else:
+            self.simulation.finish(name)
 
     def _collect(self, chunk: Chunk) -> tuple[np.ndarray, np.ndarray]:
         rows, cols = self._size(chunk)
         beats = self.design.output_beats(rows, cols)
         data = np.empty((beats, self.design.streams["c"].lanes), np.int64)
         last = np.empty(beats, np.bool_)
-        self.held["c"] = (data, last)
-        self.exchange.c.collect(data, last)
+        self.simulation.collect(data, last)
         return data, last
 
     @staticmethod
@@ -325,17 +318,17 @@ class _Run:
         return C
 
     def stats(self, chances: Mapping[str, float], seconds: float) -> GemmStats:
-        exchange = self.exchange
+        reply = self.simulation.reply
         return GemmStats(
             m=self.M,
             k=self.K,
             n=self.N,
-            cycles=exchange.final - exchange.first + 1,
+            cycles=reply.final - reply.first + 1,
             tiles=self.tiles,
             k_blocks=len(self.blocks),
             lanes=self.design.lanes,
-            stalls={name: getattr(exchange, name).stalls.cycles for name in chances},
-            waits={name: getattr(exchange, name).stalls.waits for name in ("a", "b")},
+            stalls={name: getattr(reply, name).cycles for name in chances},
+            waits={name: getattr(reply, name).waits for name in ("a", "b")},
             digits=self.nonzero / (self.M * self.K),
             encoding=self.encoding,
             seconds=seconds,

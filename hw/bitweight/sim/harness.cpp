@@ -1,13 +1,24 @@
 // Drives the streams of one design: the same text for every design, whose ports.h says how wide
-// they are. It is loaded by library.py, and the layout of Exchange is that of the class there.
+// they are. It is a program of its own, so that a model that crashes or does not come back takes
+// nobody with it. program.py runs it, sends what to do to its standard input and reads from its
+// standard output; the layouts of Command and Reply are those of the classes there.
 //
 // A cycle is two evaluations. With the clock low, inputs change and what depends on them settles;
 // then handshakes are read, as a flip-flop would see them at the rising edge that follows.
 
+#include <csignal>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <stdexcept>
 #include <string>
+#include <vector>
+
+#include <sys/time.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 
 #include "Vdut.h"
 #include "ports.h"  // A_LANES, A_BITS, B_LANES, ..., BITWEIGHT_TRACE
@@ -20,7 +31,7 @@ using Trace = VerilatedFstC;
 using Trace = VerilatedVcdC;
 #endif
 
-// Verilator would end the process, and Python with it.
+// Verilator would end the process without a word.
 [[noreturn]] static void stopped(const char* file, int line, const char* message) {
     const char* slash = std::strrchr(file, '/');
     throw std::runtime_error(std::string(slash ? slash + 1 : file) + ":" + std::to_string(line) +
@@ -115,28 +126,37 @@ struct Stalls {
     }
 };
 
-struct Source {
-    const int16_t* data;  // [count, lanes]
-    const uint8_t* last;  // [count]
-    int64_t count, at;    // beats that are there, and how many of them were offered
-    int64_t more;         // whether others will follow
-    Stalls stalls;
+template <class Element>
+struct Beats {
+    std::vector<Element> data;  // [count, lanes]
+    std::vector<uint8_t> last;  // [count]
+    int64_t count = 0, at = 0;  // how many there are, and which is the next
+    bool more = true;           // whether others will follow
+
+    void resize(int64_t size, int lanes) {
+        data.resize(size * lanes);
+        last.resize(size);
+        count = size;
+        at = 0;
+    }
 };
 
-struct Sink {
-    int64_t* data;  // [count, lanes]
-    uint8_t* last;  // [count]
-    int64_t count, at;
-    Stalls stalls;
-};
+using Source = Beats<int16_t>;
+using Sink = Beats<int64_t>;
 
-struct Exchange {
-    Source a, b;
-    Sink c;
-    int64_t cycle, first, final, idle;  // final: the cycle of the last result; idle: nothing moved
+struct Command {
+    int64_t kind;   // 'a', 'b': beats follow, or if there are none, no others will;
+    int64_t count;  // 'c': so many results are wanted; 's': stalls follow; 'r': so many cycles
 };
 
 enum Status { kCycles = 0, kWantsA = 1, kWantsB = 2, kFull = 3, kProtocol = 4, kStopped = 5 };
+
+struct Reply {
+    int64_t status;
+    int64_t cycle, first, final, idle;  // final: the cycle of the last result; idle: nothing moved
+    Stalls a, b, c;
+    int64_t length;  // of the message that follows; after kFull it is the results
+};
 
 template <int lanes, int bits>
 struct Driver {
@@ -148,16 +168,16 @@ struct Driver {
     }
 
     template <class Port>
-    void drive(Source& source, Port& payload, CData& valid) {
+    void drive(Source& source, Stalls& stalls, Port& payload, CData& valid) {
         if (offered) return;
-        if (source.at < source.count && !source.stalls.roll()) {
-            beat.pack(source.data + source.at * lanes, source.last[source.at]);
+        if (source.at < source.count && !stalls.roll()) {
+            beat.pack(source.data.data() + source.at * lanes, source.last[source.at]);
             ++source.at;
             beat.to(payload);
             valid = offered = true;
             return;
         }
-        source.stalls.cycles += source.at < source.count;
+        stalls.cycles += source.at < source.count;
         if (valid) {
             valid = 0;
             beat.invert();
@@ -165,13 +185,25 @@ struct Driver {
         }
     }
 
-    bool sample(Source& source, CData ready) {
+    bool sample(Stalls& stalls, CData ready) {
         const bool taken = offered && ready;
-        source.stalls.waits += offered && !ready;
+        stalls.waits += offered && !ready;
         if (taken) offered = false;
         return taken;
     }
 };
+
+// Sets in how many seconds the process ends, unless this is called again before; 0 for never.
+double patience;
+
+void patient(double seconds) {
+    itimerval timer = {};
+    timer.it_value.tv_sec = static_cast<time_t>(seconds);
+    timer.it_value.tv_usec = static_cast<suseconds_t>(1e6 * (seconds - timer.it_value.tv_sec));
+    setitimer(ITIMER_REAL, &timer, nullptr);
+}
+
+constexpr int64_t kBetween = 64;  // clock cycles between two signs of life
 
 struct Model {
     VerilatedContext context;
@@ -180,6 +212,8 @@ struct Model {
     Trace trace;
 #endif
     Vdut top{&context, "dut"};
+    Source a_beats, b_beats;
+    Sink c_beats;
     Driver<A_LANES, A_BITS> a;
     Driver<B_LANES, B_BITS> b;
     Beat<C_LANES, C_BITS> c, held;
@@ -214,14 +248,15 @@ struct Model {
 #endif
     }
 
-    Status run(Exchange& x, int64_t cycles) {
+    Status run(Reply& x, int64_t cycles) {
         for (; cycles; --cycles) {
-            if (a.wants(x.a)) return kWantsA;
-            if (b.wants(x.b)) return kWantsB;
-            if (x.c.at == x.c.count) return kFull;
-            a.drive(x.a, top.a___05Fpayload, top.a___05Fvalid);
-            b.drive(x.b, top.b___05Fpayload, top.b___05Fvalid);
-            const bool ready = top.c___05Fready = !x.c.stalls.roll();
+            if (cycles % kBetween == 0) patient(patience);
+            if (a.wants(a_beats)) return kWantsA;
+            if (b.wants(b_beats)) return kWantsB;
+            if (c_beats.at == c_beats.count) return kFull;
+            a.drive(a_beats, x.a, top.a___05Fpayload, top.a___05Fvalid);
+            b.drive(b_beats, x.b, top.b___05Fpayload, top.b___05Fvalid);
+            const bool ready = top.c___05Fready = !x.c.roll();
             clock(0);
             ++x.cycle;
             const bool operands = a.sample(x.a, top.a___05Fready) | b.sample(x.b, top.b___05Fready);
@@ -238,12 +273,12 @@ struct Model {
             waiting = valid && !ready;
             if (waiting) {
                 held = c;
-                ++x.c.stalls.cycles;
+                ++x.c.cycles;
             }
             const bool result = valid && ready;
             if (result) {
-                x.c.last[x.c.at] = c.unpack(x.c.data + x.c.at * C_LANES);
-                ++x.c.at;
+                c_beats.last[c_beats.at] = c.unpack(c_beats.data.data() + c_beats.at * C_LANES);
+                ++c_beats.at;
                 x.final = x.cycle;
             }
             x.idle = operands || result ? 0 : x.idle + 1;
@@ -255,32 +290,90 @@ struct Model {
 
 }  // namespace
 
-#define EXPORT extern "C" __attribute__((visibility("default")))
+// What the design prints must not get among the replies.
+static int replies;
 
-static thread_local std::string failure;
-
-// Returns nothing where the model cannot be made; `bitweight_message(nullptr)` then says why.
-EXPORT Model* bitweight_new(const char* trace) try {
-    return new Model(trace);
-} catch (const std::exception& error) {
-    failure = error.what();
-    return nullptr;
+static void take(void* to, int64_t size) {
+    for (char* at = static_cast<char*>(to); size;) {
+        const ssize_t part = read(0, at, size);
+        if (part <= 0) std::_Exit(0);  // nobody wants anything any more
+        at += part;
+        size -= part;
+    }
 }
 
-EXPORT int bitweight_run(Model* model, Exchange* exchange, int64_t cycles) try {
-    return model->run(*exchange, cycles);
-} catch (const std::exception& error) {
-    model->message = error.what();
-    return kStopped;
+static void give(const void* from, int64_t size) {
+    for (const char* at = static_cast<const char*>(from); size;) {
+        const ssize_t part = write(replies, at, size);
+        if (part <= 0) std::_Exit(0);
+        at += part;
+        size -= part;
+    }
 }
 
-EXPORT const char* bitweight_message(const Model* model) {
-    return model ? model->message.c_str() : failure.c_str();
+template <class Element>
+static void take(Beats<Element>& beats, int64_t count, int lanes) {
+    beats.resize(count, lanes);
+    beats.more = count;
+    take(beats.data.data(), beats.data.size() * sizeof(Element));
+    take(beats.last.data(), count);
 }
 
-EXPORT void bitweight_delete(Model* model) {
-#if BITWEIGHT_TRACE
-    model->trace.close();
+static void serve(Model& model, Reply& reply) {
+    for (;;) {
+        Command command;
+        // Until it comes, nothing runs that could hang.
+        patient(0);
+        if (read(0, &command.kind, 1) == 0) return;
+        take(reinterpret_cast<char*>(&command) + 1, sizeof command - 1);
+        switch (command.kind) {
+            case 'a': take(model.a_beats, command.count, A_LANES); continue;
+            case 'b': take(model.b_beats, command.count, B_LANES); continue;
+            case 'c': model.c_beats.resize(command.count, C_LANES); continue;
+            case 's': take(&reply.a, 3 * sizeof reply.a); continue;
+        }
+        try {
+            reply.status = model.run(reply, command.count);
+        } catch (const std::exception& error) {
+            model.message = error.what();
+            reply.status = kStopped;
+        }
+        reply.length = reply.status < kProtocol ? 0 : model.message.size();
+        give(&reply, sizeof reply);
+        give(model.message.data(), reply.length);
+        if (reply.status == kFull) {
+            give(model.c_beats.data.data(), model.c_beats.data.size() * sizeof(int64_t));
+            give(model.c_beats.last.data(), model.c_beats.count);
+        }
+    }
+}
+
+// Arguments: the seconds without a sign of life after which it ends, and the file of the trace.
+int main(int, char** argument) {
+#ifdef __linux__
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
 #endif
-    delete model;
+    std::signal(SIGALRM, SIG_DFL);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
+    replies = dup(1);
+    dup2(2, 1);
+    patience = std::atof(argument[1]);
+    Reply reply = {};
+    try {
+        patient(patience);
+        Model model(argument[2]);
+        give(&reply, sizeof reply);
+        serve(model, reply);
+#if BITWEIGHT_TRACE
+        model.trace.close();
+#endif
+    } catch (const std::exception& error) {
+        reply.status = kStopped;
+        reply.length = std::strlen(error.what());
+        give(&reply, sizeof reply);
+        give(error.what(), reply.length);
+    }
+    return 0;
 }

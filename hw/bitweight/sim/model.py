@@ -1,4 +1,4 @@
-"""Builds the shared library of a design: its Verilog through Verilator, with one C++ harness.
+"""Builds the program of a design: its Verilog through Verilator, with one C++ harness.
 
 What it was tried with, on `systolic-os` 16 × 16 with a plain MAC and with OPT1 (bit by bit, as its
 compressors are), is noted at the settings below.
@@ -6,6 +6,7 @@ compressors are), is noted at the settings below.
 
 from __future__ import annotations
 
+import importlib.metadata
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,17 +16,19 @@ from bitweight.sim.cache import Cache, content_key
 from bitweight.sim.hierarchy import control_file
 from bitweight.sim.installation import require_verilator
 from bitweight.sim.verilated import COMPILER, CONTROL, Recipe, make_model, recipe_key
+from bitweight.sim.widening import WIDENING, require_yosys, widened
+from bitweight.sources import sources_digest
 
 if TYPE_CHECKING:
     from bitweight.emit import Emission
 
-__all__ = ["TRACES", "build_library", "ports_header"]
+__all__ = ["TRACES", "build_program", "ports_header"]
 
 TRACES = ("fst", "vcd")
 """Formats of traces; a model that can trace is another one, since it is slower even if it does
 not."""
 
-LIBRARY = "model.so"
+PROGRAM = "model"
 
 _INLINED = 16_000
 """Characters up to which a module that there are many of is inlined.
@@ -68,9 +71,6 @@ def _recipe(trace: str) -> Recipe:
         ),
         options=(
             "-std=gnu++17",
-            "-fPIC",
-            "-fvisibility=hidden",
-            "-fno-gnu-unique",
             "-w",
             *(f"-D{name}={value}" for name, value in values.items()),
             # The harness has its own: Verilator's end the process.
@@ -85,7 +85,6 @@ def _recipe(trace: str) -> Recipe:
         own=_HERE / "harness.cpp",
         # Headers in place of LZ4 and zlib, which few machines have: FST files want them.
         includes=(_HERE / "compat",),
-        link=("-shared",),
     )
 
 
@@ -108,8 +107,8 @@ def ports_header(manifest: dict[str, Any], trace: str = "") -> str:
     return "\n".join([*lines, f"#define BITWEIGHT_TRACE {number}"]) + "\n"
 
 
-def build_library(emission: Emission, trace: str = "", cache: Cache | None = None) -> Path:
-    """Return the shared library of a design's Verilog, from the cache or newly built.
+def build_program(emission: Emission, trace: str = "", cache: Cache | None = None) -> Path:
+    """Return the program of a design's Verilog, from the cache or newly built.
 
     Parameters
     ----------
@@ -133,19 +132,26 @@ def build_library(emission: Emission, trace: str = "", cache: Cache | None = Non
         check_choice("trace", trace, TRACES)
     store = Cache() if cache is None else cache
     require_verilator([COMPILER])
+    require_yosys()
     recipe = _recipe(trace)
-    control, _ = control_file(emission.verilog, emission.top, allow_apart=False, inlined=_INLINED)
-    sources = {
-        "design.v": emission.verilog,
-        CONTROL: control,
-        "ports.h": ports_header(emission.manifest, trace),
-    }
+    ports = ports_header(emission.manifest, trace)
 
     def build(folder: Path) -> None:
         work = folder / "work"
         work.mkdir()
-        make_model(recipe, sources, emission.top, folder / LIBRARY, work, store)
+        # What a trace shows is to be found in the Verilog: there every block stays.
+        verilog = emission.verilog if trace else widened(emission.verilog, emission.top, work)
+        control, _ = control_file(verilog, emission.top, allow_apart=False, inlined=_INLINED)
+        sources = {"design.v": verilog, CONTROL: control, "ports.h": ports}
+        make_model(recipe, sources, emission.top, folder / PROGRAM, work, store)
         shutil.rmtree(work)
 
-    key = content_key(recipe=recipe_key(recipe), sources=sources, top=emission.top)
-    return store.entry("models", key, build) / LIBRARY
+    key = content_key(
+        recipe=recipe_key(recipe),
+        verilog=emission.verilog,
+        ports=ports,
+        top=emission.top,
+        made_by=sources_digest("sim/model.py", *WIDENING),
+        yosys=importlib.metadata.version("pyosys"),
+    )
+    return store.entry("models", key, build) / PROGRAM

@@ -4,19 +4,57 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from bitweight.sim.installation import SimulationError
 
-__all__ = ["run_watched"]
+__all__ = ["WatchedPool", "full_disk", "run_watched"]
 
 _POLL_SECONDS = 0.05
+
+_LITTLE = 1 << 20
+"""Bytes of free space below which a program that failed has probably wanted more."""
+
+_thread = threading.local()
+
+
+class WatchedPool(ThreadPoolExecutor):
+    """A pool whose threads do not go on when an exception, or an interrupt, leaves its block.
+
+    The programs that they run by :func:`run_watched` are ended, and no others begun; those of pools
+    that they make themselves as well.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._stop = threading.Event()
+        self._stops = (*_stops(), self._stop)
+        super().__init__(threads, initializer=self._adopt)
+
+    def _adopt(self) -> None:
+        _thread.stops = self._stops
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            self._stop.set()
+        self.shutdown(wait=True, cancel_futures=kind is not None)
+
+
+def _stops() -> tuple[threading.Event, ...]:
+    return getattr(_thread, "stops", ())
 
 
 def run_watched(
@@ -27,9 +65,11 @@ def run_watched(
     *,
     patience: float,
     alive: Callable[[], float] | None = None,
-    stop: threading.Event | None = None,
 ) -> str:
     """Run a program to its end.
+
+    It ends when this process does, by whatever means, and earlier when the :class:`WatchedPool`
+    whose thread this is has no use for it any more. Its temporary files are made in its folder.
 
     Parameters
     ----------
@@ -41,8 +81,6 @@ def run_watched(
         Seconds without a sign of life after which it is ended, with all that it started.
     alive
         Returns the seconds since its last sign of life; without it the start is the only one.
-    stop
-        When set, the program is ended too.
 
     Returns
     -------
@@ -56,22 +94,39 @@ def run_watched(
     """
     program = Path(command[0]).name
     with subprocess.Popen(
-        command,
+        _bound(command),
         cwd=folder,
-        env=env,
+        env={**env, "TMPDIR": str(Path(folder).absolute())},
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT,
         start_new_session=True,
     ) as process:
         try:
-            _watch(process, program, patience, alive, stop)
+            _watch(process, program, patience, alive)
         finally:
             _end(process)
     code = process.returncode
+    if not code:
+        return ""
+    how = f"ended with exit status {code}"
     if code < 0:
-        return f"{program} was ended by {signal.Signals(-code).name}"
-    return f"{program} ended with exit status {code}" if code else ""
+        how = f"was ended by {signal.Signals(-code).name}"
+    return f"{program} {how}{full_disk(folder)}"
+
+
+def _bound(command: Sequence[str]) -> list[str]:
+    """Return a command whose program the system ends when the thread that began it ends."""
+    # A function between fork and exec would do it too, but is not safe where there are threads.
+    helper = shutil.which("setpriv")
+    return [helper, "--pdeathsig", "KILL", "--", *command] if helper else list(command)
+
+
+def full_disk(folder: Path | str) -> str:
+    """Return what to add where a program has failed for want of space, as few say clearly."""
+    if shutil.disk_usage(folder).free > _LITTLE:
+        return ""
+    return f" (the disk of {folder} is full)"
 
 
 def _watch(
@@ -79,10 +134,9 @@ def _watch(
     program: str,
     patience: float,
     alive: Callable[[], float] | None,
-    stop: threading.Event | None,
 ) -> None:
     started = time.monotonic()
-    while stop is None or not stop.is_set():
+    while not any(stop.is_set() for stop in _stops()):
         try:
             process.wait(_POLL_SECONDS)
             return

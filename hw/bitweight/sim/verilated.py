@@ -15,9 +15,7 @@ import os
 import shlex
 import subprocess
 import tempfile
-import threading
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -31,7 +29,7 @@ from bitweight.sim.installation import (
     verilator_program,
     verilator_root,
 )
-from bitweight.sim.process import run_watched
+from bitweight.sim.process import WatchedPool, run_watched
 
 __all__ = ["COMPILER", "CONTROL", "Recipe", "make_model", "recipe_key"]
 
@@ -229,8 +227,7 @@ def _compile_all(
     """Compile files to objects in a folder, as many at a time as there are processors."""
     include = verilator_root() / "include"
     folders = [*includes, *recipe.includes, include, include / "vltstd"]
-    stop = threading.Event()
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with WatchedPool(len(os.sched_getaffinity(0))) as pool:
         jobs = [
             pool.submit(
                 _run,
@@ -246,25 +243,17 @@ def _compile_all(
                 ],
                 folder,
                 log,
-                stop,
             )
             for number, (path, effort) in enumerate(files)
         ]
-        try:
-            for job in jobs:
-                job.result()
-        finally:
-            # After a failure or an interrupt the others are not wanted.
-            stop.set()
-            pool.shutdown(wait=True, cancel_futures=True)
+        for job in jobs:
+            job.result()
 
 
-def _run(
-    command: list[str], folder: Path, log: Path | None, stop: threading.Event | None = None
-) -> None:
+def _run(command: list[str], folder: Path, log: Path | None) -> None:
     with tempfile.TemporaryFile() as output:
         env = verilator_environment()
-        why = run_watched(command, folder, env, output, patience=_PATIENCE, stop=stop)
+        why = run_watched(command, folder, env, output, patience=_PATIENCE)
         output.seek(0)
         text = output.read().decode(errors="replace")
     if log is not None:

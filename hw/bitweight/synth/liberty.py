@@ -156,8 +156,16 @@ def _unpack(source: Path) -> tuple[Path, str, dict]:
         raise TechnologyError(
             f"Liberty file {source.name} must be text, not {str(source)!r}"
         ) from None
-    facts = _facts(text, source)
-    facts["size"] = len(text.encode())
+    try:
+        facts = _facts(text, source)
+    except ValueError as error:
+        if isinstance(error, TechnologyError):
+            raise
+        raise TechnologyError(
+            f"Liberty file {source.name} must have numbers for areas, units and loads ({error}), "
+            f"not {str(source)!r}"
+        ) from None
+    facts["sum"] = _sum(text.encode(), facts)
     try:
         write_files(folder, {path.name: text, known.name: json.dumps(facts)})
     except OSError as error:
@@ -171,10 +179,14 @@ def _unpack(source: Path) -> tuple[Path, str, dict]:
 def _cached(path: Path, known: Path) -> dict | None:
     try:
         facts = json.loads(known.read_text(encoding="utf-8"))
-        whole = facts["format"] == _FORMAT and facts["size"] == path.stat().st_size
-    except (OSError, ValueError, KeyError, TypeError):
+        whole = facts["format"] == _FORMAT and facts.pop("sum") == _sum(path.read_bytes(), facts)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return facts if whole else None
+
+
+def _sum(library: bytes, facts: dict) -> str:
+    return hashlib.sha256(library + json.dumps(facts).encode()).hexdigest()
 
 
 def _facts(text: str, source: Path) -> dict:

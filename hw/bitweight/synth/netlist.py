@@ -290,7 +290,9 @@ class _Flattening:
             for at, gate in enumerate(model.gates):
                 sources = (pins.get(pin, ZERO) for pin in gate.inputs)
                 names = (gate.output, *gate.inputs)
-                gates.append((pins[gate.output], self._table(kind, at, gate.table, names), *sources))
+                gates.append(
+                    (pins[gate.output], self._table(kind, at, gate.table, names), *sources)
+                )
                 gate_cell.append(path)
                 delays.append(known.get((path, gate.output), (0.0, 0.0)))
             enable = ONE

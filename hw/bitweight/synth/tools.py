@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import importlib.metadata
 import importlib.resources
@@ -10,13 +9,14 @@ import importlib.util
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 from bitweight._version import __version__
+from bitweight.sim.installation import SimulationError
+from bitweight.sim.process import full_disk, run_watched
 from bitweight.synth.errors import ToolError, ToolMissing
 
 _YOSYS = (
@@ -53,11 +53,13 @@ def yosys(folder: Path, script: str, timeout: float) -> str:
     if importlib.util.find_spec("pyosys") is None:
         raise ToolMissing("Yosys is missing: pip install 'bitweight[synth]' installs pyosys")
     log = folder / Path(script).with_suffix(".log").name
-    status, text = _run("Yosys", [sys.executable, "-c", _YOSYS, script], folder, log, timeout)
+    why, text = _run("Yosys", [sys.executable, "-c", _YOSYS, script], folder, log, timeout)
     error = _YOSYS_ERROR.search(text)
-    if error is not None or status != 0:
-        reason = error[0].removeprefix("ERROR: ").strip() if error else f"exit status {status}"
-        raise ToolError(f"Yosys failed: {reason.rstrip('.')} (log: {log})")
+    if error is not None or why:
+        reason = error[0].removeprefix("ERROR: ").strip() if error else why
+        if error:
+            reason = reason.rstrip(".") + full_disk(folder)
+        raise ToolError(f"Yosys failed: {reason} (log: {log})")
     return text
 
 
@@ -73,12 +75,12 @@ def sta(folder: Path, script: str, timeout: float) -> str:
         )
     log = folder / "sta.log"
     command = ["sta", "-no_init", "-no_splash", "-exit", script]
-    status, text = _run("OpenSTA", command, folder, log, timeout)
+    why, text = _run("OpenSTA", command, folder, log, timeout)
     error = _STA_ERROR.search(text)
     if error is not None:
         raise ToolError(f"OpenSTA failed: {error[0].rstrip('.')} (log: {log})")
-    if status != 0 or not text.rstrip().endswith("BITWEIGHT done"):
-        raise ToolError(f"OpenSTA failed: it stopped early, exit status {status} (log: {log})")
+    if why or not text.rstrip().endswith("BITWEIGHT done"):
+        raise ToolError(f"OpenSTA failed: {why or 'it stopped early'} (log: {log})")
     return text
 
 
@@ -93,10 +95,10 @@ def nextpnr(folder: Path, family: str, arguments: list[str], timeout: float) -> 
     log = folder / "nextpnr.log"
     program = f"from yowasp_nextpnr_{family} import _run_nextpnr_{family}_argv as run; run()"
     command = [sys.executable, "-c", program, *arguments]
-    status, text = _run("nextpnr", command, folder, log, timeout)
+    why, text = _run("nextpnr", command, folder, log, timeout)
     error = _NEXTPNR_ERROR.search(text)
-    if status != 0:
-        reason = error[1].strip() if error else f"exit status {status}"
+    if why:
+        reason = error[1].strip() if error else why
         raise ToolError(f"nextpnr failed: {reason.rstrip('.')} (log: {log})")
     return text
 
@@ -134,27 +136,13 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _run(tool: str, command: list[str], folder: Path, log: Path, timeout: float) -> tuple[int, str]:
-    """Run a command to its end, or stop it and all that it started."""
+def _run(tool: str, command: list[str], folder: Path, log: Path, timeout: float) -> tuple[str, str]:
+    """Run a command to its end, or stop it; return how it failed, if it did, and what it said."""
     with log.open("w", encoding="utf-8") as sink:
         try:
-            process = subprocess.Popen(
-                command,
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                stdout=sink,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            why = run_watched(command, folder, os.environ, sink, patience=timeout)
         except OSError as error:
             raise ToolError(f"{tool} cannot be started: {error.strerror}") from None
-        try:
-            status = process.wait(timeout)
-        except subprocess.TimeoutExpired:
+        except SimulationError:
             raise ToolError(f"{tool} was stopped after {timeout:g} s (log: {log})") from None
-        finally:
-            if process.poll() is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-    return status, log.read_text(encoding="utf-8", errors="replace")
+    return why, log.read_text(encoding="utf-8", errors="replace")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -183,8 +183,9 @@ class Engine:
 
     def _key(self, product: Product) -> str:
         return content_key(
-            model=self.rtl.library.parent.name,
+            model=self.rtl.program.parent.name,
             cycles=sources_digest(*CYCLES),
+            kept=[field.name for field in fields(_Kept)],
             design=self.rtl.design.to_dict(),
             operands=[_content(one) for one in (product.A, product.B)],
         )
