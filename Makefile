@@ -49,16 +49,18 @@ synth: setup ## synthesise and time (NAME=..., TECH=..., PERIOD=1.0,2.0)
 measure: setup ## measure all designs against the best baselines (TECH=..., JSON in reports/)
 	$(BIN)/bitweight measure $(if $(filter-out file,$(origin TECH)),--tech $(TECH)) $(ARGS)
 
-report: setup ## tables, pictures and a page from reports/*.json
+report: setup ## measured.md, verification.md, pictures and a page from reports/*.json
 	$(BIN)/bitweight report $(ARGS)
 
 # What is left of one worker goes to the other one: the bench of the small designs is one file.
 test: setup ## all tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
-nightly: setup ## all tests with 1000 random designs (DRAWS=...), all proofs
-	BITWEIGHT_DRAWS=$(DRAWS) $(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+nightly: setup ## all tests with 1000 random designs (DRAWS=...), all proofs; verification.md
+	BITWEIGHT_DRAWS=$(DRAWS) $(BIN)/python -m pytest -n 2 --dist worksteal --record reports $(ARGS)
 	$(BIN)/bitweight prove --all
+	$(BIN)/bitweight verify --all -o reports
+	$(BIN)/bitweight report
 
 lint: setup ## ruff and mypy
 	$(BIN)/ruff check hw verif tests examples docs

@@ -17,7 +17,7 @@ from drawn import PAIRS, draw_design, draw_gemm
 
 from bitweight import Design
 from bitweight.emit import Emission, emit
-from bitweight.emit.lint import WALL_WAIVERS
+from bitweight.emit.lint import control_file
 from bitweight.sim import CompiledDesign
 from bitweight.sim.installation import verilator_environment, verilator_program
 
@@ -30,13 +30,15 @@ def lint(emission: Emission, top: str, folder: Path) -> str:
     """Return what Verilator says of the sources."""
     for name, text in emission.sources().items():
         (folder / name).write_text(text, encoding="utf-8")
+    control = folder / "waivers.vlt"
+    control.write_text(control_file(), encoding="utf-8")
     command = [
         str(verilator_program()),
         "--lint-only",
         "-Wall",
-        *(f"-Wno-{name}" for name in WALL_WAIVERS),
         "--top-module",
         top,
+        str(control),
         *(str(folder / name) for name in emission.sources()),
     ]
     run = subprocess.run(

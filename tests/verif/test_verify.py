@@ -57,7 +57,8 @@ def test_the_record_is_json_and_repeats(tmp_path):
         for _ in range(2)
     ]
     for run in runs:
-        assert run.pop("seconds") > 0
+        spent = run.pop("spent")
+        assert set(spent) == {"icarus"} and 0 < spent["icarus"] <= run.pop("seconds")
     assert runs[0] == runs[1] == json.loads(json.dumps(runs[0]))
     assert runs[0]["passed"]
     assert runs[0]["gemm"] == "2x3x2"

@@ -19,6 +19,7 @@ import numpy as np
 from bitweight import Design
 from bitweight_verif.beats import StreamShape, UnknownBitsError
 from bitweight_verif.cases import STALLS, Case, Gemm, gemms, size_text
+from bitweight_verif.recorder import RECORD, Recorder
 from bitweight_verif.streams import (
     CycleLimitError,
     Lockstep,
@@ -30,7 +31,9 @@ from bitweight_verif.streams import (
 )
 
 SPEC_VARIABLE = "BITWEIGHT_BENCH"
-_RESETS = 3
+_RESETS = 6
+_RESET_STALLS = ((0.0, 0.0, 0.0), (0.0, 0.0, 0.7), (0.3, 0.3, 0.7))
+"""Probabilities of stalls on a, b and c before a reset."""
 
 
 class CaseError(AssertionError):
@@ -81,6 +84,7 @@ class Bench:
         one = np.ones((1, 1), dtype=np.int64)
         self.quiet = design.cycles(one, one) + 8
         self.heartbeat: Progress | None = None
+        self.recorder: Recorder | None = None
 
     async def start(self, case: Case) -> None:
         """Make drivers for the case and reset the design."""
@@ -93,12 +97,15 @@ class Bench:
         self.a = StreamSource(self.ports["a"], stalls[0], seeds[0])
         self.b = StreamSource(self.ports["b"], stalls[1], seeds[1])
         self.c = StreamSink(self.ports["c"], stalls[2], seeds[2], shy)
+        if self.recorder is not None:
+            self.recorder.begin(case.kind, self.a, self.b, self.c)
         self.slowness = sum(1 / (1 - stall) for stall in stalls) + shy
         self.steps = Lockstep(
             self.dut.clk,
             self.dut.rst,
             [self.a, self.b, self.c, StreamMonitor(self.ports["c"])],
             self.heartbeat.beat if self.heartbeat else None,
+            self.recorder,
         )
         if self.running:
             await self.steps.reset()
@@ -237,12 +244,16 @@ class Bench:
         broken, clean = todo
         whole = self.model_cycles(broken)
         cycles = 0
+        members: tuple[StreamSource | StreamSink, ...] = (self.a, self.b, self.c)
         for attempt in range(_RESETS):
             self.send([broken, broken])
-            self.c.stall = 0.5 * (attempt % 2)
+            # Free, with results refused, with stalls everywhere: other registers are full.
+            for member, stall in zip(members, _RESET_STALLS[attempt % 3], strict=True):
+                member.stall = stall
             await self.steps.steps(int(rng.integers(1, 2 * whole)))
             await self.steps.reset(int(rng.integers(1, 3)))
-            self.c.stall = 0.0
+            for member in members:
+                member.stall = 0.0
             await self.steps.steps(int(rng.integers(0, 2)) * self.quiet)
             if self.c.beats:
                 raise CaseError(
@@ -267,6 +278,8 @@ async def conformance(dut: Any) -> None:
     cases = [Case.from_dict(entry) for entry in spec["cases"]]
     bench = Bench(dut, Design.from_dict(spec["design"]), spec["manifest"], spec["seed"])
     bench.heartbeat = Progress(spec["progress"], len(cases))
+    if spec.get("record"):
+        bench.recorder = Recorder()
     failures = 0
     with Path(spec["results"]).open("w", encoding="utf-8", buffering=1) as results:
         for case in cases:
@@ -283,4 +296,6 @@ async def conformance(dut: Any) -> None:
             bench.heartbeat.beat()
             if failures >= spec["max_failures"]:
                 break
+    if bench.recorder is not None:
+        bench.recorder.save(Path(spec["results"]).with_name(RECORD))
     assert not failures, f"{failures} cases failed"

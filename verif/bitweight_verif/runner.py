@@ -16,12 +16,12 @@ import json
 import os
 import re
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from bitweight.files import keep, temporary_folder
 from bitweight_verif.simulators import SimulationError, build_program, make_runner, require
 
 ProgressHook = Callable[[int, int], None]
@@ -37,20 +37,22 @@ def scratch() -> Path:
     """Give the temporary folder of this process."""
     global _scratch  # noqa: PLW0603
     if _scratch is None:
-        _scratch = Path(tempfile.mkdtemp(prefix="bitweight-"))
-        atexit.register(_sweep, _scratch, os.getpid())
+        stack = contextlib.ExitStack()
+        _scratch = stack.enter_context(temporary_folder("verify"))
+        atexit.register(_sweep, _scratch, stack, os.getpid())
     return _scratch
 
 
-def _sweep(folder: Path, owner: int) -> None:
+def _sweep(folder: Path, stack: contextlib.ExitStack, owner: int) -> None:
     """Remove what nobody needs any more; what failed stays for its log."""
     if os.getpid() != owner:
         return
-    for child in folder.iterdir():
-        if child not in _kept:
+    children = set(folder.iterdir())
+    if children & _kept:
+        keep(folder)
+        for child in children - _kept:
             shutil.rmtree(child, ignore_errors=True)
-    with contextlib.suppress(OSError):
-        folder.rmdir()
+    stack.close()
 
 
 class Model:

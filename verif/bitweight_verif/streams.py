@@ -112,13 +112,18 @@ class StreamSource(Member):
         self._feeds.append(iter(beats))
 
     def reset(self) -> None:
-        """Drop what is queued, and offer nonsense while the reset lasts."""
+        """Drop what is queued, and offer nonsense, or nothing, while the reset lasts."""
         self._feeds.clear()
         self._offered = False
         self.cycles = []
         self._payload = self._payload.translate(_INVERT)
         self.port.payload_handle.value = self._payload
-        self._set(1)
+        self._set(int(self._random() < 0.5))
+
+    @property
+    def payload(self) -> str:
+        """What is on the wires, beat or not."""
+        return self._payload
 
     def _next(self) -> str | None:
         while self._feeds:
@@ -192,11 +197,14 @@ class StreamSink(Member):
         self._level: int | None = None
 
     def reset(self) -> None:
-        """Drop what has arrived, and stay ready while the reset lasts."""
+        """Drop what has arrived; be ready, or not, while the reset lasts.
+
+        A sink that took results meanwhile would empty what the reset is to empty.
+        """
         self.beats = []
         self.cycles = []
         self._seen = False
-        self._set(1)
+        self._set(int(self._random() < 0.5))
 
     def _set(self, level: int) -> None:
         if self._level != level:
@@ -265,6 +273,8 @@ class Lockstep:
         Called in this order. Each port is sampled once per cycle, however many share it.
     heartbeat : callable, optional
         Called with the cycle every now and then.
+    trace : callable, optional
+        Called in every cycle, those of a reset too, when ports are sampled; with the reset.
     """
 
     def __init__(
@@ -273,12 +283,14 @@ class Lockstep:
         rst: Any,
         members: Sequence[Member],
         heartbeat: Callable[[int], object] | None = None,
+        trace: Callable[[int], object] | None = None,
     ) -> None:
         self.cycle = 0
         self.members = list(members)
         self._clk = clk
         self._rst = rst
         self._heartbeat = heartbeat
+        self._trace = trace
         self._edge = FallingEdge(clk)
         self._settled = ReadOnly()
         self._ports = list({id(m.port): m.port for m in members}.values())
@@ -305,6 +317,8 @@ class Lockstep:
         await self._settled
         for port in self._ports:
             port.sample()
+        if self._trace is not None:
+            self._trace(0)
         cycle = self.cycle
         for member in self.members:
             member.sample(cycle)
@@ -332,6 +346,11 @@ class Lockstep:
         for member in self.members:
             member.reset()
         for _ in range(count):
+            if self._trace is not None:
+                await self._settled
+                for port in self._ports:
+                    port.sample()
+                self._trace(1)
             await self._edge
         self._rst.value = 0
         # The edge that ends the reset opens an ordinary cycle.

@@ -8,10 +8,12 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bitweight._check import check_int
+from bitweight.evidence.record import verilog_digest
 from bitweight_verif.cases import Case, Size, plan, size_text
 from bitweight_verif.runner import build
 from bitweight_verif.simulators import SimulationError, choose, reason, require
@@ -71,8 +73,12 @@ class VerifyResult:
         Version of each simulator used.
     seed, trials, gemm
         As asked for, or drawn.
+    verilog : str
+        Checksum of the Verilog, as the record of benches has it.
     planned : int
         Cases planned over all simulators; after many failures the rest is left out.
+    spent : dict
+        Seconds that building and running took under each simulator.
     """
 
     design: str
@@ -81,8 +87,10 @@ class VerifyResult:
     seed: int
     trials: int
     gemm: Size | None
+    verilog: str
     planned: int = 0
     cases: list[CaseResult] = field(default_factory=list)
+    spent: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
 
     @property
@@ -94,6 +102,27 @@ class VerifyResult:
     def passed(self) -> bool:
         """Whether every planned case ran and passed."""
         return not self.failures and len(self.cases) == self.planned > 0
+
+    def runs(self) -> dict[str, dict[str, Any]]:
+        """Give what each simulator found in short, as the record of benches has it."""
+        found = {}
+        for sim, version in self.simulators.items():
+            cases = [case for case in self.cases if case.sim == sim]
+            failed = [case.message for case in cases if not case.passed]
+            found[sim] = {
+                "passed": not failed and len(cases) * len(self.simulators) == self.planned > 0,
+                "cases": len(cases),
+                "failed": len(failed),
+                "seconds": round(self.spent[sim], 1),
+                "seed": self.seed,
+                "trials": self.trials,
+                "gemm": None if self.gemm is None else size_text(self.gemm),
+                "date": f"{datetime.now(timezone.utc):%Y-%m-%d}",
+                "version": version,
+                "verilog": self.verilog,
+                "messages": failed,
+            }
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """Give a JSON-able record."""
@@ -191,7 +220,10 @@ def verify(
         emission = emit(design)
     streams = emission.manifest["streams"]
     cases = plan(design, streams, seed, trials, size)
-    result = VerifyResult(design.name, design.to_dict(), versions, seed, trials, size)
+    text = emission.verilog if verilog is None else verilog
+    result = VerifyResult(
+        design.name, design.to_dict(), versions, seed, trials, size, verilog_digest(text)
+    )
     result.planned = len(cases) * len(sims)
     spec = {
         "design": design.to_dict(),
@@ -200,8 +232,8 @@ def verify(
         "cases": [case.to_dict() for case in cases],
         "max_failures": max_failures,
     }
-    text = emission.verilog if verilog is None else verilog
     for name in sims:
+        began = time.monotonic()
         story = _Story(design.name, name, seed, spelled or design.name)
         hook = None if progress is None else _named(progress, name)
         folder: Path | None = None
@@ -223,6 +255,7 @@ def verify(
             message = f"the bench ended early; see {folder / 'simulation.log'}"
             found.append(story.broken(None, "crash", message))
         result.cases += found
+        result.spent[name] = time.monotonic() - began
     result.seconds = time.monotonic() - started
     return result
 

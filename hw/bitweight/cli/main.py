@@ -15,6 +15,7 @@ from bitweight.cli.bench import bench
 from bitweight.cli.describe import list_designs, show
 from bitweight.cli.gen import gen
 from bitweight.cli.measure import measure
+from bitweight.cli.mutate import mutate
 from bitweight.cli.power import power
 from bitweight.cli.prove import prove
 from bitweight.cli.report import report
@@ -44,8 +45,8 @@ def command() -> None:
 
 
 for entry in (
-    list_designs, show, stats, gen, verify, prove, run, workload, bench, synth, power, measure,
-    report, tech,
+    list_designs, show, stats, gen, verify, mutate, prove, run, workload, bench, synth, power,
+    measure, report, tech,
 ):  # fmt: skip
     command.add_command(entry)
 
@@ -60,7 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     warnings.filterwarnings("ignore", category=UnusedElaboratable)
     try:
         status = command.main(arguments, prog_name="bitweight", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # the caller may have closed it
+            sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         print(error.format_message())
         status = BAD_INPUT
@@ -68,14 +70,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         status = _complain(error.format_message())
     except (KeyboardInterrupt, click.exceptions.Abort):  # a RuntimeError, too
         status = INTERRUPTED
-        print("bitweight: interrupted", file=sys.stderr)
+        _complain("interrupted")
     except BrokenPipeError:  # whoever reads the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = FAILED
     except (ValueError, TypeError, OSError, NotInstalled) as error:
         status = _complain(_line(error))
-    except RuntimeError as error:
-        _complain(str(error))
+    except (RuntimeError, MemoryError) as error:
+        _complain(str(error) or "out of memory")
         status = FAILED
     sys.exit(status)
 
@@ -88,5 +90,6 @@ def _line(error: Exception) -> str:
 
 
 def _complain(message: str) -> int:
-    print(f"bitweight: {' '.join(message.split())}", file=sys.stderr)
+    if sys.stderr is not None:  # print would take standard output instead
+        print(f"bitweight: {' '.join(message.split())}", file=sys.stderr)
     return BAD_INPUT

@@ -99,7 +99,8 @@ class Circuit:
             number, *given = line[1:].decode().split(" ")
             names[line[:1]][int(number)] += given
         return cls(
-            tuple(given[0] for given in names[b"i"]),
+            # What Yosys leaves undefined, a word beyond the end of a memory, is an input too.
+            tuple(given[0] if given else f"undefined_{i}" for i, given in enumerate(names[b"i"])),
             tuple(
                 Latch(tuple(given), next_, init)
                 for given, next_, init in zip(names[b"l"], following, inits, strict=True)

@@ -7,50 +7,20 @@ between the two is simplified by the project itself.
 
 from __future__ import annotations
 
-import hashlib
-import re
-import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 from amaranth.back import rtlil
 from amaranth.hdl import Cat, ClockDomain, Const, Fragment, Module, Signal, Value
 
-from bitweight.emit.verilog import uncollected
 from bitweight.prove.circuit import FALSE, TRUE, Builder, Circuit, words_of
 from bitweight.prove.solver import satisfy
 from bitweight.prove.verdict import Counterexample, Undecided, Verdict
-from bitweight.synth import tools
 
-__all__ = ["Claim", "Equality", "Invariant", "synthesised"]
+__all__ = ["Claim", "Equality", "Invariant"]
 
 TIMEOUT_S = 120.0
 """For one call of the solver."""
-
-_GATES = """\
-opt_merge
-opt_clean
-techmap
-async2sync
-dffunmap
-simplemap
-aigmap
-"""
-
-
-_TRANSPARENT = """\
-(* techmap_celltype = "$dff" *)
-module transparent(CLK, D, Q);
-parameter WIDTH = 0;
-parameter CLK_POLARITY = 1;
-input CLK;
-input [WIDTH-1:0] D;
-output [WIDTH-1:0] Q;
-assign Q = D;
-endmodule
-"""
-"""Registers as wires: what a pipeline without stalls makes of its inputs."""
 
 
 class Claim(ABC):
@@ -169,7 +139,7 @@ class Equality(Claim):
         for bits in cycles:
             clocked = {"clk": [0], **words_of(bits)}
             cycle_words = {n: sum(b << i for i, b in enumerate(v)) for n, v in clocked.items()}
-            words.append({name: cycle_words.get(name, 0) for name in ("clk", *self._order)})
+            words.append({**dict.fromkeys(("clk", *self._order), 0), **cycle_words})
             outputs, state = circuit.step(words[-1], state)
         if not outputs["wrong"]:
             raise AssertionError("the solver's counterexample is none")
@@ -299,47 +269,6 @@ class Invariant(Equality):
             {name: bits[f"{cycle}.{name}"] for name in circuit.inputs} for cycle in range(frame + 1)
         ]
         return self._counterexample(circuit, cycles, state, unknown)
-
-
-def synthesised(claims: Sequence[Claim]) -> tuple[list[Circuit], list[str]]:
-    """Return the and-inverter graphs of claims, all from one run of Yosys, and their checksums.
-
-    A checksum is over what Amaranth emits, circuit and specification, and what is done with it.
-
-    Raises
-    ------
-    ToolError
-        If Yosys is missing or fails.
-    """
-    names = [f"claim_{number}" for number in range(len(claims))]
-    with uncollected():
-        texts = [claim.rtlil("claim") for claim in claims]
-    sums = [
-        hashlib.sha256(f"{text}{claim.facts()}".encode()).hexdigest()[:16]
-        for claim, text in zip(claims, texts, strict=True)
-    ]
-    script = []
-    with tempfile.TemporaryDirectory(prefix="bitweight-prove-") as place:
-        folder = Path(place)
-        for name, text in zip(names, texts, strict=True):
-            # Names of modules begin with that of the top, and stand only after these words.
-            renamed = re.sub(
-                r"^(module|  cell) \\claim(?=[.\n ])", rf"\1 \\{name}", text, flags=re.MULTILINE
-            )
-            (folder / f"{name}.il").write_text(renamed, encoding="utf-8")
-            script.append(f"read_rtlil {name}.il")
-        (folder / "transparent.v").write_text(_TRANSPARENT, encoding="utf-8")
-        script += ["setattr -mod -unset top *", "proc -norom", "flatten", "delete claim_*.*"]
-        for name, claim in zip(names, claims, strict=True):
-            if claim.preparation:
-                script += [f"cd {name}", claim.preparation, "cd"]
-        script.append(_GATES)
-        for name in names:
-            script += [f"setattr -mod -set top 1 {name}", f"write_aiger -symbols {name}.aig"]
-            script.append(f"setattr -mod -unset top {name}")
-        (folder / "prove.ys").write_text("\n".join(script) + "\n", encoding="utf-8")
-        tools.yosys(folder, "prove.ys", timeout=600.0)
-        return [Circuit.read((folder / f"{name}.aig").read_bytes()) for name in names], sums
 
 
 def _word(value: Value, width: int) -> Value:

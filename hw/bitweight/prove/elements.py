@@ -163,12 +163,12 @@ def _weight_stationary(core: str, encoding: str, bits: int, acc: int) -> Claim:
     step = kind(ENCODINGS[encoding], bits, bits, acc)
     m = Module()
     m.submodules.dut = pe = WeightStationaryPE(step)
-    en, load, switch = (Signal(name=n) for n in ("en", "load", "switch"))
+    en, load, update = (Signal(name=n) for n in ("en", "load", "update"))
     a_in, b_in = Signal(bits, name="a"), Signal(bits, name="b")
     above = [Signal(len(c), name=f"above_{i}") for i, c in enumerate(step.rows)]
     m.d.comb += [
         pe.en.eq(en), pe.a_in.eq(a_in), pe.b_in.eq(b_in), pe.load_in.eq(load),
-        pe.switch_in.eq(switch),
+        pe.update_in.eq(update),
         *(getattr(pe, f"row_in_{i}").eq(row) for i, row in enumerate(above)),
     ]  # fmt: skip
     # Nothing is reset: what is known of a register begins when it is first written.
@@ -180,7 +180,7 @@ def _weight_stationary(core: str, encoding: str, bits: int, acc: int) -> Claim:
     with m.If(en):
         m.d.sync += [
             held["a"].eq(a_in), known["a"].eq(1),
-            held["flags"].eq(Cat(load, switch)), known["flags"].eq(1),
+            held["flags"].eq(Cat(load, update)), known["flags"].eq(1),
             known["total"].eq(known["a"] & known["weight"]),
             held["total"].eq(
                 word + held["a"].as_signed() * held["weight"].as_signed() + excess
@@ -188,16 +188,16 @@ def _weight_stationary(core: str, encoding: str, bits: int, acc: int) -> Claim:
         ]  # fmt: skip
         with m.If(load):
             m.d.sync += [held["next"].eq(b_in), known["next"].eq(1)]
-        with m.If(switch):
+        with m.If(update):
             m.d.sync += [held["weight"].eq(held["next"]), known["weight"].eq(known["next"])]
     weight = Signal(bits, name="probe_weight")
     rows = [step.expand(i, getattr(pe, f"row_out_{i}")) for i in range(len(step.rows))]
     found = {
-        "a": pe.a_out, "flags": Cat(pe.load_out, pe.switch_out), "next": pe.b_out,
+        "a": pe.a_out, "flags": Cat(pe.load_out, pe.update_out), "next": pe.b_out,
         "weight": weight, "total": total_of(((row, 1) for row in rows), acc),
     }  # fmt: skip
     expected = {n: Mux(known[n], held[n], value) for n, value in found.items()}
-    inputs = [en, load, switch, a_in, b_in, *above]
+    inputs = [en, load, update, a_in, b_in, *above]
     return Invariant(m, inputs, found, expected, probes={"dut.weight": weight})
 
 
@@ -215,11 +215,11 @@ def _dot_product_pe(mac: str, encoding: str, bits: int) -> Claim:
     core = DotProduct(design.nest, design.style)
     m = Module()
     m.submodules.dut = pe = DotProductPE(core)
-    en, load, switch = (Signal(name=n) for n in ("en", "load", "switch"))
+    en, load, update = (Signal(name=n) for n in ("en", "load", "update"))
     operands = [Signal(signed(bits), name=f"a_{i}") for i in range(core.lanes)]
     b_in = Signal(core.b_bits, name="b")
     m.d.comb += [
-        pe.en.eq(en), pe.b.eq(b_in), pe.load.eq(load), pe.switch.eq(switch),
+        pe.en.eq(en), pe.b.eq(b_in), pe.load.eq(load), pe.update.eq(update),
         pe.a.eq(Cat(core.prepare(x) for x in operands)),
     ]  # fmt: skip
     size = core.lanes * core.b_bits
@@ -235,7 +235,7 @@ def _dot_product_pe(mac: str, encoding: str, bits: int) -> Claim:
         with m.If(load):
             m.d.sync += following.eq(Cat(following, b_in)[core.b_bits :])
             m.d.sync += loads.eq(Mux(loads == core.lanes, loads, loads + 1))
-        with m.If(switch):
+        with m.If(update):
             m.d.sync += [weights.eq(following), usable.eq(loads == core.lanes)]
     probe_next, probe_now = Signal(size, name="probe_next"), Signal(size, name="probe_now")
     rows = [core.expand(i, getattr(pe, f"row_{i}")) for i in range(len(core.rows))]
@@ -253,7 +253,7 @@ def _dot_product_pe(mac: str, encoding: str, bits: int) -> Claim:
         found[f"next_{i}"] = lane
         expected[f"next_{i}"] = Mux(there, following.word_select(i, core.b_bits), lane)
     probes = {"dut.following": probe_next, "dut.weights": probe_now}
-    return Invariant(m, [en, load, switch, *operands, b_in], found, expected, probes=probes)
+    return Invariant(m, [en, load, update, *operands, b_in], found, expected, probes=probes)
 
 
 @family(

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from amaranth.hdl import Signal, Value
+from amaranth.hdl import Module, Signal, Value
 
 from bitweight.prove.claim import Claim
 
-__all__ = ["Family", "families_of", "family", "signed_values", "signed_weights", "total_of"]
+__all__ = [
+    "Family", "at_most_one", "chosen", "families_of", "family", "signed_values", "signed_weights",
+    "total_of",
+]  # fmt: skip
 
 Case = Mapping[str, Any]
 """Parameters of one claim, such as ``{"bits": 8}``."""
@@ -80,3 +83,18 @@ def total_of(weighted: Iterable[tuple[Value, int]], width: int) -> Value:
     for value, weight in weighted:
         total = (total + value * weight)[:width]
     return total
+
+
+def at_most_one(word: Value) -> Value:
+    """Return whether no more than one bit of a word is set."""
+    return (word & (word - 1)[: len(word)]) == 0
+
+
+def chosen(m: Module, name: str, bits: int) -> tuple[Signal, Signal]:
+    """Return an input, and a register with what it was in the first cycle: any value that stays."""
+    pick, kept = Signal(bits, name=name), Signal(bits, name=f"the_{name}", reset_less=True)
+    later = Signal(name=f"{name}_kept", reset_less=True)
+    m.d.sync += later.eq(1)
+    with m.If(~later):
+        m.d.sync += kept.eq(pick)
+    return pick, kept

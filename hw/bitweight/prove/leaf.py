@@ -139,12 +139,32 @@ def _segmented(width: int, stages: int) -> Claim:
     total = Signal(width, name="total")
     dut.d.comb += total.eq(adder.hardware(dut, x, y, enable))
     m.submodules.dut = dut
+    late, valid, found, expected, probes = late_sum(m, adder, x, y, Const(1, 1), enable)
+    found["total"] = total
+    expected["total"] = Mux(valid, (late[0] + late[1])[:width], total)
+    if not stages:
+        return Equality(m, [x, y, enable], found, expected)
+    return Invariant(m, [x, y, enable], found, expected, probes=probes)
+
+
+def late_sum(
+    m: Module, adder: SegmentedAdder, x: Value, y: Value, known: Value, enable: Value
+) -> tuple[tuple[Value, Value], Value, dict[str, Value], dict[str, Value], dict[str, Signal]]:
+    """Follow operands to the end of an adder that is part of the circuit under test.
+
+    Returns
+    -------
+    tuple
+        The operands as they are at its end and whether they are known there; what is found in its
+        registers and expected, and the probes for that.
+    """
     found: dict[str, Value] = {}
     expected: dict[str, Value] = {}
-    probes = {}
-    late, valid = (x, y), Const(1, 1)
-    for stage, (_, high) in enumerate(adder.segments[:stages]):
-        held = [Signal(width, name=f"late_{name}_{stage}") for name in "xy"]
+    probes: dict[str, Signal] = {}
+    late: tuple[Value, Value] = (x, y)
+    valid = known
+    for stage, (_, high) in enumerate(adder.segments[: adder.stages]):
+        held = [Signal(adder.width, name=f"late_{name}_{stage}") for name in "xy"]
         there = Signal(name=f"valid_{stage}")
         with m.If(enable):
             m.d.sync += [
@@ -152,7 +172,7 @@ def _segmented(width: int, stages: int) -> Claim:
                 there.eq(valid),
             ]
         late, valid = (held[0], held[1]), there
-        sizes = {"sum": high, "carry": 1, "x": width - high, "y": width - high}
+        sizes = {"sum": high, "carry": 1, "x": adder.width - high, "y": adder.width - high}
         low = held[0][:high] + held[1][:high]
         meant = {"sum": low[:high], "carry": low[high], "x": held[0][high:], "y": held[1][high:]}
         for name, size in sizes.items():
@@ -160,11 +180,7 @@ def _segmented(width: int, stages: int) -> Claim:
             probes[f"dut.stage_{stage}_{name}"] = probe
             found[f"stage_{stage}_{name}"] = probe
             expected[f"stage_{stage}_{name}"] = Mux(there, meant[name], probe)
-    found["total"] = total
-    expected["total"] = Mux(valid, (late[0] + late[1])[:width], total)
-    if not stages:
-        return Equality(m, [x, y, enable], found, expected)
-    return Invariant(m, [x, y, enable], found, expected, probes=probes)
+    return late, valid, found, expected, probes
 
 
 @family(

@@ -17,8 +17,8 @@ from typing import Any
 
 import bitweight
 from bitweight.files import write_files
-from bitweight.prove.claim import synthesised
 from bitweight.prove.family import Case, Family
+from bitweight.prove.synthesis import emitted, synthesised
 from bitweight.prove.verdict import Undecided
 
 __all__ = ["FILE", "Result", "load", "prove", "prove_all", "summary"]
@@ -86,18 +86,24 @@ def prove(
         batch = todo[at : at + _BATCH]
         started = time.perf_counter()
         claims = [family.make(**case) for case in batch]
-        circuits, keys = synthesised(claims)
-        share = (time.perf_counter() - started) / len(batch)
+        texts = emitted(claims)
+        old = [(known or {}).get(key) for _, key in texts]
+        new = [i for i, result in enumerate(old) if result is None or result.result != "proven"]
+        made = synthesised([claims[i] for i in new], [texts[i][0] for i in new])
+        circuits = dict(zip(new, made, strict=True))
+        share = (time.perf_counter() - started) / max(1, len(new))
         results = []
-        for case, claim, circuit, key in zip(batch, claims, circuits, keys, strict=True):
-            old = (known or {}).get(key)
-            if old is not None and old.result == "proven":
+        for i, (case, claim, (_, key), earlier) in enumerate(
+            zip(batch, claims, texts, old, strict=True)
+        ):
+            if i not in circuits:
                 # Claims of other parameters may be of the same circuit.
-                results.append(replace(old, family=family.name, case=dict(case)))
+                assert earlier is not None
+                results.append(replace(earlier, family=family.name, case=dict(case)))
                 continue
             began = time.perf_counter()
             try:
-                verdict = claim.decide(circuit)
+                verdict = claim.decide(circuits[i])
             except Undecided as error:
                 outcome = ("open", "", str(error))
             else:

@@ -17,9 +17,12 @@ from bitweight.prove.circuit import FALSE, TRUE, Circuit
 from bitweight.prove.verdict import Undecided
 from bitweight.synth.errors import ToolError, ToolMissing
 
-__all__ = ["satisfy"]
+__all__ = ["reach", "satisfy"]
 
 _VALUE = re.compile(r"^(\S+?)@0=([01])$", re.MULTILINE)
+_VALUES = re.compile(r"(\S+?)@(\d+)=([01])")
+_LOOKED = re.compile(r"No output asserted in (\d+) frames")
+_FRAME = re.compile(r"was asserted in frame (\d+)")
 
 
 @functools.cache
@@ -63,6 +66,69 @@ def satisfy(circuit: Circuit, output: str, timeout: float) -> dict[str, int] | N
             raise Undecided(f"no counterexample after {timeout:g} s")
         values = dict(_VALUE.findall((path / "cex").read_text()))
     return {name: int(values.get(f"x{i}", "0")) for i, name in enumerate(circuit.inputs)}
+
+
+def reach(
+    circuit: Circuit, output: str, timeout: float, cycles: int | None = None
+) -> list[dict[str, int]] | None:
+    """Return input bits, cycle by cycle, after which an output is one, or ``None`` if it never is.
+
+    Parameters
+    ----------
+    circuit
+        Its registers start at zero.
+    output
+        The last cycle is the one in which it is one.
+    timeout
+        In seconds.
+    cycles
+        Look at so many cycles from the start only.
+
+    Raises
+    ------
+    Undecided
+        If neither is found within `timeout` seconds.
+    ToolError
+        If ABC is missing or fails.
+    """
+    literal = circuit.outputs[output]
+    if literal == FALSE:
+        return None
+    single = Circuit(circuit.inputs, circuit.latches, {output: literal}, circuit.ands)
+    names = "".join(f"i{i} x{i}\n" for i in range(len(circuit.inputs)))
+    names += "".join(f"l{i} q{i}\n" for i in range(len(circuit.latches)))
+    with tempfile.TemporaryDirectory(prefix="bitweight-prove-") as folder:
+        path = Path(folder)
+        (path / "miter.aig").write_bytes(single.write() + names.encode() + b"o0 bad\n")
+        limit = max(1, round(timeout))
+        search = f"scorr; write_aiger reduced.aig; pdr -T {limit}"
+        if cycles is not None:
+            search = f"bmc3 -F {cycles} -T {limit}"
+        text = _run(f"read miter.aig; strash; {search}; write_cex -n cex", path, timeout)
+        looked = _LOOKED.search(text)
+        if "Property proved" in text or (looked and int(looked[1]) == cycles):
+            return None
+        # Where registers that are equal to others leave nothing to prove, `pdr` says "UNDECIDED".
+        if cycles is None and _always_zero(path / "reduced.aig"):
+            return None
+        found = _FRAME.search(text)
+        if not found or not (path / "cex").exists():
+            if "UNDECIDED" not in text.upper():
+                raise ToolError(f"ABC failed: {text.strip().splitlines()[-1:]!r}")
+            raise Undecided(f"undecided after {timeout:g} s")
+        values = _VALUES.findall((path / "cex").read_text())
+    bits = {(int(cycle), name): int(value) for name, cycle, value in values}
+    return [
+        {name: bits.get((cycle, f"x{i}"), 0) for i, name in enumerate(circuit.inputs)}
+        for cycle in range(int(found[1]) + 1)
+    ]
+
+
+def _always_zero(path: Path) -> bool:
+    """Tell whether the only output of a circuit in AIGER format is the constant zero."""
+    head, *lines = path.read_bytes().split(b"\n")
+    latches = int(head.split()[3])
+    return lines[latches] == b"0"
 
 
 def _run(script: str, folder: Path, timeout: float) -> str:

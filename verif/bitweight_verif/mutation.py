@@ -1,0 +1,235 @@
+"""Mutation testing: which faults of a netlist the conformance bench finds, and which it cannot.
+
+The bench runs on the RTL once and is written down; every mutant of the netlist replays it. What is
+not found gets further runs, with other seeds, unless it is proven that nothing can find it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bitweight._check import check_int
+from bitweight.emit import emit
+from bitweight.evidence.record import MUTANTS, enter, load, verilog_digest
+from bitweight.sources import sources_digest
+from bitweight.synth.faults import run_faults
+from bitweight_verif.equivalence import States, equivalent
+from bitweight_verif.mutants import Mutant, Mutants
+from bitweight_verif.netlists import FASTEST_NS, flat_netlist, mapped
+from bitweight_verif.record import record
+
+if TYPE_CHECKING:
+    from bitweight import Design
+    from bitweight.synth import Technology
+    from bitweight.synth.netlist import FlatNetlist
+
+__all__ = ["MutationResult", "mutate", "on_record", "put_on_record"]
+
+_RUNS = 3
+"""Runs of the bench, with seeds of their own, that a mutant must survive."""
+
+_STATES = 40_000_000
+"""Registers times cycles that are simulated to find candidates for a proof."""
+
+_SOURCES = tuple(f"synth/{name}" for name in ("faults.py", "faults.c", "netlist.py"))
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass
+class MutationResult:
+    """What became of the mutants of one netlist.
+
+    Parameters
+    ----------
+    design, technology, period_ns
+        What was synthesised.
+    netlist, tools : str
+        Checksums of the netlist, and of what makes, runs and judges mutants.
+    seed : int
+        Of mutants, operands and stalls.
+    count : int
+        Mutants.
+    cells : int
+        Cells of the netlist.
+    cycles : int
+        Clock cycles of all runs of the bench.
+    killed : int
+        Mutants that were found.
+    killed_by : dict
+        The same by the port that showed it.
+    killed_in : dict
+        The same by the kind of the bench's case.
+    faults : dict
+        Mutants by kind of fault.
+    equivalent : int
+        Mutants that are proven to do what the netlist does.
+    proven_by : dict
+        The same by how.
+    survivors : list of dict
+        Cell, module, library cell, fault and detail of all others.
+    seconds : float
+        For all but the synthesis.
+    """
+
+    design: str
+    technology: str
+    period_ns: float
+    netlist: str
+    tools: str
+    seed: int
+    count: int
+    cells: int
+    cycles: int = 0
+    killed: int = 0
+    killed_by: dict[str, int] = field(default_factory=dict)
+    killed_in: dict[str, int] = field(default_factory=dict)
+    faults: dict[str, int] = field(default_factory=dict)
+    equivalent: int = 0
+    proven_by: dict[str, int] = field(default_factory=dict)
+    survivors: list[dict[str, str]] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def passed(self) -> bool:
+        """Whether every mutant was found or proven equivalent."""
+        return not self.survivors
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give a JSON-able record."""
+        return {"passed": self.passed, **asdict(self)}
+
+
+def mutate(
+    design: Design,
+    technology: Technology,
+    count: int = 200,
+    seed: int = 0,
+    period_ns: float = FASTEST_NS,
+    *,
+    known: Mapping[str, Any] | None = None,
+    progress: Progress = lambda *_: None,
+) -> MutationResult:
+    """Run the bench on mutants of a design's netlist.
+
+    Parameters
+    ----------
+    design : Design
+        The design.
+    technology : Technology
+        What it is mapped to.
+    count : int
+        Mutants; fewer are made only where the netlist has no more.
+    seed : int
+        Of mutants, operands and stalls.
+    period_ns : float
+        Clock target of the netlist.
+    known : dict, optional
+        An earlier result as `to_dict` gives it: returned where it is of the same netlist, count
+        and seed, and of the same tools.
+    progress : callable, optional
+        Called with what is being done, how much of it is done, and of how much.
+
+    Raises
+    ------
+    ToolError
+        A tool is missing or failed, or the netlist itself differs from the RTL.
+    SimulationError
+        The bench fails on the RTL.
+    """
+    count, seed = check_int("count", count, 1), check_int("seed", seed, 0)
+    synthesis = mapped(design, technology, period_ns)
+    result = MutationResult(
+        design.name, technology.name, period_ns, verilog_digest(synthesis.netlist), _tools(),
+        seed, count, sum(kind.count for kind in synthesis.cells.values()),
+    )  # fmt: skip
+    asked = ("design", "technology", "period_ns", "netlist", "tools", "seed", "count")
+    if known is not None and all(known.get(name) == getattr(result, name) for name in asked):
+        old = dict(known)
+        old.pop("passed", None)
+        return MutationResult(**old)
+    started = time.monotonic()
+    netlist = flat_netlist(synthesis, technology)
+    mutants = Mutants(netlist).draw(count, np.random.default_rng(seed))
+    result.count = len(mutants)
+    result.faults = dict(Counter(mutant.fault for mutant in mutants))
+    emission = emit(design)
+    left = mutants
+    for number in range(_RUNS):
+        progress("bench", number, _RUNS)
+        seen = record(design, emission, seed + number)
+        run_faults(netlist, seen.trace, (), seed=seed)
+        found = run_faults(netlist, seen.trace, [one.tables for one in left], seed=seed)
+        shown = [one for one in found if one is not None]
+        result.cycles += seen.trace.cycles
+        result.killed += len(shown)
+        _count(result.killed_by, (port for _, port in shown))
+        _count(result.killed_in, (seen.kind(cycle).partition("-")[0] for cycle, _ in shown))
+        left = [mutant for mutant, one in zip(left, found, strict=True) if one is None]
+        if number == 0:
+            left = _unproven(result, netlist, left, seed, progress)
+        if not left:
+            break
+    result.survivors = [
+        {name: getattr(one, name) for name in ("cell", "module", "kind", "fault", "detail")}
+        for one in left
+    ]
+    result.seconds = round(time.monotonic() - started, 1)
+    return result
+
+
+def on_record(folder: Path, design: Design) -> dict[str, Any] | None:
+    """Return what a folder's record says of a design, if anything."""
+    return load(folder, MUTANTS).get(design.name)
+
+
+def put_on_record(folder: Path, result: MutationResult) -> None:
+    """Enter a result into a folder's record."""
+    enter(folder, MUTANTS, {result.design: result.to_dict()})
+
+
+def _unproven(
+    result: MutationResult,
+    netlist: FlatNetlist,
+    mutants: list[Mutant],
+    seed: int,
+    progress: Progress,
+) -> list[Mutant]:
+    """Take out what is proven to be equivalent."""
+    if not mutants:
+        return []
+    cycles = max(1000, min(6000, _STATES // len(netlist.flops)))
+    states = States.random(netlist, cycles, seed)
+    sound = states.of({})
+    left = []
+    for done, mutant in enumerate(mutants):
+        progress("proofs", done, len(mutants))
+        how = equivalent(states, sound, mutant.tables)
+        if how:
+            result.equivalent += 1
+            _count(result.proven_by, [how])
+        else:
+            left.append(mutant)
+    progress("proofs", len(mutants), len(mutants))
+    return left
+
+
+def _count(table: dict[str, int], names: Any) -> None:
+    for name, number in Counter(names).items():
+        table[name] = table.get(name, 0) + number
+
+
+def _tools() -> str:
+    """Return a checksum over what mutants and their verdicts come from."""
+    digest = hashlib.sha256(sources_digest(*_SOURCES).encode())
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
