@@ -4,6 +4,7 @@
 #            TECH  a technology             PERIOD  clock targets in ns, with commas
 #            ARGS  anything else for the command; for pytest in `make test` and `make nightly`
 #            DRAWS  random designs of `make nightly`
+#            NETLISTS  technologies whose netlists `make evidence` puts through the bench
 
 PYTHON ?= python3
 NAME ?=
@@ -11,6 +12,7 @@ SIM ?= all
 TECH ?= generic
 PERIOD ?=
 DRAWS ?= 1000
+NETLISTS ?= generic sky130hd
 ARGS ?=
 
 VENV := .venv
@@ -27,7 +29,7 @@ endif
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all gen verify prove synth measure report test nightly lint docs setup system clean distclean help
+.PHONY: all gen verify prove synth measure report test evidence nightly lint docs setup system clean distclean help
 
 all: setup ## the main job: digits on the simulated RTL of both designs, and what they cost
 	$(BIN)/python -m bitweight.demo $(ARGS)
@@ -56,11 +58,19 @@ report: setup ## measured.md, verification.md, pictures and a page from reports/
 test: setup ## all tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
-nightly: setup ## all tests with 1000 random designs (DRAWS=...), all proofs; verification.md
-	BITWEIGHT_DRAWS=$(DRAWS) $(BIN)/python -m pytest -n 2 --dist worksteal --record reports $(ARGS)
+# In the order in which what is wrong is found soonest. All steps but the tests keep what is on
+# record and unchanged, so that a run that was interrupted goes on where it was.
+evidence: setup ## all that verification.md lists: proofs, benches, netlists, mutants, tests
 	$(BIN)/bitweight prove --all
 	$(BIN)/bitweight verify --all -o reports
+	$(BIN)/bitweight verify --all $(NETLISTS:%=--tech %) -o reports
+	$(BIN)/bitweight mutate --all -o reports
 	$(BIN)/bitweight report
+	$(BIN)/python -m pytest -n 2 --dist worksteal --record reports $(ARGS)
+	$(BIN)/bitweight report
+
+nightly: export BITWEIGHT_DRAWS := $(DRAWS)
+nightly: evidence ## the same with 1000 random designs (DRAWS=...)
 
 lint: setup ## ruff and mypy
 	$(BIN)/ruff check hw verif tests examples docs

@@ -118,9 +118,10 @@ def test_what_is_old_wrong_or_missing_is_marked(tmp_path):
         "cube-mac": {"verilator": RUN | {"gemm": "2x3x4"}},
     })  # fmt: skip
     mutants = {"technology": "generic", "count": 20, "killed": 17, "equivalent": 2, "seconds": 3.0}
+    mutants["verilog"] = "that of another"
     enter(tmp_path, MUTANTS, {"cube-mac-small": mutants | {"survivors": [{"cell": "a"}]}})
     enter(tmp_path, NETLISTS, {"cube-mac-small": {
-        "generic": RUN, "sky130hd": RUN | {"passed": False},
+        "generic": RUN | {"rtl": RUN["verilog"]}, "sky130hd": RUN | {"passed": False},
     }})  # fmt: skip
     digests = {"cube-mac-small": RUN["verilog"], "cube-mac": verilog_digest("other")}
     enter(tmp_path, TESTS, {next(iter(named_tests())): {
@@ -131,8 +132,8 @@ def test_what_is_old_wrong_or_missing_is_marked(tmp_path):
     assert found["cube-mac-small"][1:3] == ["9 cases, 2 s", "**failed**: 2 of 9 cases, 2 s"]
     assert found["cube-mac"][1:3] == ["only the small one", "9 cases, 2 s (of older Verilog)"]
     assert found["cube-mac-small"][4:6] == [
-        "generic 9 cases, 2 s; **failed**: sky130hd 9 cases, 2 s",
-        "generic 17 of 20 found, 2 equivalent, **1 missed**, 3 s",
+        "generic 9 cases, 2 s; **failed**: sky130hd 9 cases, 2 s (of older Verilog)",
+        "generic 17 of 20 found, 2 equivalent, **1 missed**, 3 s (of older Verilog)",
     ]
     assert "`--seed 3 --trials 2 --gemm 2x3x4`, 2026-01-02" in found["cube-mac"][-1]
     assert found["cube-opt1-small"][1] == "**not run**"

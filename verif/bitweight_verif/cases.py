@@ -213,7 +213,8 @@ def densest(encoding: Encoding, bits: int) -> Matrix:
     return values[digits == digits.max()]
 
 
-def _corner(name: str, design: Design, size: Size, rng: np.random.Generator) -> Gemm:
+def corner(name: str, design: Design, size: Size, rng: np.random.Generator) -> Gemm:
+    """Make the operands of one of `CORNERS`."""
     m, k, n = size
     a, b = design.a, design.b
     A = np.zeros((m, k), dtype=np.int64)
@@ -273,7 +274,7 @@ def gemms(case: Case, design: Design, rng: np.random.Generator) -> list[Gemm]:
     """Draw the matrices of a case, in the order in which they are sent."""
     family, _, name = case.kind.partition("-")
     if family == "corner":
-        return [_corner(name, design, case.size, rng)]
+        return [corner(name, design, case.size, rng)]
     if family == "wrap":
         m, k, n = case.size
         k += design.max_k
@@ -286,7 +287,7 @@ def gemms(case: Case, design: Design, rng: np.random.Generator) -> list[Gemm]:
         m, k, n = case.size
         block = _block(design) or k
         whole = (m, k - k % block or k, n)
-        return [random_gemm(design, case.size, rng), _corner("dense-row", design, whole, rng)]
+        return [random_gemm(design, case.size, rng), corner("dense-row", design, whole, rng)]
     further = {"stream": 4, "stall": 1, "reset": 1, "random": 1}[family]
     sizes = [case.size] + [nearby(design, case.size, rng) for _ in range(further)]
     return [random_gemm(design, size, rng) for size in sizes]

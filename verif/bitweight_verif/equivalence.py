@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -23,6 +25,7 @@ from bitweight.synth.faults import Fault, Trace
 from bitweight.synth.gate_level import run_trace
 from bitweight.synth.netlist import FlatNetlist
 from bitweight_verif.miter import Pair, any_of, select, unequal
+from bitweight_verif.reachability import Registers, unreachable
 from bitweight_verif.recorder import WATCHED
 
 __all__ = ["States", "equivalent"]
@@ -31,18 +34,21 @@ UNREACHABLE = "no path to an output"
 ONE_STEP = "SAT: every next state and output is the same"
 FIRST = -1
 INDUCTION = "induction: registers differ only while nothing depends on them"
+REACHABLE = "reachability: no state in which it would show"
 
 _TIMEOUT_S = 20.0
+_LONG_TIMEOUT_S = 120.0
 _ROUNDS = 24
 _MOST_GUARDS = 600
-_MOST_DIFFERENT = 60
+_MOST_DIFFERENT = 200
 """Registers that differ at times; with more the relation is not that of an equivalent mutant."""
 _WORDS = 16
 
 _PACES = (0.5, 0.9, 0.1)
 _RESETS = 0.06
 _SPARSE = 0.3
-"""Of the random inputs: how often streams move, resets, and payloads of zeros."""
+_ENDS = (0.5, 0.1, 0.02)
+"""Of the random inputs: how often streams move, resets, payloads of zeros, and ends of tiles."""
 
 Guard = tuple[int, int]
 """A register and the value with which it says that another one is equal."""
@@ -63,6 +69,11 @@ class States:
     netlist: FlatNetlist
     trace: Trace
 
+    @cached_property
+    def registers(self) -> Registers:
+        """Which registers depend on which."""
+        return Registers(self.netlist)
+
     @classmethod
     def random(cls, netlist: FlatNetlist, cycles: int, seed: int) -> States:
         """Draw inputs that keep to no contract, as those of the proof do not."""
@@ -75,6 +86,8 @@ class States:
         for name in ("a__payload", "b__payload"):
             bits = rng.integers(2, size=(cycles, len(netlist.ports[name])), dtype=np.uint8)
             inputs[name] = bits * (rng.random((cycles, 1)) >= _SPARSE).astype(np.uint8)
+            ends = np.repeat(rng.choice(_ENDS, -(-cycles // 64)), 64)[:cycles]
+            inputs[name][:, -1] = rng.random(cycles) < ends
         return cls(netlist, Trace(inputs, {}))
 
     def of(self, fault: Fault) -> np.ndarray:
@@ -127,12 +140,14 @@ def equivalent(states: States, sound: np.ndarray, fault: Fault) -> str:
     if (faulty[1:, count:] != sound[1:, count:]).any():
         return ""
     relation = _Relation(pair, sound[:, :count], faulty[:, :count])
-    try:
-        if not relation.hold():
-            return ""
-    except Undecided:
-        return ""
-    return INDUCTION if relation.different else ONE_STEP
+    different = list(relation.different)
+    with suppress(Undecided):
+        if relation.hold():
+            return INDUCTION if relation.different else ONE_STEP
+    with suppress(Undecided):
+        if unreachable(pair, states.registers, different, _LONG_TIMEOUT_S):
+            return REACHABLE
+    return ""
 
 
 class _Relation:

@@ -10,7 +10,7 @@ from bitweight.prove.circuit import FALSE, TRUE, Builder
 from bitweight.synth.faults import Fault
 from bitweight.synth.netlist import ONE, ZERO, FlatNetlist
 
-__all__ = ["Pair", "any_of", "select"]
+__all__ = ["Pair", "any_of", "select", "unequal"]
 
 _HANDSHAKE = ("a__ready", "b__ready", "c__valid")
 _RESULT = "c__payload"

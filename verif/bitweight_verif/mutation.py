@@ -1,7 +1,8 @@
 """Mutation testing: which faults of a netlist the conformance bench finds, and which it cannot.
 
 The bench runs on the RTL once and is written down; every mutant of the netlist replays it. What is
-not found gets further runs, with other seeds, unless it is proven that nothing can find it.
+not found gets a soak, short products and resets first. What is left then may be proven to be
+equivalent; only what is not is worth the reductions that are long enough to fill accumulators.
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ from bitweight._check import check_int
 from bitweight.emit import emit
 from bitweight.evidence.record import MUTANTS, enter, load, verilog_digest
 from bitweight.sources import sources_digest
-from bitweight.synth.faults import run_faults
+from bitweight.synth.faults import Copies, run_faults
 from bitweight_verif.equivalence import States, equivalent
 from bitweight_verif.mutants import Mutant, Mutants
 from bitweight_verif.netlists import FASTEST_NS, flat_netlist, mapped
 from bitweight_verif.record import record
+from bitweight_verif.soaking import LATE, SOON, soak
 
 if TYPE_CHECKING:
     from bitweight import Design
@@ -33,13 +35,18 @@ if TYPE_CHECKING:
 
 __all__ = ["MutationResult", "mutate", "on_record", "put_on_record"]
 
-_RUNS = 3
-"""Runs of the bench, with seeds of their own, that a mutant must survive."""
-
 _STATES = 40_000_000
 """Registers times cycles that are simulated to find candidates for a proof."""
 
-_SOURCES = tuple(f"synth/{name}" for name in ("faults.py", "faults.c", "netlist.py"))
+_SOURCES = (
+    *(f"synth/{name}" for name in ("episodes.py", "faults.py", "faults.c", "netlist.py")),
+    "prove/circuit.py",
+    "prove/solver.py",
+)
+_BENCHES = (
+    "beats.py", "bench.py", "cases.py", "equivalence.py", "miter.py", "mutants.py", "mutation.py",
+    "reachability.py", "record.py", "recorder.py", "soaking.py", "streams.py",
+)  # fmt: skip
 
 Progress = Callable[[str, int, int], None]
 
@@ -52,16 +59,16 @@ class MutationResult:
     ----------
     design, technology, period_ns
         What was synthesised.
-    netlist, tools : str
-        Checksums of the netlist, and of what makes, runs and judges mutants.
+    verilog, netlist, tools : str
+        Checksums of the RTL, of the netlist, and of what makes, runs and judges mutants.
     seed : int
         Of mutants, operands and stalls.
-    count : int
-        Mutants.
+    count, asked : int
+        Mutants, and how many were asked for: a small netlist has no more.
     cells : int
         Cells of the netlist.
-    cycles : int
-        Clock cycles of all runs of the bench.
+    cycles, soaked : int
+        Clock cycles of the bench, and of all soaks.
     killed : int
         Mutants that were found.
     killed_by : dict
@@ -83,12 +90,15 @@ class MutationResult:
     design: str
     technology: str
     period_ns: float
+    verilog: str
     netlist: str
     tools: str
     seed: int
     count: int
     cells: int
+    asked: int = 0
     cycles: int = 0
+    soaked: int = 0
     killed: int = 0
     killed_by: dict[str, int] = field(default_factory=dict)
     killed_in: dict[str, int] = field(default_factory=dict)
@@ -147,12 +157,14 @@ def mutate(
     """
     count, seed = check_int("count", count, 1), check_int("seed", seed, 0)
     synthesis = mapped(design, technology, period_ns)
+    emission = emit(design)
     result = MutationResult(
-        design.name, technology.name, period_ns, verilog_digest(synthesis.netlist), _tools(),
-        seed, count, sum(kind.count for kind in synthesis.cells.values()),
+        design.name, technology.name, period_ns, verilog_digest(emission.verilog),
+        verilog_digest(synthesis.netlist), _tools(), seed, count,
+        sum(kind.count for kind in synthesis.cells.values()), asked=count,
     )  # fmt: skip
-    asked = ("design", "technology", "period_ns", "netlist", "tools", "seed", "count")
-    if known is not None and all(known.get(name) == getattr(result, name) for name in asked):
+    same = ("design", "technology", "period_ns", "verilog", "netlist", "tools", "seed", "asked")
+    if known is not None and all(known.get(name) == getattr(result, name) for name in same):
         old = dict(known)
         old.pop("passed", None)
         return MutationResult(**old)
@@ -161,23 +173,19 @@ def mutate(
     mutants = Mutants(netlist).draw(count, np.random.default_rng(seed))
     result.count = len(mutants)
     result.faults = dict(Counter(mutant.fault for mutant in mutants))
-    emission = emit(design)
-    left = mutants
-    for number in range(_RUNS):
-        progress("bench", number, _RUNS)
-        seen = record(design, emission, seed + number)
-        run_faults(netlist, seen.trace, (), seed=seed)
-        found = run_faults(netlist, seen.trace, [one.tables for one in left], seed=seed)
-        shown = [one for one in found if one is not None]
-        result.cycles += seen.trace.cycles
-        result.killed += len(shown)
-        _count(result.killed_by, (port for _, port in shown))
-        _count(result.killed_in, (seen.kind(cycle).partition("-")[0] for cycle, _ in shown))
-        left = [mutant for mutant, one in zip(left, found, strict=True) if one is None]
-        if number == 0:
-            left = _unproven(result, netlist, left, seed, progress)
-        if not left:
-            break
+    progress("bench", 0, 1)
+    seen = record(design, emission, seed)
+    run_faults(netlist, seen.trace, (), seed=seed)
+    found = run_faults(netlist, seen.trace, [one.tables for one in mutants], seed=seed)
+    shown = [one for one in found if one is not None]
+    result.cycles = seen.trace.cycles
+    result.killed = len(shown)
+    _count(result.killed_by, (port for _, port in shown))
+    _count(result.killed_in, (seen.kind(cycle).partition("-")[0] for cycle, _ in shown))
+    left = [mutant for mutant, one in zip(mutants, found, strict=True) if one is None]
+    left = _soaked(result, design, netlist, left, SOON, progress)
+    left = _unproven(result, netlist, left, seed, progress)
+    left = _soaked(result, design, netlist, left, LATE, progress)
     result.survivors = [
         {name: getattr(one, name) for name in ("cell", "module", "kind", "fault", "detail")}
         for one in left
@@ -194,6 +202,32 @@ def on_record(folder: Path, design: Design) -> dict[str, Any] | None:
 def put_on_record(folder: Path, result: MutationResult) -> None:
     """Enter a result into a folder's record."""
     enter(folder, MUTANTS, {result.design: result.to_dict()})
+
+
+def _soaked(
+    result: MutationResult,
+    design: Design,
+    netlist: FlatNetlist,
+    mutants: list[Mutant],
+    kinds: tuple[str, ...],
+    progress: Progress,
+) -> list[Mutant]:
+    """Take out what a soak finds."""
+    left = []
+    for at in range(0, len(mutants), Copies.most):
+        some = mutants[at : at + Copies.most]
+        tables = [one.tables for one in some]
+        found, cycles = soak(design, netlist, tables, result.seed, kinds, progress)
+        result.soaked += cycles
+        for mutant, shown in zip(some, found, strict=True):
+            if shown:
+                kind, port = shown.split()
+                result.killed += 1
+                _count(result.killed_by, [port])
+                _count(result.killed_in, [kind])
+            else:
+                left.append(mutant)
+    return left
 
 
 def _unproven(
@@ -230,6 +264,6 @@ def _count(table: dict[str, int], names: Any) -> None:
 def _tools() -> str:
     """Return a checksum over what mutants and their verdicts come from."""
     digest = hashlib.sha256(sources_digest(*_SOURCES).encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.name.encode() + path.read_bytes())
+    for name in _BENCHES:
+        digest.update(Path(__file__).with_name(name).read_bytes())
     return digest.hexdigest()[:16]

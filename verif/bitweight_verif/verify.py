@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from bitweight._check import check_int
 from bitweight.evidence.record import verilog_digest
 from bitweight_verif.cases import Case, Size, plan, size_text
+from bitweight_verif.kept import bench_digest
 from bitweight_verif.runner import build
 from bitweight_verif.simulators import SimulationError, choose, reason, require
 
@@ -120,6 +121,7 @@ class VerifyResult:
                 "date": f"{datetime.now(timezone.utc):%Y-%m-%d}",
                 "version": version,
                 "verilog": self.verilog,
+                "bench": bench_digest(),
                 "messages": failed,
             }
         return found

@@ -78,8 +78,8 @@ def _print(console: Console, result: object) -> None:
     values = vars(result)
     console.print(
         "{design} on {technology}: {count} mutants of {cells} cells, {killed} found, "
-        "{equivalent} equivalent, {survived} survived; {cycles} cycles, seed {seed}, "
-        "{seconds} s".format(survived=len(values["survivors"]), **values),
+        "{equivalent} equivalent, {survived} survived; {cycles} cycles and {soaked} of soak, "
+        "seed {seed}, {seconds} s".format(survived=len(values["survivors"]), **values),
         markup=False,
     )
     for one in values["survivors"]:

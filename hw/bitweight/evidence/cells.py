@@ -87,7 +87,7 @@ def bench_text(design: str, run: Entry | None, digest: str | None) -> str:
     text = f"{run['cases']} cases, {run['seconds']:.0f} s"
     if not run["passed"]:
         text = f"**failed**: {run['failed']} of {text}"
-    return text if digest in (None, run["verilog"]) else f"{text} (of older Verilog)"
+    return text + _older(run["verilog"], digest)
 
 
 def options_text(runs: Entries) -> str:
@@ -111,16 +111,17 @@ def compiled_text(design: str, tests: Entries, workloads: Mapping[str, str]) -> 
     return "3 sizes, stalls"
 
 
-def netlists_text(runs: Entries) -> str:
+def netlists_text(runs: Entries, digest: str | None) -> str:
     """Return what the bench found on the netlists of a design, by technology."""
     texts = []
     for technology, run in sorted(runs.items()):
         text = f"{technology} {run['cases']} cases, {run['seconds']:.0f} s"
+        text += _older(run.get("rtl"), digest)
         texts.append(text if run["passed"] else f"**failed**: {text}")
     return "; ".join(texts) or "none on record"
 
 
-def mutants_text(run: Entry | None) -> str:
+def mutants_text(run: Entry | None, digest: str | None) -> str:
     """Return how many mutants of a design were found, are no faults, or were missed."""
     if run is None:
         return "none on record"
@@ -129,7 +130,12 @@ def mutants_text(run: Entry | None) -> str:
     return (
         f"{run['technology']} {run['killed']} of {run['count']} found, "
         f"{run['equivalent']} equivalent{missed}, {run['seconds']:.0f} s"
+        + _older(run.get("verilog"), digest)
     )
+
+
+def _older(made_of: str | None, digest: str | None) -> str:
+    return "" if digest in (None, made_of) else " (of older Verilog)"
 
 
 def load_workloads(folder: Path) -> dict[str, str]:

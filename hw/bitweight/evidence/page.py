@@ -42,11 +42,13 @@ MEANS = (
     "**Compiled** is the RTL as a NumPy function; small designs in `tests/sim/test_compile.py`, "
     "others in what `bitweight workload` computes, every product bit for bit.",
     "**Netlist** is the bench on the mapped netlist. **Mutants** are copies of a netlist with one "
-    "faulty cell each, drawn from all cells and kinds of faults: the bench must find it, or it is "
-    "proven that nothing can. `bitweight verify --tech`, `bitweight mutate`.",
+    "faulty cell each, drawn from all cells and kinds of faults: the bench must find it, or longer "
+    "runs under the same rules, or it is proven that nothing can. `bitweight verify --tech`, "
+    "`bitweight mutate`.",
     "**Tests** are run by `make test`; their figures here are from `make test "
     "ARGS='--record reports'`. Seconds are wall-clock time of the run that is on record, on two "
     "cores that did other work too.",
+    "`make evidence` makes all records; what is on record and unchanged is kept, but for tests.",
 )
 
 
@@ -163,8 +165,8 @@ def _designs(
             row += [cells.bench_text(name, runs.get(sim), digest) for sim in cells.SIMULATORS]
             row.append(cells.compiled_text(name, tests, workloads))
             if small:
-                row.append(cells.netlists_text(netlists.get(name, {})))
-                row.append(cells.mutants_text(mutants.get(name)))
+                row.append(cells.netlists_text(netlists.get(name, {}), digest))
+                row.append(cells.mutants_text(mutants.get(name), digest))
             row.append(cells.options_text(runs))
             rows.append(tuple(row))
         head = ["design", "Icarus Verilog", "Verilator", "compiled"]

@@ -112,6 +112,36 @@ INLINE void settle(const netlist *n) {
     }
 }
 
+/* Take out the copies in which a net is not as it must be. */
+INLINE void compare(const netlist *n, int32_t net, word wanted, int64_t now, int64_t at,
+                    uint64_t *alive, int64_t *cycle, int64_t *bit) {
+    word differing = n->value[net] ^ wanted;
+    for (int place = 0; place < WORDS; place++) {
+        uint64_t out = differing[place] & alive[place];
+        alive[place] &= ~out;
+        for (; out; out &= out - 1) {
+            int copy = 64 * place + __builtin_ctzll(out);
+            cycle[copy] = now;
+            bit[copy] = at;
+        }
+    }
+}
+
+/* Tell whether copy 0 is still right, and any other too. */
+INLINE int some(const uint64_t *alive) {
+    uint64_t left = alive[0] & ~(uint64_t)1;
+    for (int place = 1; place < WORDS; place++)
+        left |= alive[place];
+    return left && (alive[0] & 1);
+}
+
+INLINE void edge(const netlist *n) {
+    for (int64_t i = 0; i < n->flops; i++)
+        n->taken[i] = n->value[n->next[i]];
+    for (int64_t i = 0; i < n->flops; i++)
+        n->value[n->state[i]] = n->taken[i];
+}
+
 /* Run all copies. `expected` has the watched bits of each cycle: 0, 1 or ANY.
 
    Of each copy that differs, `cycle` and `bit` say where it did so first. Copy 0 ends the run, and
@@ -126,28 +156,82 @@ int64_t run_faults(const netlist *n, int64_t cycles, int64_t driven, const int32
         settle(n);
         for (int64_t i = 0; i < watched; i++) {
             uint8_t wanted = expected[now * watched + i];
-            if (wanted == ANY)
-                continue;
-            word differing = n->value[watch[i]] ^ all(wanted);
-            for (int place = 0; place < WORDS; place++) {
-                uint64_t out = differing[place] & alive[place];
-                alive[place] &= ~out;
-                for (; out; out &= out - 1) {
-                    int copy = 64 * place + __builtin_ctzll(out);
-                    cycle[copy] = now;
-                    bit[copy] = i;
-                }
-            }
+            if (wanted != ANY)
+                compare(n, watch[i], all(wanted), now, i, alive, cycle, bit);
         }
-        uint64_t left = alive[0] & ~(uint64_t)1;
-        for (int place = 1; place < WORDS; place++)
-            left |= alive[place];
-        if (!left || !(alive[0] & 1))
+        if (!some(alive))
             return now + 1;
-        for (int64_t i = 0; i < n->flops; i++)
-            n->taken[i] = n->value[n->next[i]];
-        for (int64_t i = 0; i < n->flops; i++)
-            n->value[n->state[i]] = n->taken[i];
+        edge(n);
+    }
+    return cycles;
+}
+
+/* A stream of the netlist: of a source its beats, of the sink the space for them. A source offers
+   a beat, and the sink is ready, with a chance of `pace` in 65536; a beat that is offered stays. */
+typedef struct {
+    int64_t width, beats, moved;
+    const int32_t *payload;
+    int32_t valid, ready;
+    uint8_t *bits;
+    uint32_t pace;
+} stream;
+
+/* xorshift64, Marsaglia 2003. */
+static int chance(uint64_t *state, uint32_t pace) {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return (uint32_t)(*state >> 32 & 0xffff) < pace;
+}
+
+/* Reset all copies, then stream beats through them until the sink is full or the cycles are over.
+
+   Copy 0 has no fault: what it says moves the streams, and what it gives is expected of the others,
+   the payload of results where they are valid. What moves in a reset does not count. `blind` cycles
+   at first are not compared. A copy that differs is told with the place of the port among ready of both sources, valid, payload.
+   Returns the cycles that were run. */
+BEST_TARGET
+int64_t run_episode(const netlist *n, int32_t reset, int64_t resets, int64_t blind, int64_t cycles,
+                    stream *sources, stream *sink, uint64_t seed, uint64_t *alive, int64_t *cycle,
+                    int64_t *bit) {
+    int offered[2] = {0, 0};
+    for (int64_t now = 0; now < cycles; now++) {
+        int held = now < resets;
+        n->value[reset] = all(held);
+        for (int at = 0; at < 2; at++) {
+            stream *s = &sources[at];
+            offered[at] = s->moved < s->beats && (offered[at] || chance(&seed, s->pace));
+            n->value[s->valid] = all(offered[at]);
+            const uint8_t *beat = s->bits + (s->moved < s->beats ? s->moved : 0) * s->width;
+            for (int64_t i = 0; i < s->width; i++)
+                n->value[s->payload[i]] = all(beat[i]);
+        }
+        int taking = chance(&seed, sink->pace);
+        n->value[sink->ready] = all(taking);
+        settle(n);
+        int valid = n->value[sink->valid][0] & 1;
+        if (now >= blind) {
+            for (int at = 0; at < 2; at++)
+                compare(n, sources[at].ready, all(n->value[sources[at].ready][0] & 1), now, at,
+                        alive, cycle, bit);
+            compare(n, sink->valid, all(valid), now, 2, alive, cycle, bit);
+            for (int64_t i = 0; valid && i < sink->width; i++)
+                compare(n, sink->payload[i], all(n->value[sink->payload[i]][0] & 1), now, 3, alive,
+                        cycle, bit);
+        }
+        for (int at = 0; at < 2; at++)
+            if (held || (offered[at] && n->value[sources[at].ready][0] & 1)) {
+                sources[at].moved += !held;
+                offered[at] = 0;
+            }
+        if (taking && valid && !held) {
+            uint8_t *beat = sink->bits + sink->moved++ * sink->width;
+            for (int64_t i = 0; i < sink->width; i++)
+                beat[i] = n->value[sink->payload[i]][0] & 1;
+        }
+        edge(n);
+        if (!some(alive) || sink->moved == sink->beats)
+            return now + 1;
     }
     return cycles;
 }

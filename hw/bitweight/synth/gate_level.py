@@ -31,7 +31,7 @@ from bitweight.synth.liberty import cache_folder
 from bitweight.synth.netlist import ONE, FlatNetlist
 from bitweight.tpe.stream import Beats
 
-__all__ = ["Run", "run_gemm", "run_trace"]
+__all__ = ["Run", "beat_bits", "beat_values", "run_gemm", "run_trace"]
 
 _COMPILERS = ("cc", "gcc", "clang", "g++")
 _RESETS = 3
@@ -203,7 +203,7 @@ def run_gemm(
     simulation = _Simulation(netlist, seed)
     kept: list[np.ndarray] = []
     sources = [
-        _stream(netlist, name, _bits(sent, shapes[name].bits), kept)
+        _stream(netlist, name, beat_bits(sent, shapes[name].bits), kept)
         for name, sent in (("a", beats.a), ("b", beats.b))
     ]
     width = shapes["c"].lanes * shapes["c"].bits + 1
@@ -219,7 +219,7 @@ def run_gemm(
     )
     if spent < 0:
         raise ToolError(f"the netlist of {design.name} is wrong: it hangs")
-    found = design.unpack(_values(out[:, :-1], shapes["c"].lanes), M, N)
+    found = design.unpack(beat_values(out[:, :-1], shapes["c"].lanes), M, N)
     wrong = np.argwhere(found != expected)
     if len(wrong):
         m, n = (int(at) for at in wrong[0])
@@ -289,7 +289,7 @@ def run_trace(
     return simulation.run(len(values) - 1), watched
 
 
-def _bits(beats: Beats, width: int) -> np.ndarray:
+def beat_bits(beats: Beats, width: int) -> np.ndarray:
     """Return beats as bits [beats, payload]: element 0 lowest, `last` on top."""
     data = np.asarray(beats.data, dtype=np.int64)
     bits = (data[:, :, None] >> np.arange(width)) & 1
@@ -297,7 +297,7 @@ def _bits(beats: Beats, width: int) -> np.ndarray:
     return np.concatenate([bits.reshape(len(data), -1), last], axis=1).astype(np.uint8)
 
 
-def _values(bits: np.ndarray, lanes: int) -> np.ndarray:
+def beat_values(bits: np.ndarray, lanes: int) -> np.ndarray:
     """Return signed elements [beats, lanes] of up to 64 bits."""
     digits = bits.reshape(len(bits), lanes, -1).astype(np.int64)
     width = digits.shape[2]

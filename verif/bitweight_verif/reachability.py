@@ -1,0 +1,175 @@
+"""Proofs that no state in which a fault would show is ever reached.
+
+The netlist and its mutant run side by side, with any inputs and any state before the first reset.
+They share all registers but those in which they differ in simulation. If from no state that can be
+reached any other register takes another value, and no output is another one, the mutant is
+equivalent. Property-directed reachability (Bradley 2011; Eén, Mishchenko, Brayton 2011) finds the
+needed invariants. Registers that are far from the fault and steer nothing may have any value at any
+time: what is proven with more states than there are holds for those that there are.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+
+from bitweight.prove.circuit import FALSE, Builder, Circuit, Latch
+from bitweight.prove.solver import reach
+from bitweight.synth.netlist import FlatNetlist
+from bitweight_verif.miter import Pair, any_of, select, unequal
+
+__all__ = ["Registers", "unreachable"]
+
+_HANDSHAKE = ("a__ready", "b__ready", "c__valid")
+_MOST_STEERING = 1500
+_MOST_NEAR = 1500
+_MOST_DIFFERENT = 300
+_ROUNDS = 60
+
+
+class Registers:
+    """Which registers of a netlist depend on which.
+
+    Parameters
+    ----------
+    netlist : FlatNetlist
+        The netlist.
+    """
+
+    def __init__(self, netlist: FlatNetlist) -> None:
+        self._pair = Pair(netlist, {})
+        self._states = set(netlist.flops[:, 1].tolist())
+        ports = netlist.ports
+        nets = [int(net) for name in _HANDSHAKE for net in ports[name]]
+        nets += [int(ports["c__payload"][-1])]
+        self.steering = self._closure(nets, _MOST_STEERING) or frozenset()
+        """Those that the handshakes and the last flag of results depend on, if they are few."""
+
+    def before(self, nets: Iterable[int]) -> set[int]:
+        """Return the registers that nets depend on within a cycle."""
+        return set(self._pair.leaves(nets)[0]) & self._states
+
+    def near(self, nets: Iterable[int]) -> set[int]:
+        """Return registers that nets depend on, through others too, as long as they are few."""
+        found = self.before(nets)
+        while len(found) <= _MOST_NEAR:
+            more = found | self.before(self._pair.next_of(state) for state in found)
+            if len(more) == len(found) or len(more) > _MOST_NEAR:
+                break
+            found = more
+        return found
+
+    def _closure(self, nets: Iterable[int], most: int) -> frozenset[int] | None:
+        found = self.before(nets)
+        while len(found) <= most:
+            more = found | self.before(self._pair.next_of(state) for state in found)
+            if len(more) == len(found):
+                return frozenset(found)
+            found = more
+        return None
+
+
+def unreachable(pair: Pair, registers: Registers, different: Sequence[int], timeout: float) -> bool:
+    """Tell whether it is proven that a fault is never seen.
+
+    Parameters
+    ----------
+    pair : Pair
+        The netlist and its mutant.
+    registers : Registers
+        Of the netlist.
+    different : sequence of int
+        Registers that may differ.
+    timeout : float
+        For all of it, in seconds.
+
+    Raises
+    ------
+    Undecided
+        If the time was not enough.
+    """
+    shared_not = set(different)
+    end = time.monotonic() + timeout
+    for _ in range(_ROUNDS):
+        left = end - time.monotonic()
+        if len(shared_not) > _MOST_DIFFERENT or left < 1:
+            break
+        circuit = _product(pair, registers, sorted(shared_not))
+        if circuit.outputs["bad"] == FALSE:
+            return True
+        inputs = reach(circuit, "bad", left)
+        if inputs is None:
+            return True
+        wrong = _violated(circuit, inputs)
+        if "seen" in wrong:
+            break
+        # Such a register differs at times, even if simulation did not find out.
+        shared_not |= {int(name) for name in wrong}
+    return False
+
+
+def _violated(circuit: Circuit, inputs: Sequence[Mapping[str, int]]) -> list[str]:
+    """Return which registers, or what is seen, differ at the end of a counterexample."""
+    state: list[int] = [0] * len(circuit.latches)
+    outputs: dict[str, int] = {}
+    for values in inputs:
+        outputs, state = circuit.step(values, state)
+    return [name for name, value in outputs.items() if value and name != "bad"]
+
+
+def _product(pair: Pair, registers: Registers, different: Sequence[int]) -> Circuit:
+    netlist = pair.netlist
+    reached = pair.reached(different)
+    changed = netlist.flops[reached[netlist.flops[:, 0]], 1].tolist()
+    others = [state for state in changed if state not in set(different)]
+    seen = [net for net in pair.outputs if reached[net]]
+    ends = [pair.next_of(state) for state in others]
+    ends += [*seen, *(netlist.ports["c__valid"].tolist() if seen else [])]
+    inputs = netlist.gates[list(pair.fault), 2:]
+    kept = {*registers.steering, *different, *registers.near(inputs[inputs >= 0].tolist())}
+    kept |= registers.near(pair.next_of(state) for state in different)
+    # Only those that matter: what is observed depends on them.
+    needed_states = _support(pair, registers, kept, [*ends, *map(pair.next_of, different)])
+    states = sorted(needed_states | set(different))
+    leaves, needed = pair.leaves([*ends, *map(pair.next_of, states)])
+
+    build = Builder()
+    rst = int(netlist.ports["rst"][0])
+    free = {net: build.input(f"n{net}") for net in sorted({*leaves, *states, rst})}
+    names = ["started", *(f"q{net}" for net in states), *(f"p{net}" for net in different)]
+    latch = {name: build.input(name) for name in names}
+    started = latch["started"]
+    sound = dict(free)
+    sound[rst] = build.both(started, free[rst] ^ 1) ^ 1
+    for net in states:
+        sound[net] = select(build, started, latch[f"q{net}"], free[net])
+    faulty = {net: select(build, started, latch[f"p{net}"], free[net]) for net in different}
+    one, other = pair.step(build, needed, reached, sound, faulty)
+
+    checks = {
+        f"{state}": unequal(build, one[pair.next_of(state)], other[pair.next_of(state)])
+        for state in others
+    }
+    if seen:
+        checks["seen"] = build.both(started, pair.seen(build, reached, one, other))
+    following = {"started": 1}
+    following |= {f"q{net}": one[pair.next_of(net)] for net in states}
+    following |= {f"p{net}": other[pair.next_of(net)] for net in different}
+    checks["bad"] = any_of(build, list(checks.values()))
+    made = build.circuit(checks)
+    return Circuit(
+        tuple(made.inputs[: len(free)]),
+        tuple(Latch((name,), following[name], 0) for name in names),
+        made.outputs,
+        made.ands,
+    )
+
+
+def _support(pair: Pair, registers: Registers, kept: set[int], nets: Iterable[int]) -> set[int]:
+    """Return those of the kept registers that nets depend on, through others of them too."""
+    found = registers.before(nets) & kept
+    while True:
+        more = found | registers.before(pair.next_of(state) for state in found) & kept
+        if len(more) == len(found):
+            return found
+        found = more
