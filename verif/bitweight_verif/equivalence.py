@@ -11,6 +11,7 @@ outputs are equal under what is left, the mutant is equivalent; where not, nothi
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ INDUCTION = "induction: registers differ only while nothing depends on them"
 REACHABLE = "reachability: no state in which it would show"
 
 _TIMEOUT_S = 20.0
+_RELATION_S = 60.0
 _LONG_TIMEOUT_S = 120.0
 _ROUNDS = 24
 _MOST_GUARDS = 600
@@ -189,11 +191,14 @@ class _Relation:
         """
         clean: set[int | None] = set()
         rounds = 0
+        end = time.monotonic() + _RELATION_S
         while waiting := [case for case in (FIRST, None, *self.different) if case not in clean]:
             rounds += 1
             if len(self.different) > _MOST_DIFFERENT or rounds > _ROUNDS:
                 return False
             for case in waiting:
+                if time.monotonic() > end:
+                    raise Undecided(f"undecided after {_RELATION_S:g} s")
                 circuit, checks = self._circuit(case)
                 bits = self._violation(circuit, checks)
                 if "seen" in bits:
