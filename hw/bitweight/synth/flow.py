@@ -239,6 +239,10 @@ def write_scripts(
     load_ff = technology.output_load * technology.library.cap_unit_ff
     (folder / "design.v").write_text(verilog, encoding="utf-8")
     (folder / "abc.script").write_text(options.abc_script(period_ns * 1000), encoding="utf-8")
+    if options.fast:
+        (folder / "fast.script").write_text(
+            options.abc_script(period_ns * 1000, "fast"), encoding="utf-8"
+        )
     (folder / "abc.constr").write_text(
         f"set_driving_cell {technology.driving_cell[0]}\nset_load {load_ff:.9g}\n",
         encoding="utf-8",
@@ -247,6 +251,7 @@ def write_scripts(
         "top": top,
         "cached": cached,
         "keep": options.keep or (),
+        "fast": options.fast,
         "flatten": options.keep is not None or not hierarchical,
         "synth_arguments": options.synth_arguments,
         "liberty": " ".join(arguments),

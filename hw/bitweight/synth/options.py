@@ -80,6 +80,9 @@ class YosysOptions:
     keep
         Modules that stay modules, while all others are flattened into them. None: `hierarchical`
         of the call decides for all of them.
+    fast
+        Modules that get the recipe `fast`, whatever the others have: in an array the small ones
+        that set the clock, while the many elements are made as small as they can be.
     """
 
     arithmetic: str = "booth"
@@ -90,6 +93,7 @@ class YosysOptions:
     clock_gating: bool = True
     max_fanout: int = 12
     keep: tuple[str, ...] | None = field(default=None)
+    fast: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, allowed in (("arithmetic", ARITHMETIC), ("adder", ADDERS), ("recipe", RECIPES)):
@@ -111,15 +115,18 @@ class YosysOptions:
         parts = (ARITHMETIC[self.arithmetic], ADDERS[self.adder], "" if self.premap else "-noabc")
         return " ".join(part for part in parts if part)
 
-    def abc_script(self, target_ps: float) -> str:
-        """Return the ABC script for a delay target."""
-        text = RECIPES[self.recipe].format(ps=max(1, round(target_ps)), fanout=self.max_fanout)
+    def abc_script(self, target_ps: float, recipe: str = "") -> str:
+        """Return the ABC script for a delay target; that of another recipe than its own."""
+        text = RECIPES[recipe or self.recipe].format(
+            ps=max(1, round(target_ps)), fanout=self.max_fanout
+        )
         return "\n".join(step.strip() for step in text.split(";")) + "\n"
 
     def to_json(self) -> dict[str, Any]:
         """Return the options as plain values."""
         table = asdict(self)
         table["keep"] = list(self.keep) if self.keep is not None else None
+        table["fast"] = list(self.fast)
         return table
 
 

@@ -128,6 +128,7 @@ class SynthesisResult:
         options = dict(values["options"])
         if options["keep"] is not None:
             options["keep"] = tuple(options["keep"])
+        options["fast"] = tuple(options.get("fast", ()))
         values["options"] = YosysOptions(**options)
         values["cells"] = {key: CellCount(**value) for key, value in values["cells"].items()}
         values["modules"] = {key: ModuleArea(**value) for key, value in values["modules"].items()}
