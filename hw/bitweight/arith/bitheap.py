@@ -57,17 +57,47 @@ class Compressor:
         In an order in which inputs exist before they are used.
     rows
         Two rows of one entry a column: a bit, or ``None`` for zero.
-    arrival
-        Estimated arrival of the latest bit of the rows, in XOR delays.
+    times
+        Estimated arrival of every bit, in XOR delays.
     """
 
     width: int
     adders: tuple[Adder, ...]
     rows: tuple[tuple[int | None, ...], tuple[int | None, ...]]
-    arrival: float
+    times: tuple[float, ...]
+
+    @property
+    def arrival(self) -> float:
+        """Estimated arrival of the latest bit of the rows, in XOR delays."""
+        return max((self.times[bit] for row in self.rows for bit in row if bit is not None),
+                   default=0.0)  # fmt: skip
+
+    def crossing(self, cut: float, late: Collection[int]) -> tuple[int, ...]:
+        """Return the bits that are registered where the heap is cut at an arrival time.
+
+        Parameters
+        ----------
+        cut
+            What is made later than this is made in the step after.
+        late
+            Bits that come in that step only; so does all that is made of them.
+        """
+        second = set(late)
+        held: dict[int, None] = {}
+        for adder in self.adders:
+            if self.times[adder.sum] > cut or second.intersection(adder.inputs):
+                held |= dict.fromkeys(bit for bit in adder.inputs if bit not in second)
+                second |= {adder.sum} if adder.carry is None else {adder.sum, adder.carry}
+        left = (bit for row in self.rows for bit in row if bit is not None)
+        return (*held, *(bit for bit in left if bit not in second and bit not in held))
 
     def hardware(
-        self, m: Module, bits: Mapping[int, Value], prefix: str = ""
+        self,
+        m: Module,
+        bits: Mapping[int, Value],
+        prefix: str = "",
+        *,
+        held: Collection[int] = (),
     ) -> tuple[Value, Value]:
         """Add the adders to `m` and return both rows as words of `width` bits.
 
@@ -79,18 +109,29 @@ class Compressor:
             A one-bit value for every bit of the heap.
         prefix
             Of the names of the wires.
+        held
+            Bits that are registered, see :meth:`crossing`.
         """
-        wires: dict[int, Value] = dict(bits)
+        wires: dict[int, Value] = {}
+
+        def put(bit: int, value: Value) -> None:
+            wires[bit] = value
+            if bit in held:
+                wires[bit] = Signal(name=f"{prefix}held_{bit}", reset_less=True)
+                m.d.sync += wires[bit].eq(value)
+
+        for bit, value in bits.items():
+            put(bit, value)
         for number, adder in enumerate(self.adders):
             total = Signal(name=f"{prefix}sum_{number}")
             inputs = [wires[bit] for bit in adder.inputs]
             parity = reduce(xor, inputs, Const(0, 1))
             m.d.comb += total.eq(~parity if adder.plus_one else parity)
-            wires[adder.sum] = total
+            put(adder.sum, total)
             if adder.carry is not None:
                 carry = Signal(name=f"{prefix}carry_{number}")
                 m.d.comb += carry.eq(_carry(inputs, plus_one=adder.plus_one))
-                wires[adder.carry] = carry
+                put(adder.carry, carry)
         first, second = (
             Cat(Const(0, 1) if bit is None else wires[bit] for bit in row) for row in self.rows
         )
@@ -191,8 +232,9 @@ class BitHeap:
             column.sort(key=lambda bit: -arrival[bit])
             rows[0].append(column[0] if column else None)
             rows[1].append(column[1] if len(column) > 1 else None)
-        last = max((arrival[bit] for row in rows for bit in row if bit is not None), default=0.0)
-        return Compressor(self.width, tuple(adders), (tuple(rows[0]), tuple(rows[1])), last)
+        return Compressor(
+            self.width, tuple(adders), (tuple(rows[0]), tuple(rows[1])), tuple(arrival)
+        )
 
     def _new(self, arrival: float) -> int:
         self._arrival.append(arrival)

@@ -14,7 +14,7 @@ from bitweight.pe.multiply_accumulate import MultiplyAccumulate
 __all__ = ["STYLES", "MultiplyAccumulate", "multiply_accumulate"]
 
 
-def multiply_accumulate(nest: Nest, style: str) -> MultiplyAccumulate:
+def multiply_accumulate(nest: Nest, style: str, *, staged: bool = False) -> MultiplyAccumulate:
     """Return the step that a nest asks for.
 
     Parameters
@@ -27,6 +27,8 @@ def multiply_accumulate(nest: Nest, style: str) -> MultiplyAccumulate:
         are left out, the pair is as wide as the sum of one bit-weight.
     style
         One of :data:`STYLES`: how a step that keeps a word is made.
+    staged
+        Whether the products of a step that takes digits are registered before they are added.
 
     Raises
     ------
@@ -34,7 +36,7 @@ def multiply_accumulate(nest: Nest, style: str) -> MultiplyAccumulate:
         If no step does what the nest asks for.
     """
     if nest.sparse:
-        return _one_weight(nest)
+        return _one_weight(nest, staged=staged)
     kind: Style = CarrySaveMac if nest.accumulator == "pair" else STYLES[style]
     lanes = [loop for loop in nest.spatial("k") if not loop.hop]
     if not all(loop.spatial for loop in nest.loops if loop.dim == "bw"):
@@ -49,7 +51,7 @@ def multiply_accumulate(nest: Nest, style: str) -> MultiplyAccumulate:
     )
 
 
-def _one_weight(nest: Nest) -> MultiplyAccumulate:
+def _one_weight(nest: Nest, *, staged: bool) -> MultiplyAccumulate:
     """Return the step of a nest whose pair is a sum of products of one bit-weight."""
     total = nest.find("accumulate")[0]
     if nest.form(total) != "pair":
@@ -59,7 +61,14 @@ def _one_weight(nest: Nest) -> MultiplyAccumulate:
         )
     digit = OneDigit(ENCODINGS[nest.encoding.name])
     lanes = prod(loop.extent or 1 for loop in nest.spatial("k"))
-    return CarrySaveMac(digit, digit.bits, nest.b.bits, nest.width(total), lanes=lanes)
+    return CarrySaveMac(
+        digit,
+        digit.bits,
+        nest.b.bits,
+        nest.width(total),
+        lanes=lanes,
+        staged=staged,
+    )
 
 
 def _bit_serial(nest: Nest, lanes: int) -> MultiplyAccumulate:

@@ -37,6 +37,8 @@ class CarrySaveMac(MultiplyAccumulate):
 
     Attributes
     ----------
+    cut
+        When the registers inside of a step are written, in XOR delays.
     entries
         The columns in which each row enters a step, lowest first.
     kept_arrival
@@ -47,10 +49,16 @@ class CarrySaveMac(MultiplyAccumulate):
 
     def __init__(self, *parameters: Any, **options: Any) -> None:
         super().__init__(*parameters, **options)
+        self.cut = self._middle() if self.staged else 0.0
         carries = self._carry_columns()
         self.products, self.kept, self.compressor = self._plan(carries)
+        self.held = self._held(self.kept, self.compressor) if self.staged else ()
         self.rows = (tuple(range(self.acc)), carries)
         self.entries = tuple(self.entry(columns) for columns in self.rows)
+
+    @property
+    def staged_bits(self) -> int:
+        return len(self.held)
 
     def entry(self, columns: tuple[int, ...]) -> tuple[int, ...]:
         """Return the columns in which a row that has a bit in these columns enters a step."""
@@ -62,7 +70,7 @@ class CarrySaveMac(MultiplyAccumulate):
         bits = self.products.hardware(m, a, b)
         for columns, row, kept in zip(self.entries, rows, self.kept, strict=True):
             bits |= {kept[j]: row[i] for i, j in enumerate(columns)}
-        total, carry = self.compressor.hardware(m, bits)
+        total, carry = self.compressor.hardware(m, bits, held=self.held)
         return [total, Cat(carry[j] for j in self.rows[1])]
 
     def evaluate(self, a: np.ndarray, b: np.ndarray, rows: list[np.ndarray]) -> list[np.ndarray]:
@@ -78,10 +86,29 @@ class CarrySaveMac(MultiplyAccumulate):
         kept: Kept = ({}, {})
         for row, columns in zip(kept, (tuple(range(self.acc)), carries), strict=True):
             for j in self.entry(columns):
-                bit = heap.add(j, arrival=self.kept_arrival)
+                bit = heap.add(j, arrival=self.cut + self.kept_arrival)
                 assert bit is not None  # j is below the width
                 row[j] = bit
         return products, kept, heap.reduce(carries)
+
+    def _held(self, kept: Kept, compressor: Compressor) -> tuple[int, ...]:
+        """Return the bits that are registered in the middle of a step."""
+        late = {bit for row in kept for bit in row.values()}
+        return compressor.crossing(self.cut, late)
+
+    def _middle(self) -> float:
+        """Return where a step is cut so that both parts are fast, and then with few registers."""
+        self.cut = 0.0
+        columns = tuple(range(self.acc))
+        best = None
+        for cut in sorted(set(self._plan(columns)[2].times)):
+            self.cut = cut
+            _, kept, compressor = self._plan(columns)
+            held = self._held(kept, compressor)
+            found = max(cut, compressor.arrival - cut), len(held), cut
+            best = min(best or found, found)
+        assert best is not None
+        return best[2]
 
     def _carry_columns(self) -> tuple[int, ...]:
         """Return the columns that must keep a carry so that no path is longer than with all."""

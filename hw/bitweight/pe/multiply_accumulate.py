@@ -31,6 +31,8 @@ class MultiplyAccumulate(ABC):
         Number of products that are added at once.
     by_weight
         Whether the lanes of each bit-weight are summed first (OPT2).
+    staged
+        Whether a step takes two cycles, with registers before the accumulator comes in.
 
     Attributes
     ----------
@@ -51,20 +53,31 @@ class MultiplyAccumulate(ABC):
         acc: int,
         lanes: int = 1,
         by_weight: bool = False,
+        staged: bool = False,
     ) -> None:
         self.encoding = encoding
         self.a_bits, self.b_bits, self.acc = a_bits, b_bits, acc
-        self.lanes, self.by_weight = lanes, by_weight
+        self.lanes, self.by_weight, self.staged = lanes, by_weight, staged
 
     @property
     def state_bits(self) -> int:
-        """Register bits of the accumulator."""
-        return sum(len(columns) for columns in self.rows)
+        """Register bits of the accumulator, and of the products where they are registered."""
+        return sum(len(columns) for columns in self.rows) + self.staged_bits
+
+    @property
+    def staged_bits(self) -> int:
+        """Register bits of the products."""
+        return 0
 
     def place(self, heap: BitHeap) -> SumOfProducts:
         """Put the products of a step into a heap."""
         return SumOfProducts(
-            heap, self.encoding, self.lanes, self.a_bits, self.b_bits, by_weight=self.by_weight
+            heap,
+            self.encoding,
+            self.lanes,
+            self.a_bits,
+            self.b_bits,
+            by_weight=self.by_weight,
         )
 
     def keep(self, rows: Sequence[Value], done: Value, shift: Value | None) -> list[Value]:

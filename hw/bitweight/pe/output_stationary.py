@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Const, Module, Mux, Signal
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib.wiring import In, Out
 
 from bitweight.block import Block
@@ -20,8 +20,8 @@ class OutputStationaryPE(Block):
     otherwise, so that the PEs of a column share a bus without selectors. The next tile starts
     from zero in the same step; operands `a` of zero leave the value as it is.
 
-    Latency: 2 steps. Throughput: a product of each lane per step. Reset empties the operands `a`;
-    the accumulator needs none.
+    Latency: `latency_of` steps, 2 or, where the step of `core` is staged, 3. Throughput: a product
+    of each lane per step. Reset empties the operands `a`; the accumulator needs none.
 
     Parameters
     ----------
@@ -66,9 +66,14 @@ class OutputStationaryPE(Block):
         )
 
     @staticmethod
+    def latency_of(core: MultiplyAccumulate) -> int:
+        """Return the steps from operands to the accumulator with their products."""
+        return OutputStationaryPE.latency + core.staged
+
+    @staticmethod
     def register_bits(core: MultiplyAccumulate) -> int:
         """Return the register bits of an element: operands, accumulator, control."""
-        control = 3 if core.shift else 2
+        control = (3 if core.shift else 2) + core.staged
         return core.lanes * (core.a_bits + core.b_bits) + core.state_bits + control
 
     def build(self) -> Module:
@@ -93,8 +98,13 @@ class OutputStationaryPE(Block):
         lanes_a = [a[i * core.a_bits : (i + 1) * core.a_bits] for i in range(core.lanes)]
         lanes_b = [b[i * core.b_bits : (i + 1) * core.b_bits] for i in range(core.lanes)]
         following = core.hardware(m, lanes_a, lanes_b, kept)
+        ended: Value = last
+        if core.staged:
+            assert not self.stalls, "the registers inside of a step have no enable"
+            ended = Signal(init=1, name="ended")
+            m.d.sync += ended.eq(last)
         with m.If(en):
-            m.d.sync += [a.eq(self.a_in), b.eq(self.b_in), last.eq(self.last_in), done.eq(last)]
+            m.d.sync += [a.eq(self.a_in), b.eq(self.b_in), last.eq(self.last_in), done.eq(ended)]
             m.d.sync += [row.eq(value) for row, value in zip(rows, following, strict=True)]
         m.d.comb += [self.a_out.eq(a), self.b_out.eq(b), self.last_out.eq(last)]
         m.d.comb += [

@@ -16,7 +16,7 @@ Circuits by Function Extraction", IEEE TCAD 2016.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 from amaranth.hdl import Cat, Module, Signal, Value
@@ -45,13 +45,18 @@ class Watched(Compressor):
     seen: dict[str, Value]
 
     def __init__(self, base: Compressor, seen: dict[str, Value]) -> None:
-        super().__init__(base.width, base.adders, base.rows, base.arrival)
+        super().__init__(base.width, base.adders, base.rows, base.times)
         object.__setattr__(self, "seen", seen)
 
     def hardware(
-        self, m: Module, bits: Mapping[int, Value], prefix: str = ""
+        self,
+        m: Module,
+        bits: Mapping[int, Value],
+        prefix: str = "",
+        *,
+        held: Collection[int] = (),
     ) -> tuple[Value, Value]:
-        rows = super().hardware(m, bits, prefix)
+        rows = super().hardware(m, bits, prefix, held=held)
         if bits:
             self.seen[f"bits_{prefix}"] = Cat(bits[number] for number in sorted(bits))
         self.seen[f"rows_{prefix}"] = Cat(*rows)

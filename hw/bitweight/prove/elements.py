@@ -28,6 +28,7 @@ from bitweight.pe.weight_stationary import CarrySaveHop, WeightStationaryPE
 from bitweight.prove.claim import Claim, Invariant
 from bitweight.prove.family import family, total_of
 from bitweight.prove.leaf import value_of
+from bitweight.prove.reachability import Always
 
 CORES = {
     "mac": OperatorMac,
@@ -147,6 +148,51 @@ def output_stationary_claim(pe: Block, core: MultiplyAccumulate) -> Invariant:
     # What the registers of the ideal hold are operands that came in.
     found["legal"], expected["legal"] = _legal(core, a), Const(1, 1)
     return Invariant(m, inputs, found, expected, given=given, probes=probes)
+
+
+@family(
+    "staged-pe", ["pe.output_stationary", "pe.carry_save"],
+    "each sum that is drained = Σ digit × B, from the operands behind the end before up to those "
+    "of its own, 3 steps after them, for any operands and ends; zero otherwise",
+    [
+        {"encoding": encoding, "bits": bits, "acc": acc, "lanes": lanes}
+        for encoding, bits, acc, lanes in (
+            ("serial", 1, 2, 2), ("mbe", 2, 3, 1),
+        )
+    ],
+)  # fmt: skip
+def _staged(encoding: str, bits: int, acc: int, lanes: int) -> Claim:
+    digit = OneDigit(ENCODINGS[encoding])
+    core = CarrySaveMac(digit, digit.bits, bits, acc, lanes=lanes, staged=True)
+    return staged_claim(OutputStationaryPE(core, stalls=False), core)
+
+
+def staged_claim(pe: OutputStationaryPE, core: CarrySaveMac) -> Always:
+    """Return what an element does whose step is cut in two, seen from its ports alone."""
+    m = Module()
+    m.submodules.dut = pe
+    rst, last = Signal(name="rst"), Signal(name="last")
+    a, b = Signal(len(pe.a_in), name="a"), Signal(len(pe.b_in), name="b")
+    m.d.comb += [pe.a_in.eq(a), pe.b_in.eq(b), pe.last_in.eq(last)]
+    total, begins = Signal(core.acc, name="ideal"), Signal(init=1, name="begins")
+    due = [Signal(core.acc, name=f"due_{i}") for i in range(pe.latency_of(core))]
+    ends = [Signal(name=f"ends_{i}") for i in range(len(due))]
+    now = Signal(core.acc, name="now")
+    m.d.comb += now.eq(Mux(begins, 0, total) + _product_sum(core, a, b))
+    m.d.sync += [
+        total.eq(now), begins.eq(last),
+        *(late.eq(value) for late, value in zip(due, [now, *due[:-1]], strict=True)),
+        *(late.eq(value) for late, value in zip(ends, [last, *ends[:-1]], strict=True)),
+    ]  # fmt: skip
+    drained = [core.expand(i, getattr(pe, f"drain_{i}")) for i in range(len(core.rows))]
+    result = total_of(((row, 1) for row in drained), core.acc)
+    # A reset leaves anything on the outputs until it has gone through.
+    begun = Signal(range(len(due) + 1), name="runs")
+    m.d.sync += begun.eq(Mux(begun == len(due), begun, begun + 1))
+    runs = begun == len(due)
+    found = {"result": Mux(runs, result, 0), "zero": Mux(runs & ~ends[-1], Cat(drained), 0)}
+    expected = {"result": Mux(runs & ends[-1], due[-1], 0), "zero": Const(0, 1)}
+    return Always(m, [rst, a, b, last], found, expected, given=_legal(core, a))
 
 
 @family(

@@ -5,7 +5,7 @@ A step is a sum of products; it is proven at all widths by rewriting.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
@@ -152,6 +152,22 @@ def _sparse_step(encoding: str, b_bits: int, lanes: int) -> Claim:
 
 
 @family(
+    "staged-step", ["pe.carry_save", "arith.bitheap"],
+    "the same of a step that is cut in two; its registers are taken as wires",
+    [
+        {"encoding": name, "b_bits": n, "lanes": lanes}
+        for name in ENCODINGS for n in WIDTHS for lanes in (1, 4)
+    ],
+)  # fmt: skip
+def _staged_step(encoding: str, b_bits: int, lanes: int) -> Claim:
+    digit = OneDigit(ENCODINGS[encoding])
+    core = CarrySaveMac(digit, digit.bits, b_bits, b_bits + 10, lanes=lanes, staged=True)
+    claim = step_claim(core)
+    claim.preparation = f"techmap -map transparent.v\n{claim.preparation}"
+    return claim
+
+
+@family(
     "fused-step", ["pe.mac"], "rows before the final adder = accumulator + Σ a × b",
     [
         {"encoding": name, "bits": n, "acc": _accumulator(n)}
@@ -170,7 +186,12 @@ class _Cut(Watched):
     """A compressor whose rows are free inputs instead: what follows it is proven alone."""
 
     def hardware(
-        self, m: Module, bits: Mapping[int, Value], prefix: str = ""
+        self,
+        m: Module,
+        bits: Mapping[int, Value],
+        prefix: str = "",
+        *,
+        held: Collection[int] = (),
     ) -> tuple[Value, Value]:
         return self.seen["first"], self.seen["second"]
 
