@@ -57,9 +57,12 @@ def _designs() -> Iterator[Design]:
 
 
 def _with_lanes(array: Array, mac: Transformation) -> Array:
-    """Return an array whose blocks of k give each of OPT4E's lanes what a column has without."""
+    """Return an array for OPT4E: its blocks of k give each lane what a column has without.
+
+    Its sum of four products is registered before the accumulator comes in.
+    """
     if isinstance(array, BitSlice | Column) and mac is OPT4E:
-        return replace(array, block=OPT4E_LANES * array.block)
+        return replace(array, block=OPT4E_LANES * array.block, element_stages=1)
     return array
 
 

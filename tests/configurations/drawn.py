@@ -48,6 +48,8 @@ def draw_design(rng: np.random.Generator, pair: tuple[str, str]) -> Design:
         sizes["rows"] = 1 if "cols" in sizes else between(rng, 6, 17)
         sizes["cols"] = between(rng, 6, 17)
         sizes = {name: size for name, size in sizes.items() if name in kind.size_names()}
+    if mac == "opt3":  # has no sum of products to be cut
+        sizes.pop("element_stages", None)
     # What one PE adds up at a time decides how wide operands may be.
     lanes = sizes.get("lanes", sizes["rows"] if kind.name == "adder-tree" else 1)
     lanes = 4 if mac == "opt4e" else lanes

@@ -16,14 +16,20 @@ STUCK = [
     ("sequencer", 2, "dut.loaded", "1'b1"),  # weights are used before they are there
     ("sequencer", 4, "dut.pause", "2'b00"),  # the next tile comes too early
     ("pair-walk", 3, "dut.more_a", "1'b0"),  # pairs are left out
-    ("arbiter", 2, "dut.ahead", "2'b00"),  # a column that is behind has to wait
-    ("arbiter-wait", 0, "dut.served", "2'b00"),  # nobody is ever served
+    ("arbiter", 2, "dut.late", "2'b00"),  # a column that is behind has to wait
+    ("arbiter", 5, "dut.hit", "2'b00"),  # nobody is ever served
+    ("requests", 1, "dut.granted", "1'b0"),  # nor passed on
+    ("requests", 1, "dut.hit", "1'b1"),  # or it is without its operand
+    ("requests", 2, "dut.ends", "1'b0"),  # the following pass never begins
+    ("requests", 3, "dut.digits", "3'b000"),  # a word does not wait for the one before
     ("loader", 1, "dut.room", "1'b1"),  # a slot in use is written
     ("loader", 1, "dut.opens", "1'b0"),
-    ("digit-feeder", 1, "dut.spare_valid", "1'b0"),  # a digit is lost that has to wait
-    ("digit-feeder", 1, "dut.served", "1'b1"),  # or passed on before it is asked for
-    ("digit-feeder", 2, "dut.head_valid", "1'b0"),
-    ("digit-column", 1, "dut.apart", "1'b1"),
+    ("digit-feeder", 1, "dut.word_leaves", "1'b1"),  # a digit is lost that has to wait
+    ("digit-feeder", 3, "dut.unread", "2'b01"),  # a block is read that is not there
+    ("digit-feeder", 2, "dut.coded_valid", "1'b0"),
+    ("digit-feeder", 3, "dut.ends", "1'b0"),  # digits of the pass before never become the present
+    ("staged-pe", 0, "dut.ended", "1'b0"),  # sums are never cleared
+    ("digit-column", 1, "dut.none", "1'b1"),
     ("accumulation-column", 1, "dut.stage_0_carry", "1'b0"),
     ("accumulation", 0, "dut.en", "1'b1"),
     ("array-results", 0, "dut.skid.held", "13'b0000000000000"),

@@ -9,11 +9,10 @@ from amaranth.sim import Simulator
 
 from bitweight import ENCODINGS, OPT3, OPT4C, OPT4E, Design
 from bitweight.notation import Int
-from bitweight.pe import multiply_accumulate
 from bitweight.pe.bit_serial import OneDigit
-from bitweight.pe.carry_save import CarrySaveMac
 from bitweight.tpe import BitSlice, Column
-from bitweight.tpe.banks import Arbiter, Bank
+from bitweight.tpe.arbiter import Arbiter
+from bitweight.tpe.banks import Bank
 from bitweight.tpe.layout import BlockLayout
 from bitweight.tpe.plane import Plane
 
@@ -37,65 +36,83 @@ def parts(word: int, bits: int, count: int) -> list[int]:
 
 
 KINDS = (bool, int, int, bool)
-"""Of asks, bank, row and ahead."""
+"""Of asks, bank, row and late."""
 
 
 def random_requests(rng, cols: int, banks: int, rows: int, count: int):
     """Every column at any bank and row, few of them or all asking; some all at one bank."""
     for _ in range(count):
         asks = rng.random(cols) < rng.choice([0.2, 0.7, 1.0])
-        ahead = rng.random(cols) < rng.choice([0, 0.5, 1])
+        late = rng.random(cols) < rng.choice([0, 0.5, 1])
         at = rng.integers(0, rng.choice([1, min(2, banks), banks]), cols)
-        yield asks, at, rng.integers(0, rng.choice([1, rows]), cols), ahead
+        yield asks, at, rng.integers(0, rng.choice([1, rows]), cols), late
 
 
-def run_arbiter(rng, cols: int, banks: int, rows: int, requests):
-    """Give each request a step; return what was served, and check what is registered."""
-    slot_bits, payload_bits = 2, 4
-    arbiter = Arbiter(cols, banks, rows, slot_bits, payload_bits)
-    row_bits, bank_bits = arbiter.row_bits, arbiter.bank_bits
+def code_of(layout: BlockLayout, bank: int) -> int:
+    """Return a bank's code from its definition: its place, and above that its position, one-hot."""
+    place, position = divmod(int(bank), layout.positions)
+    return place | (1 << position << layout.place_bits if layout.positions > 1 else 0)
+
+
+def run_arbiter(layout: BlockLayout, requests):
+    """Give requests step after step; return who may be served, and check the rows."""
+    arbiter = Arbiter(layout)
+    cols, banks, row_bits = layout.cols, layout.banks, layout.row_bits
     seen = []
 
     async def bench(ctx):
-        for asks, at, wanted, ahead in requests:
-            slot, payloads = int(rng.integers(4)), rng.integers(1, 1 << payload_bits, cols)
-            ctx.set(arbiter.asks, packed(asks, 1))
-            ctx.set(arbiter.bank, packed([1 << b for b in at], banks))
-            ctx.set(arbiter.row, packed(wanted, row_bits))
-            ctx.set(arbiter.ahead, packed(ahead, 1))
-            ctx.set(arbiter.payload, packed(payloads, payload_bits))
-            ctx.set(arbiter.slot, slot)
-            served = np.array(parts(ctx.get(arbiter.served), 1, cols), dtype=bool)
-            seen.append(served)
+        for step in range(len(requests) + 4):
+            if step < len(requests):
+                asks, at, wanted, late = requests[step]
+                ctx.set(arbiter.asks, packed(asks, 1))
+                ctx.set(arbiter.bank, packed([1 << b for b in at], banks))
+                ctx.set(arbiter.row, packed(wanted, row_bits))
+                ctx.set(arbiter.late, packed(late, 1))
+            if 0 <= step - 2 < len(requests):
+                _, at, wanted, _ = requests[step - 2]
+                ctx.set(arbiter.code, packed([code_of(layout, b) for b in at], layout.bank_bits))
+                ctx.set(arbiter.code_row, packed(wanted, row_bits))
+            if 0 <= step - 3 < len(requests):
+                hit = np.array(parts(ctx.get(arbiter.hit), 1, cols), dtype=bool)
+                seen.append(hit & requests[step - 3][0])
+            if 0 <= step - 4 < len(requests):
+                _, at, wanted, _ = requests[step - 4]
+                served = seen[step - 4]
+                opened = parts(ctx.get(arbiter.row_out), row_bits, banks)
+                assert [opened[b] for b in at[served]] == wanted[served].tolist()
             await ctx.tick()
-            opened = parts(ctx.get(arbiter.row_out), row_bits, banks)
-            assert [opened[b] for b in at[served]] == wanted[served].tolist()
-            assert ctx.get(arbiter.slot_out) == slot
-            passed_on = parts(ctx.get(arbiter.payload_out), payload_bits, cols)
-            assert passed_on == np.where(served, payloads, 0).tolist()
-            from_bank = np.array(parts(ctx.get(arbiter.bank_out), bank_bits, cols))
-            assert (from_bank[served] == at[served]).all()
 
     simulate(arbiter, bench)
     return seen
 
 
-def winners(asks, at, wanted, ahead) -> np.ndarray:
-    """Say it again: the lowest row that a column asks for which is not ahead, if there is one."""
+def winners(asks, at, wanted, late) -> np.ndarray:
+    """Say it again: the lowest row that is asked for and not late, if there is one."""
     served = np.zeros(len(asks), dtype=bool)
     for bank in set(at[asks]):
         asking = asks & (at == bank)
-        first = asking & ~ahead
+        first = asking & ~late
         row = wanted[first if first.any() else asking].min()
         served |= asking & (wanted == row)
     return served
 
 
-@pytest.mark.parametrize(
-    ("cols", "banks", "rows"), [(1, 4, 3), (3, 3, 2), (5, 6, 1), (4, 4, 3), (16, 16, 2), (6, 2, 37)]
-)
-def test_each_bank_opens_the_row_of_the_column_furthest_behind(cols, banks, rows, rng):
-    if (cols, rows) == (3, 2):  # all that there are
+ARBITERS = {
+    "one column": BlockLayout(1, 1, 2, 24, 1),
+    "one row": BlockLayout(5, 1, 2, 6, 1),
+    "all that there are": BlockLayout(3, 1, 2, 8, 1),
+    "as in the array": BlockLayout(16, 1, 4, 32, 2),
+    "many rows": BlockLayout(6, 1, 3, 240, 1),
+    "whole words": BlockLayout(4, 1, 4, 64, 1, True),
+}
+
+
+@pytest.mark.parametrize("name", ARBITERS)
+def test_each_bank_opens_the_row_of_the_column_furthest_behind(name, rng):
+    layout = ARBITERS[name]
+    cols, banks, rows = layout.cols, layout.banks, layout.rows
+    if name == "all that there are":
+        assert (banks, rows) == (4, 2)
         bits = list(product([0, 1], repeat=3))
         requests = [
             tuple(np.array(what, dtype=kind) for what, kind in zip(some, KINDS, strict=True))
@@ -103,7 +120,7 @@ def test_each_bank_opens_the_row_of_the_column_furthest_behind(cols, banks, rows
         ]
     else:
         requests = list(random_requests(rng, cols, banks, rows, 300))
-    seen = run_arbiter(rng, cols, banks, rows, requests)
+    seen = run_arbiter(layout, requests)
     assert len(seen) == len(requests)
     for request, served in zip(requests, seen, strict=True):
         np.testing.assert_array_equal(served, winners(*request))
@@ -114,13 +131,14 @@ def test_each_bank_opens_the_row_of_the_column_furthest_behind(cols, banks, rows
 @pytest.mark.parametrize("cols", [3, 5, 16])
 def test_columns_in_the_same_row_never_meet(cols, rng):
     """Those that keep pace, and any others."""
-    requests = []
+    layout, requests = BlockLayout(cols, 1, 1, 3 * cols, 1), []
+    assert (layout.banks, layout.rows) == (cols, 3)
     for row in (0, 1, 2):
         for step in range(cols):
             for asks in (np.ones(cols, dtype=bool), rng.random(cols) < 0.5):
                 at = (np.arange(cols) + step) % cols if row else rng.integers(0, cols, cols)
                 requests.append((asks, at, np.full(cols, row), rng.random(cols) < 0.5))
-    for (asks, *_), served in zip(requests, run_arbiter(rng, cols, cols, 3, requests), strict=True):
+    for (asks, *_), served in zip(requests, run_arbiter(layout, requests), strict=True):
         np.testing.assert_array_equal(served, asks)
 
 
@@ -129,10 +147,10 @@ def test_columns_in_the_same_row_never_meet(cols, rng):
 @pytest.mark.parametrize(("depth", "rows"), [(1, 1), (2, 3), (3, 5)])
 def test_banks_keep_every_word(group, depth, rows, whole, rng):
     """Each is read while others are written; a word is there in the step after it is written."""
-    layout = BlockLayout(group, 1, group, group * rows, depth)
+    layout = BlockLayout(1 if whole else group, 1, group, group * rows, depth, whole)
     assert (layout.places, layout.rows) == (1, rows)
     bits = 5
-    bank = Bank(layout, bits, whole=whole)
+    bank = Bank(layout, bits)
     places = list(product(range(depth), range(rows)))
     model = {}
 
@@ -188,18 +206,13 @@ def value_of(core, rows: list[int]) -> int:
     return total - (total >> core.acc - 1 << core.acc)
 
 
-def core_of(design: Design) -> CarrySaveMac:
-    core = multiply_accumulate(design.nest, design.style)
-    assert isinstance(core, CarrySaveMac)
-    return core
-
-
 PLANES = {
     "opt3": (BitSlice(1, 3, group=3, block=18, depth=2), OPT3),
     "opt3, one column": (Column(1, group=2, block=6, depth=1), OPT3),
     "opt4c": (BitSlice(1, 3, group=3, block=18, depth=2), OPT4C),
     "opt4c, one column": (Column(1, group=1, block=5, depth=3), OPT4C),
     "opt4e": (BitSlice(1, 2, group=2, block=16, depth=2), OPT4E),
+    "opt4e, staged": (BitSlice(1, 2, group=2, block=16, depth=2, element_stages=1), OPT4E),
 }
 
 
@@ -208,14 +221,15 @@ def test_a_plane_multiplies_with_the_operands_it_is_told_to_fetch(name, rng):
     """Any column of any bank; sums that end one after the other; everything hops a step on."""
     design = Design(*PLANES[name], b=6)
     nest, whole = design.nest, design.mac is OPT3
-    layout, core = design.array.layout(nest), core_of(design)
+    layout, core = design.array.layout(nest), design.array.core(nest)
+    assert layout.whole == whole
     encoding = ENCODINGS[design.encoding]
     digit = OneDigit(encoding)
-    plane = Plane(core, digit, 8, layout, whole=whole)
+    plane = Plane(core, digit, 8, layout)
     lanes, cols, group = layout.lanes, layout.cols, layout.group
     places, banks = layout.places, plane.banks
     memory = rng.integers(-32, 32, (lanes, places, layout.depth, layout.rows, group))
-    latency = Plane.latency_of(whole=whole)
+    latency = Plane.latency_of(core, whole=whole)
     results, expected, hops = [], {}, []
 
     async def step(ctx, payloads, slot, rows, at, ends):
@@ -223,7 +237,7 @@ def test_a_plane_multiplies_with_the_operands_it_is_told_to_fetch(name, rng):
             "payload": packed(payloads, plane.payload_bits),
             "slot": slot,
             "row": packed(rows, layout.row_bits),
-            "bank": packed(at, plane.bank_bits),
+            "bank": packed([code_of(layout, bank) for bank in at], layout.bank_bits),
             "ends": packed(ends, 1),
         }
         for hop, value in values.items():
@@ -288,10 +302,10 @@ def test_a_plane_multiplies_with_the_operands_it_is_told_to_fetch(name, rng):
 
 
 def test_operands_are_as_wide_as_those_of_b():
-    layout = BlockLayout(3, 1, 2, 12, 1)
     for bits in (2, 9):
-        core = core_of(Design(BitSlice(1, 3, group=2, block=12), OPT4C, b=Int(bits)))
+        design = Design(BitSlice(1, 3, group=2, block=12), OPT4C, b=Int(bits))
+        core = design.array.core(design.nest)
         for whole in (False, True):
-            bank = Bank(layout, core.b_bits, whole=whole)
+            bank = Bank(BlockLayout(3, 1, 2, 12, 1, whole), core.b_bits)
             assert len(bank.data_out) == len(bank.data_in) == 2 * bits
             Fragment.get(bank, None)  # Amaranth warns of what is not used

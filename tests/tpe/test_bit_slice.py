@@ -187,6 +187,7 @@ def test_lanes_of_elements_with_encoders_of_their_own_are_refused():
         (lambda: Column(depth=0), "depth of column .* 1 to 8, not 0"),
         (lambda: Column(depth=9), "depth of column .* 1 to 8, not 9"),
         (lambda: BitSlice(adder_stages=4), "adder_stages of bitslice .* 0 to 3, not 4"),
+        (lambda: Column(element_stages=2), "element_stages of column .* 0 to 1, not 2"),
         (lambda: BitSlice(rows=0), "rows of bitslice .* 1 to 1024, not 0"),
         (lambda: BitSlice(cols=1025), "cols of bitslice .* 1 to 1024, not 1025"),
     ],
@@ -194,6 +195,11 @@ def test_lanes_of_elements_with_encoders_of_their_own_are_refused():
 def test_bad_sizes(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_elements_with_encoders_of_their_own_are_not_cut():
+    with pytest.raises(IllegalMove, match=r"opt3: .* element_stages must be 0, not 1"):
+        Design(BitSlice(2, 2, element_stages=1), OPT3)
 
 
 def test_lanes_must_fit_a_block():
@@ -232,7 +238,7 @@ def test_words_go_to_lanes_then_places_then_rows(layout, stalls, rng):
 
     async def bench(ctx):
         at = done = freed = taken = step = 0
-        in_block = 0
+        in_block = counted = 0
         loaded = deque([0, 0])  # blocks that were taken, with the latency of the loader
         releases = deque()
         while done < len(blocks):
@@ -242,7 +248,8 @@ def test_words_go_to_lanes_then_places_then_rows(layout, stalls, rng):
                 releases.popleft()
             assert ctx.get(loader.room) == (taken - freed < layout.depth)
             available = loaded[0] - done
-            assert ctx.get(loader.loaded) == available
+            assert counted - done == available
+            more = ctx.get(loader.more)
             take = int(at < len(lasts) and rng.random() >= stalls and ctx.get(loader.room))
             refused.append(not ctx.get(loader.room))
             ctx.set(loader.take, take)
@@ -272,6 +279,7 @@ def test_words_go_to_lanes_then_places_then_rows(layout, stalls, rng):
                 places.append((ctx.get(loader.write), slot, row, place))
             await ctx.tick()
             step += 1
+            counted += more
             if take:
                 in_block += 1
                 if lasts[at] or in_block == layout.beats:
@@ -294,10 +302,10 @@ def test_words_go_to_lanes_then_places_then_rows(layout, stalls, rng):
 @pytest.mark.parametrize("gap", [3, 11])
 @pytest.mark.parametrize("lanes", [1, 2])
 def test_passes_end_when_all_lanes_are_done(lanes, gap, rng):
-    """In a step of their own, at least `gap` apart; the last one with the other columns."""
+    """With their last digits, at least `gap` apart; the last one with the other columns."""
     layout = BlockLayout(3, lanes, 2, 8 * lanes, 1)
     mbe = ENCODINGS["mbe"]
-    column = DigitColumn(OneDigit(mbe), 8, layout, whole=False, gap=gap)
+    column = DigitColumn(OneDigit(mbe), 8, layout, gap=gap)
     words = rng.integers(-128, 128, (4, lanes, 2)) * rng.integers(0, 2, (4, lanes, 1))
     words[:, 0] |= 1
     left = np.count_nonzero(mbe.recode(words, 8), axis=(0, 2))  # [lane, pass]
@@ -309,30 +317,30 @@ def test_passes_end_when_all_lanes_are_done(lanes, gap, rng):
             ctx.set(column.row_in, at // 2)
             ctx.set(column.place_in, at % 2)
             ctx.set(column.data_in, packed(words[at, lane], 8))
+            ctx.set(column.more, int((at, lane) == (3, lanes - 1)))
             await ctx.tick()
         ctx.set(column.write, 0)
+        ctx.set(column.more, 0)
         ctx.set(column.last_rows, packed([1] * lanes, layout.row_bits))
         ctx.set(column.last_places, packed([1] * lanes, layout.place_bits))
         ctx.set(column.filled, packed([1] * lanes, 1))
-        ctx.set(column.loaded, 1)
-        sync_at = None
-        for step in range(200):
-            turn = ctx.get(column.turn)
-            assert turn == 1 << len(ended) % 4
-            asks = ctx.get(column.asks)
-            served = asks & packed(rng.random(lanes) < (0.5 if gap == 3 else 0.95), 1)
-            ctx.set(column.served, served)
+        wait_at = None
+        for step in range(400):
+            assert ctx.get(column.turn) == 1 << len(ended) % 4
+            hit = packed(rng.random(lanes) < (0.5 if gap == 3 else 0.95), 1)
+            ctx.set(column.hit, hit)
             if ctx.get(column.waits):
                 waited.append(step)
-                sync_at = sync_at or step + 5
-            ctx.set(column.sync, int(step == sync_at))
-            if ctx.get(column.ends):
-                assert not asks and not left[:, len(ended)].any()
-                ended.append(step)
+                wait_at = wait_at or step + 5
+            ctx.set(column.all_wait, int(step == wait_at))
+            payload = ctx.get(column.payload)
             for lane in range(lanes):
-                if served >> lane & 1:
+                if payload >> lane * column.payload_bits & (1 << column.payload_bits) - 1:
                     left[lane, len(ended)] -= 1
                     assert left[lane, len(ended)] >= 0
+            if ctx.get(column.ends):
+                assert not left[:, len(ended)].any()
+                ended.append(step)
             await ctx.tick()
             if len(ended) == 4:
                 break
@@ -340,6 +348,6 @@ def test_passes_end_when_all_lanes_are_done(lanes, gap, rng):
     simulate(column, bench)
     assert len(ended) == 4 and not left.any()
     assert (np.diff(ended) >= gap).all()
-    assert waited == list(range(ended[-1] - 5, ended[-1] + 1))
+    assert waited == list(range(ended[-1] - 6, ended[-1] + 1))
     if gap == 11:
         assert (np.diff(ended) == gap).any()

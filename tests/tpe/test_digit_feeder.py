@@ -10,9 +10,9 @@ from amaranth.sim import Simulator
 from bitweight import ENCODINGS
 from bitweight.pe.bit_serial import OneDigit
 from bitweight.tpe.digit_feeder import DigitFeeder
-from bitweight.tpe.layout import ITEMS, BlockLayout
+from bitweight.tpe.layout import BlockLayout
 
-LATENCY = {False: 4, True: 3}
+LATENCY = {False: 3, True: 2}
 """Steps from a block that is complete to its first digit; with `whole` to its first word."""
 
 
@@ -23,11 +23,11 @@ class Lane:
     not have still hold the ones of the block before.
     """
 
-    def __init__(self, rng, layout, column, blocks, *, bits=8, encoding="mbe", whole=False):
+    def __init__(self, rng, layout, column, blocks, *, bits=8, encoding="mbe"):
         self.rng, self.layout, self.blocks = rng, layout, blocks
         self.start = layout.first_place(column)
-        self.bits, self.encoding, self.whole = bits, ENCODINGS[encoding], whole
-        self.feeder = DigitFeeder(OneDigit(self.encoding), bits, layout, whole=whole)
+        self.bits, self.encoding, self.whole = bits, ENCODINGS[encoding], layout.whole
+        self.feeder = DigitFeeder(OneDigit(self.encoding), bits, layout)
         self.passes = self.encoding.digits(bits)
         self.seen = []  # (step, block, pass, bank or place, row, digit) or (.., word, turn)
         self.ends = []  # steps in which passes ended
@@ -71,7 +71,7 @@ class Lane:
 
         async def bench(ctx):
             rest = 10
-            self.driven = dict.fromkeys(("write", "ends", "sync", "served", "loaded"), 0)
+            self.driven = dict.fromkeys(("write", "ends", "served", "more"), 0)
             while rest:
                 assert self.step < limit, "it hangs"
                 rest -= self.block == len(self.blocks)
@@ -103,8 +103,13 @@ class Lane:
             self.last += 1
         self.put(ctx, "write", int(bool(self.written)))
         if self.written:
-            for name, value in zip(("slot", "place", "row", "data"), self.written[0], strict=True):
+            slot, place, row, data = self.written[0]
+            own = (place - self.start) % layout.places
+            for name, value in (("slot", slot), ("place", own), ("row", row), ("data", data)):
                 self.put(ctx, f"{name}_in", value)
+        # A block is complete with its last word, or at once where it has none for this lane.
+        self.more = int(len(self.written) < 2 and self.last > self.block + self.loaded)
+        self.put(ctx, "more", self.more)
         self.put(ctx, "start", self.start)
         if self.lasts != self.shown or not self.step:
             self.shown = list(self.lasts)
@@ -112,7 +117,6 @@ class Lane:
             self.put(ctx, "last_rows", packed(rows, layout.row_bits))
             self.put(ctx, "last_places", packed(places, layout.place_bits))
             self.put(ctx, "filled", packed(filled, 1))
-        self.put(ctx, "loaded", self.loaded)
         assert feeder.asks.shape().width == 1
 
     def put(self, ctx, name, value):
@@ -132,26 +136,25 @@ class Lane:
                 what = (value_of(ctx.get(feeder.digit_out)),)
             place = one_hot(ctx.get(feeder.bank)), ctx.get(feeder.row)
         finished = ctx.get(feeder.finished)
-        assert not (asks and finished)
+        following = asks and ctx.get(feeder.following)
+        assert not (asks and finished and not following)
+        block, turn = divmod(self.block * self.passes + self.turn + following, self.passes)
         ends = bool(finished and end)
         sync = ends and self.turn == self.passes - 1
         self.put(ctx, "served", int(served))
         self.put(ctx, "ends", int(ends))
-        self.put(ctx, "sync", int(sync))
 
         def done():
             if served:
-                self.seen.append((self.step, self.block, self.turn, *place, *what))
+                self.seen.append((self.step, block, turn, *place, *what))
             if ends:
                 self.ends.append(self.step)
             self.turn = (self.turn + ends) % self.passes
             self.block += sync
             self.loaded -= sync
+            self.loaded += self.more
             if self.written:
                 self.written.popleft()
-                self.loaded += not self.written and self.last > self.block + self.loaded
-            elif self.last > self.block + self.loaded:  # a block without words for this lane
-                self.loaded += 1
 
         return done
 
@@ -180,25 +183,25 @@ def words_of(rng, bits: int, count: int, group: int) -> np.ndarray:
 
 
 CASES = {
-    "one column, one operand": (BlockLayout(1, 1, 1, 5, 1), 0, 8, "mbe", False),
-    "one column": (BlockLayout(1, 1, 4, 24, 2), 0, 8, "mbe", False),
-    "lanes": (BlockLayout(3, 4, 2, 54, 2), 1, 8, "csd4", False),
-    "odd sizes": (BlockLayout(5, 1, 3, 42, 3), 4, 5, "ent", False),
-    "one pass": (BlockLayout(3, 1, 4, 36, 4), 2, 2, "mbe", False),
-    "many passes": (BlockLayout(2, 1, 2, 12, 2), 1, 6, "serial", False),
-    "whole, one column": (BlockLayout(1, 1, 4, 24, 1), 0, 8, "mbe", True),
-    "whole, odd sizes": (BlockLayout(5, 1, 3, 42, 2), 3, 5, "csd4", True),
+    "one column, one operand": (BlockLayout(1, 1, 1, 5, 1), 0, 8, "mbe"),
+    "one column": (BlockLayout(1, 1, 4, 24, 2), 0, 8, "mbe"),
+    "lanes": (BlockLayout(3, 4, 2, 54, 2), 1, 8, "csd4"),
+    "odd sizes": (BlockLayout(5, 1, 3, 42, 3), 4, 5, "ent"),
+    "one pass": (BlockLayout(3, 1, 4, 36, 4), 2, 2, "mbe"),
+    "many passes": (BlockLayout(2, 1, 2, 12, 2), 1, 6, "serial"),
+    "whole, one column": (BlockLayout(1, 1, 4, 24, 1, True), 0, 8, "mbe"),
+    "whole, odd sizes": (BlockLayout(5, 1, 3, 42, 2, True), 3, 5, "csd4"),
 }
 
 
 @pytest.mark.parametrize("delays", ["none", "random"])
 @pytest.mark.parametrize("name", CASES)
 def test_it_asks_for_every_digit_once_and_in_order(name, delays, rng):
-    layout, column, bits, encoding, whole = CASES[name]
+    layout, column, bits, encoding = CASES[name]
     most = -(-layout.beats // layout.lanes)
     sizes = [most, 0, 1, most, *(int(n) for n in rng.integers(0, most + 1, 4))]
     blocks = [words_of(rng, bits, size, layout.group) for size in sizes]
-    lane = Lane(rng, layout, column, blocks, bits=bits, encoding=encoding, whole=whole)
+    lane = Lane(rng, layout, column, blocks, bits=bits, encoding=encoding)
     lane.run(**(dict(served=0.5, ending=0.4) if delays == "random" else {}))
     assert [seen[1:] for seen in lane.seen] == list(lane.expected())
     assert len(lane.ends) == len(blocks) * lane.passes
@@ -206,30 +209,20 @@ def test_it_asks_for_every_digit_once_and_in_order(name, delays, rng):
 
 @pytest.mark.parametrize("whole", [False, True])
 def test_no_step_is_lost_where_every_word_has_digits(whole, rng):
-    """Digit after digit, a step for the end of each pass, also from block to block."""
-    layout = BlockLayout(12, 1, 4, 48, 2)
+    """Digit after digit, or word after word, from pass to pass and from block to block."""
+    layout = BlockLayout(12, 1, 4, 48, 2, whole)
     mbe = ENCODINGS["mbe"]
     values = np.arange(-128, 128)
     full = values[mbe.recode(values, 8).all(axis=1)]
     blocks = [rng.integers(-128, 128, (12, 4)) for _ in range(5)]
     for words in blocks:
         words[np.arange(12), rng.integers(0, 4, 12)] = rng.choice(full, 12)
-    lane = Lane(rng, layout, 1, blocks, whole=whole).run()
+    lane = Lane(rng, layout, 1, blocks).run()
     assert len(lane.seen) == len(list(lane.expected()))
-    counts = [np.count_nonzero(lane.digits(b, turn)) for b in range(5) for turn in range(4)]
-    starts = {}
-    for step, block, turn, *_ in lane.seen:
-        starts.setdefault((block, turn), step)
-    expected = next(iter(starts.values()))
-    for start, ended, count in zip(starts.values(), lane.ends, counts, strict=True):
-        assert (start, ended) == (expected, expected + count)
-        expected += count + 1
-    if whole:  # the further digits of a word keep the next one waiting, and no longer
-        digits = {(b, t): lane.digits(b, t) for b in range(5) for t in range(4)}
-        taken = np.diff([step for step, *_ in lane.seen])
-        for steps, (_, block, turn, place, row, *_) in zip(taken, lane.seen, strict=False):
-            count = np.count_nonzero(digits[block, turn][layout.places * row + place])
-            assert steps in (count, count + 1)
+    steps = [step for step, *_ in lane.seen]
+    assert steps == list(range(steps[0], steps[0] + len(steps)))
+    last = {(block, turn): step for step, block, turn, *_ in lane.seen}
+    assert lane.ends == [step + 1 for step in last.values()]
 
 
 @pytest.mark.parametrize("whole", [False, True])
@@ -240,29 +233,20 @@ def test_words_of_zeros_cost_a_step_unless_others_last(whole, rng):
     words = np.zeros((80, 4), dtype=np.int64)
     for word, count in zip(words, counts, strict=True):
         word[rng.permutation(4)[:count]] = rng.choice([-2, -1, 1], count)
-    lane = Lane(rng, BlockLayout(1, 1, 4, 320, 1), 0, [words], bits=2, whole=whole).run()
+    lane = Lane(rng, BlockLayout(1, 1, 4, 320, 1, whole), 0, [words], bits=2).run()
     assert lane.passes == 1
     starts = {row: step for step, _, _, _, row, *_ in reversed(lane.seen)}  # first digits
-    # Steps in which a word is encoded, is taken apart (or waits as a whole), in which its digits
-    # are to wait, and in which they are passed on: each stage holds one, the last one two.
+    # Steps in which a word is encoded, in which it leaves that stage, and its last digit the next.
     encoded = starts[0] - LATENCY[whole]
-    taken, last, passed, expected = encoded, encoded, [], []
+    left, last, expected = encoded, encoded, []
     for count in counts:
-        encoded = max(encoded + 1, taken)
-        if not count:
-            continue
-        digits = 1 if whole else int(count)
-        taken = encoded + 1 if whole else max(encoded + 1, last)
-        for digit in range(digits):
-            room = passed[-ITEMS] + 1 if len(passed) >= ITEMS else 0
-            last = max(taken + (not whole), last + 1, room)
-            taken = last if whole else taken
-            start = max(last + 1, passed[-1] + 1 if passed else 0)
-            if not digit:
-                expected.append(start)
-            passed.append(start + int(count) - 1 if whole else start)
+        encoded = max(encoded + 1, left)
+        if count:
+            left = encoded + 1 if whole else max(encoded + 1, last)
+            expected.append(left if whole else left + 1)
+            last = left + (0 if whole else int(count))
     assert list(starts.values())[::-1] == expected
-    assert lane.ends == [passed[-1] + 1]
+    assert lane.ends == [last + 1]
 
 
 def test_leading_zero_words_are_passed_over_in_the_pass_before(rng):
@@ -273,13 +257,13 @@ def test_leading_zero_words_are_passed_over_in_the_pass_before(rng):
     words[3] = 5  # passes 0 and 1
     lane = Lane(rng, layout, 0, [words]).run()
     steps = [step - lane.seen[0][0] for step, *_ in lane.seen]
-    assert steps == [*range(8), *range(9, 13)]  # the words 1 and 2, and 0 to 2 of pass 1
+    assert steps == [*range(12)]  # the words 1 and 2, and 0 to 2 of pass 1
 
 
 @pytest.mark.parametrize("whole", [False, True])
 def test_a_complete_block_is_asked_for_after_the_latency(whole, rng):
-    layout = BlockLayout(2, 1, 2, 8, 1)
-    lane = Lane(rng, layout, 1, [np.ones((4, 2), dtype=np.int64)], whole=whole)
+    layout = BlockLayout(2, 1, 2, 8, 1, whole)
+    lane = Lane(rng, layout, 1, [np.ones((4, 2), dtype=np.int64)])
     offered, offer = [], lane.offer
 
     def watched(ctx):
@@ -303,8 +287,8 @@ def test_reset_empties_it(rng):
         ctx.set(feeder.start, 1)
         for where in [(0, 0, 0), (0, 1, 0), (0, 0, 1), (0, 1, 1)]:
             at = where[2] * 2 + where[1]
-            for name, value in zip(("slot", "place", "row"), where, strict=True):
-                ctx.set(getattr(feeder, f"{name}_in"), value)
+            ctx.set(feeder.place_in, (where[1] - 1) % 2)  # counted from the column's own
+            ctx.set(feeder.row_in, where[2])
             ctx.set(feeder.data_in, packed(words[at], 8))
             ctx.set(feeder.write, 1)
             await ctx.tick()
@@ -315,12 +299,13 @@ def test_reset_empties_it(rng):
         for steps in (7, LATENCY[False], 12):
             asked.append([])
             ctx.set(reset, 1)
-            ctx.set(feeder.loaded, 0)
             await ctx.tick()
             ctx.set(reset, 0)
-            ctx.set(feeder.loaded, 1)
+            ctx.set(feeder.more, 1)
+            await ctx.tick()
+            ctx.set(feeder.more, 0)
             for _ in range(steps):
-                if ctx.get(feeder.asks):
+                if ctx.get(feeder.asks) and not ctx.get(feeder.following):
                     digit = value_of(ctx.get(feeder.digit_out))
                     asked[-1].append((one_hot(ctx.get(feeder.bank)), ctx.get(feeder.row), digit))
                 ctx.set(feeder.served, ctx.get(feeder.asks))

@@ -14,8 +14,8 @@ from bitweight.tpe.merge import MergeColumn
 from bitweight.tpe.schedule import Block, Pace, schedule
 
 MACS = [OPT3, OPT4C, OPT4E]
-LATENCY = {"opt3": 3, "opt4c": 4}
-"""Steps from a block that is complete to its first word or digit."""
+LATENCY = {"opt3": 2 + 4, "opt4c": 3 + 4}
+"""Steps from a block that is complete to its first word or digit, and until that is served."""
 
 DENSE = [int(v) for v in range(-128, 128) if ENCODINGS["mbe"].recode(np.array(v), 8).all()]
 """Values of which no digit is zero."""
@@ -87,7 +87,7 @@ def array_tail(design: Design) -> int:
     array = design.array
     element = SparsePE if design.mac is OPT3 else OutputStationaryPE
     merge = MergeColumn.latency_of(array.rows, array.adder_stages)
-    return element.latency + 2 + merge + array.rows - 1
+    return element.latency + 1 + merge + array.rows - 1
 
 
 @pytest.mark.parametrize("mac", MACS, ids=lambda mac: mac.name)
@@ -103,26 +103,30 @@ def test_zeros_cost_a_step_for_each_word_and_pass(mac, rows, beats):
     A = np.zeros((cols, beats * group), dtype=int)
     few, many = (scheduled(design, A, rows * tiles) for tiles in (3, 8))
     assert not any(many.kinds[kind].any() for kind in ("work", "conflict"))
-    # The first pass of a tile ends after the results of the one before have left, the last one a
-    # step after all columns are ready. Words are read beside that.
-    assert many.cycles - few.cycles == 5 * max(4 * words, tail + 1 + 3 * gap + 1)
+    # The first pass of a tile ends two steps after the results of the one before have left, the
+    # last one a step after all columns are ready. Words are read beside that.
+    assert many.cycles - few.cycles == 5 * max(4 * words, tail + 2 + 3 * gap + 1)
 
 
 @pytest.mark.parametrize("mac", [OPT3, OPT4C], ids=lambda mac: mac.name)
 @pytest.mark.parametrize(("depth", "blocks"), [(1, 1), (2, 1), (1, 5), (2, 5), (3, 5)])
 def test_blocks_follow_each_other(mac, depth, blocks, rng):
-    """Four passes over every block, each with a step for its end; buffers load beside that."""
+    """Four passes over every block; buffers load beside that.
+
+    Digits go on from pass to pass, and whole words after a step; a step tells that all columns are
+    at the end of a block.
+    """
     beats, group, rows = 6, 2, 3
     array = Column(rows, group=group, block=beats * group, depth=depth)
     design = Design(array, mac)
     A = rng.choice(DENSE, (1, blocks * beats * group))
-    latency = LATENCY[mac.name]
-    work = 4 * (beats * group + 1) + 1  # of the last pass it must be known that it ends
-    # To the first digit: the beats, a step until they are counted, the feeder. With one slot the
-    # last PE must have read a block before the next comes.
-    expected = beats + 1 + latency + blocks * work + array_tail(design)
+    work = 4 * (beats * group + (mac is OPT3)) + 1
+    # To the first digit: the beats, two steps until they are counted, the feeder, the request. With
+    # one slot the last PE must have read a block before the next comes.
+    fill = beats + 2 + LATENCY[mac.name]
+    expected = fill + blocks * work + 1 + array_tail(design)
     if depth == 1:
-        expected += (blocks - 1) * (rows + beats + 1 + latency)
+        expected += (blocks - 1) * (rows + 1 + fill)
     assert design.cycles(A, np.zeros((A.shape[1], 1), dtype=int)) == expected
 
 
@@ -163,25 +167,29 @@ def one_pass(*columns: list[int], whole: bool = False) -> dict[str, list[int]]:
 
     Both words lie in one place, in rows of their own.
     """
-    layout = BlockLayout(cols=2, lanes=1, group=4, block=8, depth=2)
-    assert (layout.places, layout.rows) == (1, 2)
-    pace = Pace(layout, passes=1, gap=3, release=2, whole=whole, tail=5)
+    layout = BlockLayout(2, 1, 4, 8, 2, whole)
+    assert whole or (layout.places, layout.rows) == (1, 2)
+    pace = Pace(layout, passes=1, gap=3, release=2, tail=5)
     found = schedule([Block([[[column]] for column in columns], 2, complete=True)], pace)
     return {kind: steps[:, 0].tolist() for kind, steps in found.kinds.items()}
 
 
 def test_by_hand():
-    """It takes two beats, a step, and the latency to fill; a step until the end is known."""
+    """It takes two beats and two steps, the latency and a decision to fill.
+
+    A step tells that all columns are at the end of the block.
+    """
     spent = one_pass([0b11, 0b11], [0b11, 0b11])
-    assert spent == {"work": [4, 4], "conflict": [0, 0], "sync": [1, 1], "fill": [7, 7],
+    assert spent == {"work": [4, 4], "conflict": [0, 0], "sync": [1, 1], "fill": [11, 11],
                      "drain": [6, 6]}  # fmt: skip
-    # Column 0 wants the second digit of the second word while column 1 wants that of the first.
+    # Column 0 wants the second digit of the second word while column 1 wants that of the first; it
+    # asks again when it has been round.
     spent = one_pass([0b01, 0b10], [0b11, 0b10])
     assert spent["work"] == [2, 3] and spent["conflict"] == [1, 0]
-    assert spent["sync"] == [1, 1]
+    assert spent["fill"] == [15, 11] and spent["sync"] == [1, 5]
     # Other digits of both are in other banks.
     spent = one_pass([0b01, 0b01], [0b11, 0b10])
     assert spent["work"] == [2, 3] and spent["conflict"] == [0, 0] and spent["sync"] == [2, 1]
-    # Whole words come from one row, but once fetched keep nobody from another.
+    # Whole words have banks of their own.
     spent = one_pass([0b01, 0b10], [0b11, 0b10], whole=True)
     assert spent["work"] == [2, 3] and spent["conflict"] == [0, 0] and spent["sync"] == [2, 1]

@@ -27,7 +27,7 @@ CLAIMS: Mapping[str, tuple[str, ...]] = {
     "tpe.accumulation.AccumulationColumn": ("accumulation-column",),
     "tpe.adder_tree.AdderTreeColumn": ("array-results",),
     "tpe.adder_tree.AdderTreeEngine": ("array-results",),
-    "tpe.banks.Arbiter": ("arbiter", "arbiter-wait"),
+    "tpe.arbiter.Arbiter": ("arbiter",),
     "tpe.banks.Bank": ("bank",),
     "tpe.laconic_engine.LaconicColumn": ("array", "array-results"),
     "tpe.laconic_engine.LaconicEngine": ("array", "array-results"),
@@ -133,7 +133,7 @@ TESTS: Mapping[str, tuple[tuple[str, str], ...]] = {
             "random and extreme operands, the total after 1, 3 and 16 hops against NumPy",
         ),
     ),
-    "tpe.banks.Arbiter": (
+    "tpe.arbiter.Arbiter": (
         (
             "tests/tpe/test_banks.py::test_each_bank_opens_the_row_of_the_column_furthest_behind",
             "all requests of 3 columns; random ones of up to 16, against the rule in NumPy",

@@ -10,6 +10,7 @@ from bitweight.prove import (
     leaf,
     loading,
     products,
+    requests,
     sequencing,
     sparse_element,
     steps,
@@ -22,8 +23,8 @@ from bitweight.prove.record import Result, prove, prove_all, summary
 __all__ = ["FAMILIES", "Family", "Result", "prove", "prove_all", "summary"]
 
 _MODULES = (
-    leaf, streams, storage, sequencing, loading, digits, drains, steps, elements, sparse_element,
-    products, arrays,
+    leaf, streams, storage, sequencing, loading, digits, requests, drains, steps, elements,
+    sparse_element, products, arrays,
 )  # fmt: skip
 
 FAMILIES: dict[str, Family] = {

@@ -76,7 +76,7 @@ def _operands(m: Module, dut: object) -> list[Signal]:
         for name, cycles in (
             ("systolic-os-mac-small", 9), ("systolic-os-opt1-small", 10),
             ("matrix2d-opt1-small", 10), ("cube-opt1-small", 9), ("laconic-small", 14),
-            ("bitslice-opt4c-small", 24), ("bitslice-opt3-small", 24),
+            ("bitslice-opt4c-small", 32), ("bitslice-opt3-small", 32),
         )
     ],
 )  # fmt: skip

@@ -241,54 +241,63 @@ def merge_claim(dut: MergeColumn) -> Always:
 
 @family(
     "digit-column", ["tpe.digit_column"],
-    "a pass ends in a step in which no lane has a digit left, the last one with the block, at "
-    "least `gap` steps after the one before, and no later; the digits in use are those of the pass",
+    "a pass ends in the step after that in which nothing is left of it, the last one as all "
+    "columns say, at least `gap` steps after the one before, and no later; the digits in use are "
+    "those of the pass",
     [
         {"lanes": lanes, "encoding": encoding, "a_bits": a_bits, "gap": gap, "whole": whole}
         for lanes, encoding, a_bits, gap, whole in (
-            (1, "mbe", 2, 2, False), (2, "serial", 3, 3, False), (4, "mbe", 8, 4, False),
+            (1, "mbe", 2, 3, False), (2, "serial", 3, 3, False), (4, "mbe", 8, 4, False),
             (1, "csd4", 4, 7, True),
         )
     ],
 )  # fmt: skip
 def _digit_column(lanes: int, encoding: str, a_bits: int, gap: int, whole: bool) -> Claim:
-    layout = BlockLayout(cols=2, lanes=lanes, group=1, block=2 * lanes, depth=2)
+    layout = BlockLayout(2, lanes, 1, 2 * lanes, 2, whole)
     digit = OneDigit(ENCODINGS[encoding])
-    return digit_column_claim(DigitColumn(digit, a_bits, layout, whole=whole, gap=gap))
+    return digit_column_claim(DigitColumn(digit, a_bits, layout, gap=gap))
 
 
 def digit_column_claim(dut: DigitColumn) -> Invariant:
-    """Return what a column must do with what its feeders say, whatever that is."""
+    """Return what a column must do with what its lanes say, whatever that is."""
     lanes, gap, passes = dut.layout.lanes, dut.gap, dut.passes
     m = Module()
     m.submodules.dut = dut
-    rst, hold, sync = (Signal(name=name) for name in ("rst", "hold", "sync"))
-    m.d.comb += [dut.hold.eq(hold), dut.sync.eq(sync)]
+    rst, hold, all_wait = (Signal(name=name) for name in ("rst", "hold", "all_wait"))
+    m.d.comb += [dut.hold.eq(hold), dut.all_wait.eq(all_wait)]
     others = []
-    for name in ("write", "slot_in", "place_in", "row_in", "data_in", "loaded", "served"):
+    for name in ("write", "slot_in", "place_in", "row_in", "data_in", "more", "hit", "ahead"):
         port = getattr(dut, name)
         others.append(Signal(len(port), name=name))
         m.d.comb += port.eq(others[-1])
+    finished = [Signal(name=f"probe_finished_{i}") for i in range(lanes)]
+    present = [Signal(name=f"probe_present_{i}") for i in range(lanes)]
     probes = {
-        f"dut.feeder_{i}.finished": Signal(name=f"probe_finished_{i}") for i in range(lanes)
-    } | {"dut.turn": Signal(passes, name="probe_turn"), "dut.apart": Signal(name="probe_apart")}
-    probes["dut.gap"] = Signal(range(gap), name="probe_gap")
-    finished = [probes[f"dut.feeder_{i}.finished"] for i in range(lanes)]
+        **{f"dut.feeder_{i}.finished": probe for i, probe in enumerate(finished)},
+        **{f"dut.requests_{i}.present": probe for i, probe in enumerate(present)},
+        "dut.turn": Signal(passes, name="probe_turn"), "dut.apart": Signal(name="probe_apart"),
+        "dut.gap": Signal(range(gap), name="probe_gap"), "dut.sync": Signal(name="probe_sync"),
+    }  # fmt: skip
     number = Signal(range(passes), name="number")
-    since = Signal(range(gap + 1), init=gap, name="since")
-    ready = Cat(finished).all() & (since == gap) & ~hold
+    since = Signal(range(gap), init=gap - 1, name="since")
+    ends, waits, sync = (Signal(name=f"ideal_{name}") for name in ("ends", "waits", "sync"))
     final = number == passes - 1
-    ends = ready & (~final | sync)
-    m.d.sync += since.eq(Mux(ends, 1, Mux(since == gap, gap, since + 1)))
+    none = Cat(finished).all() & (Cat(present) == 0) & (since == gap - 1) & ~hold & ~ends
+    m.d.sync += [
+        since.eq(Mux(ends, 1, Mux(since == gap - 1, gap - 1, since + 1))),
+        waits.eq(none & final), sync.eq(all_wait & ~sync),
+        ends.eq((none & ~final) | (all_wait & ~sync)),
+    ]  # fmt: skip
     with m.If(ends):
         m.d.sync += number.eq(Mux(final, 0, number + 1))
     found = {
-        "ends": dut.ends, "waits": dut.waits, "turn": dut.turn,
-        "apart": probes["dut.apart"], "range": Cat(number < passes, since != 0, since <= gap),
+        "ends": dut.ends, "waits": dut.waits, "turn": dut.turn, "sync": probes["dut.sync"],
+        "apart": probes["dut.apart"], "gap": probes["dut.gap"],
+        "range": Cat(number < passes, since != 0, since < gap),
     }  # fmt: skip
     expected = {
-        "ends": ends, "waits": ready & final, "turn": (Const(1) << number)[:passes],
-        "apart": since == gap, "range": Const(7, 3),
+        "ends": ends, "waits": waits, "turn": (Const(1) << number)[:passes], "sync": sync,
+        "apart": since == gap - 1, "gap": gap - 1 - since, "range": Const(7, 3),
     }  # fmt: skip
-    found["gap"], expected["gap"] = probes["dut.gap"], gap - since
-    return Invariant(m, [rst, hold, sync, *others], found, expected, probes=probes)
+    inputs = [rst, hold, all_wait, *others]
+    return Invariant(m, inputs, found, expected, given=~all_wait | waits, probes=probes)

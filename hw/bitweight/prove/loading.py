@@ -1,13 +1,13 @@
-"""Claims of what brings operands to columns: where words go, and whose requests are served."""
+"""Claims of what brings operands to columns: where words go, and which rows banks open."""
 
 from __future__ import annotations
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
 from bitweight.prove.claim import Claim, Invariant
-from bitweight.prove.family import at_most_one, chosen, family, total_of
+from bitweight.prove.family import at_most_one, family, total_of
 from bitweight.prove.reachability import Always
-from bitweight.tpe.banks import Arbiter
+from bitweight.tpe.arbiter import Arbiter
 from bitweight.tpe.layout import BlockLayout
 from bitweight.tpe.loader import Loader
 
@@ -15,132 +15,80 @@ __all__ = ["arbiter_claim", "loader_claim"]
 
 
 @family(
-    "arbiter", ["tpe.banks"],
-    "a request is served at once by its own bank and row, unless another one that comes first (not "
-    "ahead, then the lowest row) has opened another row; the next step has its row, slot, bank and "
-    "payload, and nothing of the others",
+    "arbiter", ["tpe.arbiter", "tpe.layout"],
+    "a request may be served three steps later, unless another one to its bank that comes first "
+    "(not late, then the lowest row) has opened another row; a step after that its bank has its "
+    "row",
     [
-        {"cols": cols, "banks": banks, "rows": rows}
-        for cols, banks, rows in (
-            (1, 2, 3), (2, 1, 1), (2, 2, 2), (3, 2, 4), (2, 3, 5), (4, 2, 3), (4, 1, 8),
+        {"cols": cols, "group": group, "block": block, "whole": whole}
+        for cols, group, block, whole in (
+            (1, 1, 3, False), (2, 2, 4, False), (2, 1, 4, False), (3, 1, 8, False),
+            (4, 2, 8, False), (2, 2, 16, False), (4, 2, 8, True), (3, 1, 24, True),
         )
     ],
 )  # fmt: skip
-def _arbiter(cols: int, banks: int, rows: int) -> Claim:
-    return arbiter_claim(Arbiter(cols, banks, rows, 2, 3))
+def _arbiter(cols: int, group: int, block: int, whole: bool) -> Claim:
+    return arbiter_claim(Arbiter(BlockLayout(cols, 1, group, block, 1, whole)))
 
 
 def arbiter_claim(dut: Arbiter) -> Invariant:
     """Return what an arbiter must do, from comparisons of every request with every other."""
+    layout, cols = dut.layout, dut.cols
     m = Module()
     m.submodules.dut = dut
-    rst = Signal(name="rst")
-    asks, ahead = Signal(dut.cols, name="asks"), Signal(dut.cols, name="ahead")
-    slot = Signal(len(dut.slot), name="slot")
-    bank = [Signal(dut.banks, name=f"bank_{c}") for c in range(dut.cols)]
-    row = [Signal(dut.row_bits, name=f"row_{c}") for c in range(dut.cols)]
-    payload = [Signal(dut.payload_bits, name=f"payload_{c}") for c in range(dut.cols)]
+    asks, late = Signal(cols, name="asks"), Signal(cols, name="late")
+    bank = [Signal(dut.banks, name=f"bank_{c}") for c in range(cols)]
+    row = [Signal(dut.row_bits, name=f"row_{c}") for c in range(cols)]
     m.d.comb += [
-        dut.asks.eq(asks), dut.ahead.eq(ahead), dut.slot.eq(slot), dut.bank.eq(Cat(bank)),
-        dut.row.eq(Cat(row)), dut.payload.eq(Cat(payload)),
+        dut.asks.eq(asks), dut.late.eq(late), dut.bank.eq(Cat(bank)), dut.row.eq(Cat(row)),
     ]  # fmt: skip
     given: Value = Const(1, 1)
-    for c in range(dut.cols):
+    for c in range(cols):
         given = given & at_most_one(bank[c]) & (bank[c] != 0) & (row[c] < dut.rows)
 
     def precedes(d: int, c: int) -> Value:
-        earlier = Mux(ahead[c] == ahead[d], row[d] < row[c], ahead[c])
+        earlier = Mux(late[c] == late[d], row[d] < row[c], late[c])
         return asks[d] & (bank[d] == bank[c]) & earlier
 
-    columns = range(dut.cols)
-    leads, served = (Signal(dut.cols, name=name) for name in ("leads", "ideal_served"))
+    columns = range(cols)
+    leads, served = (Signal(cols, name=name) for name in ("leads", "ideal_served"))
     for c in columns:
         same = (leads[d] & (bank[d] == bank[c]) & (row[d] == row[c]) for d in columns)
         m.d.comb += [
             leads[c].eq(asks[c] & ~Cat(precedes(d, c) for d in columns).any()),
             served[c].eq(asks[c] & Cat(same).any()),
         ]
-    # The step after: what a column that was served must get.
-    late_slot, late_served = Signal.like(slot), Signal(dut.cols, name="late_served")
-    m.d.sync += [late_slot.eq(slot), late_served.eq(served)]
-    begun = Signal(name="runs")
-    m.d.sync += begun.eq(1)
-    found: dict[str, Value] = {"served": dut.served, "slot": dut.slot_out}
-    expected: dict[str, Value] = {"served": served, "slot": Mux(begun, late_slot, dut.slot_out)}
+
+    def delayed(value: Value, name: str, steps: int) -> list[Value]:
+        chain = [value]
+        for step in range(steps):
+            chain.append(Signal(len(value), name=f"{name}_{step}"))
+            m.d.sync += chain[-1].eq(chain[-2])
+        return chain
+
+    asked, let = delayed(asks, "asked", 4), delayed(served, "let", 4)
+    found: dict[str, Value] = {"hit": dut.hit & asked[3]}
+    expected: dict[str, Value] = {"hit": let[3]}
     for c in columns:
-        late = {"row": Signal.like(row[c], name=f"late_row_{c}"),
-                "payload": Signal.like(payload[c], name=f"late_payload_{c}")}  # fmt: skip
-        number = Signal(dut.bank_bits, name=f"late_bank_{c}")
-        number_now: Value = Const(0, dut.bank_bits)
+        banks = delayed(bank[c], f"late_bank_{c}", 4)
+        rows = delayed(row[c], f"late_row_{c}", 4)
+        # A bank's code: the number of its place, and which of its positions, one-hot.
+        code: Value = Const(0, layout.bank_bits)
         for i in range(dut.banks):
-            number_now = Mux(bank[c][i], i, number_now)
-        m.d.sync += [
-            late["row"].eq(row[c]), late["payload"].eq(payload[c]), number.eq(number_now)
-        ]  # fmt: skip
-        got_bank = dut.bank_out.word_select(c, dut.bank_bits)
+            place, position = divmod(i, layout.positions)
+            above = 1 << layout.place_bits + position if layout.positions > 1 else 0
+            code = Mux(banks[2][i], place | above, code)
+        m.d.comb += [
+            dut.code.word_select(c, layout.bank_bits).eq(code),
+            dut.code_row.word_select(c, dut.row_bits).eq(rows[2]),
+        ]
         got: Value = Const(0, dut.row_bits)
         for i in range(dut.banks):
-            got = Mux(got_bank == i, dut.row_out.word_select(i, dut.row_bits), got)
-        got_payload = dut.payload_out.word_select(c, dut.payload_bits)
-        there = late_served[c]
-        found |= {f"bank_{c}": got_bank, f"row_{c}": got, f"payload_{c}": got_payload}
-        expected |= {
-            f"bank_{c}": Mux(there, number, got_bank), f"row_{c}": Mux(there, late["row"], got),
-            f"payload_{c}": Mux(there, late["payload"], 0),
-        }  # fmt: skip
-    inputs = [rst, asks, ahead, slot, *bank, *row, *payload]
-    return Invariant(m, inputs, found, expected, given=given)
-
-
-@family(
-    "arbiter-wait", ["tpe.banks"],
-    "a request that is kept up is served after at most as many steps as requests of the other "
-    "columns to its bank are left in the block: (columns - 1) × passes × rows",
-    [
-        {"cols": cols, "banks": banks, "rows": rows, "passes": passes}
-        for cols, banks, rows, passes in ((2, 1, 2, 2), (2, 2, 3, 2), (3, 1, 2, 2))
-    ],
-)  # fmt: skip
-def _arbiter_wait(cols: int, banks: int, rows: int, passes: int) -> Claim:
-    """Every column asks a bank for each row at most once a pass, the rows in their order."""
-    m = Module()
-    m.submodules.dut = dut = Arbiter(cols, banks, rows, 1, 1)
-    rst, ends = Signal(name="rst"), Signal(name="ends")
-    asks, ahead = Signal(cols, name="asks"), Signal(cols, name="ahead")
-    bank = [Signal(banks, name=f"bank_{c}") for c in range(cols)]
-    place = [Signal(range(passes * rows), name=f"place_{c}") for c in range(cols)]
-    m.d.comb += [
-        dut.asks.eq(asks), dut.ahead.eq(ahead), dut.bank.eq(Cat(bank)),
-        dut.row.eq(Cat((p % rows)[: dut.row_bits] for p in place)),
-    ]  # fmt: skip
-    pick, column = chosen(m, "pick", max(1, (cols - 1).bit_length()))
-    number, watched = chosen(m, "number", max(1, (banks - 1).bit_length()))
-    # Requests that each column has left behind, at the bank that is watched.
-    size = passes * rows
-    past = [Signal(range(size + 1), name=f"past_{c}") for c in range(cols)]
-    waits = Signal(range(cols * size + 2), name="waits")
-    given: Value = (column < cols) & (watched < banks)
-    waiting: Value = Const(0, 1)
-    others: Value = Const(0, len(waits))
-    for c in range(cols):
-        here = asks[c] & (Cat(bank[c]).bit_select(watched, 1))
-        given = given & at_most_one(bank[c]) & (bank[c] != 0) & (place[c] < size)
-        given = given & (~here | (place[c] >= past[c]))
-        with m.If(ends):
-            m.d.sync += past[c].eq(0)
-        with m.Elif(here & dut.served[c]):
-            m.d.sync += past[c].eq(place[c] + 1)
-        waiting = waiting | (here & ~dut.served[c] & (column == c))
-        others = others + Mux(column == c, 0, past[c])
-    with m.If(ends | ~waiting):
-        m.d.sync += waits.eq(0)
-    with m.Else():
-        m.d.sync += waits.eq(waits + 1)
-    found = {"bound": waits <= (cols - 1) * size, "left": waits <= others,
-             "range": Cat(p <= size for p in past)}  # fmt: skip
-    expected = {"bound": Const(1, 1), "left": Const(1, 1), "range": Const(-1, cols)}
-    inputs = [rst, ends, asks, ahead, *bank, *place, pick, number]
-    return Invariant(m, inputs, found, expected, given=given)
+            got = Mux(banks[4][i], dut.row_out.word_select(i, dut.row_bits), got)
+        found[f"row_{c}"] = Mux(let[4][c], got, 0)
+        expected[f"row_{c}"] = Mux(let[4][c], rows[4], 0)
+    # What is found depends on the inputs of the last four steps alone.
+    return Invariant(m, [asks, late, *bank, *row], found, expected, given=given, depth=5)
 
 
 @family(
@@ -222,7 +170,7 @@ def loader_claim(dut: Loader) -> Always:
     seen = {name: Signal(size, name=f"probe_{name}") for name, size in sizes.items()}
     found: dict[str, Value] = {
         "room": dut.room, "write": dut.write, "slot": dut.slot_out,
-        "where": Cat(dut.place_out, dut.row_out), "loaded": dut.loaded, "now": dut.slot,
+        "where": Cat(dut.place_out, dut.row_out), "more": dut.more, "now": dut.slot,
         "first": dut.first, "complete": dut.complete,
         "count": seen["count"], "occupied": seen["occupied"], "pause": seen["pause"],
         "late": Cat(seen["taken"], valid & seen["ended"], valid & seen["tile"]),
@@ -240,7 +188,7 @@ def loader_claim(dut: Loader) -> Always:
             ((at // lanes) % places + Const(0, layout.place_bits))[: layout.place_bits],
             (row + Const(0, layout.row_bits))[: layout.row_bits],
         ),
-        "loaded": loaded, "now": present, "first": first,
+        "more": whole, "now": present, "first": first,
         "complete": Mux(loaded != 0, complete, dut.complete),
         "count": number, "occupied": occupied, "pause": gap,
         "late": Cat(valid, whole, valid & late["last"]),

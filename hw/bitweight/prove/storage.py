@@ -114,9 +114,9 @@ def _operand_buffer(bits: int, depth: int) -> Claim:
     ],
 )  # fmt: skip
 def _bank(group: int, block: int, depth: int, bits: int, whole: bool) -> Claim:
-    layout = BlockLayout(cols=2, lanes=1, group=group, block=block, depth=depth)
+    layout = BlockLayout(2, 1, group, block, depth, whole)
     m = Module()
-    m.submodules.dut = dut = Bank(layout, bits, whole=whole)
+    m.submodules.dut = dut = Bank(layout, bits)
     write = Signal(name="write")
     slot_in, row_in, data, slot, row = (
         Signal(len(port), name=name)

@@ -75,6 +75,11 @@ class BitSliceArray(Array):
     def adder_stages(self) -> int:
         """Registers inside each of both adders of a column."""
 
+    @property
+    @abstractmethod
+    def element_stages(self) -> int:
+        """Registers between the products of a PE and its accumulator."""
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.block % self.group:
@@ -101,12 +106,18 @@ class BitSliceArray(Array):
                 "a PE with several lanes along k takes digits that are made for its column: encode "
                 f"must not run inside of a loop over n, not {nest.the('encode').level!r}"
             )
+        if not nest.shared_digits and self.element_stages:
+            raise IllegalMove(
+                "a PE that makes the digits itself has no register behind its product: "
+                f"element_stages must be 0, not {self.element_stages!r}"
+            )
         return share(nest, "add", "np")
 
     def layout(self, nest: Nest) -> BlockLayout:
         """Return where operands lie in the buffers."""
         lanes = prod(loop.extent or 1 for loop in nest.spatial("k"))
-        return BlockLayout(self.cols, lanes, self.group, self.block, self.depth)
+        whole = not nest.shared_digits
+        return BlockLayout(self.cols, lanes, self.group, self.block, self.depth, whole)
 
     def streams(self, nest: Nest) -> Mapping[str, StreamShape]:
         return {
@@ -119,20 +130,20 @@ class BitSliceArray(Array):
         return BitSliceEngine(
             self.streams(nest),
             self.layout(nest),
-            _core(nest),
+            self.core(nest),
             nest,
             self.rows,
             self.adder_stages,
         )
 
     def pe(self, nest: Nest, style: str) -> OutputStationaryPE | SparsePE:
-        core = _core(nest)
+        core = self.core(nest)
         if nest.shared_digits:
             return OutputStationaryPE(core, stalls=False)
         return SparsePE(core, OneDigit(ENCODINGS[nest.encoding.name]), nest.a.bits, self.group)
 
     def register_bits(self, nest: Nest, style: str) -> int:
-        core = _core(nest)
+        core = self.core(nest)
         if nest.shared_digits:
             return self.rows * self.cols * OutputStationaryPE.register_bits(core)
         return self.rows * self.cols * SparsePE.register_bits(core, self.group)
@@ -165,13 +176,12 @@ class BitSliceArray(Array):
 
     def schedule(self, nest: Nest, A: np.ndarray, N: int) -> Schedule:
         """Return what every column does when, for ``A @ B`` with a B of `N` columns."""
-        tail = BitSliceEngine.latency_of(nest, self.rows, self.adder_stages)
+        tail = BitSliceEngine.latency_of(nest, self.core(nest), self.rows, self.adder_stages)
         pace = Pace(
             layout=self.layout(nest),
             passes=nest.passes,
             gap=MergeColumn.gap(self.rows, self.adder_stages),
             release=BitSliceEngine.release_of(self.rows),
-            whole=not nest.shared_digits,
             tail=tail + self.rows - 1,
         )
         return schedule(list(self._blocks(nest, A, N)), pace)
@@ -203,6 +213,12 @@ class BitSliceArray(Array):
     def _tiles(self, M: int, N: int) -> int:
         return -(-M // self.cols) * -(-N // self.rows)
 
+    def core(self, nest: Nest) -> CarrySaveMac:
+        """Return the step of a PE; that of a nest with digits in time keeps a pair."""
+        core = multiply_accumulate(nest, "operator", staged=bool(self.element_stages))
+        assert isinstance(core, CarrySaveMac)
+        return core
+
 
 def _core(nest: Nest) -> CarrySaveMac:
     """Return the step of a PE; that of a nest with digits in time keeps a pair."""
@@ -231,6 +247,9 @@ class BitSlice(BitSliceArray):
         worked on.
     adder_stages
         Registers inside each of the two adders of a column, from 0 to 3.
+    element_stages
+        Registers between the products of a PE and its accumulator, 0 or 1: worth their area where
+        several products are added at once.
     """
 
     rows: int = 16
@@ -239,6 +258,7 @@ class BitSlice(BitSliceArray):
     block: int = sized(32, 1, 65536)
     depth: int = sized(2, 1, 8)
     adder_stages: int = sized(2, 0, 3)
+    element_stages: int = sized(0, 0, 1)
     name: ClassVar[str] = "bitslice"
 
 
@@ -248,7 +268,7 @@ class Column(BitSliceArray):
 
     Parameters
     ----------
-    rows, group, block, depth, adder_stages
+    rows, group, block, depth, adder_stages, element_stages
         See :class:`BitSlice`.
     """
 
@@ -257,5 +277,6 @@ class Column(BitSliceArray):
     block: int = sized(128, 1, 65536)
     depth: int = sized(2, 1, 8)
     adder_stages: int = sized(2, 0, 3)
+    element_stages: int = sized(0, 0, 1)
     name: ClassVar[str] = "column"
     cols: ClassVar[int] = 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -12,8 +12,8 @@ from bitweight.arith import ENCODINGS
 from bitweight.notation import Nest
 from bitweight.pe.bit_serial import OneDigit
 from bitweight.pe.carry_save import CarrySaveMac
+from bitweight.tpe.arbiter import Arbiter
 from bitweight.tpe.array import StreamShape
-from bitweight.tpe.banks import Arbiter
 from bitweight.tpe.digit_column import DigitColumn
 from bitweight.tpe.layout import BlockLayout
 from bitweight.tpe.loader import Loader
@@ -78,9 +78,9 @@ class BitSliceEngine(wiring.Component):
         )
 
     @staticmethod
-    def latency_of(nest: Nest, rows: int, stages: int) -> int:
+    def latency_of(nest: Nest, core: CarrySaveMac, rows: int, stages: int) -> int:
         """Return the steps from the end of a tile's last pass to the first result beat."""
-        return _delay(nest) + MergeColumn.latency_of(rows, stages)
+        return _delay(nest, core) + MergeColumn.latency_of(rows, stages)
 
     @staticmethod
     def release_of(rows: int) -> int:
@@ -90,10 +90,10 @@ class BitSliceEngine(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         layout, nest = self.layout, self.nest
-        whole = not nest.shared_digits
 
         # Take a beat of both operands.
         take = Signal()
+        all_wait = Signal()
         sync = Signal()
         hold = Signal()
         a_held = Signal(len(self.a.payload.data.as_value()), reset_less=True)
@@ -113,8 +113,7 @@ class BitSliceEngine(wiring.Component):
         # Digits of each column.
         gap = MergeColumn.gap(self.rows, self.stages)
         columns = [
-            DigitColumn(self.digit, nest.a.bits, layout, whole=whole, gap=gap)
-            for _ in range(layout.cols)
+            DigitColumn(self.digit, nest.a.bits, layout, gap=gap) for _ in range(layout.cols)
         ]
         word_bits = columns[0].word_bits
         same = ("slot", "place", "row")
@@ -128,67 +127,42 @@ class BitSliceEngine(wiring.Component):
                 column.last_rows.eq(loader.last_rows),
                 column.last_places.eq(loader.last_places),
                 column.filled.eq(loader.filled),
-                column.loaded.eq(loader.loaded),
+                column.more.eq(loader.more),
                 column.hold.eq(hold),
-                column.sync.eq(sync),
+                column.all_wait.eq(all_wait),
             ]
-        m.d.sync += sync.eq(Cat(column.waits for column in columns).all() & ~sync)
-        ends = Signal(layout.cols)
-        m.d.sync += ends.eq(Cat(column.ends for column in columns))
-
+        m.d.comb += all_wait.eq(Cat(column.waits for column in columns).all())
+        m.d.sync += sync.eq(all_wait & ~sync)
         # Columns that are in a later pass than another one.
         ahead = Signal(layout.cols)
         reached = [Cat(column.turn[i] for column in columns).any() for i in range(nest.passes)]
         earlier = [Cat(reached[:i]).any() for i in range(nest.passes)]
         m.d.sync += ahead.eq(Cat((column.turn & Cat(earlier)).any() for column in columns))
+        m.d.comb += Cat(column.ahead for column in columns).eq(ahead)
 
         # Operands B for them, from plane to plane.
-        arbiters = [
-            Arbiter(
-                layout.cols,
-                columns[0].banks,
-                layout.rows,
-                layout.slot_bits,
-                columns[0].payload_bits,
-            )
-            for _ in range(layout.lanes)
-        ]
+        arbiters = [Arbiter(layout) for _ in range(layout.lanes)]
         for lane, arbiter in enumerate(arbiters):
             m.submodules[f"arbiter_{lane}"] = arbiter
             m.d.comb += [
-                arbiter.slot.eq(loader.slot),
-                arbiter.ahead.eq(ahead),
-                *(
-                    getattr(arbiter, name).eq(
-                        Cat(
-                            getattr(column, name).word_select(lane, bits // layout.cols)
-                            for column in columns
-                        )
-                    )
-                    for name, bits in (
-                        (name, len(getattr(arbiter, name)))
-                        for name in ("asks", "bank", "row", "payload")
-                    )
-                ),
-                *(
-                    column.served[lane].eq(arbiter.served[number])
-                    for number, column in enumerate(columns)
-                ),
+                getattr(arbiter, name).eq(Cat(_of_lane(column, name, lane) for column in columns))
+                for name in ("asks", "late", "bank", "row", "code", "code_row")
             ]
+            m.d.comb += Cat(column.hit[lane] for column in columns).eq(arbiter.hit)
+        by_lane = range(layout.lanes)
         chain = {
-            "slot": arbiters[0].slot_out,
-            "bank": Cat(arbiter.bank_out for arbiter in arbiters),
-            "payload": Cat(arbiter.payload_out for arbiter in arbiters),
-            "ends": ends,
+            # What is served in the step of a block's end is of the next block, as is its slot then.
+            "slot": loader.slot,
+            "bank": Cat(_of_lane(c, "payload_bank", i) for i in by_lane for c in columns),
+            "payload": Cat(_of_lane(c, "payload", i) for i in by_lane for c in columns),
+            "ends": Cat(column.ends for column in columns),
         }
         if layout.rows > 1:
             chain["row"] = Cat(arbiter.row_out for arbiter in arbiters)
         write = Cat(
             lane & (loader.place_out == i) for lane in loader.write for i in range(layout.places)
         )
-        planes = [
-            Plane(self.core, self.digit, nest.a.bits, layout, whole=whole) for _ in range(self.rows)
-        ]
+        planes = [Plane(self.core, self.digit, nest.a.bits, layout) for _ in range(self.rows)]
         for number, plane in enumerate(planes):
             m.submodules[f"plane_{number}"] = plane
             m.d.comb += [
@@ -211,7 +185,7 @@ class BitSliceEngine(wiring.Component):
                 self.rows,
                 nest.acc,
                 self.stages,
-                _delay(nest),
+                _delay(nest, self.core),
             )
             m.submodules[f"merge_{number}"] = merge
             merges.append(merge)
@@ -244,6 +218,12 @@ class BitSliceEngine(wiring.Component):
         return m
 
 
-def _delay(nest: Nest) -> int:
+def _delay(nest: Nest, core: CarrySaveMac) -> int:
     """Return the steps from the end of a pass to the pair of the first PE."""
-    return 1 + Plane.latency_of(whole=not nest.shared_digits)
+    return Plane.latency_of(core, whole=not nest.shared_digits)
+
+
+def _of_lane(column: DigitColumn, name: str, lane: int) -> Value:
+    """Return the part of a column's port that is of a lane."""
+    port = getattr(column, name)
+    return port.word_select(lane, len(port) // column.layout.lanes)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from amaranth.hdl import Value
+from amaranth.hdl import Cat, Const, Value
 
 from bitweight.pe.bit_serial import OneDigit
 
-__all__ = ["ITEMS", "BlockLayout", "index_bits", "payload_size"]
+__all__ = ["RING", "BlockLayout", "index_bits", "payload_size"]
 
-ITEMS = 2
-"""Digits (or words) of a lane that wait to be passed on, the one that asks included."""
+RING = 5
+"""Steps until a request that was not served comes again: requests of a lane on their way."""
 
 
 def index_bits(count: int) -> int:
@@ -24,10 +24,11 @@ class BlockLayout:
     """K = K1·K2: words of a block of k in places side by side (K1), and in rows (K2).
 
     A word holds `group` consecutive k. Words go to the lanes in turn, and those of a lane to its
-    places in turn. A place has a bank for each operand of a word, and each bank a row for every
-    `places` words of the lane. Columns that read the same row never meet. Each lane has as many
-    banks as there are columns, in whole words, or no more than operands of a block: with twice as
-    many the columns would wait less, but selecting among them costs more than that.
+    places in turn. A place has a bank for each operand of a word (for `whole` words, one bank),
+    and each bank a row for every `places` words of the lane. Columns that read the same row never
+    meet. Each lane has as many banks as there are columns, in whole words, or no more than are
+    needed for a block: with twice as many the columns would wait less, but selecting among them
+    costs more than that.
 
     Parameters
     ----------
@@ -41,6 +42,8 @@ class BlockLayout:
         Operands of a block.
     depth
         Blocks that the buffers hold: slots.
+    whole
+        A word is read as a whole, otherwise its operands apart.
     """
 
     cols: int
@@ -48,6 +51,7 @@ class BlockLayout:
     group: int
     block: int
     depth: int
+    whole: bool = False
 
     @property
     def beats(self) -> int:
@@ -62,7 +66,7 @@ class BlockLayout:
     @property
     def rows(self) -> int:
         """Words of a block in one place."""
-        return -(-self.words // -(-self.cols // self.group))
+        return -(-self.words // -(-self.cols // (1 if self.whole else self.group)))
 
     @property
     def places(self) -> int:
@@ -71,8 +75,18 @@ class BlockLayout:
 
     @property
     def banks(self) -> int:
-        """Operands of a lane that can be read at once."""
-        return self.places * self.group
+        """Rows of a lane that can be read at once."""
+        return self.places * (1 if self.whole else self.group)
+
+    @property
+    def positions(self) -> int:
+        """Banks of a place, where they are told apart."""
+        return 1 if self.whole else self.group
+
+    @property
+    def bank_bits(self) -> int:
+        """Bits of a bank's code: the number of its place, above that its position, one-hot."""
+        return self.place_bits + (self.positions if self.positions > 1 else 0)
 
     @property
     def slot_bits(self) -> int:
@@ -90,6 +104,29 @@ class BlockLayout:
         """Return where a column starts in every row."""
         return column % self.places
 
+    def bank_code(self, one_hot: Value) -> Value:
+        """Return the code of a bank.
+
+        It is nearly as short as a number, and banks are told from it as fast as they are needed.
+        """
+        size = self.positions
+        places = [one_hot.word_select(place, size).any() for place in range(self.places)]
+        number = Cat(
+            Cat(place for i, place in enumerate(places) if i >> j & 1).any()
+            for j in range(self.place_bits)
+        )
+        if size == 1:
+            return number
+        return Cat(number, (Cat(one_hot[i::size]).any() for i in range(size)))
+
+    def bank_one_hot(self, code: Value) -> Value:
+        """Return a bit for each bank from the code of one."""
+        number = code[: self.place_bits]
+        position = code[self.place_bits :] if self.positions > 1 else Const(1, 1)
+        return Cat(
+            position & (number == place).replicate(self.positions) for place in range(self.places)
+        )
+
     def in_place(self, slot: Value, row: Value) -> Value:
         """Return the address of a word in its place."""
         if self.rows == 1:
@@ -102,6 +139,6 @@ class BlockLayout:
         return address[: index_bits(self.depth * self.places * self.rows)]
 
 
-def payload_size(digit: OneDigit, a_bits: int, layout: BlockLayout, *, whole: bool) -> int:
+def payload_size(digit: OneDigit, a_bits: int, layout: BlockLayout) -> int:
     """Return the bits of what a lane passes on: a digit, or a word and which of its digits."""
-    return layout.group * a_bits + digit.base.digits(a_bits) if whole else digit.bits
+    return layout.group * a_bits + digit.base.digits(a_bits) if layout.whole else digit.bits

@@ -12,13 +12,13 @@ __all__ = ["Loader"]
 
 
 class Loader(Block):
-    """Puts words where they belong, and counts blocks.
+    """Puts words where they belong, and tells when a block is complete.
 
     A beat is a word of every operand. A block ends with the last beat of a tile, or when it is
     full. As many blocks as there are slots are taken; the slot of a block is free again some steps
     after its end, when the last PE has read it.
 
-    Latency: a word is written, and counted, in the step after that in which it is taken.
+    Latency: a word is written in the step after that in which it is taken.
     Throughput: a beat per step. Reset empties the buffers.
 
     Parameters
@@ -40,8 +40,8 @@ class Loader(Block):
         Where the beat goes that was taken in the step before; a bit of `write` for each lane.
     last_rows, last_places, filled : Out
         Of each lane and slot: where the last word is, and whether there is any.
-    loaded : Out
-        Complete blocks, the present one included.
+    more : Out(1)
+        It is the last of its block.
     slot, first, complete : Out
         Of the present block: its slot, whether it is the first of its tile, and the last.
     """
@@ -63,7 +63,7 @@ class Loader(Block):
                 "last_rows": Out(ends * layout.row_bits),
                 "last_places": Out(ends * layout.place_bits),
                 "filled": Out(ends),
-                "loaded": Out(range(layout.depth + 1)),
+                "more": Out(1),
                 "slot": Out(layout.slot_bits),
                 "first": Out(1),
                 "complete": Out(1),
@@ -108,6 +108,7 @@ class Loader(Block):
             self.slot_out.eq(slot),
             self.place_out.eq(place),
             self.row_out.eq(row),
+            self.more.eq(whole),
         ]
         with m.If(taken):
             m.d.sync += [lane.eq(Cat(lane[-1], lane[:-1])), opens.eq(ended)]
@@ -141,16 +142,13 @@ class Loader(Block):
         m.d.comb += [self.last_rows.eq(Cat(rows)), self.last_places.eq(Cat(places))]
 
         # The block that is worked on.
-        loaded = Signal(range(layout.depth + 1))
         present = Signal(layout.slot_bits)
         first = Signal(init=1)
         m.d.comb += [
-            self.loaded.eq(loaded),
             self.slot.eq(present),
             self.first.eq(first),
             self.complete.eq(complete.bit_select(present, 1)),
         ]
-        m.d.sync += loaded.eq(loaded + whole - self.sync)
         with m.If(self.sync):
             m.d.sync += [
                 present.eq(Mux(present == layout.depth - 1, 0, present + 1)),

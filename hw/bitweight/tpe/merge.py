@@ -86,9 +86,10 @@ class MergeColumn(Block):
     def latency_of(pes: int, stages: int) -> int:
         """Return the steps from the last pair of a total to the total.
 
-        A register, two adders with one behind each, and the pass with nothing to add.
+        A register, two adders with one behind each, one behind the shift, and the pass with nothing
+        to add.
         """
-        return 1 + 2 * (stages + 1) + MergeColumn.gap(pes, stages)
+        return 2 + 2 * (stages + 1) + MergeColumn.gap(pes, stages)
 
     @staticmethod
     def gap(pes: int, stages: int) -> int:
@@ -103,7 +104,7 @@ class MergeColumn(Block):
         # Which pass the total that is read belongs to: `begin` comes a step before that of PE 0.
         begin = Cat(self.ends)
         tag = Cat(self.turn, self.first, self.complete)
-        for step in range(self.delay + self.stages):
+        for step in range(self.delay + self.stages + 1):
             held = Signal(name=f"ends_{step}")
             held_tag = Signal(len(tag), name=f"tag_{step}", reset_less=True)
             m.d.sync += [held.eq(begin), held_tag.eq(tag)]
@@ -148,7 +149,6 @@ class MergeColumn(Block):
         flags = [
             Cat(
                 inside,
-                present[: self.passes],
                 present_first,
                 leaving,
                 number[: index_bits(self.pes)],
@@ -162,24 +162,22 @@ class MergeColumn(Block):
                 m.d.sync += [valid.eq(flags[-1][0]), held.eq(flags[-1])]
             flags.append(Cat(valid, held[1:]))
         bits = min(self.acc, width + self.step_bits * (self.passes - 1))
-        turn_now = flags[1][1 : 1 + self.passes]
-        word = Signal(bits)
+        word = Signal(bits, reset_less=True)
         weighted = (_extended(resolved, self.step_bits * i, bits) for i in range(self.passes))
-        m.d.comb += word.eq(choose(turn_now, weighted))
-        at = 1 + self.passes
+        m.d.sync += word.eq(choose(present[: self.passes], weighted))
         m.submodules.total = total = AccumulationColumn(self.pes, bits, self.acc, self.stages)
         ending = flags[-1]
-        leaves, number_out = ending[at + 1], ending[at + 2 : -1]
+        leaves, number_out = ending[2], ending[3:-1]
         before = flags[-2]
         m.d.comb += [
             total.en.eq(en),
             total.read.eq(number[: index_bits(self.pes)]),
             total.word.eq(word),
-            total.first.eq(flags[1][at]),
+            total.first.eq(flags[1][1]),
             total.store.eq(ending[0] & ~leaves),
             total.row.eq(number_out),
             self.result.eq(total.result),
-            self.leaves.eq((before[0] & before[at + 1]) | self.valid),
+            self.leaves.eq((before[0] & before[2]) | self.valid),
             self.valid.eq(ending[0] & leaves),
             self.last.eq(ending[-1]),
         ]

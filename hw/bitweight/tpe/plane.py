@@ -12,7 +12,7 @@ from bitweight.pe.carry_save import CarrySaveMac
 from bitweight.pe.output_stationary import OutputStationaryPE
 from bitweight.pe.sparse import SparsePE
 from bitweight.tpe.banks import Bank
-from bitweight.tpe.layout import BlockLayout, index_bits, payload_size
+from bitweight.tpe.layout import BlockLayout, payload_size
 
 __all__ = ["Plane"]
 
@@ -36,8 +36,6 @@ class Plane(Block):
         Width of an operand A.
     layout
         Of the buffers.
-    whole
-        The PEs make the digits themselves, out of whole words.
 
     Attributes
     ----------
@@ -48,7 +46,7 @@ class Plane(Block):
     slot_in, slot_out, row_in, row_out
         What is read: the slot, and the row in each bank where there is more than one.
     bank_in, bank_out, payload_in, payload_out
-        Of each lane of each column, lane 0 lowest: from which bank, and what is passed on.
+        Of each lane of each column, lane 0 lowest: the code of a bank, and what is passed on.
     ends_in, ends_out
         Of each column, whether a pass ends.
     drain_0, drain_1
@@ -58,19 +56,17 @@ class Plane(Block):
     block_name = "plane"
 
     def __init__(
-        self, core: CarrySaveMac, digit: OneDigit, a_bits: int, layout: BlockLayout, *, whole: bool
+        self, core: CarrySaveMac, digit: OneDigit, a_bits: int, layout: BlockLayout
     ) -> None:
         self.core, self.digit, self.a_bits, self.layout = core, digit, a_bits, layout
-        self.whole = whole
-        self.key = (id(core), id(digit), a_bits, layout, whole)
-        self.payload_bits = payload_size(digit, a_bits, layout, whole=whole)
-        self.banks = layout.places if whole else layout.banks
-        self.bank_bits = index_bits(self.banks)
+        self.key = (id(core), id(digit), a_bits, layout)
+        self.payload_bits = payload_size(digit, a_bits, layout)
+        self.banks = layout.banks
         lanes = layout.lanes * layout.cols
         hops = {
             "slot": layout.slot_bits,
             **({"row": layout.lanes * self.banks * layout.row_bits} if layout.rows > 1 else {}),
-            "bank": lanes * self.bank_bits,
+            "bank": lanes * layout.bank_bits,
             "payload": lanes * self.payload_bits,
             "ends": layout.cols,
         }
@@ -88,9 +84,9 @@ class Plane(Block):
         )
 
     @staticmethod
-    def latency_of(*, whole: bool) -> int:
+    def latency_of(core: CarrySaveMac, *, whole: bool) -> int:
         """Return the steps from `ends_in` to the pair on the `drain` outputs."""
-        return 1 + (SparsePE if whole else OutputStationaryPE).latency
+        return 1 + (SparsePE.latency if whole else OutputStationaryPE.latency_of(core))
 
     def build(self) -> Module:
         m = Module()
@@ -104,9 +100,9 @@ class Plane(Block):
 
         # A bank reads what comes in; its operands are there beside what is held.
         read: list[list[Value]] = [[] for _ in range(layout.lanes)]
-        width = self.core.b_bits * (layout.group if self.whole else 1)
+        width = self.core.b_bits * (layout.group if layout.whole else 1)
         for number in range(layout.lanes * layout.places):
-            m.submodules[f"bank_{number}"] = bank = Bank(layout, self.core.b_bits, whole=self.whole)
+            m.submodules[f"bank_{number}"] = bank = Bank(layout, self.core.b_bits)
             m.d.comb += [
                 bank.write.eq(self.write[number]),
                 bank.row_in.eq(self.write_row),
@@ -126,10 +122,10 @@ class Plane(Block):
             for lane, words in enumerate(read):
                 number = lane * layout.cols + column
                 operand = Signal(width, name=f"b_{column}_{lane}")
-                bank = held["bank"].word_select(number, self.bank_bits)
+                code = held["bank"].word_select(number, layout.bank_bits)
                 one_hot = Signal(self.banks, name=f"bank_{column}_{lane}")
                 m.d.comb += [
-                    one_hot.eq(Cat(bank == i for i in range(self.banks))),
+                    one_hot.eq(layout.bank_one_hot(code)),
                     operand.eq(choose(one_hot, words)),
                 ]
                 operands.append(operand)
@@ -151,7 +147,7 @@ class Plane(Block):
         return m
 
     def _pe(self) -> OutputStationaryPE | SparsePE:
-        if self.whole:
+        if self.layout.whole:
             return SparsePE(self.core, self.digit, self.a_bits, self.layout.group)
         return OutputStationaryPE(self.core, stalls=False)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bitweight.tpe.layout import ITEMS, BlockLayout
+from bitweight.tpe.layout import RING, BlockLayout
 
 __all__ = ["Block", "Pace", "Schedule", "schedule"]
 
@@ -50,8 +50,6 @@ class Pace:
         Fewest steps from the end of a pass to that of the next.
     release
         Steps after which the buffers of a block that has ended take the next one.
-    whole
-        A fetch brings the operands of all digits of a word; otherwise of one.
     tail
         Steps from the end of a tile's last pass to its last result beat; until then no pass ends.
     """
@@ -60,7 +58,6 @@ class Pace:
     passes: int
     gap: int
     release: int
-    whole: bool
     tail: int
 
 
@@ -80,7 +77,7 @@ class _Word:
     place: int
     row: int
     following: bool  # it belongs to the pass after the present one
-    fresh: bool = True  # nothing of it has been fetched yet
+    hit: bool = False  # the row that it asked for is opened
 
     def first(self) -> _Word:
         """Take the first digit out of it."""
@@ -103,19 +100,17 @@ class _Lane:
     next: _Word | None = None
     coded: _Word | None = None
     word: _Word | None = None
-    items: list[_Word] = field(default_factory=list)
+    ring: list[_Word | None] = field(default_factory=lambda: [None] * RING)
+    rest: int = 0  # digits of a whole word that was served
+    left: bool = True  # something is left of the present pass after the step
     spent: dict[str, int] = field(
         default_factory=lambda: dict.fromkeys(("work", "sync", "conflict", "drain", "fill"), 0)
     )
 
     @property
-    def asks(self) -> bool:
-        return bool(self.items) and not self.items[0].following
-
-    @property
     def words(self) -> list[_Word]:
-        """All that it has, what is passed on first."""
-        stages = (*self.items, self.word, self.coded, self.next)
+        """All that it has."""
+        stages = (*self.ring, self.word, self.coded, self.next)
         return [word for word in stages if word is not None]
 
 
@@ -153,87 +148,100 @@ class _Run:
         self.present = [0] * len(columns)  # the pass of each column
         self.ahead = [False] * len(columns)  # whether it was later than another one's
         self.gap = [0] * len(columns)
-        self.sync = False  # all columns were ready for it in the step before
+        self.waits = [False] * len(columns)  # nothing was left of the block after the step before
+        self.inner = [False] * len(columns)  # nor of a pass that is not its last
+        self.sync = False  # all columns waited in the step before
         self.hold = 0  # steps until the results of a tile have left
         self.block = 0  # the block that is worked on
         self.taken, self.beat = 0, 0  # blocks and beats that were taken from the streams
-        self.written = False  # the beat before was the last of its block
+        self.written = [False] * 2  # the two beats before were the last of their blocks
         self.loaded, self.occupied = 0, 0
         self.release = 0
 
     def step(self) -> bool:
         """Do one step; tell whether the last block has ended."""
         last = self.pace.passes - 1
-        finished = [all(lane.finished for lane in lanes) for lanes in self.columns]
-        ready = [
-            done and not gap and not self.hold for done, gap in zip(finished, self.gap, strict=True)
-        ]
         sync = self.sync
-        self.sync = not sync and all(ready) and all(now == last for now in self.present)
-        ends = [
-            done and (sync or now != last) for done, now in zip(ready, self.present, strict=True)
-        ]
-        served = self._served()
+        self.sync = not sync and all(self.waits)
+        ends = [sync or inner for inner in self.inner]
+        self._ask()
         self.ahead = [now > min(self.present) for now in self.present]
-        self.hold -= self.hold > 0
-        if sync and self.blocks[self.block].complete:
-            self.hold = self.pace.tail
         for column, lanes in enumerate(self.columns):
-            waits = ready[column] and self.present[column] == last and not sync
-            for lane in lanes:
-                lane.spent[_kind(lane, served, finished[column], waits)] += 1
-                self._move(lane, lane in served, ends[column])
+            end = ends[column]
+            free = not self.gap[column] and not self.hold and not end
+            served = [self._serves(lane, end) for lane in lanes]
+            finished = [lane.finished for lane in lanes]
+            for lane, mine in zip(lanes, served, strict=True):
+                kind = _kind(lane, mine, all(finished), self.waits[column] and not sync)
+                lane.spent[kind] += 1
+                self._move(lane, mine, end)
+            none = free and all(finished) and not any(lane.left for lane in lanes)
+            self.waits[column] = none and self.present[column] == last
+            self.inner[column] = none and self.present[column] != last
             if ends[column]:
                 self.present[column] = (self.present[column] + 1) % self.pace.passes
-                self.gap[column] = self.pace.gap - 1
+                self.gap[column] = self.pace.gap - 2
                 for lane in lanes:
                     lane.lead -= 1
             elif self.gap[column]:
                 self.gap[column] -= 1
+        self.hold -= self.hold > 0
+        if sync and self.blocks[self.block].complete:
+            self.hold = self.pace.tail
         self._load(sync)
         return sync and self.block == len(self.blocks)
 
-    def _served(self) -> set[_Lane]:
-        """Return the lanes that pass on a digit: of each bank those that want the lowest row."""
-        served: set[_Lane] = set()
-        wants: dict[tuple[int, int, int], list[tuple[bool, int, _Lane]]] = {}
+    def _ask(self) -> None:
+        """Decide on those that ask in this step: each bank opens the first row it is asked for."""
+        whole = self.pace.layout.whole
+        wants: dict[tuple[int, int, int], list[tuple[bool, int, _Word]]] = {}
         for lane in self.every:
-            if not lane.asks:
+            word = lane.ring[0]
+            if word is None:
                 continue
-            word = lane.items[0]
-            if self.pace.whole and not word.fresh:
-                served.add(lane)
-                continue
-            digit = 0 if self.pace.whole else word.left  # all of its place, or one bank there
-            bank = (lane.number, word.place, digit)
-            wants.setdefault(bank, []).append((self.ahead[lane.column], word.row, lane))
+            # All of its place, or the operand's own bank there.
+            bank = (lane.number, word.place, 0 if whole else word.left)
+            late = word.following or self.ahead[lane.column]
+            wants.setdefault(bank, []).append((late, word.row, word))
         for asking in wants.values():
             opened = min(asking, key=lambda want: want[:2])[1]
-            served.update(lane for _, row, lane in asking if row == opened)
-        return served
+            for _, row, word in asking:
+                word.hit = row == opened
+
+    def _serves(self, lane: _Lane, ends: bool) -> bool:
+        """Tell whether a lane's request is served in this step."""
+        word = lane.ring[3]
+        return word is not None and word.hit and (ends or not word.following) and not lane.rest
 
     def _move(self, lane: _Lane, served: bool, ends: bool) -> None:
         """Move what a lane has by a step, the last stage first."""
-        room = len(lane.items) < ITEMS
-        present = [word for word in lane.words if not word.following]
-        if served:
-            head = lane.items[0]
-            head.fresh = False
-            head.left &= head.left - 1
-            if not head.left:
-                present.remove(lane.items.pop(0))
-        lane.finished = not present and lane.lead > 0 and not ends
-        if self.pace.whole:
-            if lane.coded is not None and room:
-                lane.items.append(lane.coded)
-                lane.coded = None
+        ring, word, whole = lane.ring, lane.word, self.pace.layout.whole
+        taken = ring[-1] is None
+        present = [w for w in ring if w and not w.following and not (served and w is ring[3])]
+        lane.left = bool(present or (whole and (served or lane.rest)))
+        stages = [lane.next]
+        if whole:
+            stages += [None if taken else lane.coded]
         else:
-            if lane.word is not None and room:
-                lane.items.append(lane.word.first())
-                if not lane.word.left:
-                    lane.word = None
-            if lane.word is None:
-                lane.word, lane.coded = lane.coded, None
+            leaves = taken and word is not None and not word.left & word.left - 1
+            stages += [lane.coded, None if leaves else word]
+        within = any(stage is not None and not stage.following for stage in stages)
+        lane.finished = not within and lane.lead > 0 and not ends
+        if served:
+            assert ring[3] is not None
+            lane.rest = ring[3].left & ring[3].left - 1 if whole else 0
+        else:
+            lane.rest &= lane.rest - 1
+        first = ring[-1]
+        if first is None and whole:
+            first, lane.coded = lane.coded, None
+        elif first is None and word is not None:
+            first = word.first()
+            if not word.left:
+                lane.word = None
+        lane.ring = [first, *ring[:3], None if served else ring[3]]
+        if not whole and lane.word is None:
+            lane.word, lane.coded = lane.coded, None
         if lane.next is not None and lane.coded is None:
             lane.coded = lane.next if lane.next.left else None
             lane.next = None
@@ -265,15 +273,16 @@ class _Run:
 
     def _load(self, sync: bool) -> None:
         """Take a beat of operands, and count the blocks that are in the buffers."""
-        written, self.written = self.written, False
+        written, complete = self.written.pop(), False
         if self.taken < len(self.blocks) and self.occupied < self.pace.layout.depth:
             self.beat += 1
             if self.beat == self.blocks[self.taken].beats:
                 self.beat = 0
                 self.taken += 1
-                self.written = True
+                complete = True
         self.loaded += written
-        self.occupied += self.written - (self.release == 1)
+        self.written.insert(0, complete)
+        self.occupied += complete - (self.release == 1)
         self.release -= self.release > 0
         if sync:
             self.release = self.pace.release
@@ -283,14 +292,15 @@ class _Run:
                 lane.ahead -= 1
 
 
-def _kind(lane: _Lane, served: set[_Lane], finished: bool, waits: bool) -> str:
+def _kind(lane: _Lane, served: bool, finished: bool, waits: bool) -> str:
     """Return what a step goes to."""
-    if lane in served:
+    request = lane.ring[3]
+    if served or lane.rest:
         return "work"
-    if lane.asks:
+    if request is not None and not request.following:
         return "conflict"
     if waits:
         return "sync"
-    if finished:
-        return "drain"
-    return "sync" if lane.finished else "fill"
+    if not lane.finished or lane.left:
+        return "fill"
+    return "drain" if finished else "sync"
