@@ -51,8 +51,9 @@ synth: setup ## synthesise and time (NAME=..., TECH=..., PERIOD=1.0,2.0)
 measure: setup ## measure all designs against the best baselines (TECH=..., JSON in reports/)
 	$(BIN)/bitweight measure $(if $(filter-out file,$(origin TECH)),--tech $(TECH)) $(ARGS)
 
-report: setup ## measured.md, verification.md, pictures and a page from reports/*.json
+report: setup ## measured.md, verification.md, pictures, a page, the README's tables: from reports/*.json
 	$(BIN)/bitweight report $(ARGS)
+	$(BIN)/python -m bitweight.measure.readme README.md reports
 
 # What is left of one worker goes to the other one: the bench of the small designs is one file.
 test: setup ## all tests

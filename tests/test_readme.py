@@ -5,8 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from bitweight.catalog import SIZES, refused
 from bitweight.cli.main import command
+from bitweight.measure.pages import load_records
+from bitweight.measure.readme import filled
 from bitweight.notation import TRANSFORMATIONS
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
@@ -29,6 +33,15 @@ def test_the_python_example_runs(tmp_path):
 def test_the_commands_exist():
     named = set(re.findall(r"^    bitweight (\w+)", README, flags=re.M))
     assert named <= set(command.commands) and len(named) > 4
+
+
+def test_its_results_are_those_of_the_records():
+    records = load_records(Path(__file__).parents[1] / "reports")
+    assert filled(README, records) == README, "run make report"
+    other = [dict(record, technology="another") for record in records]
+    assert filled(README, other) != README
+    with pytest.raises(ValueError, match="once each"):
+        filled(README.replace("<!-- end of results -->", ""), records)
 
 
 def test_every_pair_of_array_and_transformation_is_in_the_table():

@@ -18,6 +18,9 @@ class ImaginedStore:
     def verilog(self, design):
         return f"module {design.top}(clk);\nendmodule\n"
 
+    def modules(self, design):
+        return (design.top, f"{design.top}_pe", f"{design.top}_buffer")
+
     def cycles(self, design, workload):
         return round(workload.macs / design.macs_per_cycle)
 

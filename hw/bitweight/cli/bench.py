@@ -1,4 +1,4 @@
-"""`bitweight bench`: how fast the simulations of a design are, all in one go."""
+"""`bitweight bench sim`: how fast the simulations of a design are, all in one go."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bitweight._check import check_int
+from bitweight.cli import goals
 from bitweight.cli.describe import parse_gemm
 from bitweight.cli.designs import load_design, set_option
 from bitweight.cli.progress import progress_bars
@@ -36,7 +37,11 @@ SHARES = {"icarus": 32, "verilator": 1}
 
 @click.group()
 def bench() -> None:
-    """Measure how fast the simulations are."""
+    """Compare simulations, and circuits with their goals."""
+
+
+bench.add_command(goals.pe)
+bench.add_command(goals.array)
 
 
 @bench.command("sim")

@@ -11,10 +11,10 @@ import click
 from bitweight.cli.progress import progress_bars
 from bitweight.files import check_writable, exclusive, write_files
 
-__all__ = ["measure"]
+__all__ = ["TECHNOLOGIES", "measure", "technologies_found"]
 
 TECHNOLOGIES = ("generic", "sky130hd", "asap7")
-PARTS = ("pe", "accumulator", "array", "flat", "energy")
+PARTS = ("pe", "accumulator", "operands", "array", "flat", "energy")
 
 
 @click.command()
@@ -67,7 +67,7 @@ def measure(
     # A file that is none is found now, and not after hours.
     accepted = regression.load(path) if path.exists() else None
     store = Store()
-    chosen = names or _found()
+    chosen = names or technologies_found()
     records: list[dict[str, Any]] = []
     with progress_bars("measure") as advance:
         for name in chosen:
@@ -100,7 +100,7 @@ def measure(
             raise click.exceptions.Exit(1)
 
 
-def _found() -> list[str]:
+def technologies_found() -> list[str]:
     """Return the technologies whose files are there, and tell which are left out."""
     from bitweight.synth import TechnologyError, find_technology  # noqa: PLC0415
 

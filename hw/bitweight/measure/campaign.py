@@ -10,7 +10,7 @@ from typing import Any
 from bitweight.measure.record import SCHEMA, curve, detail
 from bitweight.measure.search import FASTEST_NS, Point, Search, best_at, fastest, rounded
 from bitweight.measure.store import Store
-from bitweight.measure.subjects import ARRAYS, PES, Subject, Way, subject
+from bitweight.measure.subjects import ARRAYS, PES, Subject, Way, array_options, subject
 from bitweight.measure.workload import ENERGY, ENERGY_PE, THROUGHPUT
 from bitweight.sim.process import WatchedPool
 from bitweight.synth import Technology, find_technology
@@ -21,8 +21,13 @@ __all__ = ["ACCUMULATORS", "Campaign"]
 #: Called with runs done, runs to do, and the last one.
 Hook = Callable[[int, int, str], None]
 
+_PLAIN_AND_OPT1 = ("pe/systolic-os-mac", "pe/systolic-os-opt1")
+
 ACCUMULATORS = (16, 20, 24, 28, 32, 40, 48)
 """Widths for the table of accumulator width against period."""
+
+OPERANDS = (4, 6, 10, 12, 16)
+"""Widths of both operands for the table of gains at other widths."""
 
 ARRAY_STRETCH = (1.0,)
 """Targets of an array, as multiples of the one at which its element is best."""
@@ -61,7 +66,7 @@ class Campaign:
         Called after every run.
     """
 
-    PARTS = ("pe", "accumulator", "array", "flat", "energy")
+    PARTS = ("pe", "accumulator", "operands", "array", "flat", "energy")
 
     def __init__(
         self,
@@ -106,13 +111,18 @@ class Campaign:
         }
         if "array" in self.parts:
             self._each(ARRAYS, self._array)
+            rivals = [one for one in ARRAYS if one.key != one.baseline]
+            self._each(rivals, self._array_at_baseline)
         widths = self._each(self._widths(), self._width) if "accumulator" in self.parts else []
+        pairs = [(key, bits) for bits in OPERANDS for key in _PLAIN_AND_OPT1]
+        others = self._each(pairs, self._operands) if "operands" in self.parts else []
         flat = self._each(FLAT, self._flat) if "flat" in self.parts else []
         subjects = [one for one in (*PES, *ARRAYS) if one.key in self.points]
         record["subjects"] = self._each(subjects, self._record)
         drawn = [(key, sigma) for key in SIGMA_SUBJECTS for sigma in SIGMAS]
         record["sigma"] = self._each(drawn, self._sigma) if "energy" in self.parts else []
         record["accumulator"] = widths
+        record["operands"] = others
         record["flat"] = flat
         record["tools"] = dict(self._best(PES[0].key).result.tools)
         return record
@@ -123,8 +133,11 @@ class Campaign:
         total = sum(Search.runs(len(one.ways())) + (one.key != one.baseline) for one in PES)
         if "array" in self.parts:
             total += len(ARRAYS) * len(ARRAY_STRETCH)
+            total += sum(one.key != one.baseline for one in ARRAYS)
         if "accumulator" in self.parts:
             total += 2 * len(ACCUMULATORS)
+        if "operands" in self.parts:
+            total += 2 * len(OPERANDS)
         if "flat" in self.parts:
             total += 2 * len(FLAT)
         if "energy" in self.parts:
@@ -162,17 +175,27 @@ class Campaign:
         made = one.design.with_(
             encoding=element.way.design.encoding, style=element.way.design.style
         )
-        way = Way(element.way.label, made, element.options)
+        options = array_options(made, element.options, self.store.modules(made))
+        way = Way(element.way.label, made, options)
         points = []
         for factor in ARRAY_STRETCH:
             target = rounded(factor * element.result.target_ns)
-            result = self.store.synthesis(made, self.technology, target, way.options)
-            points.append(Point(way, way.options, result))
-            self._tick(f"{made.name}, {way.label} at {target:g} ns")
+            points.append(self._array_point(way, target))
         self.points[one.key] = points
 
+    def _array_point(self, way: Way, target_ns: float) -> Point:
+        result = self.store.synthesis(way.design, self.technology, target_ns, way.options)
+        self._tick(f"{way.design.name}, {way.label} at {target_ns:g} ns")
+        return Point(way, way.options, result)
+
+    def _array_at_baseline(self, one: Subject) -> None:
+        """Add what an array costs at its baseline's best clock."""
+        clock = self._best(one.baseline).result.min_period_ns
+        way = self._best(one.key).way
+        self.points[one.key].append(self._array_point(way, rounded(clock)))
+
     def _widths(self) -> list[tuple[Point, int]]:
-        found = [self._best(key) for key in ("pe/systolic-os-mac", "pe/systolic-os-opt1")]
+        found = [self._best(key) for key in _PLAIN_AND_OPT1]
         return [(point, acc) for point in found for acc in ACCUMULATORS]
 
     def _width(self, item: tuple[Point, int]) -> dict[str, Any]:
@@ -183,6 +206,20 @@ class Campaign:
         return {
             "name": way.design.name,
             "acc": acc,
+            **curve(search.run(way, model.options, FASTEST_NS)),
+        }
+
+    def _operands(self, item: tuple[str, int]) -> dict[str, Any]:
+        """Measure an element with operands of another width, made as its best point is."""
+        key, bits = item
+        model = self._best(key)
+        design = model.way.design.with_(a=bits, b=bits, acc=2 * bits + 16)
+        way = replace(model.way, design=design)
+        search = Search(self.store, self.technology, [way], self._tick)
+        return {
+            "name": design.name,
+            "bits": bits,
+            "acc": design.acc,
             **curve(search.run(way, model.options, FASTEST_NS)),
         }
 

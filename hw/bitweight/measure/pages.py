@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from bitweight.measure import plots, tables
+from bitweight.measure.goals import array_goals, element_goals, goal_table
 from bitweight.measure.reasons import reasons
 from bitweight.measure.record import SCHEMA
 from bitweight.measure.tables import Table
 
-__all__ = ["html_page", "load_records", "markdown", "pictures"]
+__all__ = ["html_page", "load_records", "markdown", "pictures", "text_table"]
 
 ORDER = ("generic", "sky130hd", "asap7")
 """Technologies in reports; others come after them."""
@@ -105,11 +106,24 @@ def technology_tables(record: Mapping[str, Any]) -> list[Table]:
         found.append(tables.bitslice_table(record))
     if record["accumulator"]:
         found.append(tables.accumulator_table(record))
+    if record.get("operands"):
+        found.append(tables.operand_table(record))
     if record["sigma"]:
         found.append(tables.sigma_table(record))
     if record["flat"]:
         found.append(tables.flat_table(record))
     return [*found, tables.baseline_table(record)]
+
+
+def goal_tables(records: Sequence[Mapping[str, Any]]) -> list[Table]:
+    """Return the goals of elements and, where they were measured, of arrays."""
+    kinds = [("Goals of processing elements", element_goals, "bitweight bench pe")]
+    if _have_arrays(records):
+        kinds.append(("Goals of arrays", array_goals, "bitweight bench array"))
+    return [
+        goal_table(title, {one["technology"]: list(goals(one)) for one in records}, command)
+        for title, goals, command in kinds
+    ]
 
 
 def _have_arrays(records: Sequence[Mapping[str, Any]]) -> bool:
@@ -131,6 +145,8 @@ def markdown(records: Sequence[Mapping[str, Any]], drawn: Sequence[str]) -> str:
         lines += _markdown_table(tables.short_table(records), level=2)
     for name in drawn:
         lines += [f"![{plots.PICTURES[name][0]}](measured-{name}.png)", ""]
+    for table in goal_tables(records):
+        lines += _markdown_table(table, level=2)
     short = [text for record in records for text in reasons(record)]
     if short:
         lines += ["## Where gains fall short of the paper's, and why", ""]
@@ -148,11 +164,15 @@ def _origin(record: Mapping[str, Any]) -> str:
     return f"Tools: {versions}. Library (SHA-256): {sums}."
 
 
-def _markdown_table(table: Table, level: int) -> list[str]:
+def text_table(table: Table) -> str:
+    """Return the rows of a table as Markdown."""
     head = [cell.strip() for cell in table.head]
     align = ["---", "---", *["---:"] * (len(head) - 2)]
-    lines = [f"{'#' * level} {table.title}", ""]
-    lines += [f"| {' | '.join(cells)} |" for cells in (head, align, *table.rows)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, align, *table.rows))
+
+
+def _markdown_table(table: Table, level: int) -> list[str]:
+    lines = [f"{'#' * level} {table.title}", "", text_table(table)]
     lines += ["", f"Measured by `{table.command}`."]
     if table.note:
         lines[-1] += f" {table.note}"
@@ -180,6 +200,8 @@ def html_page(
             f'<figure><img alt="{title}" src="data:image/svg+xml;base64,{data}">'
             f"<figcaption>{title}</figcaption></figure>"
         ]
+    for table in goal_tables(records):
+        body += _html_table(table, level=2)
     short = [text for record in records for text in reasons(record)]
     if short:
         body += ["<h2>Where gains fall short of the paper's, and why</h2>", "<ul>"]

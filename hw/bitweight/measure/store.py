@@ -68,6 +68,10 @@ class Store:
         self.cache = Cache(folder)
         self._elements: dict[str, Design] = {}
 
+    def modules(self, design: Design) -> tuple[str, ...]:
+        """Return the names of all modules of a design."""
+        return tuple(modules_of(self.verilog(design)))
+
     def element(self, design: Design) -> Design:
         """Return the small array that an element is measured in, as its power is.
 

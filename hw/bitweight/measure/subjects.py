@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bitweight.catalog import catalog
 from bitweight.design import Design
 from bitweight.pe import STYLES
 from bitweight.synth import YosysOptions
 
-__all__ = ["ARRAYS", "PES", "Subject", "Way", "subject"]
+__all__ = ["ARRAYS", "PES", "Subject", "Way", "array_options", "subject"]
 
 RECIPES = ("plain", "fast", "mixed", "small")
 """ABC scripts that a search tries besides `balanced`."""
@@ -27,6 +27,13 @@ OPERATORS = tuple(
 
 FEW_OPERATORS = (("booth", "sklansky"), ("arith_tree", "brent-kung"))
 """The same for elements with many lanes, whose synthesis takes long."""
+
+
+CONTROL = {"bitslice": ("digits", "merge", "arbiter", "loader", "buffer")}
+"""Blocks of an array that are not elements and set its clock: they are made fast, by its name."""
+
+DISSOLVED = {"bitslice": ("feeder", "requests", "accumulation_column")}
+"""Blocks that are small parts of those, and become part of them."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +112,29 @@ def plain_ways(design: Design, operators: Sequence[tuple[str, str]] = OPERATORS)
             for arithmetic, adder in operators
         ]
     return ways
+
+
+def array_options(design: Design, options: YosysOptions, modules: Sequence[str]) -> YosysOptions:
+    """Return how an array is synthesised whose elements are made with these options.
+
+    Parameters
+    ----------
+    design
+        The array.
+    options
+        What is best for its element.
+    modules
+        All modules of its Verilog.
+    """
+    kind, top = design.array.name, design.top
+    if kind not in CONTROL:
+        return options
+    dissolved = {f"{top}_{name}" for name in DISSOLVED[kind]}
+    return replace(
+        options,
+        keep=tuple(name for name in modules if name != top and name not in dissolved),
+        fast=(top, *(f"{top}_{name}" for name in CONTROL[kind])),
+    )
 
 
 def _pe(table: str, name: str, baseline: str) -> Subject:

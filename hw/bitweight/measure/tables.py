@@ -13,12 +13,16 @@ __all__ = [
     "Table",
     "accumulator_table",
     "array_table",
+    "at_clock",
     "baseline_table",
     "bitslice_table",
     "element_table",
+    "energy_of",
+    "energy_ratio",
     "family",
     "flat_table",
     "lanes_table",
+    "operand_table",
     "ratio",
     "short_table",
     "sigma_table",
@@ -71,11 +75,12 @@ def ratio(record: Record, one: Record, *, buffers: bool = True) -> float:
 
 def energy_ratio(record: Record, one: Record) -> float | None:
     """Return a baseline's energy per product over a subject's, where both were measured."""
-    mine, its = _energy(one), _energy(baseline_of(record, one))
+    mine, its = energy_of(one), energy_of(baseline_of(record, one))
     return None if mine is None or its is None else its / mine
 
 
-def _energy(one: Record) -> float | None:
+def energy_of(one: Record) -> float | None:
+    """Return the energy of a product at a subject's best point, where it was measured."""
     found = one["best"].get("energy")
     return None if not found else float(found["energy_per_mac_pj"])
 
@@ -86,7 +91,7 @@ def _glitches(one: Record) -> str:
     return f"{found['glitches'] / found['total']:.0%}" if found else "–"
 
 
-def _at_clock(one: Record) -> float | None:
+def at_clock(one: Record) -> float | None:
     """Return energy per product at the clock of the plain MAC's best point."""
     slow = one["at_baseline"]
     found = slow.get("energy")
@@ -137,14 +142,14 @@ def element_table(record: Record) -> Table:
                 f"{efficiency(record, one):.4g}",
                 _times(ratio(record, one)),
                 _number(per_digit, ",.0f"),
-                _number(_energy(one)),
+                _number(energy_of(one)),
                 _glitches(one),
                 _times(energy_ratio(record, one)),
                 f"{one['fastest']['min_period_ns']:.3f}",
                 f"{slow['area'] / its['area']:.2f}×"
                 if slow["min_period_ns"] <= slow["clock_ns"]
                 else "not reached",
-                _number(_at_clock(one)),
+                _number(at_clock(one)),
             )
         )
     head = (
@@ -179,14 +184,14 @@ def lanes_table(record: Record) -> Table:
                 f"{point['min_period_ns']:.3f}",
                 f"{efficiency(record, one):.4g}",
                 _times(ratio(record, one)),
-                _number(_energy(one)),
+                _number(energy_of(one)),
                 _glitches(one),
                 _times(energy_ratio(record, one)),
                 f"{one['fastest']['min_period_ns']:.3f}",
                 f"{slow['area'] / baseline_of(record, one)['best']['area']:.2f}×"
                 if slow["min_period_ns"] <= slow["clock_ns"]
                 else "not reached",
-                _number(_at_clock(one)),
+                _number(at_clock(one)),
             )
         )
     head = (
@@ -216,7 +221,7 @@ def array_table(record: Record) -> Table:
                 _times(ratio(record, one)),
                 _times(ratio(record, one, buffers=False)),
                 "" if base else _times(claims.ARRAY_AREA[name]),
-                _number(_energy(one)),
+                _number(energy_of(one)),
                 _glitches(one),
                 _times(energy_ratio(record, one)),
                 "" if base else _times(claims.ARRAY_ENERGY[name]),
@@ -255,7 +260,7 @@ def bitslice_table(record: Record) -> Table:
                 _times(ratio(record, one)),
                 _times(ratio(record, one, buffers=False)),
                 "" if base else _times(claims.BITSLICE_AREA),
-                _number(_energy(one)),
+                _number(energy_of(one)),
                 _glitches(one),
                 _times(energy_ratio(record, one)),
                 "" if base else _times(claims.BITSLICE_ENERGY),
@@ -288,6 +293,32 @@ def accumulator_table(record: Record) -> Table:
     command = f"bitweight measure --tech {record['technology']} --part accumulator"
     note = "The element alone, as fast as the flow can make it; made as its best point is."
     return Table("Accumulator width", head, tuple(rows), command, note)
+
+
+def operand_table(record: Record) -> Table:
+    """Return the gain of OPT1 at other widths of the operands."""
+    found = {(one["name"], one["bits"]): one for one in record.get("operands", ())}
+    plain, other = "systolic-os-mac", "systolic-os-opt1"
+    rows = []
+    for bits in dict.fromkeys(bits for _, bits in found):
+        base, mine = found[plain, bits], found[other, bits]
+        rows.append(
+            (
+                f"{bits}",
+                f"{mine['acc']}",
+                f"{base['area']:,.1f}",
+                f"{base['min_period_ns']:.3f}",
+                f"{mine['area']:,.1f}",
+                f"{mine['min_period_ns']:.3f}",
+                _times(_product(base) / _product(mine)),
+            )
+        )
+    unit = _unit(record)
+    head = ("operand bits", "accumulator bits", f"mac, {unit}", "mac, ns", f"opt1, {unit}",
+            "opt1, ns", "area efficiency")  # fmt: skip
+    command = f"bitweight measure --tech {record['technology']} --part operands"
+    note = "Elements alone, as fast as the flow can make them, each made as it is best at 8 bits."
+    return Table("Other widths of operands", head, tuple(rows), command, note)
 
 
 def flat_table(record: Record) -> Table:
