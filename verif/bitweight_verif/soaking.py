@@ -31,6 +31,8 @@ SOON = ("soak-short", "soak-reset")
 LATE = ("soak-long",)
 """Kinds of episodes: what costs seconds, and what costs a minute or more."""
 
+KINDS = (*SOON, *LATE)
+
 _EPISODES = {"soak-short": 300, "soak-reset": 3000, "soak-long": 40}
 _BACK_TO_BACK = 6
 _POWER_UPS = 0.5
@@ -54,7 +56,7 @@ def soak(
     netlist: FlatNetlist,
     faults: Sequence[Fault],
     seed: int,
-    kinds: Sequence[str] = (*SOON, *LATE),
+    kinds: Sequence[str] = KINDS,
     progress: Progress = lambda *_: None,
 ) -> tuple[list[str], int]:
     """Soak faulty copies of a netlist.
@@ -70,7 +72,7 @@ def soak(
     seed : int
         Of operands and stalls.
     kinds : sequence of str
-        Which episodes, of those in `SOON` and `LATE`.
+        Which episodes, of those in `KINDS`.
     progress : callable, optional
         Called with the kind of episodes, how many are done, and of how many.
 
