@@ -16,9 +16,11 @@ CYCLES = tuple(part for part in HARDWARE if part != "emit")
 
 
 @functools.cache
-def sources_digest(*parts: str) -> str:
-    """Return a checksum over files and folders of the package, such as :data:`HARDWARE`."""
-    root = Path(__file__).parent
+def sources_digest(*parts: str, root: Path = Path(__file__).parent) -> str:
+    """Return a checksum over files and folders of the package, such as :data:`HARDWARE`.
+
+    Those of another folder are found under its `root`.
+    """
     digest = hashlib.sha256()
     for part in parts:
         place = root / part

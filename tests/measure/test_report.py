@@ -145,3 +145,12 @@ def test_elements_alone_make_a_report(tmp_path):
     assert list(pages.pictures([record])) == ["curves"]
     with pytest.raises(ValueError, match="parts must be of pe, accumulator"):
         Campaign("generic", ImaginedStore(), parts=("all",))
+
+
+def test_other_widths_are_compared_and_arrays_measured_at_their_baselines_clock(record):
+    table = tables.operand_table(record)
+    assert [row[0] for row in table.rows] == ["4", "6", "10", "12", "16"]
+    assert {row[-1] for row in table.rows} == {f"{2 * 90 / 110:.2f}×"}
+    array = next(one for one in record["subjects"] if one["key"] == "array/systolic-os-opt1")
+    clock = array["at_baseline"]["clock_ns"]
+    assert clock == 2.0 and clock in [point["target_ns"] for point in array["curve"]]

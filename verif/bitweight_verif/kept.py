@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
+
+from bitweight.sources import sources_digest
 
 __all__ = ["bench_digest", "same_run"]
 
 _BENCH = ("beats.py", "bench.py", "cases.py", "streams.py")
 
 
-@cache
 def bench_digest() -> str:
     """Return a checksum over what decides which cases there are and what they check."""
-    digest = hashlib.sha256()
-    for name in _BENCH:
-        digest.update(Path(__file__).with_name(name).read_bytes())
-    return digest.hexdigest()[:16]
+    return sources_digest(*_BENCH, root=Path(__file__).parent)[:16]
 
 
 def same_run(

@@ -1,9 +1,10 @@
 """What the bench has not found gets a long soak: operands that the bench has no time for.
 
 In the order of their cost: short products back to back at every pace; resets in the middle of one;
-and reductions so long that sums reach every bit of the accumulator. All of it keeps to the contract
-of the streams, and all results of the sound netlist are compared with NumPy: what differs from it
-is a fault that a user could see.
+and reductions so long that sums reach every bit of the accumulator. Operands
+may be offered during a reset, and some episodes begin with any values in all registers, as after
+power-up. All results of the sound netlist are compared with NumPy: what differs from it is a fault
+that a user could see.
 """
 
 from __future__ import annotations

@@ -11,8 +11,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from bitweight.cli.measure import TECHNOLOGIES, technologies_found
-from bitweight.cli.progress import progress_bars
+from bitweight.cli.measure import TECHNOLOGIES, check_jobs, measured
 
 __all__ = ["array", "pe"]
 
@@ -66,23 +65,10 @@ def _bench(
     parts: tuple[str, ...],
     goals_of: Callable[[Mapping[str, Any]], Iterator[Any]],
 ) -> None:
-    from bitweight.measure.campaign import Campaign  # noqa: PLC0415
-    from bitweight.measure.store import Store  # noqa: PLC0415
-
-    if jobs is not None and jobs < 1:
-        raise ValueError(f"--jobs must be at least 1, not {jobs!r}")
-    store = Store()
-    found = {}
-    with progress_bars("measure") as advance:
-        for name in names or technologies_found():
-            campaign = Campaign(
-                name,
-                store,
-                parts=parts,
-                jobs=jobs,
-                progress=lambda done, total, _, name=name: advance(name, done, total),  # type: ignore[misc]
-            )
-            found[name] = list(goals_of(campaign.run()))
+    check_jobs(jobs)
+    found = {
+        record["technology"]: list(goals_of(record)) for record in measured(names, parts, jobs)
+    }
     if as_json:
         goals = {
             name: [{**asdict(goal), "met": goal.met} for goal in those]

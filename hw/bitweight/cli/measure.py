@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import click
 from bitweight.cli.progress import progress_bars
 from bitweight.files import check_writable, exclusive, write_files
 
-__all__ = ["TECHNOLOGIES", "measure", "technologies_found"]
+__all__ = ["TECHNOLOGIES", "check_jobs", "measure", "measured"]
 
 TECHNOLOGIES = ("generic", "sky130hd", "asap7")
 PARTS = ("pe", "accumulator", "operands", "array", "flat", "energy")
@@ -57,32 +58,18 @@ def measure(
     measured again, and what was interrupted goes on where it was.
     """
     from bitweight.measure import regression  # noqa: PLC0415 - what it needs is optional
-    from bitweight.measure.campaign import Campaign  # noqa: PLC0415
-    from bitweight.measure.store import Store  # noqa: PLC0415
 
-    if jobs is not None and jobs < 1:
-        raise ValueError(f"--jobs must be at least 1, not {jobs!r}")
+    check_jobs(jobs)
     check_writable("-o", output)
     path = output / "accepted.json"
     # A file that is none is found now, and not after hours.
     accepted = regression.load(path) if path.exists() else None
-    store = Store()
-    chosen = names or technologies_found()
     records: list[dict[str, Any]] = []
-    with progress_bars("measure") as advance:
-        for name in chosen:
-            campaign = Campaign(
-                name,
-                store,
-                parts=parts or PARTS,
-                jobs=jobs,
-                progress=lambda done, total, _, name=name: advance(name, done, total),  # type: ignore[misc]
-            )
-            record = campaign.run()
-            records.append(record)
-            file = f"measured-{record['technology']}.json"
-            write_files(output, {file: json.dumps(record, indent=1) + "\n"})
-            print(output / file)
+    for record in measured(names, parts or PARTS, jobs):
+        records.append(record)
+        file = f"measured-{record['technology']}.json"
+        write_files(output, {file: json.dumps(record, indent=1) + "\n"})
+        print(output / file)
     fresh = regression.from_records(records)
     if accept:
         done = {one.technology for one in fresh}
@@ -100,7 +87,34 @@ def measure(
             raise click.exceptions.Exit(1)
 
 
-def technologies_found() -> list[str]:
+def check_jobs(jobs: int | None) -> None:
+    """Refuse a number of runs at a time that is none."""
+    if jobs is not None and jobs < 1:
+        raise ValueError(f"--jobs must be at least 1, not {jobs!r}")
+
+
+def measured(
+    names: Sequence[str], parts: Sequence[str], jobs: int | None
+) -> Iterator[dict[str, Any]]:
+    """Measure in some technologies, or in all whose files are found; yield a record of each."""
+    from bitweight.measure.campaign import Campaign  # noqa: PLC0415 - what it needs is optional
+    from bitweight.measure.store import Store  # noqa: PLC0415
+
+    store = Store()
+    chosen = names or _found()
+    with progress_bars("measure") as advance:
+        for name in chosen:
+            campaign = Campaign(
+                name,
+                store,
+                parts=parts,
+                jobs=jobs,
+                progress=lambda done, total, _, name=name: advance(name, done, total),  # type: ignore[misc]
+            )
+            yield campaign.run()
+
+
+def _found() -> list[str]:
     """Return the technologies whose files are there, and tell which are left out."""
     from bitweight.synth import TechnologyError, find_technology  # noqa: PLC0415
 

@@ -43,8 +43,8 @@ MEANS = (
     "others in what `bitweight workload` computes, every product bit for bit.",
     "**Netlist** is the bench on the mapped netlist. **Mutants** are copies of a netlist with one "
     "faulty cell each, drawn from all cells and kinds of faults: the bench must find it, or longer "
-    "runs under the same rules, or it is proven that nothing can. `bitweight verify --tech`, "
-    "`bitweight mutate`.",
+    "runs, resets with operands on offer among them, or it is proven that nothing can. "
+    "`bitweight verify --tech`, `bitweight mutate`.",
     "**Tests** are run by `make test`; their figures here are from `make test "
     "ARGS='--record reports'`. Seconds are wall-clock time of the run that is on record, on two "
     "cores that did other work too.",

@@ -68,11 +68,8 @@ class Accepted:
     def measure(self, store: Store, technology: Technology) -> SynthesisResult:
         """Make the same point again."""
         small = store.element(Design.from_dict(self.design))
-        options = dict(self.options)
-        options["keep"] = None if options["keep"] is None else tuple(options["keep"])
-        return store.synthesis(
-            small, technology, self.target_ns, YosysOptions(**options), top=f"{small.top}_pe"
-        )
+        options = YosysOptions.from_json(self.options)
+        return store.synthesis(small, technology, self.target_ns, options, top=f"{small.top}_pe")
 
 
 def complaints(accepted: Accepted, area: float, min_period_ns: float) -> list[str]:

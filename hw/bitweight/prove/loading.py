@@ -11,7 +11,7 @@ from bitweight.tpe.arbiter import Arbiter
 from bitweight.tpe.layout import BlockLayout
 from bitweight.tpe.loader import Loader
 
-__all__ = ["arbiter_claim", "loader_claim"]
+__all__ = ["arbiter_claim", "code_of", "loader_claim"]
 
 
 @family(
@@ -29,6 +29,16 @@ __all__ = ["arbiter_claim", "loader_claim"]
 )  # fmt: skip
 def _arbiter(cols: int, group: int, block: int, whole: bool) -> Claim:
     return arbiter_claim(Arbiter(BlockLayout(cols, 1, group, block, 1, whole)))
+
+
+def code_of(layout: BlockLayout, one_hot: Value) -> Value:
+    """Return a bank's code: the number of its place, and which of its positions, one-hot."""
+    code: Value = Const(0, layout.bank_bits)
+    for i in range(layout.banks):
+        place, position = divmod(i, layout.positions)
+        above = 1 << layout.place_bits + position if layout.positions > 1 else 0
+        code = Mux(one_hot[i], place | above, code)
+    return code
 
 
 def arbiter_claim(dut: Arbiter) -> Invariant:
@@ -72,14 +82,8 @@ def arbiter_claim(dut: Arbiter) -> Invariant:
     for c in columns:
         banks = delayed(bank[c], f"late_bank_{c}", 4)
         rows = delayed(row[c], f"late_row_{c}", 4)
-        # A bank's code: the number of its place, and which of its positions, one-hot.
-        code: Value = Const(0, layout.bank_bits)
-        for i in range(dut.banks):
-            place, position = divmod(i, layout.positions)
-            above = 1 << layout.place_bits + position if layout.positions > 1 else 0
-            code = Mux(banks[2][i], place | above, code)
         m.d.comb += [
-            dut.code.word_select(c, layout.bank_bits).eq(code),
+            dut.code.word_select(c, layout.bank_bits).eq(code_of(layout, banks[2])),
             dut.code_row.word_select(c, dut.row_bits).eq(rows[2]),
         ]
         got: Value = Const(0, dut.row_bits)

@@ -6,6 +6,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
 from bitweight.prove.claim import Claim, Invariant
 from bitweight.prove.family import at_most_one, family, total_of
+from bitweight.prove.loading import code_of
 from bitweight.tpe.layout import RING, BlockLayout
 from bitweight.tpe.requests import RequestRing
 
@@ -94,14 +95,6 @@ def requests_claim(dut: RequestRing) -> Invariant:
     if whole:
         remains = remains | granted | (digits != 0)
 
-    def code_of(one_hot: Value) -> Value:
-        code: Value = Const(0, layout.bank_bits)
-        for i in range(dut.banks):
-            place, position = divmod(i, layout.positions)
-            above = 1 << layout.place_bits + position if layout.positions > 1 else 0
-            code = Mux(one_hot[i], place | above, code)
-        return code
-
     # What is in the ring, stage by stage.
     rest = [name for name in fields if name != "bank"]
     sizes = sum(fields[name] for name in rest)
@@ -126,15 +119,15 @@ def requests_claim(dut: RequestRing) -> Invariant:
         "taken": ~there[4], "asks_out": there[0], "present": remains,
         "late": waits[0] & there[0], "bank": Mux(there[0], ago(0, slots["bank"]), 0),
         "row": Mux(there[0], ago(0, slots["row"]), 0),
-        "code": Mux(there[2], code_of(ago(2, slots["bank"])), 0),
+        "code": Mux(there[2], code_of(layout, ago(2, slots["bank"])), 0),
         "code_row": Mux(there[2], ago(2, slots["row"]), 0), "payload": out,
-        "payload_bank": Mux(given_out, code_of(out_bank), 0),
+        "payload_bank": Mux(given_out, code_of(layout, out_bank), 0),
         "valid": Cat(there), "following": Cat(waits) & Cat(there),
     }  # fmt: skip
     for i in range(RING):
         probe = probes[f"dut.request_{i}" if i else "dut.asking"]
         bank = ago(i, slots["bank"])
-        held = Cat(*(ago(i, slots[name]) for name in rest), code_of(bank) if i else bank)
+        held = Cat(*(ago(i, slots[name]) for name in rest), code_of(layout, bank) if i else bank)
         found[f"stage_{i}"] = Mux(there[i], probe, 0)
         expected[f"stage_{i}"] = Mux(there[i], held, 0)
     found["one_hot"] = Cat(at_most_one(slots["bank"][i]) & (slots["bank"][i] != 0) | ~valid[i]

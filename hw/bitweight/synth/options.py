@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -121,6 +121,16 @@ class YosysOptions:
             ps=max(1, round(target_ps)), fanout=self.max_fanout
         )
         return "\n".join(step.strip() for step in text.split(";")) + "\n"
+
+    @classmethod
+    def from_json(cls, table: Mapping[str, Any]) -> YosysOptions:
+        """Return options from what :meth:`to_json` returns; older tables have no `fast`."""
+        keep = table["keep"]
+        lists = {
+            "keep": None if keep is None else tuple(keep),
+            "fast": tuple(table.get("fast", ())),
+        }
+        return cls(**{**table, **lists})
 
     def to_json(self) -> dict[str, Any]:
         """Return the options as plain values."""

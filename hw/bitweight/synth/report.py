@@ -125,11 +125,7 @@ class SynthesisResult:
             odd = sorted(set(values) ^ known)
             raise ValueError(f"keys of a synthesis record must be those of schema {SCHEMA}, not "
                              f"more or fewer: {odd!r}")  # fmt: skip
-        options = dict(values["options"])
-        if options["keep"] is not None:
-            options["keep"] = tuple(options["keep"])
-        options["fast"] = tuple(options.get("fast", ()))
-        values["options"] = YosysOptions(**options)
+        values["options"] = YosysOptions.from_json(values["options"])
         values["cells"] = {key: CellCount(**value) for key, value in values["cells"].items()}
         values["modules"] = {key: ModuleArea(**value) for key, value in values["modules"].items()}
         values["critical_path"] = tuple(Step(**step) for step in values["critical_path"])

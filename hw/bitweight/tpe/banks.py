@@ -49,7 +49,7 @@ class Bank(Block):
                 "slot_in": In(layout.slot_bits),
                 "data_in": In(layout.group * bits),
                 "slot": In(layout.slot_bits),
-                "row": In(layout.row_bits * (1 if layout.whole else layout.group)),
+                "row": In(layout.row_bits * layout.positions),
                 "data_out": Out(layout.group * bits),
             }
         )

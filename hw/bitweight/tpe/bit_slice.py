@@ -220,13 +220,6 @@ class BitSliceArray(Array):
         return core
 
 
-def _core(nest: Nest) -> CarrySaveMac:
-    """Return the step of a PE; that of a nest with digits in time keeps a pair."""
-    core = multiply_accumulate(nest, "operator")
-    assert isinstance(core, CarrySaveMac)
-    return core
-
-
 @dataclass(frozen=True)
 class BitSlice(BitSliceArray):
     """`cols` columns, each with a row of A, of `rows` PEs, each with a column of B.

@@ -133,6 +133,7 @@ class BitSliceEngine(wiring.Component):
             ]
         m.d.comb += all_wait.eq(Cat(column.waits for column in columns).all())
         m.d.sync += sync.eq(all_wait & ~sync)
+
         # Columns that are in a later pass than another one.
         ahead = Signal(layout.cols)
         reached = [Cat(column.turn[i] for column in columns).any() for i in range(nest.passes)]

@@ -21,7 +21,8 @@ class DigitColumn(Block):
     no lane has a digit left; ends are at least `gap` steps apart. The last pass of a block ends in
     all columns at once. Digits of the next pass are on their way by then.
 
-    Throughput: a digit of each lane per step, and a step for the end of each pass.
+    Throughput: a digit of each lane per step, also from pass to pass; a block ends two steps after
+    the last column has nothing left of it.
 
     Parameters
     ----------

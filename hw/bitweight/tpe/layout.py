@@ -66,7 +66,7 @@ class BlockLayout:
     @property
     def rows(self) -> int:
         """Words of a block in one place."""
-        return -(-self.words // -(-self.cols // (1 if self.whole else self.group)))
+        return -(-self.words // -(-self.cols // self.positions))
 
     @property
     def places(self) -> int:
@@ -76,11 +76,11 @@ class BlockLayout:
     @property
     def banks(self) -> int:
         """Rows of a lane that can be read at once."""
-        return self.places * (1 if self.whole else self.group)
+        return self.places * self.positions
 
     @property
     def positions(self) -> int:
-        """Banks of a place, where they are told apart."""
+        """Banks of a place: one for whole words, otherwise one for each operand of a word."""
         return 1 if self.whole else self.group
 
     @property
