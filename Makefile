@@ -53,7 +53,7 @@ measure: setup ## measure all designs against the best baselines (TECH=..., JSON
 
 report: setup ## measured.md, verification.md, pictures, a page, the README's tables: from reports/*.json
 	$(BIN)/bitweight report $(ARGS)
-	$(BIN)/python -m bitweight.measure.readme README.md reports
+	$(BIN)/python -m bitweight.demo.readme README.md reports
 
 # What is left of one worker goes to the other one: the bench of the small designs is one file.
 test: setup ## all tests

@@ -1,19 +1,20 @@
-"""The results in a README: tables between two marks, filled in from the records."""
+"""The results in a README: tables between marks, filled in from the records."""
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bitweight.demo.report import short
 from bitweight.files import write_files
 from bitweight.measure.pages import load_records, text_table
 from bitweight.measure.tables import Table, ratio, short_table, subjects
 
 __all__ = ["filled"]
 
-BEGIN = "<!-- results: from reports/measured-*.json, by `make report` -->"
 END = "<!-- end of results -->"
 
 ELEMENTS = (
@@ -26,20 +27,31 @@ ELEMENTS = (
 """Processing elements that are compared with the plain MAC."""
 
 
-def filled(text: str, records: Sequence[Mapping[str, Any]]) -> str:
-    """Return a text whose part between the marks is that of the records.
+def filled(text: str, folder: Path) -> str:
+    """Return a text whose parts between marks are those of the records in a folder.
 
     Raises
     ------
     ValueError
-        If the marks are not there, once each and in their order.
+        If the marks are not there, each with an end behind it, or a record is damaged.
+    OSError
+        If a record cannot be read.
     """
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise ValueError(f"a README must have the lines {BEGIN!r} and {END!r}, once each")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    parts = (text_table(table) for table in (_elements(records), short_table(records)))
-    return "\n\n".join((before + BEGIN, *parts, END + after))
+    digits = json.loads((folder / "digits.json").read_text(encoding="utf-8"))
+    records = load_records(folder)
+    tables = (_elements(records), short_table(records))
+    parts = {
+        "digits.json, by `make`": short(digits),
+        "measured-*.json, by `make report`": "\n\n".join(map(text_table, tables)),
+    }
+    for source, part in parts.items():
+        begin = f"<!-- results: from reports/{source} -->"
+        before, mark, rest = text.partition(begin)
+        _, end, after = rest.partition(END)
+        if not (mark and end):
+            raise ValueError(f"a README must have the line {begin!r}, and {END!r} behind it")
+        text = f"{before}{begin}\n\n{part.strip()}\n\n{END}{after}"
+    return text
 
 
 def _elements(records: Sequence[Mapping[str, Any]]) -> Table:
@@ -56,7 +68,7 @@ def _elements(records: Sequence[Mapping[str, Any]]) -> Table:
 def main(readme: str, folder: str) -> None:
     """Fill in a README from the records in a folder."""
     path = Path(readme)
-    text = filled(path.read_text(encoding="utf-8"), load_records(Path(folder)))
+    text = filled(path.read_text(encoding="utf-8"), Path(folder))
     write_files(path.parent, {path.name: text})
 
 
