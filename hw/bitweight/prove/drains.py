@@ -144,7 +144,7 @@ def _accumulation(cols: int, depth: int, bits: int, acc: int, stages: int) -> Cl
         {"encoding": encoding, "passes": passes, "pes": pes, "acc": acc, "stages": stages,
          "delay": delay}
         for encoding, passes, pes, acc, stages, delay in (
-            ("serial", 1, 1, 3, 0, 1), ("serial", 2, 2, 4, 0, 1), ("mbe", 2, 2, 4, 0, 2),
+            ("serial", 1, 1, 3, 0, 1), ("serial", 2, 2, 3, 0, 1), ("mbe", 2, 2, 4, 0, 2),
         )
     ],
 )  # fmt: skip

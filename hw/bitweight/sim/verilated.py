@@ -49,6 +49,10 @@ _BRIEF = 300_000
 _UNIT = 1_000_000
 """Characters of C++ that are compiled at a time."""
 
+_FUNCTION = 1000
+"""Nodes of a generated function, beyond which it is cut. The time that GCC's combiner takes grows
+with the square of a function: the model of a small adder tree takes 2 s instead of 24."""
+
 _PATIENCE = 3600.0
 """Seconds that one program may take; the largest units need some minutes."""
 
@@ -96,7 +100,7 @@ def recipe_key(recipe: Recipe) -> str:
     parts = {name: value for name, value in asdict(recipe).items() if name not in ("own", "link")}
     parts["includes"] = _texts(path for folder in recipe.includes for path in folder.iterdir())
     own = _texts([recipe.own])
-    common = [_SLOW, _JOINED, _BRIEF, _UNIT]
+    common = [_SLOW, _JOINED, _BRIEF, _UNIT, _FUNCTION]
     return content_key(**parts, own=own, link=recipe.link, common=common, **_tools())
 
 
@@ -145,6 +149,8 @@ def make_model(
             "--prefix",
             recipe.prefix,
             *recipe.translate,
+            "--output-split-cfuncs",
+            str(_FUNCTION),
             *(["--hierarchical"] if hierarchical else []),
             "--top-module",
             top,
