@@ -7,6 +7,23 @@
 #include <stdint.h>
 #include <string.h>
 
+/* A gate with delays, all that a change of an input needs in one place. */
+typedef struct {
+    uint32_t table;      /* its first entry in the truth tables */
+    uint16_t index;      /* the values of its inputs, input i in bit i */
+    uint16_t value;      /* of its output */
+    int32_t output;      /* the net that it drives */
+    uint16_t delay[2];   /* ticks until that falls, and rises */
+    int32_t due;         /* the tick of its next change, or NONE */
+    int32_t ahead, behind; /* neighbours in the list of that tick */
+} timed_gate;
+
+/* Where a net goes to: a gate, and which of its inputs. */
+typedef struct {
+    int32_t gate;
+    uint32_t inputs;
+} sink;
+
 /* Gates come in runs of equal level and equal number of inputs. The value of a gate is looked up
    in its truth table, whose index has input i in bit i. */
 typedef struct {
@@ -20,13 +37,13 @@ typedef struct {
     int64_t gates; /* clock gates: the enable of each, and the cycles in which it was 1 */
     const int32_t *enable;
     uint32_t *enabled;
-    /* With delays: where the inputs of each gate begin, the gates that each net goes to, ticks
-       until an output rises and falls; and gates about to change, in a list for each tick. */
+    /* With delays: the gates, where the sinks of each net begin, and gates about to change, in a
+       list for each tick. */
     int64_t timed, pending;
-    const int64_t *input_at, *sink_at;
-    const int32_t *sinks;
-    const uint16_t *delay;
-    int32_t *due, *ahead, *behind, *first;
+    timed_gate *timed_gates;
+    const int32_t *sink_at;
+    const sink *sinks;
+    int32_t *first;
 } netlist;
 
 #define TICKS 4096 /* more than any delay */
@@ -69,55 +86,67 @@ static void pass_all(const netlist *n) {
     }
 }
 
-/* The value that a gate's inputs ask for. */
-static inline uint8_t wanted(const netlist *n, int32_t gate) {
-    uint32_t index = 0;
-    for (int64_t at = n->input_at[gate]; at < n->input_at[gate + 1]; at++)
-        index |= (uint32_t)n->value[n->inputs[at]] << (at - n->input_at[gate]);
-    return n->tables[n->table[gate] + index];
+/* From here on gates follow their inputs one change at a time. */
+static void go_by_time(netlist *n) {
+    timed_gate *gate = n->timed_gates;
+    const int32_t *in = n->inputs;
+    for (int64_t run = 0; run < n->runs; run++)
+        for (int64_t i = 0; i < n->run_gates[run]; i++, gate++) {
+            gate->index = 0;
+            for (int64_t k = 0; k < n->run_inputs[run]; k++)
+                gate->index |= (uint16_t)(n->value[*in++] << k);
+            gate->value = n->value[gate->output];
+        }
+    n->timed = 1;
 }
 
-static inline void forget(netlist *n, int32_t gate) {
-    int32_t ahead = n->ahead[gate], behind = n->behind[gate];
-    if (ahead == NONE)
-        n->first[n->due[gate]] = behind;
+static inline void forget(netlist *n, timed_gate *gate) {
+    if (gate->ahead == NONE)
+        n->first[gate->due] = gate->behind;
     else
-        n->behind[ahead] = behind;
-    if (behind != NONE)
-        n->ahead[behind] = ahead;
-    n->due[gate] = NONE;
+        n->timed_gates[gate->ahead].behind = gate->behind;
+    if (gate->behind != NONE)
+        n->timed_gates[gate->behind].ahead = gate->ahead;
+    gate->due = NONE;
     n->pending--;
 }
 
-static inline void expect(netlist *n, int32_t gate, int32_t slot) {
-    int32_t behind = n->first[slot];
-    n->due[gate] = slot;
-    n->ahead[gate] = NONE;
-    n->behind[gate] = behind;
-    if (behind != NONE)
-        n->ahead[behind] = gate;
-    n->first[slot] = gate;
+static inline void expect(netlist *n, int32_t at, int32_t slot) {
+    timed_gate *gate = n->timed_gates + at;
+    gate->due = slot;
+    gate->ahead = NONE;
+    gate->behind = n->first[slot];
+    if (gate->behind != NONE)
+        n->timed_gates[gate->behind].ahead = at;
+    n->first[slot] = at;
     n->pending++;
 }
 
-/* Change a net at a tick; gates that it goes to change later, or stay as they were after all. */
-static void set(netlist *n, int32_t net, uint8_t value, int64_t now) {
+/* A net has changed at a tick; gates that it goes to change later, or stay as they were after all. */
+static inline void follow(netlist *n, int32_t net, int64_t now) {
+    n->toggles[net]++;
+    const sink *begin = n->sinks + n->sink_at[net], *end = n->sinks + n->sink_at[net + 1];
+    for (const sink *s = begin; s < end; s++)
+        __builtin_prefetch(n->timed_gates + s->gate, 1);
+    for (const sink *s = begin; s < end; s++) {
+        timed_gate *gate = n->timed_gates + s->gate;
+        gate->index ^= (uint16_t)s->inputs;
+        uint8_t next = n->tables[gate->table + gate->index];
+        if (next == gate->value) {
+            if (gate->due != NONE)
+                forget(n, gate);
+        } else if (gate->due == NONE) {
+            expect(n, s->gate, (int32_t)((now + gate->delay[next]) % TICKS));
+        }
+    }
+}
+
+static inline void set(netlist *n, int32_t net, uint8_t value) {
     if (n->value[net] == value)
         return;
     n->value[net] = value;
-    if (!n->timed)
-        return;
-    n->toggles[net]++;
-    for (int64_t at = n->sink_at[net]; at < n->sink_at[net + 1]; at++) {
-        int32_t gate = n->sinks[at];
-        uint8_t next = wanted(n, gate);
-        if (next == n->value[n->output[gate]]) {
-            if (n->due[gate] != NONE)
-                forget(n, gate);
-        } else if (n->due[gate] == NONE) {
-            expect(n, gate, (int32_t)((now + n->delay[2 * gate + !next]) % TICKS));
-        }
-    }
+    if (n->timed)
+        follow(n, net, 0);
 }
 
 static void settle(netlist *n) {
@@ -126,10 +155,14 @@ static void settle(netlist *n) {
         return;
     }
     for (int64_t now = 0; n->pending; now++)
-        for (int32_t gate; (gate = n->first[now % TICKS]) != NONE;) {
+        for (int32_t at; (at = n->first[now % TICKS]) != NONE;) {
+            timed_gate *gate = n->timed_gates + at;
             forget(n, gate);
-            int32_t net = n->output[gate];
-            set(n, net, !n->value[net], now);
+            if (gate->behind != NONE)
+                __builtin_prefetch(n->sink_at + n->timed_gates[gate->behind].output);
+            gate->value ^= 1;
+            n->value[gate->output] = (uint8_t)gate->value;
+            follow(n, gate->output, now);
         }
 }
 
@@ -137,7 +170,7 @@ static void rising_edge(netlist *n) {
     for (int64_t i = 0; i < n->flops; i++)
         n->taken[i] = n->value[n->next[i]];
     for (int64_t i = 0; i < n->flops; i++)
-        set(n, n->state[i], n->taken[i], 0);
+        set(n, n->state[i], n->taken[i]);
 }
 
 /* Compare the settled values with those of the cycle before; see which clocks get through. */
@@ -150,10 +183,10 @@ static void count(netlist *n) {
 
 /* Offer the next beat of an input; when there is none, the payload stays as it is. */
 static void offer(netlist *n, const stream *s, int64_t sent) {
-    set(n, s->valid, sent < s->beats, 0);
+    set(n, s->valid, sent < s->beats);
     if (sent < s->beats)
         for (int64_t i = 0; i < s->width; i++)
-            set(n, s->payload[i], s->bits[sent * s->width + i], 0);
+            set(n, s->payload[i], s->bits[sent * s->width + i]);
 }
 
 /* Send all beats of the two inputs, never stalling, until the output has given all of its own.
@@ -174,7 +207,8 @@ int64_t run_streams(netlist *n, int32_t reset, int64_t resets, const stream *in,
     }
     n->value[reset] = 0;
     settle(n);
-    n->timed = timed;
+    if (timed)
+        go_by_time(n);
     memcpy(n->before, n->value, (size_t)n->nets);
     for (int64_t cycle = 0; cycle < limit; cycle++) {
         int taken[2];
@@ -209,17 +243,18 @@ int64_t run_streams(netlist *n, int32_t reset, int64_t resets, const stream *in,
 void run_trace(netlist *n, int64_t cycles, int64_t driven, const int32_t *drive,
                const uint8_t *values, int64_t watched, const int32_t *watch, uint8_t *seen) {
     int64_t timed = n->timed;
+    n->timed = 0; /* the values of the first cycle come from nowhere */
     for (int64_t cycle = 0; cycle < cycles; cycle++) {
-        n->timed = cycle ? timed : 0;
         for (int64_t i = 0; i < driven; i++)
-            set(n, drive[i], values[cycle * driven + i], 0);
+            set(n, drive[i], values[cycle * driven + i]);
         settle(n);
         for (int64_t i = 0; i < watched; i++)
             seen[cycle * watched + i] = n->value[watch[i]];
         if (cycle)
             count(n);
         memcpy(n->before, n->value, (size_t)n->nets);
-        n->timed = timed;
+        if (!cycle && timed)
+            go_by_time(n);
         rising_edge(n);
     }
 }

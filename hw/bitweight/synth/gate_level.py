@@ -79,7 +79,7 @@ class _Netlist(ctypes.Structure):
         ("timed", ctypes.c_int64),
         ("pending", ctypes.c_int64),
         *((name, ctypes.c_void_p) for name in (
-            "input_at", "sink_at", "sinks", "delay", "due", "ahead", "behind", "first",
+            "timed_gates", "sink_at", "sinks", "first",
         )),
     )  # fmt: skip
 
@@ -93,6 +93,13 @@ class _Stream(ctypes.Structure):
         ("ready", ctypes.c_int32),
         ("bits", ctypes.c_void_p),
     )
+
+
+_TIMED_GATE = np.dtype(
+    [("table", "u4"), ("index", "u2"), ("value", "u2"), ("output", "i4"), ("delay", "u2", 2),
+     ("due", "i4"), ("ahead", "i4"), ("behind", "i4")]
+)  # fmt: skip
+_SINK = np.dtype([("gate", "i4"), ("inputs", "u4")])
 
 
 class _Simulation:
@@ -114,13 +121,13 @@ class _Simulation:
         self.toggles = np.zeros(netlist.nets, dtype=np.uint32) if self.timed else self.settled
         enable, self._enable = np.unique(netlist.enables, return_inverse=True)
         self._enabled = np.zeros(len(enable), dtype=np.uint32)
-        input_at = np.concatenate([[0], np.cumsum(arity)])
-        # The gates that each net goes to: all inputs sorted by their net.
-        order = np.argsort(inputs[inputs >= 0], kind="stable")
-        sinks = np.repeat(np.arange(len(arity)), arity)[order]
-        sink_at = np.searchsorted(inputs[inputs >= 0][order], np.arange(netlist.nets + 1))
         tick = netlist.delays.max(initial=0.0) / (_TICKS - 1) or 1.0
-        none = np.full(len(arity), -1, dtype=np.int32)
+        timed = np.zeros(len(arity), dtype=_TIMED_GATE)
+        timed["table"], timed["output"] = netlist.gates[:, 1], netlist.gates[:, 0]
+        timed["delay"] = np.rint(netlist.delays / tick)[:, ::-1]
+        for name in ("due", "ahead", "behind"):
+            timed[name] = -1
+        sinks, sink_at = _sinks(inputs, netlist.nets)
         self.arrays = {
             "run_gates": np.diff([*starts, len(arity)]).astype(np.int64),
             "run_inputs": arity[starts].astype(np.int64),
@@ -137,13 +144,9 @@ class _Simulation:
             "settled": self.settled,
             "enable": enable.astype(np.int32),
             "enabled": self._enabled,
-            "input_at": input_at.astype(np.int64),
-            "sink_at": sink_at.astype(np.int64),
-            "sinks": sinks.astype(np.int32),
-            "delay": np.rint(netlist.delays / tick).astype(np.uint16),
-            "due": none.copy(),
-            "ahead": none.copy(),
-            "behind": none,
+            "timed_gates": timed,
+            "sink_at": sink_at,
+            "sinks": sinks,
             "first": np.full(_TICKS, -1, dtype=np.int32),
         }
         self.handle = _Netlist(
@@ -160,6 +163,23 @@ class _Simulation:
         """Return what was counted."""
         clocked = self._enabled.astype(np.int64)[self._enable]
         return Run(cycles, self.toggles.astype(np.int64), self.settled.astype(np.int64), clocked)
+
+
+def _sinks(inputs: np.ndarray, nets: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return where each net goes to, net by net, and where those of each net begin.
+
+    A gate that has a net at several inputs is there once, as all of them change at once.
+    """
+    gate, which = np.nonzero(inputs >= 0)
+    net = inputs[gate, which]
+    order = np.lexsort((gate, net))
+    gate, which, net = gate[order], which[order], net[order]
+    starts = np.flatnonzero(np.diff(gate, prepend=-1) | np.diff(net, prepend=-1))
+    sinks = np.zeros(len(starts), dtype=_SINK)
+    sinks["gate"] = gate[starts]
+    if len(starts):
+        sinks["inputs"] = np.bitwise_or.reduceat(1 << which, starts)
+    return sinks, np.searchsorted(net[starts], np.arange(nets + 1)).astype(np.int32)
 
 
 def run_gemm(
