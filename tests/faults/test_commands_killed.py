@@ -148,3 +148,29 @@ def test_two_at_once_in_the_same_folder(folder):
     both = [begin(folder, "gen", one, "-o", "out") for one in ("tiny.toml", "other.toml")]
     assert [end(process)[0] for process in both] == [0, 0]
     assert visible(folder) in alone
+
+
+TURNS = 60
+IN_TURNS = f"""
+import sys
+from pathlib import Path
+from bitweight.files import exclusive, write_files
+
+folder, tag = Path("out"), sys.argv[1]
+names = [f"{{i}}.txt" for i in range(6)]
+for _ in range({TURNS}):
+    write_files(folder, dict.fromkeys(names, tag))
+    with exclusive(folder):
+        found = {{(folder / name).read_text() for name in names}}
+    assert len(found) == 1, found
+"""
+
+
+def test_two_take_turns_in_the_same_folder(folder):
+    """Whoever looks when neither is writing sees all files of the one, or all of the other."""
+    both = [
+        subprocess.Popen([sys.executable, "-c", IN_TURNS, tag], cwd=folder, stderr=subprocess.PIPE)
+        for tag in ("one", "other")
+    ]
+    said = [process.communicate(timeout=120)[1].decode() for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
