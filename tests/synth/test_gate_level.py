@@ -22,7 +22,7 @@ from bitweight.synth import (
 )
 from bitweight.synth.cell_power import cell_power
 from bitweight.synth.delays import cell_delays
-from bitweight.synth.gate_level import run_gemm, run_trace
+from bitweight.synth.gate_level import _sinks, run_gemm, run_trace
 from bitweight.synth.netlist import read_netlist
 
 SMALL = catalog["systolic-os-opt1-small"].with_(rows=2, cols=2, a=4, b=4, acc=16)
@@ -463,3 +463,10 @@ endmodule
     nets = np.array(sorted(outputs))
     assert run.toggles[nets].sum() > 1.1 * run.settled[nets].sum()
     assert (run.toggles[nets] == counted[nets]).all()
+
+
+def test_a_net_at_two_inputs_of_a_gate_changes_both_at_once():
+    """Else a gate about to change would start anew between the one and the other."""
+    sinks, begin = _sinks(np.array([[2, 2, -1], [2, 3, 2]]), nets=5)
+    assert begin.tolist() == [0, 0, 0, 2, 3, 3]
+    assert sinks.tolist() == [(0, 0b011), (1, 0b101), (1, 0b010)]

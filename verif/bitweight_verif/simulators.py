@@ -171,7 +171,6 @@ def build_program(verilog: str, top: str, ports: Sequence[str], folder: Path, lo
         options=("-DVERILATOR=1", *(f"-DVM_{name}=0" for name in _WITHOUT), "-w"),
         # Most of the time goes into Python: a quick model is less worth than one quickly built.
         effort=("-O1",),
-        large_effort=("-O1", "-fdisable-rtl-combine"),
         runtime=("verilated", "verilated_dpi", "verilated_threads", "verilated_vpi"),
         runtime_effort=("-O1",),
         own=Path(config.share_dir) / "lib" / "verilator" / "verilator.cpp",

@@ -79,9 +79,6 @@ def _recipe(trace: str) -> Recipe:
             "-DVL_USER_FINISH",
         ),
         effort=("-O2",),
-        # In half the time or less. The combiner alone would take another 40 s for an expression
-        # as long as that of a bit-slice array's arbiter, and gains nothing there.
-        large_effort=("-O1", "-fdisable-rtl-combine"),
         runtime=("verilated", "verilated_threads", *([f"verilated_{trace}_c"] if trace else [])),
         runtime_effort=("-O2",),
         own=_HERE / "harness.cpp",

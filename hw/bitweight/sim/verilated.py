@@ -46,12 +46,16 @@ takes longer."""
 _BRIEF = 300_000
 """Characters of C++, all units together, that a compiler can take its time for."""
 
+_LARGE = ("-O1", "-fdisable-rtl-combine")
+"""For what runs in every cycle, where there is more of it: half the time or less. The combiner
+alone would take 40 s for one expression of a bit-slice array's arbiter, and gains nothing there."""
+
 _UNIT = 1_000_000
 """Characters of C++ that are compiled at a time."""
 
 _FUNCTION = 1000
 """Nodes of a generated function, beyond which it is cut. The time that GCC's combiner takes grows
-with the square of a function: the model of a small adder tree takes 2 s instead of 24."""
+with the square of a function: the largest file of a small adder tree takes 2 s instead of 24."""
 
 _PATIENCE = 3600.0
 """Seconds that one program may take; the largest units need some minutes."""
@@ -69,8 +73,8 @@ class Recipe:
         Options of Verilator.
     options
         Of the C++ compiler, for everything.
-    effort, large_effort
-        Its optimisation of what runs in every cycle, and of that where there is much of it.
+    effort
+        Its optimisation of what runs in every cycle, unless there is much of it.
     runtime
         Files of Verilator's own library that the model needs, without their ending.
     runtime_effort
@@ -87,7 +91,6 @@ class Recipe:
     translate: tuple[str, ...]
     options: tuple[str, ...]
     effort: tuple[str, ...]
-    large_effort: tuple[str, ...]
     runtime: tuple[str, ...]
     runtime_effort: tuple[str, ...]
     own: Path
@@ -100,7 +103,7 @@ def recipe_key(recipe: Recipe) -> str:
     parts = {name: value for name, value in asdict(recipe).items() if name not in ("own", "link")}
     parts["includes"] = _texts(path for folder in recipe.includes for path in folder.iterdir())
     own = _texts([recipe.own])
-    common = [_SLOW, _JOINED, _BRIEF, _UNIT, _FUNCTION]
+    common = [_SLOW, _JOINED, _BRIEF, _LARGE, _UNIT, _FUNCTION]
     return content_key(**parts, own=own, link=recipe.link, common=common, **_tools())
 
 
@@ -203,7 +206,7 @@ def _units(recipe: Recipe, folder: Path, own: str) -> list[tuple[Path, tuple[str
     if sum(path.stat().st_size for path in slow) <= _JOINED:
         fast, slow = fast + slow, []
     large = sum(path.stat().st_size for path in fast) > _BRIEF
-    effort = recipe.large_effort if large else recipe.effort
+    effort = _LARGE if large else recipe.effort
     units: list[tuple[Path, tuple[str, ...]]] = []
     for kind, some, how in (("fast", fast, effort), ("slow", slow, _SLOW)):
         groups: list[list[str]] = [[own] if own and kind == "fast" else []]

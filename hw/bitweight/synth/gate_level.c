@@ -9,12 +9,12 @@
 
 /* A gate with delays, all that a change of an input needs in one place. */
 typedef struct {
-    uint32_t table;      /* its first entry in the truth tables */
-    uint16_t index;      /* the values of its inputs, input i in bit i */
-    uint16_t value;      /* of its output */
-    int32_t output;      /* the net that it drives */
-    uint16_t delay[2];   /* ticks until that falls, and rises */
-    int32_t due;         /* the tick of its next change, or NONE */
+    uint32_t table;        /* its first entry in the truth tables */
+    uint16_t index;        /* the values of its inputs, input i in bit i */
+    uint16_t value;        /* of its output */
+    int32_t output;        /* the net that it drives */
+    uint16_t delay[2];     /* ticks until that falls, and rises */
+    int32_t due;           /* the tick of its next change, or NONE */
     int32_t ahead, behind; /* neighbours in the list of that tick */
 } timed_gate;
 
@@ -122,7 +122,7 @@ static inline void expect(netlist *n, int32_t at, int32_t slot) {
     n->pending++;
 }
 
-/* A net has changed at a tick; gates that it goes to change later, or stay as they were after all. */
+/* A net has changed at a tick; its gates change later, or stay as they were after all. */
 static inline void follow(netlist *n, int32_t net, int64_t now) {
     n->toggles[net]++;
     const sink *begin = n->sinks + n->sink_at[net], *end = n->sinks + n->sink_at[net + 1];
