@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,8 +25,15 @@ BAD = {
     "hangs": "for (;;) ::pause();",
     "crashes": "__builtin_trap();",
 }
+HEEDS = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+ELSEWHERE = """
+import threading
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+"""
+"""The system gives the signal to the other thread, as it does at times while a program begins."""
+
 INTERRUPTED = """
-import sys
 from test_models_that_hang import A, B, model
 try:
     model("hangs").gemm(A, B, progress=print)
@@ -81,12 +89,15 @@ def test_a_crash_is_an_error_and_not_the_end_of_python():
     assert why.value.category == "crash"
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
-def test_a_signal_ends_the_model_with_its_caller(sent):
+@pytest.mark.parametrize(
+    ("sent", "thread"),
+    [(signal.SIGINT, ""), (signal.SIGINT, ELSEWHERE), (signal.SIGKILL, "")],
+    ids=["SIGINT", "SIGINT-elsewhere", "SIGKILL"],
+)
+def test_a_signal_ends_the_model_with_its_caller(sent, thread):
     model("hangs")  # is built
-    heeds = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
     with subprocess.Popen(
-        [sys.executable, "-c", heeds + INTERRUPTED],
+        [sys.executable, "-c", HEEDS + thread + INTERRUPTED],
         stdout=subprocess.PIPE,
         text=True,
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
@@ -94,6 +105,8 @@ def test_a_signal_ends_the_model_with_its_caller(sent):
         try:
             while not (models := models_of(process.pid)):
                 assert process.poll() is None
+            if thread:
+                time.sleep(0.5)  # until its caller waits for an answer
             process.send_signal(sent)
             text = process.communicate(timeout=60)[0]
         finally:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import enum
+import select
 import signal
 import subprocess
 from collections.abc import Mapping
@@ -21,6 +22,8 @@ import numpy as np
 from bitweight.sim.installation import SimulationError
 
 __all__ = ["Reply", "Simulation", "Status"]
+
+_POLL_MILLISECONDS = 500
 
 
 class Status(enum.IntEnum):
@@ -211,7 +214,13 @@ class Simulation:
     def _read(self, into: bytearray | np.ndarray) -> None:
         assert self._process.stdout is not None
         left = _raw(into)
+        answers = select.poll()
+        answers.register(self._process.stdout, select.POLLIN)
         while left:
+            # A signal that the system gave to another thread does not end a read of this one, and
+            # Python acts on it here only: Ctrl-C would be lost on a model that never answers.
+            while not answers.poll(_POLL_MILLISECONDS):
+                pass
             size = self._process.stdout.readinto(left)  # type: ignore[attr-defined]
             if not size:
                 raise self._ended()
