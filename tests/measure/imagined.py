@@ -24,7 +24,10 @@ class ImaginedStore:
     def cycles(self, design, workload):
         return round(workload.macs / design.macs_per_cycle)
 
-    def synthesis(self, design, technology, target_ns, options, *, top="", hierarchical=True):
+    def synthesis(
+        self, design, technology, target_ns, options, *, top="", hierarchical=True,
+        cell_reports=False,
+    ):  # fmt: skip
         top = top or design.top
         mac = design.mac.name
         area = AREAS[mac] * (0.9 if design.style == "fused-sklansky" else 1.0)

@@ -24,6 +24,7 @@ from bitweight.synth.cell_power import cell_power
 from bitweight.synth.delays import cell_delays
 from bitweight.synth.gate_level import _sinks, run_gemm, run_trace
 from bitweight.synth.netlist import read_netlist
+from bitweight.synth.timing import analyse
 
 SMALL = catalog["systolic-os-opt1-small"].with_(rows=2, cols=2, a=4, b=4, acc=16)
 PERIOD = 3.0
@@ -242,6 +243,7 @@ def test_blocks_on_the_ports_of_the_rtl(name, tmp_path, rng):
     chosen = [elements[at] for at in (0, 3, 12, 15, int(rng.integers(16)))]
     waves = rtl_waves(tmp_path, made, design, A, B, chosen)
     block = read_netlist(synthesis.netlist, f"{made.top}_pe", technology, tmp_path, delays=delays)
+    reports = analyse(tmp_path, f"{made.top}_pe", technology, 4.0, cells=True).cells
     totals = []
     for path in chosen:
         seen = {port: waves[f"bench/dut/{path}{port}"] for port in block.ports if port != "clk"}
@@ -256,8 +258,8 @@ def test_blocks_on_the_ports_of_the_rtl(name, tmp_path, rng):
         for port in outputs:
             # Registers without a reset are known once the first tile has begun.
             assert (found[port][6:] == (seen[port][6:] == "1")).all(), port
-        [cells] = cell_power(block, [run.toggles / run.cycles], run.clocked / run.cycles, tmp_path,
-                             f"{made.top}_pe", technology, whole.period_ns)  # fmt: skip
+        [cells] = cell_power(block, reports, [run.toggles / run.cycles], run.clocked / run.cycles,
+                             technology, whole.period_ns)  # fmt: skip
         totals.append(cells.total.sum())
     print(f"{16 * np.mean(totals) / whole.blocks['pe'].total:.4f} of the whole")
     assert 16 * np.mean(totals) == pytest.approx(whole.blocks["pe"].total, rel=0.05)

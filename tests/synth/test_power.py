@@ -21,6 +21,7 @@ from bitweight.synth import (
 from bitweight.synth.cell_power import cell_power
 from bitweight.synth.gate_level import run_trace
 from bitweight.synth.netlist import read_netlist
+from bitweight.synth.timing import analyse
 
 SMALL = catalog["systolic-os-opt1-small"].with_(rows=2, cols=2, a=4, b=4, acc=16)
 PERIOD = 3.0
@@ -78,8 +79,10 @@ def test_by_hand(name, tech_path, tmp_path):
     period = 2.0
     always = np.ones(len(netlist.cells))
 
+    reports = analyse(tmp_path, "tiny", technology, 1.7, cells=True).cells
+
     def cells_at(rate, period):
-        [found] = cell_power(netlist, [rate], always, tmp_path, "tiny", technology, period)
+        [found] = cell_power(netlist, reports, [rate], always, technology, period)
         return found
 
     found = cells_at(run.toggles / run.cycles, period)
@@ -113,7 +116,7 @@ def test_by_hand(name, tech_path, tmp_path):
 @pytest.mark.parametrize("name", TOGGLING)
 def test_gated_flip_flops_draw_power_when_clocked(name, designs, tech_path, tmp_path, rng):
     technology = find_technology(name)
-    result = synthesise(designs["small"], "small", technology, PERIOD)
+    result = synthesise(designs["small"], "small", technology, PERIOD, cell_reports=True)
     netlist = read_netlist(result.netlist, "small", technology, tmp_path)
     given = {
         port: rng.integers(2, size=(201, len(bits)), dtype=np.uint8)
@@ -129,7 +132,7 @@ def test_gated_flip_flops_draw_power_when_clocked(name, designs, tech_path, tmp_
     # q and e have an enable, r takes its input always.
     assert gated.sum() == 12 and clocked[gated] == pytest.approx(opened)
     [part], [full] = (
-        cell_power(netlist, [0 * run.toggles], some, tmp_path, "small", technology, 2.0)
+        cell_power(netlist, result.cell_reports, [0 * run.toggles], some, technology, 2.0)
         for some in (clocked, 1 + 0 * clocked)
     )
     for now, always in ((part.clock_pins, full.clock_pins), (part.internal, full.internal)):

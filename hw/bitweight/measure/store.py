@@ -25,6 +25,7 @@ from bitweight.measure.workload import Workload
 from bitweight.sim.cache import Cache, content_key
 from bitweight.sources import HARDWARE, sources_digest
 from bitweight.synth import (
+    CellReports,
     SynthesisResult,
     Technology,
     YosysOptions,
@@ -45,8 +46,7 @@ _FLOW = tuple(
 _POWER = tuple(
     f"synth/{name}"
     for name in ("power.py", "netlist.py", "gate_level.py", "gate_level.c", "cell_power.py",
-                 "cell_models.py", "delays.py", "templates/cells.ys.j2", "templates/delays.tcl.j2",
-                 "templates/power.tcl.j2")
+                 "cell_models.py", "delays.py", "templates/cells.ys.j2", "templates/delays.tcl.j2")
 )  # fmt: skip
 _ENTRY = "measured.json.gz"
 _INSTANCE = re.compile(r"^ +(\w+)\s+\w+ \($", re.MULTILINE)
@@ -114,6 +114,7 @@ class Store:
         *,
         top: str = "",
         hierarchical: bool = True,
+        cell_reports: bool = False,
     ) -> SynthesisResult:
         """Return what :func:`bitweight.synth.synthesise` finds, the netlist with it.
 
@@ -121,23 +122,31 @@ class Store:
         ----------
         top
             The module that is synthesised; the design's own top if not given.
+        cell_reports
+            With what :meth:`energy` needs of it.
         """
         top = top or design.top
         verilog = reachable(self.verilog(design), top)
         key = content_key(
             verilog=verilog, top=top, target=target_ns, options=options.to_json(),
-            hierarchical=hierarchical, **_facts(technology),
+            hierarchical=hierarchical, cell_reports=cell_reports, **_facts(technology),
         )  # fmt: skip
 
         def make() -> dict[str, Any]:
             result = synthesise(
                 verilog, top, technology, target_ns, options=options,
-                hierarchical=hierarchical, params=design.to_dict(), timeout=1800.0,
+                hierarchical=hierarchical, params=design.to_dict(), cell_reports=cell_reports,
+                timeout=1800.0,
             )  # fmt: skip
-            return {"result": result.to_json(), "netlist": result.netlist}
+            reports = result.cell_reports and asdict(result.cell_reports)
+            return {"result": result.to_json(), "netlist": result.netlist, "cells": reports}
 
         found = self._kept("synthesis", key, make)
-        return replace(SynthesisResult.from_json(found["result"]), netlist=found["netlist"])
+        return replace(
+            SynthesisResult.from_json(found["result"]),
+            netlist=found["netlist"],
+            cell_reports=found["cells"] and CellReports(**found["cells"]),
+        )
 
     def energy(
         self,
@@ -163,7 +172,7 @@ class Store:
 
         def make() -> dict[str, Any]:
             A, B = workload.operands(design)
-            synthesis = self.synthesis(made, technology, target_ns, options)
+            synthesis = self.synthesis(made, technology, target_ns, options, cell_reports=True)
             return power(
                 made, technology, clock_ns or target_ns, A, B, pe=pe, synthesis=synthesis,
                 operands=workload.text, seed=workload.seed, timeout=1800.0,

@@ -17,12 +17,14 @@ from bitweight.synth.options import YosysOptions, variants
 from bitweight.synth.power import METHOD, BlockPower, Power, power, simulated
 from bitweight.synth.report import SynthesisResult
 from bitweight.synth.technology import Technology, find_technology, published, technologies
+from bitweight.synth.timing import CellReports
 
 __all__ = [
     "FPGAS",
     "METHOD",
     "BlockPower",
     "Candidate",
+    "CellReports",
     "Comparison",
     "Fpga",
     "FpgaResult",

@@ -35,6 +35,8 @@ _OUTPUTS = (
     "buffered.log",
     "sta.log",
     "sta.tcl",
+    "quiet.txt",
+    "busy.txt",
 )
 
 
@@ -49,6 +51,7 @@ def synthesise(
     params: Mapping[str, Any] | None = None,
     clock: str = "clk",
     ideal: tuple[str, ...] = ("rst",),
+    cell_reports: bool = False,
     workdir: Path | None = None,
     timeout: float = 600.0,
 ) -> SynthesisResult:
@@ -73,6 +76,9 @@ def synthesise(
         Goes into the record as it is: what tells this design from others.
     clock, ideal
         The clock's port, and the inputs whose paths are not timed.
+    cell_reports
+        Have OpenSTA report the power of every cell, too: `bitweight.synth.power` then need not run
+        it again.
     workdir
         Folder for scripts, logs, ``netlist.v`` and ``result.json``; made if it is not there.
         Without it a temporary folder is used, which stays only after a failure, for its logs.
@@ -104,8 +110,9 @@ def synthesise(
         timeout=timeout,
     )
     timed = timing.analyse(
-        folder, top, technology, period_ns, clock=clock, ideal=ideal, timeout=timeout
-    )
+        folder, top, technology, period_ns, clock=clock, ideal=ideal, cells=cell_reports,
+        timeout=timeout,
+    )  # fmt: skip
     library = technology.library
     stat = _written(folder, "stat.json")
     cells = inventory(stat, top, library.cells, technology.clock_gate[:1])
@@ -133,6 +140,7 @@ def synthesise(
         tools=versions,
         seconds=round(time.monotonic() - started, 3),
         netlist=(folder / "netlist.v").read_text(encoding="utf-8"),
+        cell_reports=timed.cells,
     )
     if workdir is None:
         shutil.rmtree(folder, ignore_errors=True)

@@ -35,6 +35,7 @@ from bitweight.synth.netlist import FlatNetlist, read_netlist
 from bitweight.synth.options import YosysOptions
 from bitweight.synth.report import SynthesisResult
 from bitweight.synth.technology import Technology, find_technology
+from bitweight.synth.timing import analyse
 
 __all__ = ["METHOD", "BlockPower", "Power", "power", "simulated"]
 
@@ -229,6 +230,7 @@ def power(
         How Yosys and ABC are to work.
     synthesis
         A netlist that is there already, of ``simulated(design, pe=pe)``; nothing is synthesised.
+        OpenSTA runs again if it holds no `cell_reports`.
     operands, seed
         For the record: what the operands are, and the seed of what was drawn.
     workdir
@@ -268,7 +270,7 @@ def power(
         step(0, "synthesis")
         synthesis = synthesise(
             emit(made).verilog, top, tech, period_ns, options=options, params=made.to_dict(),
-            workdir=folder / "synthesis", timeout=timeout,
+            cell_reports=True, workdir=folder / "synthesis", timeout=timeout,
         )  # fmt: skip
     elif synthesis.design != top or not synthesis.netlist:
         raise ValueError(
@@ -283,9 +285,13 @@ def power(
     run = run_gemm(netlist, made, A, B, seed=seed or 0)
     step(4, "power of the cells")
     period = max(float(period_ns), synthesis.min_period_ns)
+    reports = (
+        synthesis.cell_reports
+        or analyse(folder, top, tech, synthesis.target_ns, cells=True, timeout=timeout).cells
+    )
+    assert reports is not None
     rates = (run.toggles / run.cycles, run.settled / run.cycles)
-    clocked = run.clocked / run.cycles
-    cells, settled = cell_power(netlist, rates, clocked, folder, top, tech, period, timeout=timeout)
+    cells, settled = cell_power(netlist, reports, rates, run.clocked / run.cycles, tech, period)
     step(5, "")
     if workdir is None:
         shutil.rmtree(folder, ignore_errors=True)

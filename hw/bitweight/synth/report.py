@@ -11,10 +11,13 @@ from typing import Any
 from bitweight.synth.errors import ToolError
 from bitweight.synth.liberty import Cell
 from bitweight.synth.options import YosysOptions
-from bitweight.synth.timing import Step
+from bitweight.synth.timing import CellReports, Step
 
 #: Number of the record's layout; it goes up when a key changes its meaning or goes away.
 SCHEMA = 1
+
+_APART = {"netlist", "cell_reports"}
+"""What a result holds and its record does not."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,9 @@ class SynthesisResult:
     """One design point: a design, a technology, a clock target, and what came out.
 
     Areas are in the library's unit (`area_unit`), times in ns. `params` is whatever the caller
-    wants in the record to say which design this is. `netlist` is not part of the record.
+    wants in the record to say which design this is. `netlist` and
+    `cell_reports`, which power needs and are there where they were asked for, are not part of the
+    record.
     """
 
     design: str
@@ -80,6 +85,7 @@ class SynthesisResult:
     tools: Mapping[str, str]
     seconds: float
     netlist: str = field(default="", repr=False, compare=False)
+    cell_reports: CellReports | None = field(default=None, repr=False, compare=False)
 
     @property
     def meets_target(self) -> bool:
@@ -96,7 +102,7 @@ class SynthesisResult:
         table: dict[str, Any] = {"schema": SCHEMA}
         for name in self.__dataclass_fields__:
             value = getattr(self, name)
-            if name == "netlist":
+            if name in _APART:
                 continue
             if name == "options":
                 value = value.to_json()
@@ -120,7 +126,7 @@ class SynthesisResult:
             found = table.get("schema") if isinstance(table, Mapping) else table
             raise ValueError(f"schema of a synthesis record must be {SCHEMA}, not {found!r}")
         values = {key: value for key, value in table.items() if key != "schema"}
-        known = set(cls.__dataclass_fields__) - {"netlist"}
+        known = set(cls.__dataclass_fields__) - _APART
         if set(values) != known:
             odd = sorted(set(values) ^ known)
             raise ValueError(f"keys of a synthesis record must be those of schema {SCHEMA}, not "
