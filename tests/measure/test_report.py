@@ -154,3 +154,5 @@ def test_other_widths_are_compared_and_arrays_measured_at_their_baselines_clock(
     array = next(one for one in record["subjects"] if one["key"] == "array/systolic-os-opt1")
     clock = array["at_baseline"]["clock_ns"]
     assert clock == 2.0 and clock in [point["target_ns"] for point in array["curve"]]
+    arrays = [one for one in record["subjects"] if not one["pe"]]
+    assert arrays and all(len({point["target_ns"] for point in one["curve"]}) > 1 for one in arrays)

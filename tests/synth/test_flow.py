@@ -241,6 +241,20 @@ def test_broken_verilog(text, top, message, tmp_path):
     assert not (tmp_path / "result.json").exists()
 
 
+@pytest.mark.parametrize("slow", ["inside", "input"])
+def test_period_between_registers(slow):
+    product = {"inside": "x * x", "input": "a * a + x"}[slow]
+    text = (
+        "module m(input clk, input [7:0] a, output reg [15:0] p); reg [7:0] x;"
+        f" always @(posedge clk) begin x <= a; p <= {product}; end endmodule"
+    )
+    result = synthesise(text, "m", "generic", 1.0)
+    if slow == "inside":
+        assert result.register_period_ns == result.min_period_ns
+    else:
+        assert 0.1 < result.register_period_ns < 0.9 * result.min_period_ns
+
+
 def test_an_old_result_does_not_survive_a_failure(designs, tmp_path):
     synthesise(designs["small"], "small", "generic", 1.0, workdir=tmp_path)
     with pytest.raises(ToolError):

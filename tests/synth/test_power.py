@@ -183,6 +183,28 @@ def test_whole_array(synthesis, rng):
     assert alone.total == pytest.approx(found.blocks["pe"].total)
 
 
+def test_opensta_need_not_run_again(synthesis, rng, tmp_path):
+    A, B = operands(SMALL, rng)
+    made = emit(SMALL)
+    options = YosysOptions(clock_gating=False)
+    found = []
+    for name, reports in (("with", True), ("without", False)):
+        one = synthesise(made.verilog, made.top, "generic", PERIOD, options=options,
+                         cell_reports=reports)  # fmt: skip
+        assert one.netlist == synthesis.netlist and (one.cell_reports is not None) == reports
+        # The reports are of the target; the clock is another one.
+        found.append(power(SMALL, "generic", 3 * PERIOD, A, B, synthesis=one,
+                           workdir=tmp_path / name))  # fmt: skip
+        assert (tmp_path / name / "sta.tcl").exists() != reports
+    for key in ("internal", "switching", "leakage", "clock_pins", "glitches"):
+        assert getattr(found[0], key) == getattr(found[1], key)
+    slow, fast = found[0], power(SMALL, "generic", PERIOD, A, B, synthesis=one)
+    ratio = fast.period_ns / slow.period_ns
+    assert ratio < 0.5
+    assert slow.switching == pytest.approx(ratio * fast.switching)
+    assert slow.leakage == pytest.approx(fast.leakage)
+
+
 def test_idle_takes_less(synthesis, rng):
     A, B = operands(SMALL, rng)
     busy, idle = (

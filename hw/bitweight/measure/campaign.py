@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from bitweight.measure.workload import ENERGY, ENERGY_PE, THROUGHPUT
 from bitweight.sim.process import WatchedPool
 from bitweight.synth import Technology, find_technology
 from bitweight.synth.explore import cores
+from bitweight.synth.options import RECIPES
 
 __all__ = ["ACCUMULATORS", "Campaign"]
 
@@ -110,18 +111,20 @@ class Campaign:
             "throughput": THROUGHPUT.text,
             "energy": f"{ENERGY.text}; for elements alone {ENERGY_PE.text}",
         }
-        if "array" in self.parts:
-            self._each(ARRAYS, self._array)
-            rivals = [one for one in ARRAYS if one.key != one.baseline]
-            self._each(rivals, self._array_at_baseline)
-        widths = self._each(self._widths(), self._width) if "accumulator" in self.parts else []
         pairs = [(key, bits) for bits in OPERANDS for key in _PLAIN_AND_OPT1]
-        others = self._each(pairs, self._operands) if "operands" in self.parts else []
-        flat = self._each(FLAT, self._flat) if "flat" in self.parts else []
-        subjects = [one for one in (*PES, *ARRAYS) if one.key in self.points]
-        record["subjects"] = self._each(subjects, self._record)
+        flat, _, others, widths = self._together(
+            (self._flat, FLAT if "flat" in self.parts else ()),
+            (self._array, ARRAYS if "array" in self.parts else ()),
+            (self._operands, pairs if "operands" in self.parts else ()),
+            (self._width, self._widths() if "accumulator" in self.parts else ()),
+        )
+        if "array" in self.parts:
+            self._each([one for one in ARRAYS if one.key != one.baseline], self._array_at_baseline)
         drawn = [(key, sigma) for key in SIGMA_SUBJECTS for sigma in SIGMAS]
-        record["sigma"] = self._each(drawn, self._sigma) if "energy" in self.parts else []
+        record["subjects"], record["sigma"] = self._together(
+            (self._record, [one for one in (*PES, *ARRAYS) if one.key in self.points]),
+            (self._sigma, drawn if "energy" in self.parts else ()),
+        )
         record["accumulator"] = widths
         record["operands"] = others
         record["flat"] = flat
@@ -135,7 +138,7 @@ class Campaign:
         if "array" in self.parts:
             total += 2 * len(ARRAYS)
         if "accumulator" in self.parts:
-            total += 2 * len(ACCUMULATORS)
+            total += 2 * len(ACCUMULATORS) * len(RECIPES)
         if "operands" in self.parts:
             total += 2 * len(OPERANDS)
         if "flat" in self.parts:
@@ -152,11 +155,20 @@ class Campaign:
                 total = max(self._done, self._total)
                 self.progress(self._done, total, f"{self.technology.name}: {label}")
 
-    def _each(self, items: Iterable[Any], work: Callable[[Any], Any]) -> list[Any]:
+    def _each(self, items: Sequence[Any], work: Callable[[Any], Any]) -> list[Any]:
         """Do some work for each item, several at a time; the first failure ends all."""
+        return self._together((work, items))[0]
+
+    def _together(self, *groups: tuple[Callable[[Any], Any], Sequence[Any]]) -> list[list[Any]]:
+        """Do the same for several kinds of work that do not depend on each other.
+
+        What is large is last in its list. It is begun first, or a core would wait for it at the
+        end; so is the kind of work that comes first.
+        """
         with WatchedPool(self.jobs) as pool:
-            running = [pool.submit(work, item) for item in items]
-            return [one.result() for one in running]
+            running = [[pool.submit(work, item) for item in reversed(items)]
+                       for work, items in groups]  # fmt: skip
+            return [[one.result() for one in group][::-1] for group in running]
 
     # --- the parts -----------------------------------------------------------------------------
 
@@ -202,15 +214,13 @@ class Campaign:
         return [(point, acc) for point in found for acc in ACCUMULATORS]
 
     def _width(self, item: tuple[Point, int]) -> dict[str, Any]:
-        """Measure an element with another accumulator, as fast as it can be."""
+        """Measure an element with another accumulator, as fast as any recipe makes it."""
         model, acc = item
         way = replace(model.way, design=model.way.design.with_(acc=acc))
         search = Search(self.store, self.technology, [way], self._tick)
-        return {
-            "name": way.design.name,
-            "acc": acc,
-            **curve(search.run(way, model.options, FASTEST_NS)),
-        }
+        for recipe in RECIPES:
+            search.run(way, replace(model.options, recipe=recipe), FASTEST_NS)
+        return {"name": way.design.name, "acc": acc, **curve(fastest(search.points))}
 
     def _operands(self, item: tuple[str, int]) -> dict[str, Any]:
         """Measure an element with operands of another width, made as its best point is."""

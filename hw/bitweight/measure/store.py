@@ -183,7 +183,7 @@ class Store:
     def _kept(self, kind: str, key: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         def build(folder: Path) -> None:
             text = json.dumps(make())
-            (folder / _ENTRY).write_bytes(gzip.compress(text.encode(), 5, mtime=0))
+            (folder / _ENTRY).write_bytes(gzip.compress(text.encode(), 1, mtime=0))
 
         entry = self.cache.entry(kind, key, build)
         return json.loads(gzip.decompress((entry / _ENTRY).read_bytes()))

@@ -291,7 +291,10 @@ def accumulator_table(record: Record) -> Table:
         rows.append((name, *texts, f"{max(periods) / min(periods) - 1:.1%}"))
     head = ("period ns at accumulator bits", *(str(acc) for acc in widths), "spread")
     command = f"bitweight measure --tech {record['technology']} --part accumulator"
-    note = "The element alone, as fast as the flow can make it; made as its best point is."
+    note = (
+        "The element alone with the ABC script that makes it fastest; otherwise made as its best "
+        "point is."
+    )
     return Table("Accumulator width", head, tuple(rows), command, note)
 
 

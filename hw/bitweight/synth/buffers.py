@@ -106,11 +106,11 @@ class _Buffering:
                 if cell["type"] == gate
                 for bit in cell["connections"][gated]
             }
-        fresh = itertools.count(1 + _highest(module))
+        fresh, before = itertools.count(1 + _highest(module)), self.added
         for bit, net in sorted(nets.items()):
             if bit not in quiet and _unseen(net):
                 self._tree(module, bit, net, fresh)
-        after = self._nets(module)
+        after = nets if self.added == before else self._nets(module)
         self.loads[name] = {
             port: [
                 sum(sink.load for sink in after[bit].sinks) if bit in after else 0.0
