@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -11,6 +13,7 @@ from bitweight import MAC, Design, SystolicOS
 from bitweight.cli.main import command as bitweight
 from bitweight.emit import emit
 from bitweight.evidence.record import BENCH, NETLISTS, enter, load, verilog_digest
+from bitweight.synth import find_technology
 from bitweight_verif import netlists
 from bitweight_verif.kept import bench_digest, same_run
 from bitweight_verif.simulators import require
@@ -69,6 +72,28 @@ def test_a_broken_netlist_fails(run, tmp_path, monkeypatch):
     # What failed is never kept.
     monkeypatch.setattr(netlists, "with_models", sound)
     assert "passed, " in run(*QUICK, "--tech", "generic", "-o", tmp_path).output
+
+
+def test_flip_flops_begin_with_any_values(tmp_path):
+    # An X would stay in y, which is 0 whatever the flip-flop holds.
+    flops = "".join(
+        f"DFFE_X1 f{at} (.CK(clk), .E(1'b0), .D(1'b0), .Q(q[{at}]));\n"
+        f"XOR2_X1 x{at} (.A(q[{at}]), .B(q[{at}]), .Y(y[{at}]));\n"
+        for at in range(32)
+    )
+    text = f"module m(input clk, output [31:0] q, y);\n{flops}endmodule\n"
+    result = SimpleNamespace(netlist=text, cells={"DFFE_X1": 32, "XOR2_X1": 32})
+    bench = (
+        "module bench; reg clk = 0; wire [31:0] q, y; m dut(clk, q, y);\n"
+        'initial begin #1 clk = 1; #1 $display("%b %b", q, y); end endmodule\n'
+    )
+    (tmp_path / "m.v").write_text(
+        bench + netlists.with_models(result, find_technology("generic")), encoding="utf-8"
+    )
+    subprocess.run(["iverilog", "-g2012", "-o", "m", "m.v"], cwd=tmp_path, check=True)
+    said = subprocess.run(["vvp", "-n", "m"], cwd=tmp_path, check=True, capture_output=True)
+    q, y = said.stdout.decode().split()
+    assert set(q) == {"0", "1"} and set(y) == {"0"}
 
 
 def test_rtl_that_passed_is_kept_simulator_by_simulator(run, tmp_path):

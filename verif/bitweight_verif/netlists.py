@@ -2,10 +2,15 @@
 
 Cells take their behaviour from the Liberty files through Yosys, but for the clock gate, whose latch
 Liberty describes in a way that Yosys does not read: it is written down here.
+
+Flip-flops begin with any values, as in silicon. Verilog's X would ask for more than a circuit has
+to do: ``x & ~x`` is 0 in gates and X in a simulator, and what a register without a reset held
+before a product then never leaves the sums that begin after it.
 """
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,7 +93,17 @@ def with_models(result: SynthesisResult, technology: Technology) -> str:
     missing = sorted(result.cells.keys() - known.keys())
     if missing:
         raise ToolError(f"{technology.name} says nothing of what {missing[0]} does")
-    return "\n".join([result.netlist, *(known[kind] for kind in sorted(result.cells))])
+    return "\n".join([result.netlist, *(_awake(known[kind]) for kind in sorted(result.cells))])
+
+
+def _awake(model: str) -> str:
+    """Return the model of a cell whose state begins with a value of chance, the same each run."""
+    # Yosys writes a flip-flop twice where its inverted output is another pin.
+    state, *copies = re.findall(r"^ *reg (\w+);", model, re.MULTILINE) or [""]
+    if not state:
+        return model
+    begin = " ".join([f"{state} = $random;", *(f"{copy} = {state};" for copy in copies)])
+    return model.replace("endmodule", f"  initial begin {begin} end\nendmodule")
 
 
 def flat_netlist(result: SynthesisResult, technology: Technology) -> FlatNetlist:
