@@ -70,7 +70,7 @@ evidence: setup ## all that verification.md lists: proofs, benches, netlists, te
 	$(BIN)/bitweight prove --all
 	$(EACH) $(BIN)/bitweight verify NAME -o reports
 	$(EACH) $(BIN)/bitweight verify NAME $(NETLISTS:%=--tech %) --trials 1 -o reports
-	$(BIN)/python -m pytest -n 2 --dist worksteal --record reports $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal --record=reports $(ARGS)
 	$(BIN)/bitweight report
 	$(EACH) $(BIN)/bitweight mutate NAME -o reports; \
 	    found=$$?; $(BIN)/bitweight report && exit $$found

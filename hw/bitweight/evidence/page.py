@@ -46,7 +46,7 @@ MEANS = (
     "runs, resets with operands on offer among them, or it is proven that nothing can. "
     "`bitweight verify --tech`, `bitweight mutate`.",
     "**Tests** are run by `make test`; their figures here are from `make test "
-    "ARGS='--record reports'`. Seconds are wall-clock time of the run that is on record, on two "
+    "ARGS='--record=reports'`. Seconds are wall-clock time of the run that is on record, on two "
     "cores that did other work too.",
     "`make evidence` makes all records; what is on record and unchanged is kept, but for tests.",
 )
