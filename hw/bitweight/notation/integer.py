@@ -42,6 +42,6 @@ def wrap(value: np.ndarray, bits: int) -> np.ndarray:
     value = np.asarray(value, dtype=np.int64)
     if bits >= 64:
         return value
-    half = np.int64(1) << np.int64(bits - 1)
-    mask = (np.int64(1) << np.int64(bits)) - 1
-    return ((value + half) & mask) - half
+    # Shifts lose what a sum with 2**(bits - 1) would overflow by.
+    left = np.int64(64 - bits)
+    return (value << left) >> left
