@@ -205,6 +205,20 @@ def test_opensta_need_not_run_again(synthesis, rng, tmp_path):
     assert slow.leakage == pytest.approx(fast.leakage)
 
 
+@pytest.mark.parametrize("report", ["quiet", "busy"])
+def test_a_cell_without_power_is_an_error(report, tmp_path):
+    technology = find_technology("generic")
+    netlist = read_netlist(TOGGLING["generic"], "tiny", technology, tmp_path)
+    reports = analyse(tmp_path, "tiny", technology, 2.0, cells=True).cells
+    lines = getattr(reports, report).splitlines()
+    fewer = "\n".join(line for line in lines if not line.endswith(" second"))
+    assert fewer.count("\n") == len(lines) - 2
+    reports = dataclasses.replace(reports, **{report: fewer})
+    nothing, always = np.zeros(netlist.nets), np.ones(len(netlist.cells))
+    with pytest.raises(ToolError, match=r"no power for 1 of 6 cells, such as second$"):
+        cell_power(netlist, reports, [nothing], always, technology, 2.0)
+
+
 def test_idle_takes_less(synthesis, rng):
     A, B = operands(SMALL, rng)
     busy, idle = (

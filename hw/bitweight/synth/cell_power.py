@@ -79,15 +79,17 @@ def cell_power(
     """
     library = technology.library
     index = {name: at for at, name in enumerate(netlist.cells)}
+    still = np.array([kind not in netlist.clock_pins for kind in netlist.kinds], dtype=bool)
     busy = _read(reports.busy, index)
-    lost = np.flatnonzero(np.isnan(busy).any(axis=1))
-    if len(lost):
-        raise ToolError(
-            f"OpenSTA gives no power for {len(lost)} of {len(index)} cells, such as "
-            f"{netlist.cells[lost[0]]}"
-        )
     quiet = _read(reports.quiet, index)
-    quiet = np.where(np.isnan(quiet), busy * [0, 0, 1], quiet)
+    quiet[still] = busy[still] * [0, 0, 1]
+    for report in (busy, quiet):
+        lost = np.flatnonzero(np.isnan(report).any(axis=1))
+        if len(lost):
+            raise ToolError(
+                f"OpenSTA gives no power for {len(lost)} of {len(index)} cells, such as "
+                f"{netlist.cells[lost[0]]}"
+            )
     # What is drawn per cycle is drawn more often where cycles are shorter; leakage is not.
     for report in (quiet, busy):
         report[:, :2] *= reports.period_ns / period_ns
