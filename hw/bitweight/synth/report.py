@@ -57,9 +57,8 @@ class SynthesisResult:
     """One design point: a design, a technology, a clock target, and what came out.
 
     Areas are in the library's unit (`area_unit`), times in ns. `params` is whatever the caller
-    wants in the record to say which design this is. `netlist` and
-    `cell_reports`, which power needs and are there where they were asked for, are not part of the
-    record.
+    wants in the record to say which design this is. `netlist` and `cell_reports`, which power needs
+    and which are there where they were asked for, are not part of the record.
     """
 
     design: str
