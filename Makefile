@@ -61,18 +61,17 @@ test: setup ## all tests
 
 # Each small design by itself, two at a time, with a line for each; records are written by one at a
 # time. What is on record and unchanged is kept, so that a run that was interrupted goes on.
-SMALL = $(BIN)/python -c "from bitweight import catalog; \
-    print(*(name for name in catalog if name.endswith('-small')), sep='\n')"
-EACH = $(SMALL) | TERM=dumb xargs -P 2 -I NAME
+EACH = small=$$($(BIN)/python -c "from bitweight.catalog import SMALL; print(*SMALL)") && \
+    printf '%s\n' $$small | TERM=dumb xargs -P 2 -I DESIGN
 
 # In the order in which what is wrong is found soonest; mutants take the longest.
 evidence: setup ## all that verification.md lists: proofs, benches, netlists, tests, mutants
 	$(BIN)/bitweight prove --all
-	$(EACH) $(BIN)/bitweight verify NAME -o reports
-	$(EACH) $(BIN)/bitweight verify NAME $(NETLISTS:%=--tech %) --trials 1 -o reports
+	$(EACH) $(BIN)/bitweight verify DESIGN -o reports
+	$(EACH) $(BIN)/bitweight verify DESIGN $(NETLISTS:%=--tech %) --trials 1 -o reports
 	$(BIN)/python -m pytest -n 2 --dist worksteal --record=reports $(ARGS)
 	$(BIN)/bitweight report
-	$(EACH) $(BIN)/bitweight mutate NAME -o reports; \
+	$(EACH) $(BIN)/bitweight mutate DESIGN -o reports; \
 	    found=$$?; $(BIN)/bitweight report && exit $$found
 
 nightly: export BITWEIGHT_DRAWS := $(DRAWS)

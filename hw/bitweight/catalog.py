@@ -22,7 +22,7 @@ from bitweight.tpe import (
     SystolicWS,
 )
 
-__all__ = ["catalog", "find_design", "refused"]
+__all__ = ["SMALL", "catalog", "find_design", "refused"]
 
 SIZES: tuple[tuple[Array, Array], ...] = (
     (SystolicOS(16, 16), SystolicOS(4, 3)),
@@ -80,6 +80,9 @@ refused: Mapping[tuple[str, str], str] = MappingProxyType(dict(_refused()))
 
 catalog: Mapping[str, Design] = MappingProxyType({design.name: design for design in _designs()})
 """Designs by name: every array with every transformation that is legal for it."""
+
+SMALL: tuple[str, ...] = tuple(name for name in catalog if name.endswith("-small"))
+"""The names of its small designs, which have all of its classes of hardware."""
 
 
 def find_design(name: str) -> Design:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from bitweight.catalog import catalog
+from bitweight.catalog import SMALL
 from bitweight.cli.designs import chosen_names, complete_designs, load_design, set_option
 from bitweight.cli.progress import progress_bars
 from bitweight.files import check_writable
@@ -47,8 +47,7 @@ def mutate(
     Survivors that are not proven equivalent are listed with cell and fault; the exit status is 1
     then. Each is drawn from all cells, modules and kinds of faults.
     """
-    small = [name for name in catalog if name.endswith("-small")]
-    designs = [load_design(name, changes) for name in chosen_names(names, everything, small)]
+    designs = [load_design(name, changes) for name in chosen_names(names, everything, SMALL)]
     synth = import_optional("bitweight.synth", "synth")
     import_optional("bitweight_verif", "sim")
     from bitweight_verif import mutation  # noqa: PLC0415 - needs what was looked for above

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bitweight._check import check_int
-from bitweight.catalog import catalog
+from bitweight.catalog import SMALL, catalog
 from bitweight.cli.describe import parse_gemm
 from bitweight.cli.designs import chosen_names, load_design, set_option, spelled
 from bitweight.cli.progress import progress_bars
@@ -74,8 +74,7 @@ def verify(
     as_json: bool,
 ) -> None:
     """Check a design against NumPy: corners, chance, stalls."""
-    small = [name for name in catalog if name.endswith("-small")]
-    chosen = chosen_names(names, everything, small)
+    chosen = chosen_names(names, everything, SMALL)
     designs = [load_design(name, changes) for name in chosen]
     if output is not None:
         for name, design in zip(chosen, designs, strict=True):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bitweight.catalog import catalog
+from bitweight.catalog import SMALL, catalog
 from bitweight.evidence.testimony import COMPILED
 from bitweight.prove import FAMILIES, Result
 
@@ -69,13 +69,12 @@ def benches_text(designs: Sequence[str], bench: Entries) -> str:
 
 def _arrays_text(designs: Sequence[str]) -> str:
     """Return the names of designs, or that of the array where all designs of it are there."""
-    small = [name for name in catalog if name.endswith("-small")]
-    if len(designs) == len(small):
+    if len(designs) == len(SMALL):
         return "all"
     names = []
     for name in designs:
         array = catalog[name].array.name
-        whole = {other for other in small if catalog[other].array.name == array} <= set(designs)
+        whole = {other for other in SMALL if catalog[other].array.name == array} <= set(designs)
         names.append(array if whole else name.removesuffix("-small"))
     return ", ".join(dict.fromkeys(names))
 

@@ -132,9 +132,10 @@ def analyse(
     text = tools.sta(folder, "sta.tcl", timeout)
     whole, _, registers = text.partition("BITWEIGHT registers")
     slack = _slack(whole, folder) * unit
-    found = None if "BITWEIGHT same" in registers else _SLACK.search(registers)
-    same = slack if "BITWEIGHT same" in registers else None
-    inside = float(found[1]) * unit if found else same
+    found = _SLACK.search(registers)
+    inside = float(found[1]) * unit if found else None
+    if "BITWEIGHT same" in registers:
+        inside = slack
     reports = (_text(folder / name) for name in _REPORTS)
     return Timing(
         slack_ns=round(slack, 6),
