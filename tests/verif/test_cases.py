@@ -9,7 +9,8 @@ import pytest
 
 from bitweight import MAC, OPT1, Design, SystolicOS, catalog
 from bitweight.arith import ENCODINGS
-from bitweight_verif.cases import Case, densest, gemms, plan
+from bitweight.catalog import SMALL
+from bitweight_verif.cases import Case, default_sizes, densest, gemms, plan
 
 DESIGN = catalog["systolic-os-opt1-small"]
 
@@ -28,6 +29,17 @@ def streams(design: Design) -> dict[str, dict[str, int]]:
 def corner(name, design, rng, size=(5, 40, 6)):
     (gemm,) = gemms(Case(f"corner-{name}", size), design, rng)
     return gemm
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_sizes_fill_all_loops_in_space_and_more(name):
+    """The lanes of the streams do not: a column has a lane of C for several columns of B."""
+    design = catalog[name]
+    sizes = default_sizes(design, streams(design), 0)
+    space = [np.prod([loop.extent for loop in design.nest.spatial(dim)]) for dim in "mkn"]
+    over_m, over_k, over_n = (np.array(sizes) > np.array(space)).T
+    assert (over_k & over_n & (over_m | (space[0] == 1))).any()
+    assert any(size[0] <= space[0] and size[2] < space[2] for size in sizes)
 
 
 @pytest.mark.parametrize("bits", [2, 5, 8])

@@ -123,21 +123,25 @@ def size_text(size: Size) -> str:
 def default_sizes(design: Design, streams: Mapping[str, Any], seed: int) -> list[Size]:
     """Choose sizes that fill the array, do not fill it, and need several tiles.
 
-    Rows of A that an array holds at once are its loops over m in space; where it has none, they
-    pass one by one, and the lanes of its streams tell enough.
+    What an array holds at once of A, B and C are its loops in space; where it has none over m, the
+    rows of A pass one by one, and the lanes of its streams tell enough.
     """
-    space = [loop.extent or 1 for loop in design.nest.spatial("m")]
-    lanes = {name: int(streams[name]["lanes"]) for name in "ac"}
-    rows = min(prod(space) if space else lanes["a"], _WIDEST)
-    cols = min(lanes["c"], _WIDEST)
+    lanes = {"m": int(streams["a"]["lanes"]), "n": int(streams["c"]["lanes"]), "k": 1}
+
+    def at_once(dim: str) -> int:
+        space = [loop.extent or 1 for loop in design.nest.spatial(dim)]
+        return min(prod(space) if space else lanes[dim], _WIDEST)
+
+    rows, cols, deep = map(at_once, "mnk")
     rng = np.random.default_rng([seed, rows, cols])
-    longest = min(design.max_k, 2 * max(rows, cols) + 3)
+    most = max(rows, cols, deep)
+    longest = min(design.max_k, 2 * most + 3)
 
     def k(wanted: int) -> int:
         return max(1, min(wanted, design.max_k))
 
     sizes = [
-        (rows + 1, k(max(rows, cols) + 3), 2 * cols - 1),
+        (rows + 1, k(most + 3), 2 * cols - 1),
         (rows, k(rows), cols),
         (1, 1, 1),
         (max(1, rows - 1), k(2), cols + 1),
@@ -176,7 +180,7 @@ def plan(
     sizes = default_sizes(design, streams, seed) if gemm is None else [gemm]
     few = {
         "corner": sizes[:1],
-        "blocks": _over_blocks(design, sizes[0]) if gemm is None else sizes,
+        "blocks": over_blocks(design, sizes[0]) if gemm is None else sizes,
         "wrap": sizes[:1],
         "stall": [sizes[0], *sizes[-2:]],
     }
@@ -199,7 +203,7 @@ def _block(design: Design) -> int | None:
     return None if block is None else int(block)
 
 
-def _over_blocks(design: Design, size: Size) -> list[Size]:
+def over_blocks(design: Design, size: Size) -> list[Size]:
     """Return the size with a K of two blocks and the beginning of a third."""
     m, _, n = size
     k = min(2 * (_block(design) or 0) + 1, design.max_k)

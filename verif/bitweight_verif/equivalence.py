@@ -25,6 +25,7 @@ from bitweight.prove.verdict import Undecided
 from bitweight.synth.faults import Fault, Trace
 from bitweight.synth.gate_level import run_trace
 from bitweight.synth.netlist import FlatNetlist
+from bitweight_verif.control import never_shows
 from bitweight_verif.miter import Pair, any_of, select, unequal
 from bitweight_verif.reachability import Registers, unreachable
 from bitweight_verif.recorder import WATCHED
@@ -35,10 +36,12 @@ UNREACHABLE = "no path to an output"
 ONE_STEP = "SAT: every next state and output is the same"
 FIRST = -1
 INDUCTION = "induction: registers differ only while nothing depends on them"
+CONTROL = "reachability: whatever the data, none that may differ gets out"
 REACHABLE = "reachability: no state in which it would show"
 
 _TIMEOUT_S = 20.0
 _RELATION_S = 60.0
+_CONTROL_S = 20.0
 _LONG_TIMEOUT_S = 120.0
 _ROUNDS = 24
 _MOST_GUARDS = 600
@@ -146,6 +149,9 @@ def equivalent(states: States, sound: np.ndarray, fault: Fault) -> str:
     with suppress(Undecided):
         if relation.hold():
             return INDUCTION if relation.different else ONE_STEP
+    with suppress(Undecided):
+        if never_shows(pair, states.registers, _CONTROL_S):
+            return CONTROL
     with suppress(Undecided):
         if unreachable(pair, states.registers, different, _LONG_TIMEOUT_S):
             return REACHABLE

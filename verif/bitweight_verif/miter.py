@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -10,10 +10,10 @@ from bitweight.prove.circuit import FALSE, TRUE, Builder
 from bitweight.synth.faults import Fault
 from bitweight.synth.netlist import ONE, ZERO, FlatNetlist
 
-__all__ = ["Pair", "any_of", "select", "unequal"]
+__all__ = ["HANDSHAKE", "RESULT", "Pair", "any_of", "function", "select", "unequal"]
 
-_HANDSHAKE = ("a__ready", "b__ready", "c__valid")
-_RESULT = "c__payload"
+HANDSHAKE = ("a__ready", "b__ready", "c__valid")
+RESULT = "c__payload"
 
 
 class Pair:
@@ -35,14 +35,18 @@ class Pair:
         self._levels = list(zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True))
         self._rows = netlist.gates.tolist()
         ports = netlist.ports
-        self.outputs = [int(net) for name in (*_HANDSHAKE, _RESULT) for net in ports[name]]
+        self.outputs = [int(net) for name in (*HANDSHAKE, RESULT) for net in ports[name]]
         self._following = dict(zip(netlist.flops[:, 1].tolist(), netlist.flops[:, 0].tolist(),
                                    strict=True))  # fmt: skip
 
     def reached(self, nets: Iterable[int] = ()) -> np.ndarray:
         """Return what the fault, and differences of these nets, can reach within a cycle."""
+        return self.reached_from([*nets, *self.netlist.gates[list(self.fault), 0].tolist()])
+
+    def reached_from(self, nets: Iterable[int]) -> np.ndarray:
+        """Return what depends on nets within a cycle, they themselves too, bool [nets]."""
         found = np.zeros(self.netlist.nets, dtype=bool)
-        found[[*nets, *self.netlist.gates[list(self.fault), 0].tolist()]] = True
+        found[list(nets)] = True
         for low, high in self._levels:
             hit = found[self._inputs[low:high]].any(axis=1)
             found[self.netlist.gates[low:high, 0][hit]] = True
@@ -60,6 +64,19 @@ class Pair:
             if set(more.tolist()) <= set(states.tolist()):
                 return False
             states = np.union1d(states, more)
+
+    def resets_alike(self) -> bool:
+        """Tell whether what a reset gives a value gets the same one in both, from any state."""
+        netlist = self.netlist
+        reached = self.reached()
+        states = netlist.flops[reached[netlist.flops[:, 0]], 1].tolist()
+        ends = [self.next_of(state) for state in states]
+        leaves, needed = self.leaves(ends)
+        build = Builder()
+        sound = {net: build.input(f"n{net}") for net in leaves}
+        sound[int(netlist.ports["rst"][0])] = TRUE
+        one, other = self.step(build, needed, reached, sound, {})
+        return all(one[net] not in (FALSE, TRUE) or other[net] == one[net] for net in ends)
 
     def next_of(self, state: int) -> int:
         """Return the net that a register takes."""
@@ -106,20 +123,20 @@ class Pair:
         tables = self.netlist.tables
         made: dict[tuple[bytes, tuple[int, ...]], int] = {}
 
-        def function(table: np.ndarray, inputs: tuple[int, ...]) -> int:
+        def shared(table: np.ndarray, inputs: tuple[int, ...]) -> int:
             key = (table.tobytes(), inputs)
             if key not in made:
-                made[key] = _function(build, table, inputs)
+                made[key] = function(build, table, inputs)
             return made[key]
 
         for gate in np.flatnonzero(needed[self.netlist.gates[:, 0]]).tolist():
             output, at, *inputs = self._rows[gate]
             nets = [net for net in inputs if net >= 0]
             table = tables[at : at + (1 << len(nets))]
-            literal = one[output] = function(table, tuple(one[net] for net in nets))
+            literal = one[output] = shared(table, tuple(one[net] for net in nets))
             if reached[output]:
                 changed = np.ascontiguousarray(self.fault.get(gate, table))
-                literal = function(changed, tuple(other[net] for net in nets))
+                literal = shared(changed, tuple(other[net] for net in nets))
             other[output] = literal
         return one, other
 
@@ -133,8 +150,8 @@ class Pair:
             nets = [net for net in ports[name].tolist() if reached[net]]
             return [unequal(build, one[net], other[net]) for net in nets]
 
-        wrong = [literal for name in _HANDSHAKE for literal in differ(name)]
-        result = any_of(build, differ(_RESULT))
+        wrong = [literal for name in HANDSHAKE for literal in differ(name)]
+        result = any_of(build, differ(RESULT))
         if result != FALSE:
             wrong.append(build.both(one[int(ports["c__valid"][0])], result))
         return any_of(build, wrong)
@@ -164,7 +181,7 @@ def any_of(build: Builder, literals: Iterable[int]) -> int:
     return found
 
 
-def _function(build: Builder, table: np.ndarray, inputs: tuple[int, ...]) -> int:
+def function(build: Builder, table: np.ndarray, inputs: Sequence[int]) -> int:
     """Return a function of literals by its truth table."""
     values: list[int] = [int(bit) for bit in table]
     for literal in inputs:

@@ -44,8 +44,8 @@ _SOURCES = (
     "prove/solver.py",
 )
 _BENCHES = (
-    "beats.py", "bench.py", "cases.py", "equivalence.py", "miter.py", "mutants.py", "mutation.py",
-    "reachability.py", "record.py", "recorder.py", "soaking.py", "streams.py",
+    "beats.py", "bench.py", "cases.py", "control.py", "equivalence.py", "miter.py", "mutants.py",
+    "mutation.py", "reachability.py", "record.py", "recorder.py", "soaking.py", "streams.py",
 )  # fmt: skip
 
 Progress = Callable[[str, int, int], None]

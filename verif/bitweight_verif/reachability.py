@@ -1,11 +1,13 @@
 """Proofs that no state in which a fault would show is ever reached.
 
 The netlist and its mutant run side by side, with any inputs and any state before the first reset.
-They share all registers but those in which they differ in simulation. If from no state that can be
-reached any other register takes another value, and no output is another one, the mutant is
-equivalent. Property-directed reachability (Bradley 2011; Eén, Mishchenko, Brayton 2011) finds the
-needed invariants. Registers that are far from the fault and steer nothing may have any value at any
-time: what is proven with more states than there are holds for those that there are.
+Where the reset brings both to the same values, the mutant is compared with the netlist from what
+the reset left in the other registers: that the netlist works with any values in those is what the
+bench checks. They share all registers but those in which they differ in simulation. If from no
+state that can be reached any other register takes another value, and no output is another one, the
+mutant is equivalent. Property-directed reachability (Bradley 2011; Eén, Mishchenko, Brayton 2011)
+finds the needed invariants. Registers that are far from the fault and steer nothing may have any
+value at any time: what is proven with more states than there are holds for those that there are.
 """
 
 from __future__ import annotations
@@ -16,11 +18,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from bitweight.prove.circuit import FALSE, Builder, Circuit, Latch
 from bitweight.prove.solver import reach
 from bitweight.synth.netlist import FlatNetlist
-from bitweight_verif.miter import Pair, any_of, select, unequal
+from bitweight_verif.miter import HANDSHAKE, Pair, any_of, select, unequal
 
 __all__ = ["Registers", "unreachable"]
 
-_HANDSHAKE = ("a__ready", "b__ready", "c__valid")
 _MOST_STEERING = 1500
 _MOST_NEAR = 1500
 _MOST_DIFFERENT = 300
@@ -40,7 +41,7 @@ class Registers:
         self._pair = Pair(netlist, {})
         self._states = set(netlist.flops[:, 1].tolist())
         ports = netlist.ports
-        nets = [int(net) for name in _HANDSHAKE for net in ports[name]]
+        nets = [int(net) for name in HANDSHAKE for net in ports[name]]
         nets += [int(ports["c__payload"][-1])]
         self.steering = self._closure(nets, _MOST_STEERING) or frozenset()
         """Those that the handshakes and the last flag of results depend on, if they are few."""
@@ -89,12 +90,13 @@ def unreachable(pair: Pair, registers: Registers, different: Sequence[int], time
         If the time was not enough.
     """
     shared_not = set(different)
+    settled = pair.resets_alike()
     end = time.monotonic() + timeout
     for _ in range(_ROUNDS):
         left = end - time.monotonic()
         if len(shared_not) > _MOST_DIFFERENT or left < 1:
             break
-        circuit = _product(pair, registers, sorted(shared_not))
+        circuit = _product(pair, registers, sorted(shared_not), settled)
         if circuit.outputs["bad"] == FALSE:
             return True
         inputs = reach(circuit, "bad", left)
@@ -117,7 +119,9 @@ def _violated(circuit: Circuit, inputs: Sequence[Mapping[str, int]]) -> list[str
     return [name for name, value in outputs.items() if value and name != "bad"]
 
 
-def _product(pair: Pair, registers: Registers, different: Sequence[int]) -> Circuit:
+def _product(
+    pair: Pair, registers: Registers, different: Sequence[int], settled: bool = False
+) -> Circuit:
     netlist = pair.netlist
     reached = pair.reached(different)
     changed = netlist.flops[reached[netlist.flops[:, 0]], 1].tolist()
@@ -150,11 +154,15 @@ def _product(pair: Pair, registers: Registers, different: Sequence[int]) -> Circ
         f"{state}": unequal(build, one[pair.next_of(state)], other[pair.next_of(state)])
         for state in others
     }
+    if settled:
+        checks = {name: build.both(started, check) for name, check in checks.items()}
     if seen:
         checks["seen"] = build.both(started, pair.seen(build, reached, one, other))
     following = {"started": 1}
     following |= {f"q{net}": one[pair.next_of(net)] for net in states}
-    following |= {f"p{net}": other[pair.next_of(net)] for net in different}
+    for net in different:
+        own, shared = other[pair.next_of(net)], one[pair.next_of(net)]
+        following[f"p{net}"] = select(build, started, own, shared) if settled else own
     checks["bad"] = any_of(build, list(checks.values()))
     made = build.circuit(checks)
     return Circuit(

@@ -21,10 +21,18 @@ from bitweight.synth.episodes import Episode, Soak
 from bitweight.synth.faults import Fault
 from bitweight.synth.gate_level import beat_bits, beat_values
 from bitweight.synth.netlist import FlatNetlist
-from bitweight_verif.cases import CORNERS, Gemm, corner, default_sizes, nearby, random_gemm
+from bitweight_verif.cases import (
+    CORNERS,
+    Gemm,
+    corner,
+    default_sizes,
+    nearby,
+    over_blocks,
+    random_gemm,
+)  # fmt: skip
 
 if TYPE_CHECKING:
-    from bitweight import Design
+    from bitweight import Design, Int
 
 __all__ = ["LATE", "SOON", "soak"]
 
@@ -34,7 +42,7 @@ LATE = ("soak-long",)
 
 KINDS = (*SOON, *LATE)
 
-_EPISODES = {"soak-short": 300, "soak-reset": 3000, "soak-long": 40}
+_EPISODES = {"soak-short": 300, "soak-reset": 3000, "soak-long": 60}
 _BACK_TO_BACK = 6
 _POWER_UPS = 0.5
 """Of the episodes after an interrupted one: how many begin with any values in all registers."""
@@ -43,10 +51,16 @@ _BLOCKED = 0.3
 """Of those that are interrupted: how many have results that nobody takes."""
 
 _PACES = (1.0, 1.0, 0.9, 0.5, 0.1)
-_LONGEST = 140_000
-"""Clock cycles of one reduction: with operands of 8 bits, those that fill 32."""
+_LONGEST = 220_000
+"""Clock cycles of one reduction: with operands of 8 bits, those that overflow 32."""
 
-_CYCLES = {"soak-short": 150_000, "soak-reset": 300_000, "soak-long": 500_000}
+_OVER = 2.0
+_TURNS = 5
+_STRAY = (0.05, 0.5)
+"""Of long reductions: the longest, as a share of those that never overflow; how often they turn at
+most; shares of operands that go another way, at first and later."""
+
+_CYCLES = {"soak-short": 150_000, "soak-reset": 300_000, "soak-long": 1_500_000}
 """Of all episodes of a kind, after which no further one begins."""
 
 Progress = Callable[[str, int, int], None]
@@ -115,6 +129,7 @@ def _episodes(
     kind: str, design: Design, rng: np.random.Generator, registers: int
 ) -> Iterator[tuple[list[Gemm], Episode]]:
     sizes = default_sizes(design, _lanes(design), int(rng.integers(1 << 31)))
+    sizes += over_blocks(design, sizes[0])
     size = sizes[int(rng.integers(len(sizes)))]
     if kind == "soak-long":
         gemms = [_long(design, rng)]
@@ -180,20 +195,28 @@ def _long(design: Design, rng: np.random.Generator) -> Gemm:
     m, _, n = default_sizes(design, _lanes(design), 0)[1]
     sample = [Gemm(np.full((m, k), -1), np.full((k, n), -1)) for k in (64, 128)]
     few, more = (design.cycles(one.A, one.B, wrap=True) for one in sample)
-    most = min(design.max_k, int(64 * _LONGEST / max(1, more - few)))
-    k = int(most ** rng.uniform(0.5, 1.0))
+    most = int(64 * _LONGEST / max(1, more - few))
+    if rng.random() < 0.5:
+        legs = [int(min(most, design.max_k) ** rng.random())]
+    else:
+        # The uppermost bits need nearly all that there is: straight up or down, then to and fro.
+        k = int(min(most, _OVER * design.max_k) * rng.uniform(0.5, 1.0))
+        turns = rng.integers(k // 2, k, int(rng.integers(1, _TURNS)), endpoint=True)
+        legs = np.diff([0, *np.sort(turns), k]).tolist()
+    a = [_leaning(rng, design.a, m, leg, _STRAY[at > 0]) for at, leg in enumerate(legs)]
+    b = [_leaning(rng, design.b, n, leg, _STRAY[at > 0]) for at, leg in enumerate(legs)]
+    return Gemm(np.concatenate(a, axis=1), np.concatenate(b, axis=1).T, wrap=True)
 
-    def draw(low: int, high: int, shape: tuple[int, int], axis: int) -> np.ndarray:
-        # Rows of A and columns of B lean to one end each, by how much is drawn.
-        lean = rng.random((shape[0], 1) if axis == 0 else (1, shape[1])) ** 2 / 2
-        ends = np.where(rng.random(shape) < lean, high, low)
-        noise = rng.integers(low, high, shape, endpoint=True)
-        share = rng.choice(np.array([0.0, 0.02, 0.5]))
-        return np.where(rng.random(shape) < share, noise, ends)
 
-    return Gemm(
-        draw(design.a.min, design.a.max, (m, k), 0), draw(design.b.min, design.b.max, (k, n), 1)
-    )
+def _leaning(
+    rng: np.random.Generator, numbers: Int, lines: int, k: int, most_stray: float
+) -> np.ndarray:
+    """Draw lines of operands each of which leans to one of its ends, by how much is drawn."""
+    main = np.where(rng.random((lines, 1)) < 0.5, numbers.min, numbers.max)
+    stray = rng.random((lines, 1)) ** 2 * most_stray
+    ends = np.where(rng.random((lines, k)) < stray, numbers.min + numbers.max - main, main)
+    noise = rng.integers(numbers.min, numbers.max, (lines, k), endpoint=True)
+    return np.where(rng.random((lines, k)) < rng.random() ** 3 * most_stray * 2, noise, ends)
 
 
 def _lanes(design: Design) -> dict[str, dict[str, int]]:

@@ -1,0 +1,222 @@
+"""Proofs that a fault of the control never lets wrong data out, whatever the data are.
+
+The netlist and its mutant run side by side. What says when something moves has its values in both:
+the registers that the handshakes depend on, and those that no operand reaches. Of all other
+registers, the data, it is only kept whether they may differ; what is computed from a bit that may
+differ may differ too, unless a bit of the control keeps it out: a selector, an enable, a valid bit.
+So sums of products cost no more than a disjunction. Both start with any values in all registers and
+a reset. Where no output can differ while it says something, the mutant is equivalent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import product
+
+import numpy as np
+
+from bitweight.prove.circuit import FALSE, TRUE, Builder, Circuit, Latch
+from bitweight.prove.solver import reach
+from bitweight.synth.netlist import ONE, ZERO
+from bitweight_verif.miter import (
+    HANDSHAKE,
+    RESULT,
+    Pair,
+    any_of,
+    function,
+    select,
+    unequal,
+)  # fmt: skip
+from bitweight_verif.reachability import Registers
+
+__all__ = ["never_shows"]
+
+_MOST_DATA = 4
+"""Inputs of a gate that may be data; of one with more all are taken to matter."""
+
+
+def never_shows(pair: Pair, registers: Registers, timeout: float) -> bool:
+    """Tell whether it is proven that a fault is never seen.
+
+    Parameters
+    ----------
+    pair : Pair
+        The netlist and its mutant.
+    registers : Registers
+        Of the netlist.
+    timeout : float
+        In seconds.
+
+    Raises
+    ------
+    Undecided
+        If the time was not enough.
+    """
+    sides = _Sides(pair, registers)
+    if sides.hopeless:
+        return False
+    circuit = sides.circuit()
+    return circuit.outputs["bad"] == FALSE or reach(circuit, "bad", timeout) is None
+
+
+class _Sides:
+    """Both netlists as a circuit: values of the control, and which data may differ."""
+
+    def __init__(self, pair: Pair, registers: Registers) -> None:
+        self.pair, self.netlist = pair, pair.netlist
+        self._rows = self.netlist.gates.tolist()
+        data = self._data(registers.steering)
+        self._is_data = pair.reached_from(data)
+        self._data_states = set(data)
+        self._differs = self._may_differ()
+        ports = self.netlist.ports
+        self._seen = [int(net) for name in HANDSHAKE for net in ports[name]]
+        self._result = ports[RESULT].tolist()
+        self._valid = int(ports["c__valid"][0])
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether the fault is in the data, or the handshakes depend on them."""
+        rows = [self._rows[gate] for gate in self.pair.fault]
+        inputs = [net for _, _, *nets in rows for net in nets if net >= 0]
+        return bool(self._is_data[inputs].all() or self._is_data[self._seen].any())
+
+    def _data(self, steering: Iterable[int]) -> list[int]:
+        """Return the registers that operands reach, other than through those that steer."""
+        ports, flops, kept = self.netlist.ports, self.netlist.flops, set(steering)
+        operands = [net for name in ("a__payload", "b__payload") for net in ports[name][:-1]]
+        found: set[int] = set()
+        while True:
+            hit = self.pair.reached_from([*operands, *found])
+            more = set(flops[hit[flops[:, 0]], 1].tolist()) - kept
+            if more <= found:
+                return sorted(found)
+            found |= more
+
+    def _may_differ(self) -> np.ndarray:
+        """Return the nets that the fault reaches, through any registers."""
+        flops = self.netlist.flops
+        states: set[int] = set()
+        while True:
+            hit = self.pair.reached(states)
+            more = set(flops[hit[flops[:, 0]], 1].tolist())
+            if more <= states:
+                return hit
+            states |= more
+
+    def circuit(self) -> Circuit:
+        """Return the circuit, with an output `bad` for what shows."""
+        pair, netlist = self.pair, self.netlist
+        ends = [net for net in (*self._seen, *self._result) if self._differs[net]]
+        ends.append(self._valid)
+        states = self._support(ends)
+        leaves, needed = pair.leaves([*ends, *map(pair.next_of, filter(self._holds, states))])
+        control = [net for net in states if net not in self._data_states]
+        data = [net for net in states if net in self._data_states and self._differs[net]]
+        apart = [net for net in control if self._differs[net]]
+
+        build = Builder()
+        rst = int(netlist.ports["rst"][0])
+        free = {net: build.input(f"n{net}") for net in sorted({*leaves, *control, rst})}
+        names = ["started", *(f"q{net}" for net in control), *(f"p{net}" for net in apart)]
+        names += [f"t{net}" for net in data]
+        latch = {name: build.input(name) for name in names}
+        started = latch["started"]
+        one = {ZERO: FALSE, ONE: TRUE, **free}
+        one[rst] = build.both(started, free[rst] ^ 1) ^ 1
+        for net in control:
+            one[net] = select(build, started, latch[f"q{net}"], free[net])
+        other = dict(one)
+        for net in apart:
+            other[net] = select(build, started, latch[f"p{net}"], free[net])
+        # Before the first reset both hold the same.
+        differ = {net: latch[f"t{net}"] for net in data}
+        for gate in np.flatnonzero(needed[netlist.gates[:, 0]]).tolist():
+            self._gate(build, gate, one, other, differ)
+
+        def apart_at(net: int) -> int:
+            return differ.get(net, FALSE) if self._is_data[net] else unequal(
+                build, one[net], other[net]
+            )  # fmt: skip
+
+        shown = any_of(build, [apart_at(net) for net in self._seen if self._differs[net]])
+        result = any_of(build, [apart_at(net) for net in self._result if self._differs[net]])
+        wrong = any_of(build, [shown, build.both(one[self._valid], result)])
+        following = {"started": TRUE}
+        following |= {f"q{net}": one[pair.next_of(net)] for net in control}
+        following |= {f"p{net}": other[pair.next_of(net)] for net in apart}
+        following |= {f"t{net}": apart_at(pair.next_of(net)) for net in data}
+        made = build.circuit({"bad": build.both(started, wrong)})
+        return Circuit(
+            tuple(made.inputs[: len(free)]),
+            tuple(Latch((name,), following[name], 0) for name in names),
+            made.outputs,
+            made.ands,
+        )
+
+    def _support(self, nets: Sequence[int]) -> list[int]:
+        """Return the registers that nets depend on, as far as the circuit has them."""
+        flops = set(self.netlist.flops[:, 1].tolist())
+        found: set[int] = set()
+        ends = list(nets)
+        while ends:
+            more = flops.intersection(self.pair.leaves(ends)[0]) - found
+            found |= more
+            ends = [self.pair.next_of(net) for net in more if self._holds(net)]
+        return sorted(found)
+
+    def _holds(self, net: int) -> bool:
+        """Tell whether the circuit has a register, and not only that it never differs."""
+        return net not in self._data_states or bool(self._differs[net])
+
+    def _gate(
+        self,
+        build: Builder,
+        gate: int,
+        one: dict[int, int],
+        other: dict[int, int],
+        differ: dict[int, int],
+    ) -> None:
+        """Make a gate: its values in both, or whether they may differ."""
+        output, at, *inputs = self._rows[gate]
+        nets = [net for net in inputs if net >= 0]
+        table = self.netlist.tables[at : at + (1 << len(nets))]
+        changed = self.pair.fault.get(gate, table)
+        if not self._is_data[output]:
+            one[output] = other[output] = function(build, table, [one[net] for net in nets])
+            if self._differs[output]:
+                other[output] = function(build, changed, [other[net] for net in nets])
+            return
+        if not self._differs[output]:
+            return
+        data = [i for i, net in enumerate(nets) if self._is_data[net]]
+        control = [i for i in range(len(nets)) if i not in data]
+        may = {i: differ.get(nets[i], FALSE) for i in data}
+        same = changed is table and all(one[nets[i]] == other[nets[i]] for i in control)
+        if len(data) > _MOST_DATA or (same and not control):
+            differ[output] = any_of(build, may.values()) if same else TRUE
+            return
+        found = []
+        values = [one[nets[i]] for i in control], [other[nets[i]] for i in control]
+        for x, y in product(product((0, 1), repeat=len(data)), repeat=2):
+            if same and x > y:
+                continue  # it is the same the other way around
+            if any(u != v and may[i] == FALSE for i, u, v in zip(data, x, y, strict=True)):
+                continue
+            left = function(build, _part(table, data, x), values[0])
+            right = function(build, _part(changed, data, y), values[1])
+            here = unequal(build, left, right)
+            for i, u, v in zip(data, x, y, strict=True):
+                if u != v:
+                    here = build.both(here, may[i])
+            found.append(here)
+        differ[output] = any_of(build, found)
+
+
+def _part(table: np.ndarray, inputs: Sequence[int], values: Sequence[int]) -> np.ndarray:
+    """Return the table of the other inputs, where these have some values."""
+    index = np.arange(len(table))
+    kept = np.ones(len(table), dtype=bool)
+    for at, value in zip(inputs, values, strict=True):
+        kept &= (index >> at & 1) == value
+    return table[kept]
