@@ -119,7 +119,8 @@ def test_what_is_old_wrong_or_missing_is_marked(tmp_path):
     })  # fmt: skip
     mutants = {"technology": "generic", "count": 20, "killed": 17, "equivalent": 2, "seconds": 3.0}
     mutants["verilog"] = "that of another"
-    enter(tmp_path, MUTANTS, {"cube-mac-small": mutants | {"survivors": [{"cell": "a"}]}})
+    missed = {"cell": "pe_0/_7_", "kind": "INV_X1", "fault": "output stuck", "detail": "Y at 1"}
+    enter(tmp_path, MUTANTS, {"cube-mac-small": mutants | {"survivors": [missed]}})
     enter(tmp_path, NETLISTS, {"cube-mac-small": {
         "generic": RUN | {"rtl": RUN["verilog"]}, "sky130hd": RUN | {"passed": False},
     }})  # fmt: skip
@@ -135,6 +136,7 @@ def test_what_is_old_wrong_or_missing_is_marked(tmp_path):
         "generic 9 cases, 2 s; **failed**: sky130hd 9 cases, 2 s (of older Verilog)",
         "generic 17 of 20 found, 2 equivalent, **1 missed**, 3 s (of older Verilog)",
     ]
+    assert found["cube-mac-small/pe_0/_7_"][1:] == ["INV_X1", "output stuck, Y at 1"]
     assert "`--seed 3 --trials 2 --gemm 2x3x4`, 2026-01-02" in found["cube-mac"][-1]
     assert found["cube-opt1-small"][1] == "**not run**"
     assert "3 passed, **1 failed**, 2.0 s" in text and "no run on record" in text

@@ -30,7 +30,7 @@ from bitweight_verif.miter import Pair, any_of, select, unequal
 from bitweight_verif.reachability import Registers, unreachable
 from bitweight_verif.recorder import WATCHED
 
-__all__ = ["States", "equivalent"]
+__all__ = ["States", "equivalent", "equivalent_late", "equivalent_soon"]
 
 UNREACHABLE = "no path to an output"
 ONE_STEP = "SAT: every next state and output is the same"
@@ -120,7 +120,12 @@ class States:
 
 
 def equivalent(states: States, sound: np.ndarray, fault: Fault) -> str:
-    """Try to prove that a mutant is equivalent.
+    """Try to prove that a mutant is equivalent: `equivalent_soon`, then `equivalent_late`."""
+    return equivalent_soon(states, sound, fault) or equivalent_late(states, sound, fault)
+
+
+def equivalent_soon(states: States, sound: np.ndarray, fault: Fault) -> str:
+    """Try to prove that a mutant is equivalent, with what takes seconds.
 
     Parameters
     ----------
@@ -139,23 +144,38 @@ def equivalent(states: States, sound: np.ndarray, fault: Fault) -> str:
     pair = Pair(states.netlist, fault)
     if not pair.visible():
         return UNREACHABLE
-    faulty = states.of(fault)
-    count = len(states.netlist.flops)
-    # The first cycle is that of the reset.
-    if (faulty[1:, count:] != sound[1:, count:]).any():
+    relation = _simulated(states, sound, pair)
+    if relation is None:
         return ""
-    relation = _Relation(pair, sound[:, :count], faulty[:, :count])
-    different = list(relation.different)
     with suppress(Undecided):
         if relation.hold():
             return INDUCTION if relation.different else ONE_STEP
     with suppress(Undecided):
         if never_shows(pair, states.registers, _CONTROL_S):
             return CONTROL
+    return ""
+
+
+def equivalent_late(states: States, sound: np.ndarray, fault: Fault) -> str:
+    """Try to prove that a mutant is equivalent, with what may take minutes; see above."""
+    pair = Pair(states.netlist, fault)
+    relation = _simulated(states, sound, pair)
+    if relation is None:
+        return ""
     with suppress(Undecided):
-        if unreachable(pair, states.registers, different, _LONG_TIMEOUT_S):
+        if unreachable(pair, states.registers, list(relation.different), _LONG_TIMEOUT_S):
             return REACHABLE
     return ""
+
+
+def _simulated(states: States, sound: np.ndarray, pair: Pair) -> _Relation | None:
+    """Return the relation that a simulation suggests, or nothing if it shows the fault."""
+    faulty = states.of(pair.fault)
+    count = len(states.netlist.flops)
+    # The first cycle is that of the reset.
+    if (faulty[1:, count:] != sound[1:, count:]).any():
+        return None
+    return _Relation(pair, sound[:, :count], faulty[:, :count])
 
 
 class _Relation:

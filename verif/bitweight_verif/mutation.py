@@ -1,8 +1,9 @@
 """Mutation testing: which faults of a netlist the conformance bench finds, and which it cannot.
 
 The bench runs on the RTL once and is written down; every mutant of the netlist replays it. What is
-not found gets a soak, short products and resets first. What is left then may be proven to be
-equivalent; only what is not is worth the reductions that are long enough to fill accumulators.
+not found gets a soak, short products and resets first, and reductions that are long enough to fill
+accumulators only where a quick proof does not show that the mutant is equivalent. Proofs that may
+take minutes are for what is left then.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +24,7 @@ from bitweight.emit import emit
 from bitweight.evidence.record import MUTANTS, enter, load, verilog_digest
 from bitweight.sources import sources_digest
 from bitweight.synth.faults import Copies, run_faults
-from bitweight_verif.equivalence import States, equivalent
+from bitweight_verif.equivalence import States, equivalent_late, equivalent_soon
 from bitweight_verif.mutants import Mutant, Mutants
 from bitweight_verif.netlists import FASTEST_NS, flat_netlist, mapped
 from bitweight_verif.record import record
@@ -184,8 +186,10 @@ def mutate(
     _count(result.killed_in, (seen.kind(cycle).partition("-")[0] for cycle, _ in shown))
     left = [mutant for mutant, one in zip(mutants, found, strict=True) if one is None]
     left = _soaked(result, design, netlist, left, SOON, progress)
-    left = _unproven(result, netlist, left, seed, progress)
+    proofs = _Proofs(result, netlist, seed, progress)
+    left = proofs.unproven(left, equivalent_soon)
     left = _soaked(result, design, netlist, left, LATE, progress)
+    left = proofs.unproven(left, equivalent_late)
     result.survivors = [
         {name: getattr(one, name) for name in ("cell", "module", "kind", "fault", "detail")}
         for one in left
@@ -230,30 +234,33 @@ def _soaked(
     return left
 
 
-def _unproven(
-    result: MutationResult,
-    netlist: FlatNetlist,
-    mutants: list[Mutant],
-    seed: int,
-    progress: Progress,
-) -> list[Mutant]:
-    """Take out what is proven to be equivalent."""
-    if not mutants:
-        return []
-    cycles = max(1000, min(6000, _STATES // len(netlist.flops)))
-    states = States.random(netlist, cycles, seed)
-    sound = states.of({})
-    left = []
-    for done, mutant in enumerate(mutants):
-        progress("proofs", done, len(mutants))
-        how = equivalent(states, sound, mutant.tables)
-        if how:
-            result.equivalent += 1
-            _count(result.proven_by, [how])
-        else:
-            left.append(mutant)
-    progress("proofs", len(mutants), len(mutants))
-    return left
+class _Proofs:
+    """Proofs of equivalence, with the simulation that they begin with."""
+
+    def __init__(
+        self, result: MutationResult, netlist: FlatNetlist, seed: int, progress: Progress
+    ) -> None:
+        self._result, self._progress = result, progress
+        cycles = max(1000, min(6000, _STATES // len(netlist.flops)))
+        self._states = States.random(netlist, cycles, seed)
+
+    @cached_property
+    def _sound(self) -> np.ndarray:
+        return self._states.of({})
+
+    def unproven(self, mutants: list[Mutant], prove: Callable[..., str]) -> list[Mutant]:
+        """Take out what is proven to be equivalent."""
+        left = []
+        for done, mutant in enumerate(mutants):
+            self._progress("proofs", done, len(mutants))
+            how = prove(self._states, self._sound, mutant.tables)
+            if how:
+                self._result.equivalent += 1
+                _count(self._result.proven_by, [how])
+            else:
+                left.append(mutant)
+        self._progress("proofs", len(mutants), max(1, len(mutants)))
+        return left
 
 
 def _count(table: dict[str, int], names: Any) -> None:

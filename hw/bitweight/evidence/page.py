@@ -43,7 +43,8 @@ MEANS = (
     "others in what `bitweight workload` computes, every product bit for bit.",
     "**Netlist** is the bench on the mapped netlist. **Mutants** are copies of a netlist with one "
     "faulty cell each, drawn from all cells and kinds of faults: the bench must find it, or longer "
-    "runs, resets with operands on offer among them, or it is proven that nothing can. "
+    "runs, resets with operands on offer among them, or it is proven that nothing can: for a "
+    "mutant that a reset brings to the values of the netlist, from the end of a reset on. "
     "`bitweight verify --tech`, `bitweight mutate`.",
     "**Tests** are run by `make test`; their figures here are from `make test "
     "ARGS='--record=reports'`. Seconds are wall-clock time of the run that is on record, on two "
@@ -80,6 +81,7 @@ def page(folder: Path, digests: Mapping[str, str]) -> str:
     lines += _circuits(circuits(), proofs, tests, bench)
     lines += _claims(proofs, current=sources == digest())
     lines += _designs(folder, bench, tests, digests)
+    lines += _missed(folder)
     lines += _suites(tests)
     lines += _waivers()
     lines += _tools(bench)
@@ -173,6 +175,20 @@ def _designs(
         head += ["netlists", "mutants"] if small else []
         lines += _table(title, (*head, "run with"), rows, _NOTES[small])
     return lines
+
+
+def _missed(folder: Path) -> list[str]:
+    rows = [
+        (f"`{name}/{one['cell']}`", one["kind"], f"{one['fault']}, {one['detail']}")
+        for name, run in sorted(load(folder, MUTANTS).items())
+        for one in run["survivors"]
+    ]
+    return _table(
+        "Mutants that were missed",
+        ("cell", "is a", "fault"),
+        rows,
+        "Neither found nor proven to be equivalent: these, and no others." if rows else "None.",
+    )
 
 
 _NOTES = {
