@@ -204,9 +204,12 @@ def _block(design: Design) -> int | None:
 
 
 def over_blocks(design: Design, size: Size) -> list[Size]:
-    """Return the size with a K of two blocks and the beginning of a third."""
+    """Return the size with a K of two blocks and the beginning of a third, if there are blocks."""
     m, _, n = size
-    k = min(2 * (_block(design) or 0) + 1, design.max_k)
+    block = _block(design)
+    if block is None:
+        return []
+    k = min(2 * block + 1, design.max_k)
     return [(m, k, n)] if k <= _WRAP_LIMIT else []
 
 

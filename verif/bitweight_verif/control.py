@@ -10,7 +10,7 @@ a reset. Where no output can differ while it says something, the mutant is equiv
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
@@ -26,7 +26,7 @@ from bitweight_verif.miter import (
     function,
     select,
     unequal,
-)  # fmt: skip
+)
 from bitweight_verif.reachability import Registers
 
 __all__ = ["never_shows"]
@@ -65,10 +65,9 @@ class _Sides:
     def __init__(self, pair: Pair, registers: Registers) -> None:
         self.pair, self.netlist = pair, pair.netlist
         self._rows = self.netlist.gates.tolist()
-        data = self._data(registers.steering)
-        self._is_data = pair.reached_from(data)
-        self._data_states = set(data)
-        self._differs = self._may_differ()
+        self._registers = registers
+        self._is_data = pair.reached_from(registers.data)
+        self._differs = pair.reached_ever()
         ports = self.netlist.ports
         self._seen = [int(net) for name in HANDSHAKE for net in ports[name]]
         self._result = ports[RESULT].tolist()
@@ -81,38 +80,18 @@ class _Sides:
         inputs = [net for _, _, *nets in rows for net in nets if net >= 0]
         return bool(self._is_data[inputs].all() or self._is_data[self._seen].any())
 
-    def _data(self, steering: Iterable[int]) -> list[int]:
-        """Return the registers that operands reach, other than through those that steer."""
-        ports, flops, kept = self.netlist.ports, self.netlist.flops, set(steering)
-        operands = [net for name in ("a__payload", "b__payload") for net in ports[name][:-1]]
-        found: set[int] = set()
-        while True:
-            hit = self.pair.reached_from([*operands, *found])
-            more = set(flops[hit[flops[:, 0]], 1].tolist()) - kept
-            if more <= found:
-                return sorted(found)
-            found |= more
-
-    def _may_differ(self) -> np.ndarray:
-        """Return the nets that the fault reaches, through any registers."""
-        flops = self.netlist.flops
-        states: set[int] = set()
-        while True:
-            hit = self.pair.reached(states)
-            more = set(flops[hit[flops[:, 0]], 1].tolist())
-            if more <= states:
-                return hit
-            states |= more
-
     def circuit(self) -> Circuit:
         """Return the circuit, with an output `bad` for what shows."""
         pair, netlist = self.pair, self.netlist
         ends = [net for net in (*self._seen, *self._result) if self._differs[net]]
         ends.append(self._valid)
-        states = self._support(ends)
-        leaves, needed = pair.leaves([*ends, *map(pair.next_of, filter(self._holds, states))])
-        control = [net for net in states if net not in self._data_states]
-        data = [net for net in states if net in self._data_states and self._differs[net]]
+        # Data that never differ need no register.
+        kept = [net for net in netlist.flops[:, 1].tolist()
+                if net not in self._registers.data or self._differs[net]]  # fmt: skip
+        states = sorted(self._registers.support(ends, kept))
+        leaves, needed = pair.leaves([*ends, *map(pair.next_of, states)])
+        control = [net for net in states if net not in self._registers.data]
+        data = [net for net in states if net in self._registers.data]
         apart = [net for net in control if self._differs[net]]
 
         build = Builder()
@@ -153,21 +132,6 @@ class _Sides:
             made.outputs,
             made.ands,
         )
-
-    def _support(self, nets: Sequence[int]) -> list[int]:
-        """Return the registers that nets depend on, as far as the circuit has them."""
-        flops = set(self.netlist.flops[:, 1].tolist())
-        found: set[int] = set()
-        ends = list(nets)
-        while ends:
-            more = flops.intersection(self.pair.leaves(ends)[0]) - found
-            found |= more
-            ends = [self.pair.next_of(net) for net in more if self._holds(net)]
-        return sorted(found)
-
-    def _holds(self, net: int) -> bool:
-        """Tell whether the circuit has a register, and not only that it never differs."""
-        return net not in self._data_states or bool(self._differs[net])
 
     def _gate(
         self,

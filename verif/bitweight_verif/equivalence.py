@@ -79,6 +79,11 @@ class States:
         """Which registers depend on which."""
         return Registers(self.netlist)
 
+    @cached_property
+    def sound(self) -> np.ndarray:
+        """What `of` gives of the netlist without a fault."""
+        return self.of({})
+
     @classmethod
     def random(cls, netlist: FlatNetlist, cycles: int, seed: int) -> States:
         """Draw inputs that keep to no contract, as those of the proof do not."""
@@ -119,20 +124,18 @@ class States:
         return np.concatenate(list(seen.values()), axis=1)
 
 
-def equivalent(states: States, sound: np.ndarray, fault: Fault) -> str:
+def equivalent(states: States, fault: Fault) -> str:
     """Try to prove that a mutant is equivalent: `equivalent_soon`, then `equivalent_late`."""
-    return equivalent_soon(states, sound, fault) or equivalent_late(states, sound, fault)
+    return equivalent_soon(states, fault) or equivalent_late(states, fault)
 
 
-def equivalent_soon(states: States, sound: np.ndarray, fault: Fault) -> str:
+def equivalent_soon(states: States, fault: Fault) -> str:
     """Try to prove that a mutant is equivalent, with what takes seconds.
 
     Parameters
     ----------
     states : States
         The netlist, and inputs for the simulation that candidates come from.
-    sound : ndarray
-        What `states.of({})` gives.
     fault : dict
         Truth tables in place of those of some gates.
 
@@ -144,7 +147,7 @@ def equivalent_soon(states: States, sound: np.ndarray, fault: Fault) -> str:
     pair = Pair(states.netlist, fault)
     if not pair.visible():
         return UNREACHABLE
-    relation = _simulated(states, sound, pair)
+    relation = _simulated(states, pair)
     if relation is None:
         return ""
     with suppress(Undecided):
@@ -156,10 +159,10 @@ def equivalent_soon(states: States, sound: np.ndarray, fault: Fault) -> str:
     return ""
 
 
-def equivalent_late(states: States, sound: np.ndarray, fault: Fault) -> str:
+def equivalent_late(states: States, fault: Fault) -> str:
     """Try to prove that a mutant is equivalent, with what may take minutes; see above."""
     pair = Pair(states.netlist, fault)
-    relation = _simulated(states, sound, pair)
+    relation = _simulated(states, pair)
     if relation is None:
         return ""
     with suppress(Undecided):
@@ -168,9 +171,9 @@ def equivalent_late(states: States, sound: np.ndarray, fault: Fault) -> str:
     return ""
 
 
-def _simulated(states: States, sound: np.ndarray, pair: Pair) -> _Relation | None:
+def _simulated(states: States, pair: Pair) -> _Relation | None:
     """Return the relation that a simulation suggests, or nothing if it shows the fault."""
-    faulty = states.of(pair.fault)
+    sound, faulty = states.sound, states.of(pair.fault)
     count = len(states.netlist.flops)
     # The first cycle is that of the reset.
     if (faulty[1:, count:] != sound[1:, count:]).any():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -52,18 +52,22 @@ class Pair:
             found[self.netlist.gates[low:high, 0][hit]] = True
         return found
 
+    def reached_ever(
+        self, nets: Iterable[int] | None = None, stop: Collection[int] = ()
+    ) -> np.ndarray:
+        """Return what the fault, or nets instead, can reach through registers, but for some."""
+        flops = self.netlist.flops
+        passes = ~np.isin(flops[:, 1], list(stop))
+        found = self.reached() if nets is None else self.reached_from(nets)
+        while True:
+            states = flops[found[flops[:, 0]] & passes, 1]
+            if found[states].all():
+                return found
+            found = self.reached_from([*np.flatnonzero(found), *states])
+
     def visible(self) -> bool:
         """Tell whether there is a path from the fault to an output, through any registers."""
-        flops = self.netlist.flops
-        states: np.ndarray = np.zeros(0, dtype=np.int32)
-        while True:
-            found = self.reached(states)
-            if found[self.outputs].any():
-                return True
-            more = flops[found[flops[:, 0]], 1]
-            if set(more.tolist()) <= set(states.tolist()):
-                return False
-            states = np.union1d(states, more)
+        return bool(self.reached_ever()[self.outputs].any())
 
     def resets_alike(self) -> bool:
         """Tell whether what a reset gives a value gets the same one in both, from any state."""

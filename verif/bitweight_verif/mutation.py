@@ -13,7 +13,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +22,7 @@ from bitweight._check import check_int
 from bitweight.emit import emit
 from bitweight.evidence.record import MUTANTS, enter, load, verilog_digest
 from bitweight.sources import sources_digest
-from bitweight.synth.faults import Copies, run_faults
+from bitweight.synth.faults import Copies, Fault, run_faults
 from bitweight_verif.equivalence import States, equivalent_late, equivalent_soon
 from bitweight_verif.mutants import Mutant, Mutants
 from bitweight_verif.netlists import FASTEST_NS, flat_netlist, mapped
@@ -186,10 +185,10 @@ def mutate(
     _count(result.killed_in, (seen.kind(cycle).partition("-")[0] for cycle, _ in shown))
     left = [mutant for mutant, one in zip(mutants, found, strict=True) if one is None]
     left = _soaked(result, design, netlist, left, SOON, progress)
-    proofs = _Proofs(result, netlist, seed, progress)
-    left = proofs.unproven(left, equivalent_soon)
+    states = States.random(netlist, max(1000, min(6000, _STATES // len(netlist.flops))), seed)
+    left = _unproven(result, states, left, equivalent_soon, progress)
     left = _soaked(result, design, netlist, left, LATE, progress)
-    left = proofs.unproven(left, equivalent_late)
+    left = _unproven(result, states, left, equivalent_late, progress)
     result.survivors = [
         {name: getattr(one, name) for name in ("cell", "module", "kind", "fault", "detail")}
         for one in left
@@ -234,33 +233,24 @@ def _soaked(
     return left
 
 
-class _Proofs:
-    """Proofs of equivalence, with the simulation that they begin with."""
-
-    def __init__(
-        self, result: MutationResult, netlist: FlatNetlist, seed: int, progress: Progress
-    ) -> None:
-        self._result, self._progress = result, progress
-        cycles = max(1000, min(6000, _STATES // len(netlist.flops)))
-        self._states = States.random(netlist, cycles, seed)
-
-    @cached_property
-    def _sound(self) -> np.ndarray:
-        return self._states.of({})
-
-    def unproven(self, mutants: list[Mutant], prove: Callable[..., str]) -> list[Mutant]:
-        """Take out what is proven to be equivalent."""
-        left = []
-        for done, mutant in enumerate(mutants):
-            self._progress("proofs", done, len(mutants))
-            how = prove(self._states, self._sound, mutant.tables)
-            if how:
-                self._result.equivalent += 1
-                _count(self._result.proven_by, [how])
-            else:
-                left.append(mutant)
-        self._progress("proofs", len(mutants), max(1, len(mutants)))
-        return left
+def _unproven(
+    result: MutationResult,
+    states: States,
+    mutants: list[Mutant],
+    prove: Callable[[States, Fault], str],
+    progress: Progress,
+) -> list[Mutant]:
+    """Take out what is proven to be equivalent."""
+    left = []
+    for done, mutant in enumerate(mutants, 1):
+        how = prove(states, mutant.tables)
+        if how:
+            result.equivalent += 1
+            _count(result.proven_by, [how])
+        else:
+            left.append(mutant)
+        progress("proofs", done, len(mutants))
+    return left
 
 
 def _count(table: dict[str, int], names: Any) -> None:

@@ -13,7 +13,8 @@ value at any time: what is proven with more states than there are holds for thos
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cached_property
 
 from bitweight.prove.circuit import FALSE, Builder, Circuit, Latch
 from bitweight.prove.solver import reach
@@ -59,6 +60,24 @@ class Registers:
                 break
             found = more
         return found
+
+    def support(self, nets: Iterable[int], kept: Collection[int]) -> set[int]:
+        """Return those of the kept registers that nets depend on, through others of them too."""
+        found = self.before(nets).intersection(kept)
+        while True:
+            following = self.before(self._pair.next_of(state) for state in found)
+            more = found | following.intersection(kept)
+            if len(more) == len(found):
+                return found
+            found = more
+
+    @cached_property
+    def data(self) -> frozenset[int]:
+        """Those that operands reach, other than through those that steer."""
+        ports, flops = self._pair.netlist.ports, self._pair.netlist.flops
+        operands = [net for name in ("a__payload", "b__payload") for net in ports[name][:-1]]
+        reached = self._pair.reached_ever(operands, self.steering)
+        return frozenset(flops[reached[flops[:, 0]], 1].tolist()) - self.steering
 
     def _closure(self, nets: Iterable[int], most: int) -> frozenset[int] | None:
         found = self.before(nets)
@@ -119,9 +138,7 @@ def _violated(circuit: Circuit, inputs: Sequence[Mapping[str, int]]) -> list[str
     return [name for name, value in outputs.items() if value and name != "bad"]
 
 
-def _product(
-    pair: Pair, registers: Registers, different: Sequence[int], settled: bool = False
-) -> Circuit:
+def _product(pair: Pair, registers: Registers, different: Sequence[int], settled: bool) -> Circuit:
     netlist = pair.netlist
     reached = pair.reached(different)
     changed = netlist.flops[reached[netlist.flops[:, 0]], 1].tolist()
@@ -133,7 +150,7 @@ def _product(
     kept = {*registers.steering, *different, *registers.near(inputs[inputs >= 0].tolist())}
     kept |= registers.near(pair.next_of(state) for state in different)
     # Only those that matter: what is observed depends on them.
-    needed_states = _support(pair, registers, kept, [*ends, *map(pair.next_of, different)])
+    needed_states = registers.support([*ends, *map(pair.next_of, different)], kept)
     states = sorted(needed_states | set(different))
     leaves, needed = pair.leaves([*ends, *map(pair.next_of, states)])
 
@@ -171,13 +188,3 @@ def _product(
         made.outputs,
         made.ands,
     )
-
-
-def _support(pair: Pair, registers: Registers, kept: set[int], nets: Iterable[int]) -> set[int]:
-    """Return those of the kept registers that nets depend on, through others of them too."""
-    found = registers.before(nets) & kept
-    while True:
-        more = found | registers.before(pair.next_of(state) for state in found) & kept
-        if len(more) == len(found):
-            return found
-        found = more

@@ -1,8 +1,8 @@
 """What the bench has not found gets a long soak: operands that the bench has no time for.
 
 In the order of their cost: short products back to back at every pace; resets in the middle of one;
-and reductions so long that sums reach every bit of the accumulator. Operands
-may be offered during a reset, and some episodes begin with any values in all registers, as after
+and reductions so long that sums reach every bit of the accumulator, and overflow it. Operands may
+be offered during a reset, and some episodes begin with any values in all registers, as after
 power-up. All results of the sound netlist are compared with NumPy: what differs from it is a fault
 that a user could see.
 """
@@ -29,7 +29,7 @@ from bitweight_verif.cases import (
     nearby,
     over_blocks,
     random_gemm,
-)  # fmt: skip
+)
 
 if TYPE_CHECKING:
     from bitweight import Design, Int

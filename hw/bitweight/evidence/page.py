@@ -183,11 +183,9 @@ def _missed(folder: Path) -> list[str]:
         for name, run in sorted(load(folder, MUTANTS).items())
         for one in run["survivors"]
     ]
+    what = "neither found nor proven to be equivalent" if rows else "none"
     return _table(
-        "Mutants that were missed",
-        ("cell", "is a", "fault"),
-        rows,
-        "Neither found nor proven to be equivalent: these, and no others." if rows else "None.",
+        "Mutants that were missed", ("cell", "is a", "fault"), rows, f"Of those on record: {what}."
     )
 
 
