@@ -91,7 +91,9 @@ class Sequencer(Block):
         fresh = Signal(init=1)
         first = Signal(reset_less=True)
         complete = Signal(init=1)
-        pause = Signal(range(self.turn))
+        # A tile's weights take at least `lanes` steps: after a block of one row that is the pause.
+        single = self.lanes >= self.turn
+        pause = Signal(range(self.turn - single))
         m.d.comb += [
             self.take_a.eq(self.step & self.a_valid & (~fresh | (loaded & (pause == 0)))),
             self.update.eq(self.take_a & fresh),
@@ -107,7 +109,8 @@ class Sequencer(Block):
                 row.eq(Mux(self.a_last, 0, row + 1)),
             ]
         # Row i of the next tile comes at the earliest `turn` steps after row i of this one.
-        with m.If(self.take_a & self.a_last & (row < self.turn - 1)):
+        early = (row < self.turn - 1) & (row >= single)
+        with m.If(self.take_a & self.a_last & early):
             m.d.sync += pause.eq(self.turn - 1 - row)
         with m.Elif(self.step & (pause != 0)):
             m.d.sync += pause.eq(pause - 1)
