@@ -38,6 +38,8 @@ class OneDigit(Encoding):
 
     bits = 3
     made = True
+    zero_bits = 0b110
+    """Those that say how large it is: a digit of no magnitude is zero with either sign."""
 
     def __init__(self, base: Encoding) -> None:
         self.base, self.name, self.radix = base, base.name, base.radix
@@ -70,6 +72,7 @@ class BitSerialMac(CarrySaveMac):
     """
 
     kept_arrival = 1.5
+    zero_bits = OneDigit.zero_bits
 
     def __init__(self, encoding: Encoding, b_bits: int, acc: int, lanes: int) -> None:
         self.shift = encoding.radix.bit_length() - 1

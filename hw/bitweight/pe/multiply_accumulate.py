@@ -60,6 +60,11 @@ class MultiplyAccumulate(ABC):
         self.lanes, self.by_weight, self.staged = lanes, by_weight, staged
 
     @property
+    def zero_bits(self) -> int:
+        """A mask of those bits of an operand `a` that make it zero when they are."""
+        return (1 << self.a_bits) - 1
+
+    @property
     def state_bits(self) -> int:
         """Register bits of the accumulator, and of the products where they are registered."""
         return sum(len(columns) for columns in self.rows) + self.staged_bits

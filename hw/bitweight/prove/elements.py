@@ -21,6 +21,7 @@ from bitweight.pe.dot_product import DotProduct, DotProductPE
 from bitweight.pe.laconic import LaconicPE
 from bitweight.pe.mac import FusedMac, OperatorMac
 from bitweight.pe.multiply_accumulate import MultiplyAccumulate
+from bitweight.pe.operand_register import repeated
 from bitweight.pe.output_stationary import OutputStationaryPE
 from bitweight.pe.term_sum import TermSum
 from bitweight.pe.terms import Terms
@@ -72,7 +73,8 @@ def _legal(core: MultiplyAccumulate, a: Value) -> Value:
 
 
 @family(
-    "output-stationary-pe", ["pe.output_stationary", "pe.mac", "pe.carry_save", "pe.bit_serial"],
+    "output-stationary-pe",
+    ["pe.output_stationary", "pe.operand_register", "pe.mac", "pe.carry_save", "pe.bit_serial"],
     "sum + carry = the ideal accumulator, for any inputs and stalls, from reset and at each tile; "
     "drained once, zero otherwise",
     [
@@ -123,6 +125,7 @@ def output_stationary_claim(pe: Block, core: MultiplyAccumulate) -> Invariant:
         probes["dut.shift"] = probe
         found["shift"], expected["shift"] = probe, shift
         found["never_both"], expected["never_both"] = shift & done, Const(0, 1)
+    zero_bits = repeated(core.zero_bits, core.a_bits, core.lanes)
     rows = []
     for i, (name, columns) in enumerate(zip(("total", "carry"), core.rows, strict=False)):
         probe = Signal(len(columns), name=f"probe_{name}")
@@ -134,7 +137,8 @@ def output_stationary_claim(pe: Block, core: MultiplyAccumulate) -> Invariant:
     value = total_of(((row, 1) for row in rows), core.acc)
     result = total_of(((row, 1) for row in drained), core.acc)
     found |= {
-        "accumulator": value, "result": result, "a": pe.a_out, "b": pe.b_out,
+        "accumulator": value, "result": result, "b": pe.b_out,
+        "a": Mux(filled, pe.a_out, pe.a_out & zero_bits),
         "last": pe.last_out, "done": finished, "empty": Mux(filled, 0, a),
         "idle": Cat(Mux(finished, 0, row) for row in drained),
         "begin": filled | done,

@@ -19,15 +19,19 @@ __all__ = ["requests_claim"]
     "payload and bank; one of the following pass not before the end of the present one, a word "
     "not before the digits of the one before; whether anything is left of the present pass",
     [
-        {"cols": cols, "group": group, "block": block, "payload": payload, "whole": whole}
-        for cols, group, block, payload, whole in (
-            (1, 1, 1, 1, False), (2, 1, 4, 2, False), (4, 2, 8, 3, False), (2, 3, 6, 2, True),
-            (4, 4, 16, 1, True),
+        {"cols": cols, "group": group, "block": block, "payload": payload, "zero_bits": zero_bits,
+         "whole": whole}
+        for cols, group, block, payload, zero_bits, whole in (
+            (1, 1, 1, 1, 1, False), (2, 1, 4, 2, 3, False), (4, 2, 8, 3, 6, False),
+            (2, 3, 6, 2, 2, True), (4, 4, 16, 1, 1, True),
         )
     ],
 )  # fmt: skip
-def _requests(cols: int, group: int, block: int, payload: int, whole: bool) -> Claim:
-    return requests_claim(RequestRing(BlockLayout(cols, 1, group, block, 1, whole), payload))
+def _requests(
+    cols: int, group: int, block: int, payload: int, zero_bits: int, whole: bool
+) -> Claim:
+    layout = BlockLayout(cols, 1, group, block, 1, whole)
+    return requests_claim(RequestRing(layout, payload, zero_bits))
 
 
 def requests_claim(dut: RequestRing) -> Invariant:
@@ -111,7 +115,8 @@ def requests_claim(dut: RequestRing) -> Invariant:
         "taken": dut.taken, "asks_out": dut.asks_out, "present": dut.present,
         "late": dut.late_out & dut.asks_out, "bank": Mux(there[0], dut.bank_out, 0),
         "row": Mux(there[0], dut.row_out, 0), "code": Mux(there[2], dut.code_out, 0),
-        "code_row": Mux(there[2], dut.code_row, 0), "payload": dut.payload_out,
+        "code_row": Mux(there[2], dut.code_row, 0),
+        "payload": Mux(given_out, dut.payload_out, dut.payload_out & dut.zero_bits),
         "payload_bank": Mux(given_out, dut.payload_bank, 0),
         "valid": probes["dut.valid"], "following": probes["dut.following"] & Cat(there),
     }  # fmt: skip

@@ -80,7 +80,7 @@ class Arbiter(Block):
         else:
             opened = self._opened(m)
             rows = [opened.word_select(bank, self.row_bits) for bank in range(self.banks)]
-            hit = Signal(self.cols)
+            hit = Signal(self.cols, reset_less=True)
             for c in columns:
                 one_hot = Signal(self.banks, name=f"one_hot_{c}")
                 code = self.code.word_select(c, self.bank_bits)
@@ -103,9 +103,11 @@ class Arbiter(Block):
         banks = [self.bank.word_select(c, self.banks) & self.asks[c].replicate(self.banks)
                  for c in columns]  # fmt: skip
         low = max(0, self.row_bits + 1 - CHUNK)
-        some = Signal(self.banks << CHUNK)
-        next_keys = [Signal(len(key), name=f"key_{c}") for c, key in enumerate(keys)]
-        next_banks = [Signal(self.banks, name=f"wants_{c}") for c in columns]
+        some = Signal(self.banks << CHUNK, reset_less=True)
+        next_keys = [
+            Signal(len(key), name=f"key_{c}", reset_less=True) for c, key in enumerate(keys)
+        ]
+        next_banks = [Signal(self.banks, name=f"wants_{c}", reset_less=True) for c in columns]
         m.d.sync += [
             some.eq(
                 Cat(
@@ -117,7 +119,7 @@ class Arbiter(Block):
         if low:
             for c in columns:
                 m.d.sync += [next_keys[c].eq(keys[c]), next_banks[c].eq(banks[c])]
-        opened = Signal(self.banks * self.row_bits)
+        opened = Signal(self.banks * self.row_bits, reset_less=True)
         for bank in range(self.banks):
             chosen = _first(some.word_select(bank, 1 << CHUNK))
             found, wants = [chosen], [w[bank] for w in next_banks]

@@ -135,7 +135,7 @@ class BitSliceEngine(wiring.Component):
         m.d.sync += sync.eq(all_wait & ~sync)
 
         # Columns that are in a later pass than another one.
-        ahead = Signal(layout.cols)
+        ahead = Signal(layout.cols, reset_less=True)
         reached = [Cat(column.turn[i] for column in columns).any() for i in range(nest.passes)]
         earlier = [Cat(reached[:i]).any() for i in range(nest.passes)]
         m.d.sync += ahead.eq(Cat((column.turn & Cat(earlier)).any() for column in columns))

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 from bitweight.block import Block
 from bitweight.pe.bit_serial import OneDigit
 from bitweight.tpe.digit_feeder import DigitFeeder
-from bitweight.tpe.layout import BlockLayout, payload_size
+from bitweight.tpe.layout import BlockLayout, payload_size, payload_zero_bits
 from bitweight.tpe.requests import RequestRing
 
 __all__ = ["DigitColumn"]
@@ -112,9 +112,10 @@ class DigitColumn(Block):
         ends = Signal()
         sync = Signal()  # in each column anew: all of it depends on that
         feeders = [DigitFeeder(self.digit, self.a_bits, layout) for _ in range(layout.lanes)]
-        rings = [RequestRing(layout, self.payload_bits) for _ in range(layout.lanes)]
+        zero_bits = payload_zero_bits(self.digit, self.a_bits, layout)
+        rings = [RequestRing(layout, self.payload_bits, zero_bits) for _ in range(layout.lanes)]
         # The word that is written, its place counted from the column's own.
-        write = Signal(layout.lanes)
+        write = Signal(layout.lanes, reset_less=True)
         written = {
             name: Signal(len(getattr(self, name)), name=f"held_{name}", reset_less=name != "more")
             for name in ("slot_in", "place_in", "row_in", "data_in", "more")

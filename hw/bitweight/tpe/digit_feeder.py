@@ -212,11 +212,11 @@ class DigitFeeder(Block):
         ]
 
         # The word on the port of the buffer.
-        next_place = Signal(layout.place_bits)
-        next_row = Signal(layout.row_bits)
-        next_inside = Signal()
-        next_turn = Signal(self.passes)
-        following = Signal()
+        next_place = Signal(layout.place_bits, reset_less=True)
+        next_row = Signal(layout.row_bits, reset_less=True)
+        next_inside = Signal(reset_less=True)
+        next_turn = Signal(self.passes, reset_less=True)
+        following = Signal(reset_less=True)
         empty.append(~valid | following)
         with m.If(read):
             m.d.sync += [

@@ -8,7 +8,7 @@ from amaranth.hdl import Cat, Const, Value
 
 from bitweight.pe.bit_serial import OneDigit
 
-__all__ = ["RING", "BlockLayout", "index_bits", "payload_size"]
+__all__ = ["RING", "BlockLayout", "index_bits", "payload_size", "payload_zero_bits"]
 
 RING = 5
 """Steps until a request that was not served comes again: requests of a lane on their way."""
@@ -142,3 +142,10 @@ class BlockLayout:
 def payload_size(digit: OneDigit, a_bits: int, layout: BlockLayout) -> int:
     """Return the bits of what a lane passes on: a digit, or a word and which of its digits."""
     return layout.group * a_bits + digit.base.digits(a_bits) if layout.whole else digit.bits
+
+
+def payload_zero_bits(digit: OneDigit, a_bits: int, layout: BlockLayout) -> int:
+    """Return a mask of those bits of it without which there is none."""
+    if layout.whole:
+        return (1 << digit.base.digits(a_bits)) - 1 << layout.group * a_bits
+    return digit.zero_bits

@@ -77,8 +77,8 @@ class Loader(Block):
         occupied = Signal(range(layout.depth + 1))
         pause = Signal(range(self.release + 1))
         taken = Signal()
-        ended = Signal()
-        tile = Signal()
+        ended = Signal(reset_less=True)
+        tile = Signal(reset_less=True)
         ends = self.last | (count == layout.beats - 1)
         frees = pause == 1
         m.d.comb += self.room.eq(occupied != layout.depth)
@@ -101,7 +101,7 @@ class Loader(Block):
         row = Signal(layout.row_bits)
         slot = Signal(layout.slot_bits)
         opens = Signal(init=1)  # it is the first of its block
-        complete = Signal(layout.depth)
+        complete = Signal(layout.depth, reset_less=True)
         whole = taken & ended
         m.d.comb += [
             self.write.eq(lane & taken.replicate(layout.lanes)),
@@ -125,12 +125,13 @@ class Loader(Block):
                     complete.bit_select(slot, 1).eq(tile),
                 ]
         rows, places = [], []
-        filled = Signal(layout.lanes * layout.depth)
+        # Of a slot with a block, which has been written: a reset need not clear it.
+        filled = Signal(layout.lanes * layout.depth, reset_less=True)
         m.d.comb += self.filled.eq(filled)
         for i in range(layout.lanes):
             for j in range(layout.depth):
-                last_row = Signal(layout.row_bits, name=f"last_row_{i}_{j}")
-                last_place = Signal(layout.place_bits, name=f"last_place_{i}_{j}")
+                last_row = Signal(layout.row_bits, name=f"last_row_{i}_{j}", reset_less=True)
+                last_place = Signal(layout.place_bits, name=f"last_place_{i}_{j}", reset_less=True)
                 rows.append(last_row)
                 places.append(last_place)
                 with m.If(taken & (slot == j)):

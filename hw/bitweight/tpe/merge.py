@@ -98,7 +98,7 @@ class MergeColumn(Block):
 
     def build(self) -> Module:
         m = Module()
-        en = Signal(init=1)
+        en = Signal(reset_less=True)
         m.d.sync += en.eq(self.go)
 
         # Which pass the total that is read belongs to: `begin` comes a step before that of PE 0.
@@ -110,9 +110,9 @@ class MergeColumn(Block):
             m.d.sync += [held.eq(begin), held_tag.eq(tag)]
             begin, tag = held, held_tag
         gap = self.gap(self.pes, self.stages)
-        number = Signal(index_bits(gap))
+        number = Signal(index_bits(gap), reset_less=True)
         running = Signal()
-        leaving = Signal()
+        leaving = Signal(reset_less=True)
         present = Signal(len(tag), reset_less=True)
         present_first, present_complete = present[-2], present[-1]
         final = number == self.pes - 1
@@ -160,6 +160,9 @@ class MergeColumn(Block):
             valid = Signal(name=f"valid_{step}")
             with m.If(en):
                 m.d.sync += [valid.eq(flags[-1][0]), held.eq(flags[-1])]
+            if step <= self.stages:
+                # They are stopped while totals leave, ahead of which these do not change.
+                m.d.sync += held[1:3].eq(flags[-1][1:3])
             flags.append(Cat(valid, held[1:]))
         bits = min(self.acc, width + self.step_bits * (self.passes - 1))
         word = Signal(bits, reset_less=True)

@@ -9,10 +9,11 @@ from bitweight.arith.onehot import choose
 from bitweight.block import Block
 from bitweight.pe.bit_serial import OneDigit
 from bitweight.pe.carry_save import CarrySaveMac
+from bitweight.pe.operand_register import operand_register, repeated
 from bitweight.pe.output_stationary import OutputStationaryPE
 from bitweight.pe.sparse import SparsePE
 from bitweight.tpe.banks import Bank
-from bitweight.tpe.layout import BlockLayout, payload_size
+from bitweight.tpe.layout import BlockLayout, payload_size, payload_zero_bits
 
 __all__ = ["Plane"]
 
@@ -91,10 +92,17 @@ class Plane(Block):
     def build(self) -> Module:
         m = Module()
         layout = self.layout
-        held = {
+        held: dict[str, Value] = {
             name: Signal.like(getattr(self, f"{name}_in"), name=name, reset_less=name in _DATA)
             for name in self.hops
         }
+        lanes = layout.lanes * layout.cols
+        zero_bits = payload_zero_bits(self.digit, self.a_bits, layout)
+        held["payload"] = operand_register(
+            "payload",
+            lanes * self.payload_bits,
+            repeated(zero_bits, self.payload_bits, lanes),
+        )
         m.d.sync += [value.eq(getattr(self, f"{name}_in")) for name, value in held.items()]
         m.d.comb += [getattr(self, f"{name}_out").eq(value) for name, value in held.items()]
 

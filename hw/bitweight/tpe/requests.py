@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from bitweight.arith.sparse import FirstNonZero
 from bitweight.block import Block
+from bitweight.pe.operand_register import operand_register
 from bitweight.tpe.layout import RING, BlockLayout
 
 __all__ = ["RequestRing"]
@@ -31,6 +32,8 @@ class RequestRing(Block):
     payload_bits
         Of what is passed on, zero for nothing: a digit, or a `whole` word whose digits take a step
         each.
+    zero_bits
+        A mask of those of them without which it is nothing.
 
     Attributes
     ----------
@@ -56,10 +59,10 @@ class RequestRing(Block):
 
     block_name = "requests"
 
-    def __init__(self, layout: BlockLayout, payload_bits: int) -> None:
+    def __init__(self, layout: BlockLayout, payload_bits: int, zero_bits: int) -> None:
         self.layout, self.banks = layout, layout.banks
-        self.payload_bits = payload_bits
-        self.key = (layout, payload_bits)
+        self.payload_bits, self.zero_bits = payload_bits, zero_bits
+        self.key = (layout, payload_bits, zero_bits)
         self.bank_bits = layout.bank_bits
         super().__init__(
             {
@@ -94,7 +97,7 @@ class RequestRing(Block):
         }
         request = data.StructLayout({**rest, "code": self.bank_bits})
         valid = Signal(RING)
-        following = Signal(RING)
+        following = Signal(RING, reset_less=True)
         # The bank of the first one is one-hot, as the arbiter has it; the others have its code.
         asking = Signal(data.StructLayout({**rest, "bank": self.banks}), reset_less=True)
         ring = [Signal(request, name=f"request_{i}", reset_less=True) for i in range(1, RING)]
@@ -140,7 +143,7 @@ class RequestRing(Block):
             granted.eq(valid[3] & self.hit & (~following[3] | self.ends) & free),
             self.present.eq(present),
         ]
-        payload = Signal(self.payload_bits)
+        payload = operand_register("payload", self.payload_bits, self.zero_bits)
         code = Signal(self.bank_bits, reset_less=True)
         m.d.sync += [
             payload.eq(fourth.payload & granted.replicate(self.payload_bits)),
