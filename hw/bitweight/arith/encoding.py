@@ -59,6 +59,10 @@ class Encoding(ABC):
         The hardware twin of :meth:`recode`; least significant digit first.
         """
 
+    def zero_bits(self, bits: int) -> int:
+        """Return a mask of those bits of an operand that make it zero when they are."""
+        return (1 << bits) - 1
+
     @property
     def largest(self) -> int:
         """The largest magnitude of a digit."""

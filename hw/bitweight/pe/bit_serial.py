@@ -38,8 +38,6 @@ class OneDigit(Encoding):
 
     bits = 3
     made = True
-    zero_bits = 0b110
-    """Those that say how large it is: a digit of no magnitude is zero with either sign."""
 
     def __init__(self, base: Encoding) -> None:
         self.base, self.name, self.radix = base, base.name, base.radix
@@ -53,6 +51,10 @@ class OneDigit(Encoding):
 
     def encode(self, operand: Value) -> list[Digit]:
         return [Digit(*operand)]
+
+    def zero_bits(self, bits: int) -> int:
+        # A digit of no magnitude is zero with either sign.
+        return 0b110
 
     def select(self, operand: Value, turn: Value) -> Value:
         """Return the digit of an operand for which a bit of `turn` is set, of its own or none."""
@@ -72,7 +74,6 @@ class BitSerialMac(CarrySaveMac):
     """
 
     kept_arrival = 1.5
-    zero_bits = OneDigit.zero_bits
 
     def __init__(self, encoding: Encoding, b_bits: int, acc: int, lanes: int) -> None:
         self.shift = encoding.radix.bit_length() - 1

@@ -61,8 +61,8 @@ class MultiplyAccumulate(ABC):
 
     @property
     def zero_bits(self) -> int:
-        """A mask of those bits of an operand `a` that make it zero when they are."""
-        return (1 << self.a_bits) - 1
+        """A mask: without these bits an operand `a` is zero."""
+        return self.encoding.zero_bits(self.a_bits)
 
     @property
     def state_bits(self) -> int:

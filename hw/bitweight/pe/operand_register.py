@@ -23,6 +23,8 @@ def operand_register(name: str, bits: int, zero_bits: int) -> Value:
         A mask of the bits that are cleared; the operand is zero without them.
     """
     cleared = Signal(zero_bits.bit_count(), name=name)
+    if len(cleared) == bits:
+        return cleared
     rest = Signal(bits - len(cleared), name=f"{name}_rest", reset_less=True)
     of_cleared, of_rest = iter(cleared), iter(rest)
     return Cat(next(of_cleared if zero_bits >> i & 1 else of_rest) for i in range(bits))

@@ -148,4 +148,4 @@ def payload_zero_bits(digit: OneDigit, a_bits: int, layout: BlockLayout) -> int:
     """Return a mask of those bits of it without which there is none."""
     if layout.whole:
         return (1 << digit.base.digits(a_bits)) - 1 << layout.group * a_bits
-    return digit.zero_bits
+    return digit.zero_bits(digit.bits)

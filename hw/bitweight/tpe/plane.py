@@ -160,5 +160,5 @@ class Plane(Block):
         return OutputStationaryPE(self.core, stalls=False)
 
 
-_DATA = ("slot", "row", "bank")
-"""What need not be cleared by a reset: it does nothing without a payload."""
+_DATA = ("slot", "row", "bank", "ends")
+"""What need not be cleared by a reset: it does nothing without a payload, as does an end."""
