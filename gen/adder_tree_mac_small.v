@@ -1387,18 +1387,19 @@ module adder_tree_mac_small_sequencer(rst, step, a_valid, a_last, b_valid, b_las
   wire \$15 ;
   wire \$16 ;
   wire \$17 ;
-  (* unused_bits = "2 3" *)
-  wire [3:0] \$18 ;
-  (* unused_bits = "2" *)
-  wire [2:0] \$19 ;
+  wire \$19 ;
   wire \$2 ;
-  wire [2:0] \$20 ;
-  wire \$21 ;
-  wire \$22 ;
+  (* unused_bits = "1 2 3" *)
+  wire [3:0] \$20 ;
+  (* unused_bits = "1" *)
+  wire [1:0] \$21 ;
+  wire [2:0] \$22 ;
   wire \$23 ;
   wire \$24 ;
-  wire [2:0] \$25 ;
-  wire [1:0] \$26 ;
+  wire \$25 ;
+  wire \$26 ;
+  wire [2:0] \$27 ;
+  wire \$28 ;
   wire \$3 ;
   wire \$4 ;
   wire \$5 ;
@@ -1406,8 +1407,8 @@ module adder_tree_mac_small_sequencer(rst, step, a_valid, a_last, b_valid, b_las
   wire \$7 ;
   wire \$8 ;
   wire \$9 ;
-  wire [1:0] \$procmux$31_Y ;
-  wire [1:0] \$procmux$33_Y ;
+  wire \$procmux$31_Y ;
+  wire \$procmux$33_Y ;
   wire [2:0] \$procmux$37_Y ;
   wire \$procmux$41_Y ;
   wire \$procmux$47_Y ;
@@ -1434,7 +1435,7 @@ module adder_tree_mac_small_sequencer(rst, step, a_valid, a_last, b_valid, b_las
   wire loaded;
   output [2:0] number;
   wire [2:0] number;
-  reg [1:0] pause = 2'h0;
+  reg pause = 1'h0;
   output [2:0] row;
   reg [2:0] row = 3'h0;
   wire [2:0] \row$21 ;
@@ -1469,38 +1470,39 @@ module adder_tree_mac_small_sequencer(rst, step, a_valid, a_last, b_valid, b_las
   assign \$12  = a_last ? 4'h0 : \$11 ;
   assign \$13  = take_a & a_last;
   assign \$14  = row < 2'h2;
-  assign \$15  = \$13  & \$14 ;
-  assign \$16  = | pause;
-  assign \$17  = step & \$16 ;
-  assign \$18  = 2'h2 - row;
-  assign \$19  = pause - 1'h1;
+  assign \$15  = row >= 1'h1;
+  assign \$16  = \$14  & \$15 ;
+  assign \$17  = \$13  & \$16 ;
+  assign \$19  = step & pause;
+  assign \$20  = 2'h2 - row;
+  assign \$21  = pause - 1'h1;
   always @(posedge clk)
-    count <= \$20 ;
+    count <= \$22 ;
   always @(posedge clk)
-    following_complete <= \$21 ;
+    following_complete <= \$23 ;
   always @(posedge clk)
-    fresh <= \$22 ;
+    fresh <= \$24 ;
   always @(posedge clk)
-    \first$18  <= \$23 ;
+    \first$18  <= \$25 ;
   always @(posedge clk)
-    \complete$19  <= \$24 ;
+    \complete$19  <= \$26 ;
   always @(posedge clk)
-    row <= \$25 ;
+    row <= \$27 ;
   always @(posedge clk)
-    pause <= \$26 ;
-  assign \$procmux$31_Y  = \$17  ? \$19 [1:0] : pause;
-  assign \$procmux$33_Y  = \$15  ? \$18 [1:0] : \$procmux$31_Y ;
-  assign \$26  = rst ? 2'h0 : \$procmux$33_Y ;
+    pause <= \$28 ;
+  assign \$procmux$31_Y  = \$19  ? \$21 [0] : pause;
+  assign \$procmux$33_Y  = \$17  ? \$20 [0] : \$procmux$31_Y ;
+  assign \$28  = rst ? 1'h0 : \$procmux$33_Y ;
   assign \$procmux$37_Y  = take_a ? \$12 [2:0] : row;
-  assign \$25  = rst ? 3'h0 : \$procmux$37_Y ;
+  assign \$27  = rst ? 3'h0 : \$procmux$37_Y ;
   assign \$procmux$41_Y  = take_a ? complete : \complete$19 ;
-  assign \$24  = rst ? 1'h1 : \$procmux$41_Y ;
-  assign \$23  = take_a ? first : \first$18 ;
+  assign \$26  = rst ? 1'h1 : \$procmux$41_Y ;
+  assign \$25  = take_a ? first : \first$18 ;
   assign \$procmux$47_Y  = take_a ? a_last : fresh;
-  assign \$22  = rst ? 1'h1 : \$procmux$47_Y ;
-  assign \$21  = take_b ? b_last : following_complete;
+  assign \$24  = rst ? 1'h1 : \$procmux$47_Y ;
+  assign \$23  = take_b ? b_last : following_complete;
   assign \$procmux$53_Y  = \$9  ? \$10 [2:0] : count;
-  assign \$20  = rst ? 3'h0 : \$procmux$53_Y ;
+  assign \$22  = rst ? 3'h0 : \$procmux$53_Y ;
   assign \row$21  = row;
 endmodule
 

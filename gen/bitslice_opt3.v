@@ -376,8 +376,7 @@ module bitslice_opt3(rst, a__payload, a__valid, b__payload, b__valid, c__ready, 
   wire [511:0] \$508 ;
   wire [511:0] \$509 ;
   wire \$510 ;
-  wire [15:0] \$511 ;
-  wire \$512 ;
+  wire \$511 ;
   wire \$52 ;
   wire \$54 ;
   wire \$56 ;
@@ -404,8 +403,8 @@ module bitslice_opt3(rst, a__payload, a__valid, b__payload, b__valid, c__ready, 
   wire \$94 ;
   wire \$96 ;
   wire \$98 ;
-  wire \$procmux$338_Y ;
-  wire \$procmux$340_Y ;
+  wire \$procmux$431_Y ;
+  wire \$procmux$433_Y ;
   input [512:0] a__payload;
   wire [512:0] a__payload;
   wire [511:0] \a__payload.data ;
@@ -1365,7 +1364,6 @@ module bitslice_opt3(rst, a__payload, a__valid, b__payload, b__valid, c__ready, 
   wire \write_slot$576 ;
   wire \write_slot$588 ;
   wire \write_slot$600 ;
-  assign \$452  = | { \$451 , \$450 , \$449  };
   assign \$453  = \turn$767  & { \$452 , \$448 , \$444 , 1'h0 };
   assign \$454  = | \$453 ;
   assign \$455  = sync & \complete$618 ;
@@ -1378,9 +1376,9 @@ module bitslice_opt3(rst, a__payload, a__valid, b__payload, b__valid, c__ready, 
   always @(posedge clk)
     sync <= \$510 ;
   always @(posedge clk)
-    \ahead$252  <= \$511 ;
+    \ahead$252  <= { \$454 , \$442 , \$430 , \$418 , \$406 , \$394 , \$382 , \$370 , \$358 , \$346 , \$334 , \$322 , \$310 , \$298 , \$286 , \$274  };
   always @(posedge clk)
-    hold <= \$512 ;
+    hold <= \$511 ;
   assign \$1  = a__valid & b__valid;
   assign a__ready = \$1  & room;
   assign last = a__payload[512] | b__payload[512];
@@ -1836,10 +1834,10 @@ module bitslice_opt3(rst, a__payload, a__valid, b__payload, b__valid, c__ready, 
   assign \$449  = | { \turn$767 [0], \turn$759 [0], \turn$751 [0], \turn$743 [0], \turn$735 [0], \turn$727 [0], \turn$719 [0], \turn$711 [0], \turn$703 [0], \turn$695 [0], \turn$687 [0], \turn$679 [0], \turn$671 [0], \turn$663 [0], \turn$655 [0], turn[0] };
   assign \$450  = | { \turn$767 [1], \turn$759 [1], \turn$751 [1], \turn$743 [1], \turn$735 [1], \turn$727 [1], \turn$719 [1], \turn$711 [1], \turn$703 [1], \turn$695 [1], \turn$687 [1], \turn$679 [1], \turn$671 [1], \turn$663 [1], \turn$655 [1], turn[1] };
   assign \$451  = | { \turn$767 [2], \turn$759 [2], \turn$751 [2], \turn$743 [2], \turn$735 [2], \turn$727 [2], \turn$719 [2], \turn$711 [2], \turn$703 [2], \turn$695 [2], \turn$687 [2], \turn$679 [2], \turn$671 [2], \turn$663 [2], \turn$655 [2], turn[2] };
-  assign \$procmux$338_Y  = \$457  ? 1'h0 : hold;
-  assign \$procmux$340_Y  = \$455  ? 1'h1 : \$procmux$338_Y ;
-  assign \$512  = rst ? 1'h0 : \$procmux$340_Y ;
-  assign \$511  = rst ? 16'h0000 : { \$454 , \$442 , \$430 , \$418 , \$406 , \$394 , \$382 , \$370 , \$358 , \$346 , \$334 , \$322 , \$310 , \$298 , \$286 , \$274  };
+  assign \$452  = | { \$451 , \$450 , \$449  };
+  assign \$procmux$431_Y  = \$457  ? 1'h0 : hold;
+  assign \$procmux$433_Y  = \$455  ? 1'h1 : \$procmux$431_Y ;
+  assign \$511  = rst ? 1'h0 : \$procmux$433_Y ;
   assign \$510  = rst ? 1'h0 : \$262 ;
   assign \$509  = a__ready ? b__payload[511:0] : b_held;
   assign \$508  = a__ready ? a__payload[511:0] : a_held;
@@ -2876,6 +2874,8 @@ module bitslice_opt3(rst, a__payload, a__valid, b__payload, b__valid, c__ready, 
     .out_valid(c__valid),
     .rst(rst)
   );
+  assign \a__payload.data[1]  = a__payload[15:8];
+  assign \a__payload.data[2]  = a__payload[23:16];
   assign \a__payload.data[3]  = a__payload[31:24];
   assign \a__payload.data[4]  = a__payload[39:32];
   assign \a__payload.data[5]  = a__payload[47:40];
@@ -3022,8 +3022,6 @@ module bitslice_opt3(rst, a__payload, a__valid, b__payload, b__valid, c__ready, 
   assign \c__payload.data[14]  = c__payload[479:448];
   assign \c__payload.data[15]  = c__payload[511:480];
   assign \c__payload.last  = c__payload[512];
-  assign \a__payload.data[2]  = a__payload[23:16];
-  assign \a__payload.data[1]  = a__payload[15:8];
   assign \a__payload.data[0]  = a__payload[7:0];
   assign \a__payload.data  = a__payload[511:0];
   assign b__ready = a__ready;
@@ -4426,9 +4424,8 @@ module bitslice_opt3_digits(rst, write, slot_in, place_in, row_in, data_in, star
   wire \$29 ;
   wire [3:0] \$3 ;
   wire \$30 ;
-  wire \$31 ;
+  wire [3:0] \$31 ;
   wire [3:0] \$32 ;
-  wire [3:0] \$33 ;
   (* unused_bits = "3 4 5" *)
   wire [5:0] \$4 ;
   wire \$5 ;
@@ -4436,9 +4433,9 @@ module bitslice_opt3_digits(rst, write, slot_in, place_in, row_in, data_in, star
   wire \$7 ;
   wire \$8 ;
   wire \$9 ;
-  wire [3:0] \$procmux$193_Y ;
-  wire [3:0] \$procmux$195_Y ;
-  wire [3:0] \$procmux$199_Y ;
+  wire [3:0] \$procmux$308_Y ;
+  wire [3:0] \$procmux$310_Y ;
+  wire [3:0] \$procmux$314_Y ;
   input ahead;
   wire ahead;
   input all_wait;
@@ -4570,7 +4567,7 @@ module bitslice_opt3_digits(rst, write, slot_in, place_in, row_in, data_in, star
   assign none = \$24  & \$25 ;
   assign late = late_out | ahead;
   always @(posedge clk)
-    \write$27  <= \$26 ;
+    \write$27  <= write;
   always @(posedge clk)
     held_slot_in <= slot_in;
   always @(posedge clk)
@@ -4580,30 +4577,29 @@ module bitslice_opt3_digits(rst, write, slot_in, place_in, row_in, data_in, star
   always @(posedge clk)
     held_data_in <= data_in;
   always @(posedge clk)
-    held_more <= \$27 ;
+    held_more <= \$26 ;
   always @(posedge clk)
-    waits <= \$28 ;
+    waits <= \$27 ;
   always @(posedge clk)
-    sync <= \$29 ;
+    sync <= \$28 ;
   always @(posedge clk)
-    ends <= \$30 ;
+    ends <= \$29 ;
   always @(posedge clk)
-    apart <= \$31 ;
+    apart <= \$30 ;
   always @(posedge clk)
-    turn <= \$32 ;
+    turn <= \$31 ;
   always @(posedge clk)
-    gap <= \$33 ;
-  assign \$procmux$193_Y  = \$16  ? \$17 [3:0] : gap;
-  assign \$procmux$195_Y  = ends ? 4'he : \$procmux$193_Y ;
-  assign \$33  = rst ? 4'h0 : \$procmux$195_Y ;
-  assign \$procmux$199_Y  = ends ? { turn[2:0], turn[3] } : turn;
-  assign \$32  = rst ? 4'h1 : \$procmux$199_Y ;
-  assign \$31  = rst ? 1'h1 : \$15 ;
-  assign \$30  = rst ? 1'h0 : \$12 ;
-  assign \$29  = rst ? 1'h0 : \$7 ;
-  assign \$28  = rst ? 1'h0 : \$5 ;
-  assign \$27  = rst ? 1'h0 : more;
-  assign \$26  = rst ? 1'h0 : write;
+    gap <= \$32 ;
+  assign \$procmux$308_Y  = \$16  ? \$17 [3:0] : gap;
+  assign \$procmux$310_Y  = ends ? 4'he : \$procmux$308_Y ;
+  assign \$32  = rst ? 4'h0 : \$procmux$310_Y ;
+  assign \$procmux$314_Y  = ends ? { turn[2:0], turn[3] } : turn;
+  assign \$31  = rst ? 4'h1 : \$procmux$314_Y ;
+  assign \$30  = rst ? 1'h1 : \$15 ;
+  assign \$29  = rst ? 1'h0 : \$12 ;
+  assign \$28  = rst ? 1'h0 : \$7 ;
+  assign \$27  = rst ? 1'h0 : \$5 ;
+  assign \$26  = rst ? 1'h0 : more;
   bitslice_opt3_feeder feeder_0 (
     .asks(\asks$53 ),
     .bank(\bank$57 ),
@@ -4777,10 +4773,9 @@ module bitslice_opt3_feeder(rst, write, slot_in, place_in, row_in, data_in, star
   wire \$186 ;
   wire \$187 ;
   wire \$188 ;
-  wire \$189 ;
-  wire [49:0] \$190 ;
+  wire [49:0] \$189 ;
   wire \$2 ;
-  wire [2:0] \$202 ;
+  wire [2:0] \$201 ;
   wire \$21 ;
   wire \$22 ;
   wire \$23 ;
@@ -4862,16 +4857,12 @@ module bitslice_opt3_feeder(rst, write, slot_in, place_in, row_in, data_in, star
   wire \$95 ;
   wire [2:0] \$96 ;
   wire \$99 ;
-  wire [2:0] \$procmux$102_Y ;
-  wire \$procmux$53_Y ;
-  wire \$procmux$72_Y ;
-  wire [3:0] \$procmux$76_Y ;
-  wire \$procmux$80_Y ;
+  wire \$procmux$57_Y ;
+  wire \$procmux$74_Y ;
+  wire [3:0] \$procmux$78_Y ;
   wire \$procmux$82_Y ;
-  wire [2:0] \$procmux$86_Y ;
-  wire [3:0] \$procmux$90_Y ;
-  wire \$procmux$94_Y ;
-  wire \$procmux$98_Y ;
+  wire \$procmux$84_Y ;
+  wire [2:0] \$procmux$88_Y ;
   wire [3:0] address;
   wire [3:0] address_in;
   output asks;
@@ -4979,8 +4970,8 @@ module bitslice_opt3_feeder(rst, write, slot_in, place_in, row_in, data_in, star
   assign \$7  = passed + start;
   assign { \$8 [4:3], here } = \$4  ? \$6  : { 1'h0, \$7  };
   assign last_row = last_rows >> slot;
-  assign \$202  = slot * 2'h3;
-  assign last_place = last_places >> \$202 ;
+  assign \$201  = slot * 2'h3;
+  assign last_place = last_places >> \$201 ;
   assign \filled$32  = filled >> slot;
   assign at_last = \row$34  == last_row;
   assign leaves = passed == 3'h7;
@@ -5173,40 +5164,35 @@ module bitslice_opt3_feeder(rst, write, slot_in, place_in, row_in, data_in, star
   always @(posedge clk)
     next_valid <= \$186 ;
   always @(posedge clk)
-    \following$58  <= \$187 ;
+    \following$58  <= \$160 ;
   always @(posedge clk)
-    finished <= \$188 ;
+    finished <= \$187 ;
   always @(posedge clk)
-    asks <= \$189 ;
+    asks <= \$188 ;
   always @(posedge clk)
-    coded <= \$190 ;
-  assign \$177  = rst ? 1'h0 : \$procmux$98_Y ;
-  assign \$procmux$102_Y  = read ? here : next_place;
-  assign \$176  = rst ? 3'h0 : \$procmux$102_Y ;
-  assign \$190 [49:2] = moves ? { next_turn, data_out, words[13:2] } : coded[49:2];
-  assign \$procmux$53_Y  = ends ? 1'h0 : coded[1];
-  assign \$190 [1] = moves ? \$175  : \$procmux$53_Y ;
-  assign \$190 [0] = moves ? next_row : coded[0];
-  assign \$189  = rst ? 1'h0 : \$173 ;
-  assign \$188  = rst ? 1'h0 : \$170 ;
-  assign \$187  = rst ? 1'h0 : \$160 ;
+    coded <= \$189 ;
+  assign \$189 [49:2] = moves ? { next_turn, data_out, words[13:2] } : coded[49:2];
+  assign \$procmux$57_Y  = ends ? 1'h0 : coded[1];
+  assign \$189 [1] = moves ? \$175  : \$procmux$57_Y ;
+  assign \$189 [0] = moves ? next_row : coded[0];
+  assign \$188  = rst ? 1'h0 : \$173 ;
+  assign \$187  = rst ? 1'h0 : \$170 ;
   assign \$186  = rst ? 1'h0 : \$156 ;
   assign \$185  = rst ? 2'h0 : \$153 [1:0];
   assign \$184  = rst ? 2'h0 : \$151 [1:0];
-  assign \$procmux$72_Y  = over ? \$149 [0] : slot;
-  assign \$183  = rst ? 1'h0 : \$procmux$72_Y ;
-  assign \$procmux$76_Y  = done ? { turn[2:0], turn[3] } : turn;
-  assign \$182  = rst ? 4'h1 : \$procmux$76_Y ;
-  assign \$procmux$80_Y  = leaves ? \$146 [0] : \row$34 ;
-  assign \$procmux$82_Y  = read ? \$procmux$80_Y  : \row$34 ;
-  assign \$181  = rst ? 1'h0 : \$procmux$82_Y ;
-  assign \$procmux$86_Y  = read ? \$144 [2:0] : passed;
-  assign \$180  = rst ? 3'h0 : \$procmux$86_Y ;
-  assign \$procmux$90_Y  = read ? turn : next_turn;
-  assign \$179  = rst ? 4'h0 : \$procmux$90_Y ;
-  assign \$procmux$94_Y  = read ? \$142  : next_inside;
-  assign \$178  = rst ? 1'h0 : \$procmux$94_Y ;
-  assign \$procmux$98_Y  = read ? \row$34  : next_row;
+  assign \$procmux$74_Y  = over ? \$149 [0] : slot;
+  assign \$183  = rst ? 1'h0 : \$procmux$74_Y ;
+  assign \$procmux$78_Y  = done ? { turn[2:0], turn[3] } : turn;
+  assign \$182  = rst ? 4'h1 : \$procmux$78_Y ;
+  assign \$procmux$82_Y  = leaves ? \$146 [0] : \row$34 ;
+  assign \$procmux$84_Y  = read ? \$procmux$82_Y  : \row$34 ;
+  assign \$181  = rst ? 1'h0 : \$procmux$84_Y ;
+  assign \$procmux$88_Y  = read ? \$144 [2:0] : passed;
+  assign \$180  = rst ? 3'h0 : \$procmux$88_Y ;
+  assign \$179  = read ? turn : next_turn;
+  assign \$178  = read ? \$142  : next_inside;
+  assign \$177  = read ? \row$34  : next_row;
+  assign \$176  = read ? here : next_place;
   bitslice_opt3_buffer buffer (
     .address(address),
     .address_in(address_in),
@@ -5269,72 +5255,62 @@ module bitslice_opt3_loader(rst, take, last, sync, room, write, slot_out, place_
   (* unused_bits = "1" *)
   wire [1:0] \$27 ;
   wire \$28 ;
-  wire \$29 ;
+  wire [1:0] \$29 ;
   wire \$3 ;
-  wire \$30 ;
-  wire [1:0] \$31 ;
-  wire [2:0] \$32 ;
-  wire [4:0] \$33 ;
-  wire \$34 ;
+  wire [2:0] \$30 ;
+  wire [4:0] \$31 ;
+  wire \$32 ;
+  wire \$33 ;
+  wire [2:0] \$34 ;
   wire \$35 ;
-  wire [2:0] \$36 ;
-  wire \$37 ;
+  wire \$36 ;
+  wire [1:0] \$37 ;
   wire \$38 ;
-  wire [1:0] \$39 ;
+  wire [2:0] \$39 ;
   wire \$4 ;
-  wire \$40 ;
-  wire [2:0] \$41 ;
-  wire [1:0] \$42 ;
+  wire [1:0] \$40 ;
+  wire \$41 ;
+  wire [2:0] \$42 ;
   wire \$43 ;
-  wire [2:0] \$44 ;
-  wire \$45 ;
-  wire \$46 ;
+  wire \$44 ;
   wire \$5 ;
   wire [2:0] \$6 ;
   wire \$7 ;
   (* unused_bits = "2 3" *)
   wire [3:0] \$8 ;
   wire \$9 ;
-  wire \$procmux$215_Y ;
-  wire \$procmux$219_Y ;
-  wire [2:0] \$procmux$223_Y ;
-  wire [2:0] \$procmux$225_Y ;
-  wire \$procmux$229_Y ;
-  wire \$procmux$231_Y ;
-  wire \$procmux$233_Y ;
-  wire \$procmux$237_Y ;
-  wire \$procmux$239_Y ;
-  wire \$procmux$241_Y ;
-  wire \$procmux$245_Y ;
-  wire \$procmux$247_Y ;
-  wire \$procmux$249_Y ;
-  wire [2:0] \$procmux$253_Y ;
-  wire [2:0] \$procmux$255_Y ;
-  wire \$procmux$259_Y ;
-  wire \$procmux$261_Y ;
-  wire \$procmux$263_Y ;
-  wire \$procmux$267_Y ;
-  wire \$procmux$269_Y ;
-  wire \$procmux$271_Y ;
-  wire \$procmux$276_Y ;
-  wire \$procmux$278_Y ;
-  wire \$procmux$280_Y ;
-  wire \$procmux$284_Y ;
-  wire \$procmux$286_Y ;
-  wire \$procmux$290_Y ;
-  wire \$procmux$292_Y ;
-  wire \$procmux$294_Y ;
-  wire \$procmux$296_Y ;
-  wire [2:0] \$procmux$300_Y ;
-  wire [2:0] \$procmux$302_Y ;
-  wire [2:0] \$procmux$304_Y ;
-  wire [2:0] \$procmux$306_Y ;
-  wire \$procmux$310_Y ;
-  wire \$procmux$314_Y ;
-  wire \$procmux$316_Y ;
-  wire [4:0] \$procmux$320_Y ;
-  wire [4:0] \$procmux$322_Y ;
-  wire [2:0] \$procmux$326_Y ;
+  wire \$procmux$328_Y ;
+  wire \$procmux$332_Y ;
+  wire [2:0] \$procmux$336_Y ;
+  wire \$procmux$340_Y ;
+  wire \$procmux$342_Y ;
+  wire \$procmux$346_Y ;
+  wire \$procmux$348_Y ;
+  wire \$procmux$352_Y ;
+  wire \$procmux$354_Y ;
+  wire [2:0] \$procmux$358_Y ;
+  wire \$procmux$362_Y ;
+  wire \$procmux$364_Y ;
+  wire \$procmux$368_Y ;
+  wire \$procmux$370_Y ;
+  wire \$procmux$375_Y ;
+  wire \$procmux$377_Y ;
+  wire \$procmux$381_Y ;
+  wire \$procmux$383_Y ;
+  wire \$procmux$387_Y ;
+  wire \$procmux$389_Y ;
+  wire \$procmux$391_Y ;
+  wire \$procmux$393_Y ;
+  wire [2:0] \$procmux$397_Y ;
+  wire [2:0] \$procmux$399_Y ;
+  wire [2:0] \$procmux$401_Y ;
+  wire [2:0] \$procmux$403_Y ;
+  wire \$procmux$407_Y ;
+  wire \$procmux$411_Y ;
+  wire \$procmux$413_Y ;
+  wire [4:0] \$procmux$417_Y ;
+  wire [4:0] \$procmux$419_Y ;
+  wire [2:0] \$procmux$423_Y ;
   input clk;
   wire clk;
   output complete;
@@ -5389,21 +5365,17 @@ module bitslice_opt3_loader(rst, take, last, sync, room, write, slot_out, place_
   output write;
   wire write;
   always @(posedge clk)
-    \complete$31  <= \$39 ;
+    last_place_0_0 <= \$39 ;
   always @(posedge clk)
-    last_row_0_0 <= \$40 ;
+    filled <= \$40 ;
   always @(posedge clk)
-    last_place_0_0 <= \$41 ;
+    last_row_0_1 <= \$41 ;
   always @(posedge clk)
-    filled <= \$42 ;
+    last_place_0_1 <= \$42 ;
   always @(posedge clk)
-    last_row_0_1 <= \$43 ;
+    slot <= \$43 ;
   always @(posedge clk)
-    last_place_0_1 <= \$44 ;
-  always @(posedge clk)
-    slot <= \$45 ;
-  always @(posedge clk)
-    first <= \$46 ;
+    first <= \$44 ;
   assign room = occupied != 2'h2;
   assign write = lane & taken;
   assign more = taken & ended;
@@ -5435,85 +5407,79 @@ module bitslice_opt3_loader(rst, take, last, sync, room, write, slot_out, place_
   always @(posedge clk)
     taken <= \$28 ;
   always @(posedge clk)
-    ended <= \$29 ;
+    ended <= \$2 ;
   always @(posedge clk)
-    tile <= \$30 ;
+    tile <= last;
   always @(posedge clk)
-    occupied <= \$31 ;
+    occupied <= \$29 ;
   always @(posedge clk)
-    count <= \$32 ;
+    count <= \$30 ;
   always @(posedge clk)
-    pause <= \$33 ;
+    pause <= \$31 ;
   always @(posedge clk)
-    lane <= \$34 ;
+    lane <= \$32 ;
   always @(posedge clk)
-    opens <= \$35 ;
+    opens <= \$33 ;
   always @(posedge clk)
-    place_out <= \$36 ;
+    place_out <= \$34 ;
   always @(posedge clk)
-    row_out <= \$37 ;
+    row_out <= \$35 ;
   always @(posedge clk)
-    slot_out <= \$38 ;
-  assign \$procmux$215_Y  = sync ? complete : first;
-  assign \$46  = rst ? 1'h1 : \$procmux$215_Y ;
-  assign \$procmux$219_Y  = sync ? \$27 [0] : slot;
-  assign \$45  = rst ? 1'h0 : \$procmux$219_Y ;
-  assign \$procmux$223_Y  = lane ? place_out : last_place_0_1;
-  assign \$procmux$225_Y  = \$24  ? \$procmux$223_Y  : last_place_0_1;
-  assign \$44  = rst ? 3'h0 : \$procmux$225_Y ;
-  assign \$procmux$229_Y  = opens ? 1'h0 : last_row_0_1;
-  assign \$procmux$231_Y  = lane ? row_out : \$procmux$229_Y ;
-  assign \$procmux$233_Y  = \$24  ? \$procmux$231_Y  : last_row_0_1;
-  assign \$43  = rst ? 1'h0 : \$procmux$233_Y ;
-  assign \$procmux$237_Y  = opens ? 1'h0 : filled[1];
-  assign \$procmux$239_Y  = lane ? 1'h1 : \$procmux$237_Y ;
-  assign \$procmux$241_Y  = \$24  ? \$procmux$239_Y  : filled[1];
-  assign \$42 [1] = rst ? 1'h0 : \$procmux$241_Y ;
-  assign \$procmux$245_Y  = opens ? 1'h0 : filled[0];
-  assign \$procmux$247_Y  = lane ? 1'h1 : \$procmux$245_Y ;
-  assign \$procmux$249_Y  = \$22  ? \$procmux$247_Y  : filled[0];
-  assign \$42 [0] = rst ? 1'h0 : \$procmux$249_Y ;
-  assign \$procmux$253_Y  = lane ? place_out : last_place_0_0;
-  assign \$procmux$255_Y  = \$22  ? \$procmux$253_Y  : last_place_0_0;
-  assign \$41  = rst ? 3'h0 : \$procmux$255_Y ;
-  assign \$procmux$259_Y  = opens ? 1'h0 : last_row_0_0;
-  assign \$procmux$261_Y  = lane ? row_out : \$procmux$259_Y ;
-  assign \$procmux$263_Y  = \$22  ? \$procmux$261_Y  : last_row_0_0;
-  assign \$40  = rst ? 1'h0 : \$procmux$263_Y ;
-  assign \$procmux$267_Y  = slot_out ? (* full_case = 32'd1 *) tile : \complete$31 [1];
-  assign \$procmux$269_Y  = ended ? \$procmux$267_Y  : \complete$31 [1];
-  assign \$procmux$271_Y  = taken ? \$procmux$269_Y  : \complete$31 [1];
-  assign \$39 [1] = rst ? 1'h0 : \$procmux$271_Y ;
-  assign \$procmux$276_Y  = slot_out ? (* full_case = 32'd1 *) \complete$31 [0] : tile;
-  assign \$procmux$278_Y  = ended ? \$procmux$276_Y  : \complete$31 [0];
-  assign \$procmux$280_Y  = taken ? \$procmux$278_Y  : \complete$31 [0];
-  assign \$39 [0] = rst ? 1'h0 : \$procmux$280_Y ;
-  assign \$procmux$284_Y  = ended ? \$20 [0] : slot_out;
-  assign \$procmux$286_Y  = taken ? \$procmux$284_Y  : slot_out;
-  assign \$38  = rst ? 1'h0 : \$procmux$286_Y ;
-  assign \$procmux$290_Y  = \$16  ? \$17 [0] : row_out;
-  assign \$procmux$292_Y  = lane ? \$procmux$290_Y  : row_out;
-  assign \$procmux$294_Y  = ended ? 1'h0 : \$procmux$292_Y ;
-  assign \$procmux$296_Y  = taken ? \$procmux$294_Y  : row_out;
-  assign \$37  = rst ? 1'h0 : \$procmux$296_Y ;
-  assign \$procmux$300_Y  = \$16  ? 3'h0 : \$15 [2:0];
-  assign \$procmux$302_Y  = lane ? \$procmux$300_Y  : place_out;
-  assign \$procmux$304_Y  = ended ? 3'h0 : \$procmux$302_Y ;
-  assign \$procmux$306_Y  = taken ? \$procmux$304_Y  : place_out;
-  assign \$36  = rst ? 3'h0 : \$procmux$306_Y ;
-  assign \$procmux$310_Y  = taken ? ended : opens;
-  assign \$35  = rst ? 1'h1 : \$procmux$310_Y ;
-  assign \$procmux$314_Y  = ended ? 1'h1 : lane;
-  assign \$procmux$316_Y  = taken ? \$procmux$314_Y  : lane;
-  assign \$34  = rst ? 1'h1 : \$procmux$316_Y ;
-  assign \$procmux$320_Y  = \$13  ? \$14 [4:0] : pause;
-  assign \$procmux$322_Y  = sync ? 5'h10 : \$procmux$320_Y ;
-  assign \$33  = rst ? 5'h00 : \$procmux$322_Y ;
-  assign \$procmux$326_Y  = take ? \$12 [2:0] : count;
-  assign \$32  = rst ? 3'h0 : \$procmux$326_Y ;
-  assign \$31  = rst ? 2'h0 : \$8 [1:0];
-  assign \$30  = rst ? 1'h0 : last;
-  assign \$29  = rst ? 1'h0 : \$2 ;
+    slot_out <= \$36 ;
+  always @(posedge clk)
+    \complete$31  <= \$37 ;
+  always @(posedge clk)
+    last_row_0_0 <= \$38 ;
+  assign \$procmux$328_Y  = sync ? complete : first;
+  assign \$44  = rst ? 1'h1 : \$procmux$328_Y ;
+  assign \$procmux$332_Y  = sync ? \$27 [0] : slot;
+  assign \$43  = rst ? 1'h0 : \$procmux$332_Y ;
+  assign \$procmux$336_Y  = lane ? place_out : last_place_0_1;
+  assign \$42  = \$24  ? \$procmux$336_Y  : last_place_0_1;
+  assign \$procmux$340_Y  = opens ? 1'h0 : last_row_0_1;
+  assign \$procmux$342_Y  = lane ? row_out : \$procmux$340_Y ;
+  assign \$41  = \$24  ? \$procmux$342_Y  : last_row_0_1;
+  assign \$procmux$346_Y  = opens ? 1'h0 : filled[1];
+  assign \$procmux$348_Y  = lane ? 1'h1 : \$procmux$346_Y ;
+  assign \$40 [1] = \$24  ? \$procmux$348_Y  : filled[1];
+  assign \$procmux$352_Y  = opens ? 1'h0 : filled[0];
+  assign \$procmux$354_Y  = lane ? 1'h1 : \$procmux$352_Y ;
+  assign \$40 [0] = \$22  ? \$procmux$354_Y  : filled[0];
+  assign \$procmux$358_Y  = lane ? place_out : last_place_0_0;
+  assign \$39  = \$22  ? \$procmux$358_Y  : last_place_0_0;
+  assign \$procmux$362_Y  = opens ? 1'h0 : last_row_0_0;
+  assign \$procmux$364_Y  = lane ? row_out : \$procmux$362_Y ;
+  assign \$38  = \$22  ? \$procmux$364_Y  : last_row_0_0;
+  assign \$procmux$368_Y  = slot_out ? (* full_case = 32'd1 *) tile : \complete$31 [1];
+  assign \$procmux$370_Y  = ended ? \$procmux$368_Y  : \complete$31 [1];
+  assign \$37 [1] = taken ? \$procmux$370_Y  : \complete$31 [1];
+  assign \$procmux$375_Y  = slot_out ? (* full_case = 32'd1 *) \complete$31 [0] : tile;
+  assign \$procmux$377_Y  = ended ? \$procmux$375_Y  : \complete$31 [0];
+  assign \$37 [0] = taken ? \$procmux$377_Y  : \complete$31 [0];
+  assign \$procmux$381_Y  = ended ? \$20 [0] : slot_out;
+  assign \$procmux$383_Y  = taken ? \$procmux$381_Y  : slot_out;
+  assign \$36  = rst ? 1'h0 : \$procmux$383_Y ;
+  assign \$procmux$387_Y  = \$16  ? \$17 [0] : row_out;
+  assign \$procmux$389_Y  = lane ? \$procmux$387_Y  : row_out;
+  assign \$procmux$391_Y  = ended ? 1'h0 : \$procmux$389_Y ;
+  assign \$procmux$393_Y  = taken ? \$procmux$391_Y  : row_out;
+  assign \$35  = rst ? 1'h0 : \$procmux$393_Y ;
+  assign \$procmux$397_Y  = \$16  ? 3'h0 : \$15 [2:0];
+  assign \$procmux$399_Y  = lane ? \$procmux$397_Y  : place_out;
+  assign \$procmux$401_Y  = ended ? 3'h0 : \$procmux$399_Y ;
+  assign \$procmux$403_Y  = taken ? \$procmux$401_Y  : place_out;
+  assign \$34  = rst ? 3'h0 : \$procmux$403_Y ;
+  assign \$procmux$407_Y  = taken ? ended : opens;
+  assign \$33  = rst ? 1'h1 : \$procmux$407_Y ;
+  assign \$procmux$411_Y  = ended ? 1'h1 : lane;
+  assign \$procmux$413_Y  = taken ? \$procmux$411_Y  : lane;
+  assign \$32  = rst ? 1'h1 : \$procmux$413_Y ;
+  assign \$procmux$417_Y  = \$13  ? \$14 [4:0] : pause;
+  assign \$procmux$419_Y  = sync ? 5'h10 : \$procmux$417_Y ;
+  assign \$31  = rst ? 5'h00 : \$procmux$419_Y ;
+  assign \$procmux$423_Y  = take ? \$12 [2:0] : count;
+  assign \$30  = rst ? 3'h0 : \$procmux$423_Y ;
+  assign \$29  = rst ? 2'h0 : \$8 [1:0];
   assign \$28  = rst ? 1'h0 : take;
   assign last_places = { last_place_0_1, last_place_0_0 };
   assign last_rows = { last_row_0_1, last_row_0_0 };
@@ -5528,29 +5494,26 @@ endmodule
 module bitslice_opt3_merge(rst, go, ends, turn, first, complete, drain_0, drain_1, leaves, result, valid, last, clk);
   wire \$1 ;
   wire [14:0] \$10 ;
-  wire \$100 ;
-  wire \$101 ;
-  wire \$102 ;
   wire \$103 ;
+  wire \$104 ;
+  wire \$105 ;
   wire \$106 ;
-  wire \$107 ;
-  wire \$108 ;
   wire \$109 ;
   wire [14:0] \$11 ;
   wire \$110 ;
   wire \$111 ;
-  wire \$117 ;
-  wire \$118 ;
-  wire \$119 ;
+  wire \$112 ;
+  wire \$113 ;
+  wire \$114 ;
   wire [14:0] \$12 ;
+  wire \$120 ;
   wire \$121 ;
   wire \$122 ;
-  wire \$123 ;
+  wire \$124 ;
   wire \$125 ;
+  wire \$126 ;
   wire \$128 ;
-  wire \$129 ;
   wire [14:0] \$13 ;
-  wire \$130 ;
   wire \$131 ;
   wire \$132 ;
   wire \$133 ;
@@ -5564,18 +5527,18 @@ module bitslice_opt3_merge(rst, go, ends, turn, first, complete, drain_0, drain_
   wire \$140 ;
   wire \$141 ;
   wire \$142 ;
+  wire \$143 ;
   wire \$144 ;
   wire \$145 ;
-  wire \$146 ;
   wire \$147 ;
+  wire \$148 ;
   wire \$149 ;
   wire [14:0] \$15 ;
   wire \$150 ;
-  wire \$151 ;
+  wire \$152 ;
   wire \$153 ;
+  wire \$154 ;
   wire \$156 ;
-  wire \$157 ;
-  wire \$158 ;
   wire \$159 ;
   wire [14:0] \$16 ;
   wire \$160 ;
@@ -5590,13 +5553,13 @@ module bitslice_opt3_merge(rst, go, ends, turn, first, complete, drain_0, drain_
   wire \$169 ;
   wire [14:0] \$17 ;
   wire \$170 ;
+  wire \$171 ;
   wire \$172 ;
   wire \$173 ;
-  wire \$174 ;
   wire \$175 ;
+  wire \$176 ;
   wire \$177 ;
   wire \$178 ;
-  wire \$179 ;
   wire [14:0] \$18 ;
   wire \$180 ;
   wire \$181 ;
@@ -5606,25 +5569,27 @@ module bitslice_opt3_merge(rst, go, ends, turn, first, complete, drain_0, drain_
   wire \$185 ;
   wire \$186 ;
   wire \$187 ;
-  wire [3:0] \$188 ;
+  wire \$188 ;
   wire \$189 ;
   wire [14:0] \$19 ;
-  wire \$190 ;
-  wire [5:0] \$191 ;
-  wire [4:0] \$192 ;
-  wire \$193 ;
-  wire [9:0] \$196 ;
-  wire \$197 ;
+  wire [3:0] \$190 ;
+  wire \$191 ;
+  wire \$192 ;
+  wire [5:0] \$193 ;
+  wire [4:0] \$194 ;
+  wire \$195 ;
+  wire [9:0] \$198 ;
+  wire \$199 ;
   wire \$2 ;
   wire [14:0] \$20 ;
-  wire \$200 ;
-  wire [7:0] \$201 ;
   wire \$202 ;
   wire [7:0] \$203 ;
   wire \$204 ;
   wire [7:0] \$205 ;
   wire \$206 ;
   wire [7:0] \$207 ;
+  wire \$208 ;
+  wire [7:0] \$209 ;
   wire [13:0] \$21 ;
   wire [13:0] \$22 ;
   wire [13:0] \$23 ;
@@ -5688,29 +5653,27 @@ module bitslice_opt3_merge(rst, go, ends, turn, first, complete, drain_0, drain_
   wire \$84 ;
   wire \$85 ;
   wire \$86 ;
-  wire [20:0] \$87 ;
-  wire [20:0] \$88 ;
-  wire [20:0] \$89 ;
   wire [14:0] \$9 ;
   wire [20:0] \$90 ;
   wire [20:0] \$91 ;
   wire [20:0] \$92 ;
   wire [20:0] \$93 ;
-  wire \$procmux$114_Y ;
-  wire \$procmux$120_Y ;
-  wire \$procmux$126_Y ;
-  wire \$procmux$132_Y ;
-  wire \$procmux$139_Y ;
-  wire \$procmux$141_Y ;
-  wire \$procmux$148_Y ;
-  wire \$procmux$150_Y ;
-  wire \$procmux$152_Y ;
-  wire \$procmux$156_Y ;
-  wire \$procmux$158_Y ;
-  wire \$procmux$160_Y ;
-  wire [3:0] \$procmux$165_Y ;
-  wire [3:0] \$procmux$167_Y ;
-  wire [3:0] \$procmux$169_Y ;
+  wire [20:0] \$94 ;
+  wire [20:0] \$95 ;
+  wire [20:0] \$96 ;
+  wire \$procmux$108_Y ;
+  wire \$procmux$115_Y ;
+  wire \$procmux$122_Y ;
+  wire \$procmux$129_Y ;
+  wire \$procmux$136_Y ;
+  wire \$procmux$138_Y ;
+  wire \$procmux$145_Y ;
+  wire \$procmux$147_Y ;
+  wire \$procmux$151_Y ;
+  wire \$procmux$153_Y ;
+  wire \$procmux$155_Y ;
+  wire [3:0] \$procmux$160_Y ;
+  wire [3:0] \$procmux$162_Y ;
   input clk;
   wire clk;
   input complete;
@@ -5719,7 +5682,7 @@ module bitslice_opt3_merge(rst, go, ends, turn, first, complete, drain_0, drain_
   wire [239:0] drain_0;
   input [223:0] drain_1;
   wire [223:0] drain_1;
-  reg en = 1'h1;
+  reg en = 1'h0;
   wire \en$94 ;
   input ends;
   wire ends;
@@ -5853,26 +5816,26 @@ module bitslice_opt3_merge(rst, go, ends, turn, first, complete, drain_0, drain_
   assign \$39  = pair_0[2] ^ pair_1[1];
   assign \$40  = pair_0[3] ^ pair_1[2];
   assign \$41  = pair_0[4] ^ pair_1[3];
-  assign { \$44 [6], \$192 , \$44 [0] } = { 1'h0, \$41 , \$40 , \$39 , \$38 , pair_0[0], 1'h0 } ^ { generate_2_5, generate_2_4, generate_0_3, generate_1_2, 3'h0 };
+  assign { \$44 [6], \$194 , \$44 [0] } = { 1'h0, \$41 , \$40 , \$39 , \$38 , pair_0[0], 1'h0 } ^ { generate_2_5, generate_2_4, generate_0_3, generate_1_2, 3'h0 };
   assign \$47  = pair_0[1] ^ pair_1[0];
   assign \$48  = pair_0[2] ^ pair_1[1];
   assign \$49  = pair_0[3] ^ pair_1[2];
   assign \$50  = pair_0[4] ^ pair_1[3];
-  assign { \$193 , \$53 [5:0] } = { 1'h0, \$50 , \$49 , \$48 , \$47 , pair_0[0], 1'h0 } ^ { generate_2_5, generate_2_4, generate_0_3, generate_1_2, 3'h0 };
+  assign { \$195 , \$53 [5:0] } = { 1'h0, \$50 , \$49 , \$48 , \$47 , pair_0[0], 1'h0 } ^ { generate_2_5, generate_2_4, generate_0_3, generate_1_2, 3'h0 };
   assign \$54  = stage_0_carry ^ stage_0_carry;
   assign \$55  = stage_0_x[0] ^ stage_0_y[0];
   assign \$56  = stage_0_x[1] ^ stage_0_y[1];
   assign \$57  = stage_0_x[2] ^ stage_0_y[2];
   assign \$58  = stage_0_x[3] ^ stage_0_y[3];
   assign \$59  = stage_0_x[4] ^ stage_0_y[4];
-  assign { \$62 [6], \$196 [9:5], \$62 [0] } = { 1'h0, \$59 , \$58 , \$57 , \$56 , \$55 , \$54  } ^ { \generate_2_5$48 , \generate_2_4$47 , \generate_1_3$46 , \generate_1_2$45 , \generate_0_1$44 , stage_0_carry, 1'h0 };
+  assign { \$62 [6], \$198 [9:5], \$62 [0] } = { 1'h0, \$59 , \$58 , \$57 , \$56 , \$55 , \$54  } ^ { \generate_2_5$48 , \generate_2_4$47 , \generate_1_3$46 , \generate_1_2$45 , \generate_0_1$44 , stage_0_carry, 1'h0 };
   assign \$63  = stage_0_carry ^ stage_0_carry;
   assign \$64  = stage_0_x[0] ^ stage_0_y[0];
   assign \$65  = stage_0_x[1] ^ stage_0_y[1];
   assign \$66  = stage_0_x[2] ^ stage_0_y[2];
   assign \$67  = stage_0_x[3] ^ stage_0_y[3];
   assign \$68  = stage_0_x[4] ^ stage_0_y[4];
-  assign { \$197 , \$71 [5:0] } = { 1'h0, \$68 , \$67 , \$66 , \$65 , \$64 , \$63  } ^ { \generate_2_5$48 , \generate_2_4$47 , \generate_1_3$46 , \generate_1_2$45 , \generate_0_1$44 , stage_0_carry, 1'h0 };
+  assign { \$199 , \$71 [5:0] } = { 1'h0, \$68 , \$67 , \$66 , \$65 , \$64 , \$63  } ^ { \generate_2_5$48 , \generate_2_4$47 , \generate_1_3$46 , \generate_1_2$45 , \generate_0_1$44 , stage_0_carry, 1'h0 };
   assign \$72  = stage_1_carry ^ stage_1_carry;
   assign \$73  = stage_1_x[0] ^ stage_1_y[0];
   assign \$74  = stage_1_x[1] ^ stage_1_y[1];
@@ -5885,156 +5848,156 @@ module bitslice_opt3_merge(rst, go, ends, turn, first, complete, drain_0, drain_
   assign \$84  = number < 5'h10;
   assign \$85  = running & \$84 ;
   assign \$86  = number == 4'hf;
-  assign \$87  = { resolved[14], resolved[14], resolved[14], resolved[14], resolved[14], resolved[14], resolved } & { present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0] };
-  assign \$88  = { resolved[14], resolved[14], resolved[14], resolved[14], resolved, 2'h0 } & { present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1] };
-  assign \$89  = \$87  | \$88 ;
-  assign \$90  = { resolved[14], resolved[14], resolved, 4'h0 } & { present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2] };
-  assign \$91  = \$89  | \$90 ;
-  assign \$92  = { resolved, 6'h00 } & { present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3] };
-  assign \$93  = \$91  | \$92 ;
-  assign \$100  = pair_0[2] & pair_1[1];
-  assign \$101  = pair_0[2] ^ pair_1[1];
-  assign \$102  = pair_0[1] & pair_1[0];
-  assign \$103  = \$101  & \$102 ;
-  assign generate_0_3 = \$100  | \$103 ;
-  assign \$106  = pair_0[4] & pair_1[3];
-  assign \$107  = pair_0[4] ^ pair_1[3];
-  assign \$108  = pair_0[3] & pair_1[2];
-  assign \$109  = \$107  & \$108 ;
-  assign generate_0_5 = \$106  | \$109 ;
+  assign \$90  = { resolved[14], resolved[14], resolved[14], resolved[14], resolved[14], resolved[14], resolved } & { present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0] };
+  assign \$91  = { resolved[14], resolved[14], resolved[14], resolved[14], resolved, 2'h0 } & { present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1] };
+  assign \$92  = \$90  | \$91 ;
+  assign \$93  = { resolved[14], resolved[14], resolved, 4'h0 } & { present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2] };
+  assign \$94  = \$92  | \$93 ;
+  assign \$95  = { resolved, 6'h00 } & { present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3] };
+  assign \$96  = \$94  | \$95 ;
+  assign \$103  = pair_0[2] & pair_1[1];
+  assign \$104  = pair_0[2] ^ pair_1[1];
+  assign \$105  = pair_0[1] & pair_1[0];
+  assign \$106  = \$104  & \$105 ;
+  assign generate_0_3 = \$103  | \$106 ;
+  assign \$109  = pair_0[4] & pair_1[3];
   assign \$110  = pair_0[4] ^ pair_1[3];
-  assign \$111  = pair_0[3] ^ pair_1[2];
-  assign propagate_0_5 = \$110  & \$111 ;
+  assign \$111  = pair_0[3] & pair_1[2];
+  assign \$112  = \$110  & \$111 ;
+  assign generate_0_5 = \$109  | \$112 ;
+  assign \$113  = pair_0[4] ^ pair_1[3];
+  assign \$114  = pair_0[3] ^ pair_1[2];
+  assign propagate_0_5 = \$113  & \$114 ;
   assign generate_1_2 = pair_0[1] & pair_1[0];
-  assign \$117  = pair_0[3] & pair_1[2];
-  assign \$118  = pair_0[3] ^ pair_1[2];
-  assign \$119  = \$118  & generate_0_3;
-  assign generate_2_4 = \$117  | \$119 ;
-  assign \$121  = propagate_0_5 & generate_0_3;
-  assign generate_2_5 = generate_0_5 | \$121 ;
-  assign \$122  = stage_0_x[0] & stage_0_y[0];
-  assign \$123  = stage_0_x[0] ^ stage_0_y[0];
-  assign \$125  = \$123  & stage_0_carry;
-  assign \generate_0_1$44  = \$122  | \$125 ;
-  assign \$128  = stage_0_x[2] & stage_0_y[2];
-  assign \$129  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$130  = stage_0_x[1] & stage_0_y[1];
-  assign \$131  = \$129  & \$130 ;
-  assign \generate_0_3$77  = \$128  | \$131 ;
+  assign \$120  = pair_0[3] & pair_1[2];
+  assign \$121  = pair_0[3] ^ pair_1[2];
+  assign \$122  = \$121  & generate_0_3;
+  assign generate_2_4 = \$120  | \$122 ;
+  assign \$124  = propagate_0_5 & generate_0_3;
+  assign generate_2_5 = generate_0_5 | \$124 ;
+  assign \$125  = stage_0_x[0] & stage_0_y[0];
+  assign \$126  = stage_0_x[0] ^ stage_0_y[0];
+  assign \$128  = \$126  & stage_0_carry;
+  assign \generate_0_1$44  = \$125  | \$128 ;
+  assign \$131  = stage_0_x[2] & stage_0_y[2];
   assign \$132  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$133  = stage_0_x[1] ^ stage_0_y[1];
-  assign \propagate_0_3$78  = \$132  & \$133 ;
-  assign \$134  = stage_0_x[4] & stage_0_y[4];
-  assign \$135  = stage_0_x[4] ^ stage_0_y[4];
-  assign \$136  = stage_0_x[3] & stage_0_y[3];
-  assign \$137  = \$135  & \$136 ;
-  assign \generate_0_5$79  = \$134  | \$137 ;
+  assign \$133  = stage_0_x[1] & stage_0_y[1];
+  assign \$134  = \$132  & \$133 ;
+  assign \generate_0_3$77  = \$131  | \$134 ;
+  assign \$135  = stage_0_x[2] ^ stage_0_y[2];
+  assign \$136  = stage_0_x[1] ^ stage_0_y[1];
+  assign \propagate_0_3$78  = \$135  & \$136 ;
+  assign \$137  = stage_0_x[4] & stage_0_y[4];
   assign \$138  = stage_0_x[4] ^ stage_0_y[4];
-  assign \$139  = stage_0_x[3] ^ stage_0_y[3];
-  assign \propagate_0_5$80  = \$138  & \$139 ;
-  assign \$140  = stage_0_x[1] & stage_0_y[1];
-  assign \$141  = stage_0_x[1] ^ stage_0_y[1];
-  assign \$142  = \$141  & \generate_0_1$44 ;
-  assign \generate_1_2$45  = \$140  | \$142 ;
-  assign \$144  = \propagate_0_3$78  & \generate_0_1$44 ;
-  assign \generate_1_3$46  = \generate_0_3$77  | \$144 ;
-  assign \$145  = stage_0_x[3] & stage_0_y[3];
-  assign \$146  = stage_0_x[3] ^ stage_0_y[3];
-  assign \$147  = \$146  & \generate_1_3$46 ;
-  assign \generate_2_4$47  = \$145  | \$147 ;
-  assign \$149  = \propagate_0_5$80  & \generate_1_3$46 ;
-  assign \generate_2_5$48  = \generate_0_5$79  | \$149 ;
-  assign \$150  = stage_1_x[0] & stage_1_y[0];
-  assign \$151  = stage_1_x[0] ^ stage_1_y[0];
-  assign \$153  = \$151  & stage_1_carry;
-  assign \generate_0_1$53  = \$150  | \$153 ;
-  assign \$156  = stage_1_x[2] & stage_1_y[2];
-  assign \$157  = stage_1_x[2] ^ stage_1_y[2];
-  assign \$158  = stage_1_x[1] & stage_1_y[1];
-  assign \$159  = \$157  & \$158 ;
-  assign \generate_0_3$86  = \$156  | \$159 ;
+  assign \$139  = stage_0_x[3] & stage_0_y[3];
+  assign \$140  = \$138  & \$139 ;
+  assign \generate_0_5$79  = \$137  | \$140 ;
+  assign \$141  = stage_0_x[4] ^ stage_0_y[4];
+  assign \$142  = stage_0_x[3] ^ stage_0_y[3];
+  assign \propagate_0_5$80  = \$141  & \$142 ;
+  assign \$143  = stage_0_x[1] & stage_0_y[1];
+  assign \$144  = stage_0_x[1] ^ stage_0_y[1];
+  assign \$145  = \$144  & \generate_0_1$44 ;
+  assign \generate_1_2$45  = \$143  | \$145 ;
+  assign \$147  = \propagate_0_3$78  & \generate_0_1$44 ;
+  assign \generate_1_3$46  = \generate_0_3$77  | \$147 ;
+  assign \$148  = stage_0_x[3] & stage_0_y[3];
+  assign \$149  = stage_0_x[3] ^ stage_0_y[3];
+  assign \$150  = \$149  & \generate_1_3$46 ;
+  assign \generate_2_4$47  = \$148  | \$150 ;
+  assign \$152  = \propagate_0_5$80  & \generate_1_3$46 ;
+  assign \generate_2_5$48  = \generate_0_5$79  | \$152 ;
+  assign \$153  = stage_1_x[0] & stage_1_y[0];
+  assign \$154  = stage_1_x[0] ^ stage_1_y[0];
+  assign \$156  = \$154  & stage_1_carry;
+  assign \generate_0_1$53  = \$153  | \$156 ;
+  assign \$159  = stage_1_x[2] & stage_1_y[2];
   assign \$160  = stage_1_x[2] ^ stage_1_y[2];
-  assign \$161  = stage_1_x[1] ^ stage_1_y[1];
-  assign \propagate_0_3$87  = \$160  & \$161 ;
-  assign \$162  = stage_1_x[4] & stage_1_y[4];
-  assign \$163  = stage_1_x[4] ^ stage_1_y[4];
-  assign \$164  = stage_1_x[3] & stage_1_y[3];
-  assign \$165  = \$163  & \$164 ;
-  assign \generate_0_5$88  = \$162  | \$165 ;
+  assign \$161  = stage_1_x[1] & stage_1_y[1];
+  assign \$162  = \$160  & \$161 ;
+  assign \generate_0_3$86  = \$159  | \$162 ;
+  assign \$163  = stage_1_x[2] ^ stage_1_y[2];
+  assign \$164  = stage_1_x[1] ^ stage_1_y[1];
+  assign \propagate_0_3$87  = \$163  & \$164 ;
+  assign \$165  = stage_1_x[4] & stage_1_y[4];
   assign \$166  = stage_1_x[4] ^ stage_1_y[4];
-  assign \$167  = stage_1_x[3] ^ stage_1_y[3];
-  assign \propagate_0_5$89  = \$166  & \$167 ;
-  assign \$168  = stage_1_x[1] & stage_1_y[1];
-  assign \$169  = stage_1_x[1] ^ stage_1_y[1];
-  assign \$170  = \$169  & \generate_0_1$53 ;
-  assign \generate_1_2$54  = \$168  | \$170 ;
-  assign \$172  = \propagate_0_3$87  & \generate_0_1$53 ;
-  assign \generate_1_3$55  = \generate_0_3$86  | \$172 ;
-  assign \$173  = stage_1_x[3] & stage_1_y[3];
-  assign \$174  = stage_1_x[3] ^ stage_1_y[3];
-  assign \$175  = \$174  & \generate_1_3$55 ;
-  assign \generate_2_4$56  = \$173  | \$175 ;
-  assign \$177  = \propagate_0_5$89  & \generate_1_3$55 ;
-  assign \generate_2_5$57  = \generate_0_5$88  | \$177 ;
-  assign \$178  = ~ flags_3[2];
-  assign store = valid_3 & \$178 ;
-  assign \$179  = valid_2 & flags_2[2];
-  assign leaves = \$179  | valid;
+  assign \$167  = stage_1_x[3] & stage_1_y[3];
+  assign \$168  = \$166  & \$167 ;
+  assign \generate_0_5$88  = \$165  | \$168 ;
+  assign \$169  = stage_1_x[4] ^ stage_1_y[4];
+  assign \$170  = stage_1_x[3] ^ stage_1_y[3];
+  assign \propagate_0_5$89  = \$169  & \$170 ;
+  assign \$171  = stage_1_x[1] & stage_1_y[1];
+  assign \$172  = stage_1_x[1] ^ stage_1_y[1];
+  assign \$173  = \$172  & \generate_0_1$53 ;
+  assign \generate_1_2$54  = \$171  | \$173 ;
+  assign \$175  = \propagate_0_3$87  & \generate_0_1$53 ;
+  assign \generate_1_3$55  = \generate_0_3$86  | \$175 ;
+  assign \$176  = stage_1_x[3] & stage_1_y[3];
+  assign \$177  = stage_1_x[3] ^ stage_1_y[3];
+  assign \$178  = \$177  & \generate_1_3$55 ;
+  assign \generate_2_4$56  = \$176  | \$178 ;
+  assign \$180  = \propagate_0_5$89  & \generate_1_3$55 ;
+  assign \generate_2_5$57  = \generate_0_5$88  | \$180 ;
+  assign \$181  = ~ flags_3[2];
+  assign store = valid_3 & \$181 ;
+  assign \$182  = valid_2 & flags_2[2];
+  assign leaves = \$182  | valid;
   assign valid = valid_3 & flags_3[2];
   always @(posedge clk)
-    en <= \$180 ;
+    en <= go;
   always @(posedge clk)
-    ends_0 <= \$181 ;
+    ends_0 <= \$183 ;
   always @(posedge clk)
     tag_0 <= { complete, first, turn };
   always @(posedge clk)
-    ends_1 <= \$182 ;
+    ends_1 <= \$184 ;
   always @(posedge clk)
     tag_1 <= tag_0;
   always @(posedge clk)
-    ends_2 <= \$183 ;
+    ends_2 <= \$185 ;
   always @(posedge clk)
     tag_2 <= tag_1;
   always @(posedge clk)
-    ends_3 <= \$184 ;
+    ends_3 <= \$186 ;
   always @(posedge clk)
     tag_3 <= tag_2;
   always @(posedge clk)
-    ends_4 <= \$185 ;
+    ends_4 <= \$187 ;
   always @(posedge clk)
     tag_4 <= tag_3;
   always @(posedge clk)
-    ends_5 <= \$186 ;
+    ends_5 <= \$188 ;
   always @(posedge clk)
     tag_5 <= tag_4;
   always @(posedge clk)
-    ends_6 <= \$187 ;
+    ends_6 <= \$189 ;
   always @(posedge clk)
     tag_6 <= tag_5;
   always @(posedge clk)
-    number <= \$188 ;
+    number <= \$190 ;
   always @(posedge clk)
-    running <= \$189 ;
+    running <= \$191 ;
   always @(posedge clk)
-    leaving <= \$190 ;
+    leaving <= \$192 ;
   always @(posedge clk)
-    present <= \$191 ;
+    present <= \$193 ;
   always @(posedge clk)
     pair_0 <= \$20 ;
   always @(posedge clk)
     pair_1 <= \$35 ;
   always @(posedge clk)
-    stage_0_sum <= \$192 ;
+    stage_0_sum <= \$194 ;
   always @(posedge clk)
-    stage_0_carry <= \$193 ;
+    stage_0_carry <= \$195 ;
   always @(posedge clk)
     stage_0_x <= pair_0[14:5];
   always @(posedge clk)
     stage_0_y <= pair_1[13:4];
   always @(posedge clk)
-    stage_1_sum <= { \$196 [9:5], stage_0_sum };
+    stage_1_sum <= { \$198 [9:5], stage_0_sum };
   always @(posedge clk)
-    stage_1_carry <= \$197 ;
+    stage_1_carry <= \$199 ;
   always @(posedge clk)
     stage_1_x <= stage_0_x[9:5];
   always @(posedge clk)
@@ -6042,60 +6005,57 @@ module bitslice_opt3_merge(rst, go, ends, turn, first, complete, drain_0, drain_
   always @(posedge clk)
     resolved <= { \$80 [5:1], stage_1_sum };
   always @(posedge clk)
-    valid_0 <= \$200 ;
+    valid_0 <= \$202 ;
   always @(posedge clk)
-    flags_0 <= \$201 ;
+    flags_0 <= { \$203 [7:3], leaving, present[4], \$203 [0] };
   always @(posedge clk)
-    valid_1 <= \$202 ;
+    valid_1 <= \$204 ;
   always @(posedge clk)
-    flags_1 <= \$203 ;
+    flags_1 <= { \$205 [7:3], flags_0[2:1], \$205 [0] };
   always @(posedge clk)
-    valid_2 <= \$204 ;
+    valid_2 <= \$206 ;
   always @(posedge clk)
-    flags_2 <= \$205 ;
+    flags_2 <= { \$207 [7:3], flags_1[2:1], \$207 [0] };
   always @(posedge clk)
-    valid_3 <= \$206 ;
+    valid_3 <= \$208 ;
   always @(posedge clk)
-    flags_3 <= \$207 ;
+    flags_3 <= \$209 ;
   always @(posedge clk)
-    word <= \$93 ;
-  assign \$207  = en ? { flags_2[7:1], valid_2 } : flags_3;
-  assign \$procmux$114_Y  = en ? valid_2 : valid_3;
-  assign \$206  = rst ? 1'h0 : \$procmux$114_Y ;
-  assign \$205  = en ? { flags_1[7:1], valid_1 } : flags_2;
-  assign \$procmux$120_Y  = en ? valid_1 : valid_2;
-  assign \$204  = rst ? 1'h0 : \$procmux$120_Y ;
-  assign \$203  = en ? { flags_0[7:1], valid_0 } : flags_1;
-  assign \$procmux$126_Y  = en ? valid_0 : valid_1;
-  assign \$202  = rst ? 1'h0 : \$procmux$126_Y ;
-  assign \$201  = en ? { \$86 , number, leaving, present[4], \$85  } : flags_0;
-  assign \$procmux$132_Y  = en ? \$82  : valid_0;
-  assign \$200  = rst ? 1'h0 : \$procmux$132_Y ;
-  assign \$191 [5] = ends_6 ? tag_6[5] : present[5];
-  assign \$procmux$139_Y  = \$2  ? 1'h0 : present[4];
-  assign \$procmux$141_Y  = \$1  ? \$procmux$139_Y  : present[4];
-  assign \$191 [4] = ends_6 ? tag_6[4] : \$procmux$141_Y ;
-  assign \$191 [3:0] = ends_6 ? tag_6[3:0] : present[3:0];
-  assign \$procmux$148_Y  = \$2  ? 1'h1 : leaving;
-  assign \$procmux$150_Y  = \$1  ? \$procmux$148_Y  : leaving;
-  assign \$procmux$152_Y  = ends_6 ? 1'h0 : \$procmux$150_Y ;
-  assign \$190  = rst ? 1'h0 : \$procmux$152_Y ;
-  assign \$procmux$156_Y  = \$2  ? \$4  : running;
-  assign \$procmux$158_Y  = \$1  ? \$procmux$156_Y  : running;
-  assign \$procmux$160_Y  = ends_6 ? 1'h1 : \$procmux$158_Y ;
-  assign \$189  = rst ? 1'h0 : \$procmux$160_Y ;
-  assign \$procmux$165_Y  = \$2  ? (* full_case = 32'd1 *) 4'h0 : \$5 [3:0];
-  assign \$procmux$167_Y  = \$1  ? \$procmux$165_Y  : number;
-  assign \$procmux$169_Y  = ends_6 ? 4'h0 : \$procmux$167_Y ;
-  assign \$188  = rst ? 4'h0 : \$procmux$169_Y ;
-  assign \$187  = rst ? 1'h0 : ends_5;
-  assign \$186  = rst ? 1'h0 : ends_4;
-  assign \$185  = rst ? 1'h0 : ends_3;
-  assign \$184  = rst ? 1'h0 : ends_2;
-  assign \$183  = rst ? 1'h0 : ends_1;
-  assign \$182  = rst ? 1'h0 : ends_0;
-  assign \$181  = rst ? 1'h0 : ends;
-  assign \$180  = rst ? 1'h1 : go;
+    word <= \$96 ;
+  assign \$209  = en ? { flags_2[7:1], valid_2 } : flags_3;
+  assign \$procmux$108_Y  = en ? valid_2 : valid_3;
+  assign \$208  = rst ? 1'h0 : \$procmux$108_Y ;
+  assign { \$207 [7:3], \$207 [0] } = en ? { flags_1[7:3], valid_1 } : { flags_2[7:3], flags_2[0] };
+  assign \$procmux$115_Y  = en ? valid_1 : valid_2;
+  assign \$206  = rst ? 1'h0 : \$procmux$115_Y ;
+  assign { \$205 [7:3], \$205 [0] } = en ? { flags_0[7:3], valid_0 } : { flags_1[7:3], flags_1[0] };
+  assign \$procmux$122_Y  = en ? valid_0 : valid_1;
+  assign \$204  = rst ? 1'h0 : \$procmux$122_Y ;
+  assign { \$203 [7:3], \$203 [0] } = en ? { \$86 , number, \$85  } : { flags_0[7:3], flags_0[0] };
+  assign \$procmux$129_Y  = en ? \$82  : valid_0;
+  assign \$202  = rst ? 1'h0 : \$procmux$129_Y ;
+  assign \$193 [5] = ends_6 ? tag_6[5] : present[5];
+  assign \$procmux$136_Y  = \$2  ? 1'h0 : present[4];
+  assign \$procmux$138_Y  = \$1  ? \$procmux$136_Y  : present[4];
+  assign \$193 [4] = ends_6 ? tag_6[4] : \$procmux$138_Y ;
+  assign \$193 [3:0] = ends_6 ? tag_6[3:0] : present[3:0];
+  assign \$procmux$145_Y  = \$2  ? 1'h1 : leaving;
+  assign \$procmux$147_Y  = \$1  ? \$procmux$145_Y  : leaving;
+  assign \$192  = ends_6 ? 1'h0 : \$procmux$147_Y ;
+  assign \$procmux$151_Y  = \$2  ? \$4  : running;
+  assign \$procmux$153_Y  = \$1  ? \$procmux$151_Y  : running;
+  assign \$procmux$155_Y  = ends_6 ? 1'h1 : \$procmux$153_Y ;
+  assign \$191  = rst ? 1'h0 : \$procmux$155_Y ;
+  assign \$procmux$160_Y  = \$2  ? (* full_case = 32'd1 *) 4'h0 : \$5 [3:0];
+  assign \$procmux$162_Y  = \$1  ? \$procmux$160_Y  : number;
+  assign \$190  = ends_6 ? 4'h0 : \$procmux$162_Y ;
+  assign \$189  = rst ? 1'h0 : ends_5;
+  assign \$188  = rst ? 1'h0 : ends_4;
+  assign \$187  = rst ? 1'h0 : ends_3;
+  assign \$186  = rst ? 1'h0 : ends_2;
+  assign \$185  = rst ? 1'h0 : ends_1;
+  assign \$184  = rst ? 1'h0 : ends_0;
+  assign \$183  = rst ? 1'h0 : ends;
   bitslice_opt3_accumulation_column total (
     .clk(clk),
     .en(en),
@@ -6107,11 +6067,13 @@ module bitslice_opt3_merge(rst, go, ends, turn, first, complete, drain_0, drain_
     .store(store),
     .word(word)
   );
-  assign \$196 [4:0] = stage_0_sum;
-  assign \$71 [6] = \$197 ;
-  assign \$62 [5:1] = \$196 [9:5];
-  assign \$53 [6] = \$193 ;
-  assign \$44 [5:1] = \$192 ;
+  assign \$205 [2:1] = flags_0[2:1];
+  assign \$203 [2:1] = { leaving, present[4] };
+  assign \$198 [4:0] = stage_0_sum;
+  assign \$71 [6] = \$199 ;
+  assign \$62 [5:1] = \$198 [9:5];
+  assign \$53 [6] = \$195 ;
+  assign \$44 [5:1] = \$194 ;
   assign last = flags_3[7];
   assign \result$100  = result;
   assign row = flags_3[6:3];
@@ -6119,6 +6081,7 @@ module bitslice_opt3_merge(rst, go, ends, turn, first, complete, drain_0, drain_
   assign \word$96  = word;
   assign read = number;
   assign \en$94  = en;
+  assign \$207 [2:1] = flags_1[2:1];
   assign propagate_2_5 = 1'h0;
   assign propagate_2_4 = 1'h0;
   assign propagate_1_3 = 1'h0;
@@ -7604,8 +7567,7 @@ module bitslice_opt3_plane(rst, write, write_row, write_slot, data_in, slot_in, 
   wire [31:0] \$479 ;
   wire [31:0] \$48 ;
   wire [31:0] \$480 ;
-  wire [575:0] \$481 ;
-  wire [15:0] \$482 ;
+  wire [63:0] \$482 ;
   wire [31:0] \$49 ;
   wire [31:0] \$50 ;
   wire [31:0] \$51 ;
@@ -7633,21 +7595,21 @@ module bitslice_opt3_plane(rst, write, write_row, write_slot, data_in, slot_in, 
   wire [31:0] \$89 ;
   wire [31:0] \$90 ;
   wire [31:0] a_in;
-  wire [31:0] \a_in$102 ;
-  wire [31:0] \a_in$108 ;
-  wire [31:0] \a_in$114 ;
-  wire [31:0] \a_in$120 ;
-  wire [31:0] \a_in$126 ;
-  wire [31:0] \a_in$132 ;
-  wire [31:0] \a_in$138 ;
-  wire [31:0] \a_in$144 ;
-  wire [31:0] \a_in$150 ;
-  wire [31:0] \a_in$156 ;
-  wire [31:0] \a_in$162 ;
-  wire [31:0] \a_in$78 ;
-  wire [31:0] \a_in$84 ;
-  wire [31:0] \a_in$90 ;
-  wire [31:0] \a_in$96 ;
+  wire [31:0] \a_in$103 ;
+  wire [31:0] \a_in$109 ;
+  wire [31:0] \a_in$115 ;
+  wire [31:0] \a_in$121 ;
+  wire [31:0] \a_in$127 ;
+  wire [31:0] \a_in$133 ;
+  wire [31:0] \a_in$139 ;
+  wire [31:0] \a_in$145 ;
+  wire [31:0] \a_in$151 ;
+  wire [31:0] \a_in$157 ;
+  wire [31:0] \a_in$163 ;
+  wire [31:0] \a_in$79 ;
+  wire [31:0] \a_in$85 ;
+  wire [31:0] \a_in$91 ;
+  wire [31:0] \a_in$97 ;
   wire [31:0] b_0_0;
   wire [31:0] b_10_0;
   wire [31:0] b_11_0;
@@ -7665,21 +7627,21 @@ module bitslice_opt3_plane(rst, write, write_row, write_slot, data_in, slot_in, 
   wire [31:0] b_8_0;
   wire [31:0] b_9_0;
   wire [31:0] b_in;
-  wire [31:0] \b_in$100 ;
-  wire [31:0] \b_in$106 ;
-  wire [31:0] \b_in$112 ;
-  wire [31:0] \b_in$118 ;
-  wire [31:0] \b_in$124 ;
-  wire [31:0] \b_in$130 ;
-  wire [31:0] \b_in$136 ;
-  wire [31:0] \b_in$142 ;
-  wire [31:0] \b_in$148 ;
-  wire [31:0] \b_in$154 ;
-  wire [31:0] \b_in$160 ;
-  wire [31:0] \b_in$76 ;
-  wire [31:0] \b_in$82 ;
-  wire [31:0] \b_in$88 ;
-  wire [31:0] \b_in$94 ;
+  wire [31:0] \b_in$101 ;
+  wire [31:0] \b_in$107 ;
+  wire [31:0] \b_in$113 ;
+  wire [31:0] \b_in$119 ;
+  wire [31:0] \b_in$125 ;
+  wire [31:0] \b_in$131 ;
+  wire [31:0] \b_in$137 ;
+  wire [31:0] \b_in$143 ;
+  wire [31:0] \b_in$149 ;
+  wire [31:0] \b_in$155 ;
+  wire [31:0] \b_in$161 ;
+  wire [31:0] \b_in$77 ;
+  wire [31:0] \b_in$83 ;
+  wire [31:0] \b_in$89 ;
+  wire [31:0] \b_in$95 ;
   wire [47:0] bank;
   wire [7:0] bank_0_0;
   wire [7:0] bank_10_0;
@@ -7705,25 +7667,24 @@ module bitslice_opt3_plane(rst, write, write_row, write_slot, data_in, slot_in, 
   wire clk;
   input [31:0] data_in;
   wire [31:0] data_in;
-  wire [31:0] \data_in$23 ;
-  wire [31:0] \data_in$28 ;
-  wire [31:0] \data_in$33 ;
-  wire [31:0] \data_in$38 ;
-  wire [31:0] \data_in$43 ;
-  wire [31:0] \data_in$48 ;
-  wire [31:0] \data_in$53 ;
-  wire [31:0] \data_in$58 ;
+  wire [31:0] \data_in$24 ;
+  wire [31:0] \data_in$29 ;
+  wire [31:0] \data_in$34 ;
+  wire [31:0] \data_in$39 ;
+  wire [31:0] \data_in$44 ;
+  wire [31:0] \data_in$49 ;
+  wire [31:0] \data_in$54 ;
+  wire [31:0] \data_in$59 ;
   wire [31:0] data_out;
-  wire [31:0] \data_out$63 ;
   wire [31:0] \data_out$64 ;
   wire [31:0] \data_out$65 ;
   wire [31:0] \data_out$66 ;
   wire [31:0] \data_out$67 ;
   wire [31:0] \data_out$68 ;
   wire [31:0] \data_out$69 ;
+  wire [31:0] \data_out$70 ;
   output [239:0] drain_0;
   wire [239:0] drain_0;
-  wire [14:0] \drain_0$164 ;
   wire [14:0] \drain_0$165 ;
   wire [14:0] \drain_0$166 ;
   wire [14:0] \drain_0$167 ;
@@ -7739,9 +7700,9 @@ module bitslice_opt3_plane(rst, write, write_row, write_slot, data_in, slot_in, 
   wire [14:0] \drain_0$177 ;
   wire [14:0] \drain_0$178 ;
   wire [14:0] \drain_0$179 ;
+  wire [14:0] \drain_0$180 ;
   output [223:0] drain_1;
   wire [223:0] drain_1;
-  wire [13:0] \drain_1$180 ;
   wire [13:0] \drain_1$181 ;
   wire [13:0] \drain_1$182 ;
   wire [13:0] \drain_1$183 ;
@@ -7757,89 +7718,91 @@ module bitslice_opt3_plane(rst, write, write_row, write_slot, data_in, slot_in, 
   wire [13:0] \drain_1$193 ;
   wire [13:0] \drain_1$194 ;
   wire [13:0] \drain_1$195 ;
+  wire [13:0] \drain_1$196 ;
   wire [15:0] ends;
   input [15:0] ends_in;
   wire [15:0] ends_in;
   output [15:0] ends_out;
   reg [15:0] ends_out = 16'h0000;
   wire last_in;
-  wire \last_in$101 ;
-  wire \last_in$107 ;
-  wire \last_in$113 ;
-  wire \last_in$119 ;
-  wire \last_in$125 ;
-  wire \last_in$131 ;
-  wire \last_in$137 ;
-  wire \last_in$143 ;
-  wire \last_in$149 ;
-  wire \last_in$155 ;
-  wire \last_in$161 ;
-  wire \last_in$77 ;
-  wire \last_in$83 ;
-  wire \last_in$89 ;
-  wire \last_in$95 ;
-  wire [575:0] payload;
+  wire \last_in$102 ;
+  wire \last_in$108 ;
+  wire \last_in$114 ;
+  wire \last_in$120 ;
+  wire \last_in$126 ;
+  wire \last_in$132 ;
+  wire \last_in$138 ;
+  wire \last_in$144 ;
+  wire \last_in$150 ;
+  wire \last_in$156 ;
+  wire \last_in$162 ;
+  wire \last_in$78 ;
+  wire \last_in$84 ;
+  wire \last_in$90 ;
+  wire \last_in$96 ;
+  reg [63:0] payload = 64'h0000000000000000;
   input [575:0] payload_in;
   wire [575:0] payload_in;
   output [575:0] payload_out;
-  reg [575:0] payload_out = 576'h000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000;
+  wire [575:0] payload_out;
+  reg [511:0] payload_rest = 512'h00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000;
   wire row_in;
-  wire \row_in$26 ;
-  wire \row_in$31 ;
-  wire \row_in$36 ;
-  wire \row_in$41 ;
-  wire \row_in$46 ;
-  wire \row_in$51 ;
-  wire \row_in$56 ;
+  wire \row_in$27 ;
+  wire \row_in$32 ;
+  wire \row_in$37 ;
+  wire \row_in$42 ;
+  wire \row_in$47 ;
+  wire \row_in$52 ;
+  wire \row_in$57 ;
   input rst;
   wire rst;
   wire slot;
-  wire \slot$24 ;
-  wire \slot$29 ;
-  wire \slot$34 ;
-  wire \slot$39 ;
-  wire \slot$44 ;
-  wire \slot$49 ;
-  wire \slot$54 ;
-  wire \slot$59 ;
+  wire \slot$25 ;
+  wire \slot$30 ;
+  wire \slot$35 ;
+  wire \slot$40 ;
+  wire \slot$45 ;
+  wire \slot$50 ;
+  wire \slot$55 ;
+  wire \slot$60 ;
   input slot_in;
   wire slot_in;
-  wire \slot_in$22 ;
-  wire \slot_in$27 ;
-  wire \slot_in$32 ;
-  wire \slot_in$37 ;
-  wire \slot_in$42 ;
-  wire \slot_in$47 ;
-  wire \slot_in$52 ;
-  wire \slot_in$57 ;
+  wire \slot_in$23 ;
+  wire \slot_in$28 ;
+  wire \slot_in$33 ;
+  wire \slot_in$38 ;
+  wire \slot_in$43 ;
+  wire \slot_in$48 ;
+  wire \slot_in$53 ;
+  wire \slot_in$58 ;
   output slot_out;
   reg slot_out = 1'h0;
   wire [3:0] turn_in;
-  wire [3:0] \turn_in$103 ;
-  wire [3:0] \turn_in$109 ;
-  wire [3:0] \turn_in$115 ;
-  wire [3:0] \turn_in$121 ;
-  wire [3:0] \turn_in$127 ;
-  wire [3:0] \turn_in$133 ;
-  wire [3:0] \turn_in$139 ;
-  wire [3:0] \turn_in$145 ;
-  wire [3:0] \turn_in$151 ;
-  wire [3:0] \turn_in$157 ;
-  wire [3:0] \turn_in$163 ;
-  wire [3:0] \turn_in$79 ;
-  wire [3:0] \turn_in$85 ;
-  wire [3:0] \turn_in$91 ;
-  wire [3:0] \turn_in$97 ;
+  wire [3:0] \turn_in$104 ;
+  wire [3:0] \turn_in$110 ;
+  wire [3:0] \turn_in$116 ;
+  wire [3:0] \turn_in$122 ;
+  wire [3:0] \turn_in$128 ;
+  wire [3:0] \turn_in$134 ;
+  wire [3:0] \turn_in$140 ;
+  wire [3:0] \turn_in$146 ;
+  wire [3:0] \turn_in$152 ;
+  wire [3:0] \turn_in$158 ;
+  wire [3:0] \turn_in$164 ;
+  wire [3:0] \turn_in$80 ;
+  wire [3:0] \turn_in$86 ;
+  wire [3:0] \turn_in$92 ;
+  wire [3:0] \turn_in$98 ;
   input [7:0] write;
   wire [7:0] write;
-  wire \write$20 ;
-  wire \write$25 ;
-  wire \write$30 ;
-  wire \write$35 ;
-  wire \write$40 ;
-  wire \write$45 ;
-  wire \write$50 ;
-  wire \write$55 ;
+  wire \write$21 ;
+  wire \write$26 ;
+  wire \write$31 ;
+  wire \write$36 ;
+  wire \write$41 ;
+  wire \write$46 ;
+  wire \write$51 ;
+  wire \write$56 ;
   input write_row;
   wire write_row;
   input write_slot;
@@ -7853,19 +7816,19 @@ module bitslice_opt3_plane(rst, write, write_row, write_slot, data_in, slot_in, 
   assign bank_0_0[6] = bank_out[2:0] == 3'h6;
   assign bank_0_0[7] = bank_out[2:0] == 3'h7;
   assign \$17  = data_out & { bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0] };
-  assign \$18  = \data_out$63  & { bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1] };
+  assign \$18  = \data_out$64  & { bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1] };
   assign \$19  = \$17  | \$18 ;
-  assign \$20  = \data_out$64  & { bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2] };
+  assign \$20  = \data_out$65  & { bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2] };
   assign \$21  = \$19  | \$20 ;
-  assign \$22  = \data_out$65  & { bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3] };
+  assign \$22  = \data_out$66  & { bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3] };
   assign \$23  = \$21  | \$22 ;
-  assign \$24  = \data_out$66  & { bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4] };
+  assign \$24  = \data_out$67  & { bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4] };
   assign \$25  = \$23  | \$24 ;
-  assign \$26  = \data_out$67  & { bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5] };
+  assign \$26  = \data_out$68  & { bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5] };
   assign \$27  = \$25  | \$26 ;
-  assign \$28  = \data_out$68  & { bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6] };
+  assign \$28  = \data_out$69  & { bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6] };
   assign \$29  = \$27  | \$28 ;
-  assign \$30  = \data_out$69  & { bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7] };
+  assign \$30  = \data_out$70  & { bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7] };
   assign b_0_0 = \$29  | \$30 ;
   assign bank_1_0[0] = ! bank_out[5:3];
   assign bank_1_0[1] = bank_out[5:3] == 1'h1;
@@ -7876,19 +7839,19 @@ module bitslice_opt3_plane(rst, write, write_row, write_slot, data_in, slot_in, 
   assign bank_1_0[6] = bank_out[5:3] == 3'h6;
   assign bank_1_0[7] = bank_out[5:3] == 3'h7;
   assign \$47  = data_out & { bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0] };
-  assign \$48  = \data_out$63  & { bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1] };
+  assign \$48  = \data_out$64  & { bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1] };
   assign \$49  = \$47  | \$48 ;
-  assign \$50  = \data_out$64  & { bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2] };
+  assign \$50  = \data_out$65  & { bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2] };
   assign \$51  = \$49  | \$50 ;
-  assign \$52  = \data_out$65  & { bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3] };
+  assign \$52  = \data_out$66  & { bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3] };
   assign \$53  = \$51  | \$52 ;
-  assign \$54  = \data_out$66  & { bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4] };
+  assign \$54  = \data_out$67  & { bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4] };
   assign \$55  = \$53  | \$54 ;
-  assign \$56  = \data_out$67  & { bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5] };
+  assign \$56  = \data_out$68  & { bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5] };
   assign \$57  = \$55  | \$56 ;
-  assign \$58  = \data_out$68  & { bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6] };
+  assign \$58  = \data_out$69  & { bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6] };
   assign \$59  = \$57  | \$58 ;
-  assign \$60  = \data_out$69  & { bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7] };
+  assign \$60  = \data_out$70  & { bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7] };
   assign b_1_0 = \$59  | \$60 ;
   assign bank_2_0[0] = ! bank_out[8:6];
   assign bank_2_0[1] = bank_out[8:6] == 1'h1;
@@ -7899,19 +7862,19 @@ module bitslice_opt3_plane(rst, write, write_row, write_slot, data_in, slot_in, 
   assign bank_2_0[6] = bank_out[8:6] == 3'h6;
   assign bank_2_0[7] = bank_out[8:6] == 3'h7;
   assign \$77  = data_out & { bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0] };
-  assign \$78  = \data_out$63  & { bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1] };
+  assign \$78  = \data_out$64  & { bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1] };
   assign \$79  = \$77  | \$78 ;
-  assign \$80  = \data_out$64  & { bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2] };
+  assign \$80  = \data_out$65  & { bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2] };
   assign \$81  = \$79  | \$80 ;
-  assign \$82  = \data_out$65  & { bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3] };
+  assign \$82  = \data_out$66  & { bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3] };
   assign \$83  = \$81  | \$82 ;
-  assign \$84  = \data_out$66  & { bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4] };
+  assign \$84  = \data_out$67  & { bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4] };
   assign \$85  = \$83  | \$84 ;
-  assign \$86  = \data_out$67  & { bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5] };
+  assign \$86  = \data_out$68  & { bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5] };
   assign \$87  = \$85  | \$86 ;
-  assign \$88  = \data_out$68  & { bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6] };
+  assign \$88  = \data_out$69  & { bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6] };
   assign \$89  = \$87  | \$88 ;
-  assign \$90  = \data_out$69  & { bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7] };
+  assign \$90  = \data_out$70  & { bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7] };
   assign b_2_0 = \$89  | \$90 ;
   assign bank_3_0[0] = ! bank_out[11:9];
   assign bank_3_0[1] = bank_out[11:9] == 1'h1;
@@ -7922,19 +7885,19 @@ module bitslice_opt3_plane(rst, write, write_row, write_slot, data_in, slot_in, 
   assign bank_3_0[6] = bank_out[11:9] == 3'h6;
   assign bank_3_0[7] = bank_out[11:9] == 3'h7;
   assign \$107  = data_out & { bank_3_0[0], bank_3_0[0], bank_3_0[0], bank_3_0[0], bank_3_0[0], bank_3_0[0], bank_3_0[0], bank_3_0[0], bank_3_0[0], bank_3_0[0], bank_3_0[0], bank_3_0[0], bank_3_0[0], bank_3_0[0], bank_3_0[0], bank_3_0[0], bank_3_0[0], bank_3_0[0], bank_3_0[0], bank_3_0[0], bank_3_0[0], bank_3_0[0], bank_3_0[0], bank_3_0[0], bank_3_0[0], bank_3_0[0], bank_3_0[0], bank_3_0[0], bank_3_0[0], bank_3_0[0], bank_3_0[0], bank_3_0[0] };
-  assign \$108  = \data_out$63  & { bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1] };
+  assign \$108  = \data_out$64  & { bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1], bank_3_0[1] };
   assign \$109  = \$107  | \$108 ;
-  assign \$110  = \data_out$64  & { bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2] };
+  assign \$110  = \data_out$65  & { bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2], bank_3_0[2] };
   assign \$111  = \$109  | \$110 ;
-  assign \$112  = \data_out$65  & { bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3] };
+  assign \$112  = \data_out$66  & { bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3] };
   assign \$113  = \$111  | \$112 ;
-  assign \$114  = \data_out$66  & { bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4] };
+  assign \$114  = \data_out$67  & { bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4] };
   assign \$115  = \$113  | \$114 ;
-  assign \$116  = \data_out$67  & { bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5] };
+  assign \$116  = \data_out$68  & { bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5] };
   assign \$117  = \$115  | \$116 ;
-  assign \$118  = \data_out$68  & { bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6] };
+  assign \$118  = \data_out$69  & { bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6] };
   assign \$119  = \$117  | \$118 ;
-  assign \$120  = \data_out$69  & { bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7] };
+  assign \$120  = \data_out$70  & { bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7] };
   assign b_3_0 = \$119  | \$120 ;
   assign bank_4_0[0] = ! bank_out[14:12];
   assign bank_4_0[1] = bank_out[14:12] == 1'h1;
@@ -7945,19 +7908,19 @@ module bitslice_opt3_plane(rst, write, write_row, write_slot, data_in, slot_in, 
   assign bank_4_0[6] = bank_out[14:12] == 3'h6;
   assign bank_4_0[7] = bank_out[14:12] == 3'h7;
   assign \$137  = data_out & { bank_4_0[0], bank_4_0[0], bank_4_0[0], bank_4_0[0], bank_4_0[0], bank_4_0[0], bank_4_0[0], bank_4_0[0], bank_4_0[0], bank_4_0[0], bank_4_0[0], bank_4_0[0], bank_4_0[0], bank_4_0[0], bank_4_0[0], bank_4_0[0], bank_4_0[0], bank_4_0[0], bank_4_0[0], bank_4_0[0], bank_4_0[0], bank_4_0[0], bank_4_0[0], bank_4_0[0], bank_4_0[0], bank_4_0[0], bank_4_0[0], bank_4_0[0], bank_4_0[0], bank_4_0[0], bank_4_0[0], bank_4_0[0] };
-  assign \$138  = \data_out$63  & { bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1] };
+  assign \$138  = \data_out$64  & { bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1], bank_4_0[1] };
   assign \$139  = \$137  | \$138 ;
-  assign \$140  = \data_out$64  & { bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2] };
+  assign \$140  = \data_out$65  & { bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2], bank_4_0[2] };
   assign \$141  = \$139  | \$140 ;
-  assign \$142  = \data_out$65  & { bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3] };
+  assign \$142  = \data_out$66  & { bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3] };
   assign \$143  = \$141  | \$142 ;
-  assign \$144  = \data_out$66  & { bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4] };
+  assign \$144  = \data_out$67  & { bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4] };
   assign \$145  = \$143  | \$144 ;
-  assign \$146  = \data_out$67  & { bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5] };
+  assign \$146  = \data_out$68  & { bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5] };
   assign \$147  = \$145  | \$146 ;
-  assign \$148  = \data_out$68  & { bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6] };
+  assign \$148  = \data_out$69  & { bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6] };
   assign \$149  = \$147  | \$148 ;
-  assign \$150  = \data_out$69  & { bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7] };
+  assign \$150  = \data_out$70  & { bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7] };
   assign b_4_0 = \$149  | \$150 ;
   assign bank_5_0[0] = ! bank_out[17:15];
   assign bank_5_0[1] = bank_out[17:15] == 1'h1;
@@ -7968,19 +7931,19 @@ module bitslice_opt3_plane(rst, write, write_row, write_slot, data_in, slot_in, 
   assign bank_5_0[6] = bank_out[17:15] == 3'h6;
   assign bank_5_0[7] = bank_out[17:15] == 3'h7;
   assign \$167  = data_out & { bank_5_0[0], bank_5_0[0], bank_5_0[0], bank_5_0[0], bank_5_0[0], bank_5_0[0], bank_5_0[0], bank_5_0[0], bank_5_0[0], bank_5_0[0], bank_5_0[0], bank_5_0[0], bank_5_0[0], bank_5_0[0], bank_5_0[0], bank_5_0[0], bank_5_0[0], bank_5_0[0], bank_5_0[0], bank_5_0[0], bank_5_0[0], bank_5_0[0], bank_5_0[0], bank_5_0[0], bank_5_0[0], bank_5_0[0], bank_5_0[0], bank_5_0[0], bank_5_0[0], bank_5_0[0], bank_5_0[0], bank_5_0[0] };
-  assign \$168  = \data_out$63  & { bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1] };
+  assign \$168  = \data_out$64  & { bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1], bank_5_0[1] };
   assign \$169  = \$167  | \$168 ;
-  assign \$170  = \data_out$64  & { bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2] };
+  assign \$170  = \data_out$65  & { bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2], bank_5_0[2] };
   assign \$171  = \$169  | \$170 ;
-  assign \$172  = \data_out$65  & { bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3] };
+  assign \$172  = \data_out$66  & { bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3] };
   assign \$173  = \$171  | \$172 ;
-  assign \$174  = \data_out$66  & { bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4] };
+  assign \$174  = \data_out$67  & { bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4] };
   assign \$175  = \$173  | \$174 ;
-  assign \$176  = \data_out$67  & { bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5] };
+  assign \$176  = \data_out$68  & { bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5] };
   assign \$177  = \$175  | \$176 ;
-  assign \$178  = \data_out$68  & { bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6] };
+  assign \$178  = \data_out$69  & { bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6] };
   assign \$179  = \$177  | \$178 ;
-  assign \$180  = \data_out$69  & { bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7] };
+  assign \$180  = \data_out$70  & { bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7] };
   assign b_5_0 = \$179  | \$180 ;
   assign bank_6_0[0] = ! bank_out[20:18];
   assign bank_6_0[1] = bank_out[20:18] == 1'h1;
@@ -7991,19 +7954,19 @@ module bitslice_opt3_plane(rst, write, write_row, write_slot, data_in, slot_in, 
   assign bank_6_0[6] = bank_out[20:18] == 3'h6;
   assign bank_6_0[7] = bank_out[20:18] == 3'h7;
   assign \$197  = data_out & { bank_6_0[0], bank_6_0[0], bank_6_0[0], bank_6_0[0], bank_6_0[0], bank_6_0[0], bank_6_0[0], bank_6_0[0], bank_6_0[0], bank_6_0[0], bank_6_0[0], bank_6_0[0], bank_6_0[0], bank_6_0[0], bank_6_0[0], bank_6_0[0], bank_6_0[0], bank_6_0[0], bank_6_0[0], bank_6_0[0], bank_6_0[0], bank_6_0[0], bank_6_0[0], bank_6_0[0], bank_6_0[0], bank_6_0[0], bank_6_0[0], bank_6_0[0], bank_6_0[0], bank_6_0[0], bank_6_0[0], bank_6_0[0] };
-  assign \$198  = \data_out$63  & { bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1] };
+  assign \$198  = \data_out$64  & { bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1], bank_6_0[1] };
   assign \$199  = \$197  | \$198 ;
-  assign \$200  = \data_out$64  & { bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2] };
+  assign \$200  = \data_out$65  & { bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2], bank_6_0[2] };
   assign \$201  = \$199  | \$200 ;
-  assign \$202  = \data_out$65  & { bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3] };
+  assign \$202  = \data_out$66  & { bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3] };
   assign \$203  = \$201  | \$202 ;
-  assign \$204  = \data_out$66  & { bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4] };
+  assign \$204  = \data_out$67  & { bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4] };
   assign \$205  = \$203  | \$204 ;
-  assign \$206  = \data_out$67  & { bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5] };
+  assign \$206  = \data_out$68  & { bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5] };
   assign \$207  = \$205  | \$206 ;
-  assign \$208  = \data_out$68  & { bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6] };
+  assign \$208  = \data_out$69  & { bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6] };
   assign \$209  = \$207  | \$208 ;
-  assign \$210  = \data_out$69  & { bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7] };
+  assign \$210  = \data_out$70  & { bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7] };
   assign b_6_0 = \$209  | \$210 ;
   assign bank_7_0[0] = ! bank_out[23:21];
   assign bank_7_0[1] = bank_out[23:21] == 1'h1;
@@ -8014,19 +7977,19 @@ module bitslice_opt3_plane(rst, write, write_row, write_slot, data_in, slot_in, 
   assign bank_7_0[6] = bank_out[23:21] == 3'h6;
   assign bank_7_0[7] = bank_out[23:21] == 3'h7;
   assign \$227  = data_out & { bank_7_0[0], bank_7_0[0], bank_7_0[0], bank_7_0[0], bank_7_0[0], bank_7_0[0], bank_7_0[0], bank_7_0[0], bank_7_0[0], bank_7_0[0], bank_7_0[0], bank_7_0[0], bank_7_0[0], bank_7_0[0], bank_7_0[0], bank_7_0[0], bank_7_0[0], bank_7_0[0], bank_7_0[0], bank_7_0[0], bank_7_0[0], bank_7_0[0], bank_7_0[0], bank_7_0[0], bank_7_0[0], bank_7_0[0], bank_7_0[0], bank_7_0[0], bank_7_0[0], bank_7_0[0], bank_7_0[0], bank_7_0[0] };
-  assign \$228  = \data_out$63  & { bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1] };
+  assign \$228  = \data_out$64  & { bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1], bank_7_0[1] };
   assign \$229  = \$227  | \$228 ;
-  assign \$230  = \data_out$64  & { bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2] };
+  assign \$230  = \data_out$65  & { bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2], bank_7_0[2] };
   assign \$231  = \$229  | \$230 ;
-  assign \$232  = \data_out$65  & { bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3] };
+  assign \$232  = \data_out$66  & { bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3] };
   assign \$233  = \$231  | \$232 ;
-  assign \$234  = \data_out$66  & { bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4] };
+  assign \$234  = \data_out$67  & { bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4] };
   assign \$235  = \$233  | \$234 ;
-  assign \$236  = \data_out$67  & { bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5] };
+  assign \$236  = \data_out$68  & { bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5] };
   assign \$237  = \$235  | \$236 ;
-  assign \$238  = \data_out$68  & { bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6] };
+  assign \$238  = \data_out$69  & { bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6] };
   assign \$239  = \$237  | \$238 ;
-  assign \$240  = \data_out$69  & { bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7] };
+  assign \$240  = \data_out$70  & { bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7] };
   assign b_7_0 = \$239  | \$240 ;
   assign bank_8_0[0] = ! bank_out[26:24];
   assign bank_8_0[1] = bank_out[26:24] == 1'h1;
@@ -8037,19 +8000,19 @@ module bitslice_opt3_plane(rst, write, write_row, write_slot, data_in, slot_in, 
   assign bank_8_0[6] = bank_out[26:24] == 3'h6;
   assign bank_8_0[7] = bank_out[26:24] == 3'h7;
   assign \$257  = data_out & { bank_8_0[0], bank_8_0[0], bank_8_0[0], bank_8_0[0], bank_8_0[0], bank_8_0[0], bank_8_0[0], bank_8_0[0], bank_8_0[0], bank_8_0[0], bank_8_0[0], bank_8_0[0], bank_8_0[0], bank_8_0[0], bank_8_0[0], bank_8_0[0], bank_8_0[0], bank_8_0[0], bank_8_0[0], bank_8_0[0], bank_8_0[0], bank_8_0[0], bank_8_0[0], bank_8_0[0], bank_8_0[0], bank_8_0[0], bank_8_0[0], bank_8_0[0], bank_8_0[0], bank_8_0[0], bank_8_0[0], bank_8_0[0] };
-  assign \$258  = \data_out$63  & { bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1] };
+  assign \$258  = \data_out$64  & { bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1], bank_8_0[1] };
   assign \$259  = \$257  | \$258 ;
-  assign \$260  = \data_out$64  & { bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2] };
+  assign \$260  = \data_out$65  & { bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2], bank_8_0[2] };
   assign \$261  = \$259  | \$260 ;
-  assign \$262  = \data_out$65  & { bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3] };
+  assign \$262  = \data_out$66  & { bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3] };
   assign \$263  = \$261  | \$262 ;
-  assign \$264  = \data_out$66  & { bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4] };
+  assign \$264  = \data_out$67  & { bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4] };
   assign \$265  = \$263  | \$264 ;
-  assign \$266  = \data_out$67  & { bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5] };
+  assign \$266  = \data_out$68  & { bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5] };
   assign \$267  = \$265  | \$266 ;
-  assign \$268  = \data_out$68  & { bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6] };
+  assign \$268  = \data_out$69  & { bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6] };
   assign \$269  = \$267  | \$268 ;
-  assign \$270  = \data_out$69  & { bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7] };
+  assign \$270  = \data_out$70  & { bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7] };
   assign b_8_0 = \$269  | \$270 ;
   assign bank_9_0[0] = ! bank_out[29:27];
   assign bank_9_0[1] = bank_out[29:27] == 1'h1;
@@ -8060,19 +8023,19 @@ module bitslice_opt3_plane(rst, write, write_row, write_slot, data_in, slot_in, 
   assign bank_9_0[6] = bank_out[29:27] == 3'h6;
   assign bank_9_0[7] = bank_out[29:27] == 3'h7;
   assign \$287  = data_out & { bank_9_0[0], bank_9_0[0], bank_9_0[0], bank_9_0[0], bank_9_0[0], bank_9_0[0], bank_9_0[0], bank_9_0[0], bank_9_0[0], bank_9_0[0], bank_9_0[0], bank_9_0[0], bank_9_0[0], bank_9_0[0], bank_9_0[0], bank_9_0[0], bank_9_0[0], bank_9_0[0], bank_9_0[0], bank_9_0[0], bank_9_0[0], bank_9_0[0], bank_9_0[0], bank_9_0[0], bank_9_0[0], bank_9_0[0], bank_9_0[0], bank_9_0[0], bank_9_0[0], bank_9_0[0], bank_9_0[0], bank_9_0[0] };
-  assign \$288  = \data_out$63  & { bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1] };
+  assign \$288  = \data_out$64  & { bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1], bank_9_0[1] };
   assign \$289  = \$287  | \$288 ;
-  assign \$290  = \data_out$64  & { bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2] };
+  assign \$290  = \data_out$65  & { bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2], bank_9_0[2] };
   assign \$291  = \$289  | \$290 ;
-  assign \$292  = \data_out$65  & { bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3] };
+  assign \$292  = \data_out$66  & { bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3] };
   assign \$293  = \$291  | \$292 ;
-  assign \$294  = \data_out$66  & { bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4] };
+  assign \$294  = \data_out$67  & { bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4] };
   assign \$295  = \$293  | \$294 ;
-  assign \$296  = \data_out$67  & { bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5] };
+  assign \$296  = \data_out$68  & { bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5] };
   assign \$297  = \$295  | \$296 ;
-  assign \$298  = \data_out$68  & { bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6] };
+  assign \$298  = \data_out$69  & { bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6] };
   assign \$299  = \$297  | \$298 ;
-  assign \$300  = \data_out$69  & { bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7] };
+  assign \$300  = \data_out$70  & { bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7] };
   assign b_9_0 = \$299  | \$300 ;
   assign bank_10_0[0] = ! bank_out[32:30];
   assign bank_10_0[1] = bank_out[32:30] == 1'h1;
@@ -8083,19 +8046,19 @@ module bitslice_opt3_plane(rst, write, write_row, write_slot, data_in, slot_in, 
   assign bank_10_0[6] = bank_out[32:30] == 3'h6;
   assign bank_10_0[7] = bank_out[32:30] == 3'h7;
   assign \$317  = data_out & { bank_10_0[0], bank_10_0[0], bank_10_0[0], bank_10_0[0], bank_10_0[0], bank_10_0[0], bank_10_0[0], bank_10_0[0], bank_10_0[0], bank_10_0[0], bank_10_0[0], bank_10_0[0], bank_10_0[0], bank_10_0[0], bank_10_0[0], bank_10_0[0], bank_10_0[0], bank_10_0[0], bank_10_0[0], bank_10_0[0], bank_10_0[0], bank_10_0[0], bank_10_0[0], bank_10_0[0], bank_10_0[0], bank_10_0[0], bank_10_0[0], bank_10_0[0], bank_10_0[0], bank_10_0[0], bank_10_0[0], bank_10_0[0] };
-  assign \$318  = \data_out$63  & { bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1] };
+  assign \$318  = \data_out$64  & { bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1], bank_10_0[1] };
   assign \$319  = \$317  | \$318 ;
-  assign \$320  = \data_out$64  & { bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2] };
+  assign \$320  = \data_out$65  & { bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2], bank_10_0[2] };
   assign \$321  = \$319  | \$320 ;
-  assign \$322  = \data_out$65  & { bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3] };
+  assign \$322  = \data_out$66  & { bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3] };
   assign \$323  = \$321  | \$322 ;
-  assign \$324  = \data_out$66  & { bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4] };
+  assign \$324  = \data_out$67  & { bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4] };
   assign \$325  = \$323  | \$324 ;
-  assign \$326  = \data_out$67  & { bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5] };
+  assign \$326  = \data_out$68  & { bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5] };
   assign \$327  = \$325  | \$326 ;
-  assign \$328  = \data_out$68  & { bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6] };
+  assign \$328  = \data_out$69  & { bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6] };
   assign \$329  = \$327  | \$328 ;
-  assign \$330  = \data_out$69  & { bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7] };
+  assign \$330  = \data_out$70  & { bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7] };
   assign b_10_0 = \$329  | \$330 ;
   assign bank_11_0[0] = ! bank_out[35:33];
   assign bank_11_0[1] = bank_out[35:33] == 1'h1;
@@ -8106,19 +8069,19 @@ module bitslice_opt3_plane(rst, write, write_row, write_slot, data_in, slot_in, 
   assign bank_11_0[6] = bank_out[35:33] == 3'h6;
   assign bank_11_0[7] = bank_out[35:33] == 3'h7;
   assign \$347  = data_out & { bank_11_0[0], bank_11_0[0], bank_11_0[0], bank_11_0[0], bank_11_0[0], bank_11_0[0], bank_11_0[0], bank_11_0[0], bank_11_0[0], bank_11_0[0], bank_11_0[0], bank_11_0[0], bank_11_0[0], bank_11_0[0], bank_11_0[0], bank_11_0[0], bank_11_0[0], bank_11_0[0], bank_11_0[0], bank_11_0[0], bank_11_0[0], bank_11_0[0], bank_11_0[0], bank_11_0[0], bank_11_0[0], bank_11_0[0], bank_11_0[0], bank_11_0[0], bank_11_0[0], bank_11_0[0], bank_11_0[0], bank_11_0[0] };
-  assign \$348  = \data_out$63  & { bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1] };
+  assign \$348  = \data_out$64  & { bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1], bank_11_0[1] };
   assign \$349  = \$347  | \$348 ;
-  assign \$350  = \data_out$64  & { bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2] };
+  assign \$350  = \data_out$65  & { bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2], bank_11_0[2] };
   assign \$351  = \$349  | \$350 ;
-  assign \$352  = \data_out$65  & { bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3] };
+  assign \$352  = \data_out$66  & { bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3] };
   assign \$353  = \$351  | \$352 ;
-  assign \$354  = \data_out$66  & { bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4] };
+  assign \$354  = \data_out$67  & { bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4] };
   assign \$355  = \$353  | \$354 ;
-  assign \$356  = \data_out$67  & { bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5] };
+  assign \$356  = \data_out$68  & { bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5] };
   assign \$357  = \$355  | \$356 ;
-  assign \$358  = \data_out$68  & { bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6] };
+  assign \$358  = \data_out$69  & { bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6] };
   assign \$359  = \$357  | \$358 ;
-  assign \$360  = \data_out$69  & { bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7] };
+  assign \$360  = \data_out$70  & { bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7] };
   assign b_11_0 = \$359  | \$360 ;
   assign bank_12_0[0] = ! bank_out[38:36];
   assign bank_12_0[1] = bank_out[38:36] == 1'h1;
@@ -8129,19 +8092,19 @@ module bitslice_opt3_plane(rst, write, write_row, write_slot, data_in, slot_in, 
   assign bank_12_0[6] = bank_out[38:36] == 3'h6;
   assign bank_12_0[7] = bank_out[38:36] == 3'h7;
   assign \$377  = data_out & { bank_12_0[0], bank_12_0[0], bank_12_0[0], bank_12_0[0], bank_12_0[0], bank_12_0[0], bank_12_0[0], bank_12_0[0], bank_12_0[0], bank_12_0[0], bank_12_0[0], bank_12_0[0], bank_12_0[0], bank_12_0[0], bank_12_0[0], bank_12_0[0], bank_12_0[0], bank_12_0[0], bank_12_0[0], bank_12_0[0], bank_12_0[0], bank_12_0[0], bank_12_0[0], bank_12_0[0], bank_12_0[0], bank_12_0[0], bank_12_0[0], bank_12_0[0], bank_12_0[0], bank_12_0[0], bank_12_0[0], bank_12_0[0] };
-  assign \$378  = \data_out$63  & { bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1] };
+  assign \$378  = \data_out$64  & { bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1], bank_12_0[1] };
   assign \$379  = \$377  | \$378 ;
-  assign \$380  = \data_out$64  & { bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2] };
+  assign \$380  = \data_out$65  & { bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2], bank_12_0[2] };
   assign \$381  = \$379  | \$380 ;
-  assign \$382  = \data_out$65  & { bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3] };
+  assign \$382  = \data_out$66  & { bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3] };
   assign \$383  = \$381  | \$382 ;
-  assign \$384  = \data_out$66  & { bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4] };
+  assign \$384  = \data_out$67  & { bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4] };
   assign \$385  = \$383  | \$384 ;
-  assign \$386  = \data_out$67  & { bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5] };
+  assign \$386  = \data_out$68  & { bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5] };
   assign \$387  = \$385  | \$386 ;
-  assign \$388  = \data_out$68  & { bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6] };
+  assign \$388  = \data_out$69  & { bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6] };
   assign \$389  = \$387  | \$388 ;
-  assign \$390  = \data_out$69  & { bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7] };
+  assign \$390  = \data_out$70  & { bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7] };
   assign b_12_0 = \$389  | \$390 ;
   assign bank_13_0[0] = ! bank_out[41:39];
   assign bank_13_0[1] = bank_out[41:39] == 1'h1;
@@ -8152,19 +8115,19 @@ module bitslice_opt3_plane(rst, write, write_row, write_slot, data_in, slot_in, 
   assign bank_13_0[6] = bank_out[41:39] == 3'h6;
   assign bank_13_0[7] = bank_out[41:39] == 3'h7;
   assign \$407  = data_out & { bank_13_0[0], bank_13_0[0], bank_13_0[0], bank_13_0[0], bank_13_0[0], bank_13_0[0], bank_13_0[0], bank_13_0[0], bank_13_0[0], bank_13_0[0], bank_13_0[0], bank_13_0[0], bank_13_0[0], bank_13_0[0], bank_13_0[0], bank_13_0[0], bank_13_0[0], bank_13_0[0], bank_13_0[0], bank_13_0[0], bank_13_0[0], bank_13_0[0], bank_13_0[0], bank_13_0[0], bank_13_0[0], bank_13_0[0], bank_13_0[0], bank_13_0[0], bank_13_0[0], bank_13_0[0], bank_13_0[0], bank_13_0[0] };
-  assign \$408  = \data_out$63  & { bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1] };
+  assign \$408  = \data_out$64  & { bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1], bank_13_0[1] };
   assign \$409  = \$407  | \$408 ;
-  assign \$410  = \data_out$64  & { bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2] };
+  assign \$410  = \data_out$65  & { bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2], bank_13_0[2] };
   assign \$411  = \$409  | \$410 ;
-  assign \$412  = \data_out$65  & { bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3] };
+  assign \$412  = \data_out$66  & { bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3] };
   assign \$413  = \$411  | \$412 ;
-  assign \$414  = \data_out$66  & { bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4] };
+  assign \$414  = \data_out$67  & { bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4] };
   assign \$415  = \$413  | \$414 ;
-  assign \$416  = \data_out$67  & { bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5] };
+  assign \$416  = \data_out$68  & { bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5] };
   assign \$417  = \$415  | \$416 ;
-  assign \$418  = \data_out$68  & { bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6] };
+  assign \$418  = \data_out$69  & { bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6] };
   assign \$419  = \$417  | \$418 ;
-  assign \$420  = \data_out$69  & { bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7] };
+  assign \$420  = \data_out$70  & { bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7] };
   assign b_13_0 = \$419  | \$420 ;
   assign bank_14_0[0] = ! bank_out[44:42];
   assign bank_14_0[1] = bank_out[44:42] == 1'h1;
@@ -8175,19 +8138,19 @@ module bitslice_opt3_plane(rst, write, write_row, write_slot, data_in, slot_in, 
   assign bank_14_0[6] = bank_out[44:42] == 3'h6;
   assign bank_14_0[7] = bank_out[44:42] == 3'h7;
   assign \$437  = data_out & { bank_14_0[0], bank_14_0[0], bank_14_0[0], bank_14_0[0], bank_14_0[0], bank_14_0[0], bank_14_0[0], bank_14_0[0], bank_14_0[0], bank_14_0[0], bank_14_0[0], bank_14_0[0], bank_14_0[0], bank_14_0[0], bank_14_0[0], bank_14_0[0], bank_14_0[0], bank_14_0[0], bank_14_0[0], bank_14_0[0], bank_14_0[0], bank_14_0[0], bank_14_0[0], bank_14_0[0], bank_14_0[0], bank_14_0[0], bank_14_0[0], bank_14_0[0], bank_14_0[0], bank_14_0[0], bank_14_0[0], bank_14_0[0] };
-  assign \$438  = \data_out$63  & { bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1] };
+  assign \$438  = \data_out$64  & { bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1], bank_14_0[1] };
   assign \$439  = \$437  | \$438 ;
-  assign \$440  = \data_out$64  & { bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2] };
+  assign \$440  = \data_out$65  & { bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2], bank_14_0[2] };
   assign \$441  = \$439  | \$440 ;
-  assign \$442  = \data_out$65  & { bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3] };
+  assign \$442  = \data_out$66  & { bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3] };
   assign \$443  = \$441  | \$442 ;
-  assign \$444  = \data_out$66  & { bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4] };
+  assign \$444  = \data_out$67  & { bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4] };
   assign \$445  = \$443  | \$444 ;
-  assign \$446  = \data_out$67  & { bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5] };
+  assign \$446  = \data_out$68  & { bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5] };
   assign \$447  = \$445  | \$446 ;
-  assign \$448  = \data_out$68  & { bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6] };
+  assign \$448  = \data_out$69  & { bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6] };
   assign \$449  = \$447  | \$448 ;
-  assign \$450  = \data_out$69  & { bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7] };
+  assign \$450  = \data_out$70  & { bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7] };
   assign b_14_0 = \$449  | \$450 ;
   assign bank_15_0[0] = ! bank_out[47:45];
   assign bank_15_0[1] = bank_out[47:45] == 1'h1;
@@ -8198,30 +8161,94 @@ module bitslice_opt3_plane(rst, write, write_row, write_slot, data_in, slot_in, 
   assign bank_15_0[6] = bank_out[47:45] == 3'h6;
   assign bank_15_0[7] = bank_out[47:45] == 3'h7;
   assign \$467  = data_out & { bank_15_0[0], bank_15_0[0], bank_15_0[0], bank_15_0[0], bank_15_0[0], bank_15_0[0], bank_15_0[0], bank_15_0[0], bank_15_0[0], bank_15_0[0], bank_15_0[0], bank_15_0[0], bank_15_0[0], bank_15_0[0], bank_15_0[0], bank_15_0[0], bank_15_0[0], bank_15_0[0], bank_15_0[0], bank_15_0[0], bank_15_0[0], bank_15_0[0], bank_15_0[0], bank_15_0[0], bank_15_0[0], bank_15_0[0], bank_15_0[0], bank_15_0[0], bank_15_0[0], bank_15_0[0], bank_15_0[0], bank_15_0[0] };
-  assign \$468  = \data_out$63  & { bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1] };
+  assign \$468  = \data_out$64  & { bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1], bank_15_0[1] };
   assign \$469  = \$467  | \$468 ;
-  assign \$470  = \data_out$64  & { bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2] };
+  assign \$470  = \data_out$65  & { bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2], bank_15_0[2] };
   assign \$471  = \$469  | \$470 ;
-  assign \$472  = \data_out$65  & { bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3] };
+  assign \$472  = \data_out$66  & { bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3] };
   assign \$473  = \$471  | \$472 ;
-  assign \$474  = \data_out$66  & { bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4] };
+  assign \$474  = \data_out$67  & { bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4] };
   assign \$475  = \$473  | \$474 ;
-  assign \$476  = \data_out$67  & { bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5] };
+  assign \$476  = \data_out$68  & { bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5] };
   assign \$477  = \$475  | \$476 ;
-  assign \$478  = \data_out$68  & { bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6] };
+  assign \$478  = \data_out$69  & { bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6] };
   assign \$479  = \$477  | \$478 ;
-  assign \$480  = \data_out$69  & { bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7] };
+  assign \$480  = \data_out$70  & { bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7] };
   assign b_15_0 = \$479  | \$480 ;
   always @(posedge clk)
     slot_out <= slot_in;
   always @(posedge clk)
     bank_out <= bank_in;
   always @(posedge clk)
-    payload_out <= \$481 ;
+    payload_rest <= { payload_in[571:540], payload_in[535:504], payload_in[499:468], payload_in[463:432], payload_in[427:396], payload_in[391:360], payload_in[355:324], payload_in[319:288], payload_in[283:252], payload_in[247:216], payload_in[211:180], payload_in[175:144], payload_in[139:108], payload_in[103:72], payload_in[67:36], payload_in[31:0] };
   always @(posedge clk)
-    ends_out <= \$482 ;
-  assign \$482  = rst ? 16'h0000 : ends_in;
-  assign \$481  = rst ? 576'h000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000 : payload_in;
+    payload <= \$482 ;
+  always @(posedge clk)
+    ends_out <= ends_in;
+  assign \$482 [63] = rst ? 1'h0 : payload_in[575];
+  assign \$482 [61] = rst ? 1'h0 : payload_in[573];
+  assign \$482 [60] = rst ? 1'h0 : payload_in[572];
+  assign \$482 [59] = rst ? 1'h0 : payload_in[539];
+  assign \$482 [58] = rst ? 1'h0 : payload_in[538];
+  assign \$482 [57] = rst ? 1'h0 : payload_in[537];
+  assign \$482 [56] = rst ? 1'h0 : payload_in[536];
+  assign \$482 [55] = rst ? 1'h0 : payload_in[503];
+  assign \$482 [54] = rst ? 1'h0 : payload_in[502];
+  assign \$482 [53] = rst ? 1'h0 : payload_in[501];
+  assign \$482 [52] = rst ? 1'h0 : payload_in[500];
+  assign \$482 [51] = rst ? 1'h0 : payload_in[467];
+  assign \$482 [50] = rst ? 1'h0 : payload_in[466];
+  assign \$482 [49] = rst ? 1'h0 : payload_in[465];
+  assign \$482 [48] = rst ? 1'h0 : payload_in[464];
+  assign \$482 [47] = rst ? 1'h0 : payload_in[431];
+  assign \$482 [46] = rst ? 1'h0 : payload_in[430];
+  assign \$482 [45] = rst ? 1'h0 : payload_in[429];
+  assign \$482 [44] = rst ? 1'h0 : payload_in[428];
+  assign \$482 [43] = rst ? 1'h0 : payload_in[395];
+  assign \$482 [42] = rst ? 1'h0 : payload_in[394];
+  assign \$482 [41] = rst ? 1'h0 : payload_in[393];
+  assign \$482 [40] = rst ? 1'h0 : payload_in[392];
+  assign \$482 [39] = rst ? 1'h0 : payload_in[359];
+  assign \$482 [38] = rst ? 1'h0 : payload_in[358];
+  assign \$482 [37] = rst ? 1'h0 : payload_in[357];
+  assign \$482 [36] = rst ? 1'h0 : payload_in[356];
+  assign \$482 [35] = rst ? 1'h0 : payload_in[323];
+  assign \$482 [34] = rst ? 1'h0 : payload_in[322];
+  assign \$482 [33] = rst ? 1'h0 : payload_in[321];
+  assign \$482 [32] = rst ? 1'h0 : payload_in[320];
+  assign \$482 [31] = rst ? 1'h0 : payload_in[287];
+  assign \$482 [30] = rst ? 1'h0 : payload_in[286];
+  assign \$482 [29] = rst ? 1'h0 : payload_in[285];
+  assign \$482 [28] = rst ? 1'h0 : payload_in[284];
+  assign \$482 [27] = rst ? 1'h0 : payload_in[251];
+  assign \$482 [26] = rst ? 1'h0 : payload_in[250];
+  assign \$482 [25] = rst ? 1'h0 : payload_in[249];
+  assign \$482 [24] = rst ? 1'h0 : payload_in[248];
+  assign \$482 [23] = rst ? 1'h0 : payload_in[215];
+  assign \$482 [22] = rst ? 1'h0 : payload_in[214];
+  assign \$482 [21] = rst ? 1'h0 : payload_in[213];
+  assign \$482 [20] = rst ? 1'h0 : payload_in[212];
+  assign \$482 [19] = rst ? 1'h0 : payload_in[179];
+  assign \$482 [18] = rst ? 1'h0 : payload_in[178];
+  assign \$482 [17] = rst ? 1'h0 : payload_in[177];
+  assign \$482 [16] = rst ? 1'h0 : payload_in[176];
+  assign \$482 [15] = rst ? 1'h0 : payload_in[143];
+  assign \$482 [14] = rst ? 1'h0 : payload_in[142];
+  assign \$482 [13] = rst ? 1'h0 : payload_in[141];
+  assign \$482 [12] = rst ? 1'h0 : payload_in[140];
+  assign \$482 [11] = rst ? 1'h0 : payload_in[107];
+  assign \$482 [10] = rst ? 1'h0 : payload_in[106];
+  assign \$482 [9] = rst ? 1'h0 : payload_in[105];
+  assign \$482 [8] = rst ? 1'h0 : payload_in[104];
+  assign \$482 [7] = rst ? 1'h0 : payload_in[71];
+  assign \$482 [6] = rst ? 1'h0 : payload_in[70];
+  assign \$482 [5] = rst ? 1'h0 : payload_in[69];
+  assign \$482 [4] = rst ? 1'h0 : payload_in[68];
+  assign \$482 [3] = rst ? 1'h0 : payload_in[35];
+  assign \$482 [2] = rst ? 1'h0 : payload_in[34];
+  assign \$482 [1] = rst ? 1'h0 : payload_in[33];
+  assign \$482 [0] = rst ? 1'h0 : payload_in[32];
+  assign \$482 [62] = rst ? 1'h0 : payload_in[574];
   bitslice_opt3_bank bank_0 (
     .clk(clk),
     .data_in(data_in),
@@ -8236,7 +8263,7 @@ module bitslice_opt3_plane(rst, write, write_row, write_slot, data_in, slot_in, 
   bitslice_opt3_bank bank_1 (
     .clk(clk),
     .data_in(data_in),
-    .data_out(\data_out$63 ),
+    .data_out(\data_out$64 ),
     .row(1'h0),
     .row_in(write_row),
     .rst(rst),
@@ -8247,7 +8274,7 @@ module bitslice_opt3_plane(rst, write, write_row, write_slot, data_in, slot_in, 
   bitslice_opt3_bank bank_2 (
     .clk(clk),
     .data_in(data_in),
-    .data_out(\data_out$64 ),
+    .data_out(\data_out$65 ),
     .row(1'h0),
     .row_in(write_row),
     .rst(rst),
@@ -8258,7 +8285,7 @@ module bitslice_opt3_plane(rst, write, write_row, write_slot, data_in, slot_in, 
   bitslice_opt3_bank bank_3 (
     .clk(clk),
     .data_in(data_in),
-    .data_out(\data_out$65 ),
+    .data_out(\data_out$66 ),
     .row(1'h0),
     .row_in(write_row),
     .rst(rst),
@@ -8269,7 +8296,7 @@ module bitslice_opt3_plane(rst, write, write_row, write_slot, data_in, slot_in, 
   bitslice_opt3_bank bank_4 (
     .clk(clk),
     .data_in(data_in),
-    .data_out(\data_out$66 ),
+    .data_out(\data_out$67 ),
     .row(1'h0),
     .row_in(write_row),
     .rst(rst),
@@ -8280,7 +8307,7 @@ module bitslice_opt3_plane(rst, write, write_row, write_slot, data_in, slot_in, 
   bitslice_opt3_bank bank_5 (
     .clk(clk),
     .data_in(data_in),
-    .data_out(\data_out$67 ),
+    .data_out(\data_out$68 ),
     .row(1'h0),
     .row_in(write_row),
     .rst(rst),
@@ -8291,7 +8318,7 @@ module bitslice_opt3_plane(rst, write, write_row, write_slot, data_in, slot_in, 
   bitslice_opt3_bank bank_6 (
     .clk(clk),
     .data_in(data_in),
-    .data_out(\data_out$68 ),
+    .data_out(\data_out$69 ),
     .row(1'h0),
     .row_in(write_row),
     .rst(rst),
@@ -8302,7 +8329,7 @@ module bitslice_opt3_plane(rst, write, write_row, write_slot, data_in, slot_in, 
   bitslice_opt3_bank bank_7 (
     .clk(clk),
     .data_in(data_in),
-    .data_out(\data_out$69 ),
+    .data_out(\data_out$70 ),
     .row(1'h0),
     .row_in(write_row),
     .rst(rst),
@@ -8311,273 +8338,273 @@ module bitslice_opt3_plane(rst, write, write_row, write_slot, data_in, slot_in, 
     .write(write[7])
   );
   bitslice_opt3_pe pe_0 (
-    .a_in(payload_out[31:0]),
+    .a_in(payload_rest[31:0]),
     .b_in(b_0_0),
-    .clk(clk),
-    .drain_0(\drain_0$164 ),
-    .drain_1(\drain_1$180 ),
-    .last_in(ends_out[0]),
-    .rst(rst),
-    .turn_in(payload_out[35:32])
-  );
-  bitslice_opt3_pe pe_1 (
-    .a_in(payload_out[67:36]),
-    .b_in(b_1_0),
     .clk(clk),
     .drain_0(\drain_0$165 ),
     .drain_1(\drain_1$181 ),
-    .last_in(ends_out[1]),
+    .last_in(ends_out[0]),
     .rst(rst),
-    .turn_in(payload_out[71:68])
+    .turn_in(payload[3:0])
   );
-  bitslice_opt3_pe pe_10 (
-    .a_in(payload_out[391:360]),
-    .b_in(b_10_0),
-    .clk(clk),
-    .drain_0(\drain_0$174 ),
-    .drain_1(\drain_1$190 ),
-    .last_in(ends_out[10]),
-    .rst(rst),
-    .turn_in(payload_out[395:392])
-  );
-  bitslice_opt3_pe pe_11 (
-    .a_in(payload_out[427:396]),
-    .b_in(b_11_0),
-    .clk(clk),
-    .drain_0(\drain_0$175 ),
-    .drain_1(\drain_1$191 ),
-    .last_in(ends_out[11]),
-    .rst(rst),
-    .turn_in(payload_out[431:428])
-  );
-  bitslice_opt3_pe pe_12 (
-    .a_in(payload_out[463:432]),
-    .b_in(b_12_0),
-    .clk(clk),
-    .drain_0(\drain_0$176 ),
-    .drain_1(\drain_1$192 ),
-    .last_in(ends_out[12]),
-    .rst(rst),
-    .turn_in(payload_out[467:464])
-  );
-  bitslice_opt3_pe pe_13 (
-    .a_in(payload_out[499:468]),
-    .b_in(b_13_0),
-    .clk(clk),
-    .drain_0(\drain_0$177 ),
-    .drain_1(\drain_1$193 ),
-    .last_in(ends_out[13]),
-    .rst(rst),
-    .turn_in(payload_out[503:500])
-  );
-  bitslice_opt3_pe pe_14 (
-    .a_in(payload_out[535:504]),
-    .b_in(b_14_0),
-    .clk(clk),
-    .drain_0(\drain_0$178 ),
-    .drain_1(\drain_1$194 ),
-    .last_in(ends_out[14]),
-    .rst(rst),
-    .turn_in(payload_out[539:536])
-  );
-  bitslice_opt3_pe pe_15 (
-    .a_in(payload_out[571:540]),
-    .b_in(b_15_0),
-    .clk(clk),
-    .drain_0(\drain_0$179 ),
-    .drain_1(\drain_1$195 ),
-    .last_in(ends_out[15]),
-    .rst(rst),
-    .turn_in(payload_out[575:572])
-  );
-  bitslice_opt3_pe pe_2 (
-    .a_in(payload_out[103:72]),
-    .b_in(b_2_0),
+  bitslice_opt3_pe pe_1 (
+    .a_in(payload_rest[63:32]),
+    .b_in(b_1_0),
     .clk(clk),
     .drain_0(\drain_0$166 ),
     .drain_1(\drain_1$182 ),
-    .last_in(ends_out[2]),
+    .last_in(ends_out[1]),
     .rst(rst),
-    .turn_in(payload_out[107:104])
+    .turn_in(payload[7:4])
   );
-  bitslice_opt3_pe pe_3 (
-    .a_in(payload_out[139:108]),
-    .b_in(b_3_0),
+  bitslice_opt3_pe pe_10 (
+    .a_in(payload_rest[351:320]),
+    .b_in(b_10_0),
+    .clk(clk),
+    .drain_0(\drain_0$175 ),
+    .drain_1(\drain_1$191 ),
+    .last_in(ends_out[10]),
+    .rst(rst),
+    .turn_in(payload[43:40])
+  );
+  bitslice_opt3_pe pe_11 (
+    .a_in(payload_rest[383:352]),
+    .b_in(b_11_0),
+    .clk(clk),
+    .drain_0(\drain_0$176 ),
+    .drain_1(\drain_1$192 ),
+    .last_in(ends_out[11]),
+    .rst(rst),
+    .turn_in(payload[47:44])
+  );
+  bitslice_opt3_pe pe_12 (
+    .a_in(payload_rest[415:384]),
+    .b_in(b_12_0),
+    .clk(clk),
+    .drain_0(\drain_0$177 ),
+    .drain_1(\drain_1$193 ),
+    .last_in(ends_out[12]),
+    .rst(rst),
+    .turn_in(payload[51:48])
+  );
+  bitslice_opt3_pe pe_13 (
+    .a_in(payload_rest[447:416]),
+    .b_in(b_13_0),
+    .clk(clk),
+    .drain_0(\drain_0$178 ),
+    .drain_1(\drain_1$194 ),
+    .last_in(ends_out[13]),
+    .rst(rst),
+    .turn_in(payload[55:52])
+  );
+  bitslice_opt3_pe pe_14 (
+    .a_in(payload_rest[479:448]),
+    .b_in(b_14_0),
+    .clk(clk),
+    .drain_0(\drain_0$179 ),
+    .drain_1(\drain_1$195 ),
+    .last_in(ends_out[14]),
+    .rst(rst),
+    .turn_in(payload[59:56])
+  );
+  bitslice_opt3_pe pe_15 (
+    .a_in(payload_rest[511:480]),
+    .b_in(b_15_0),
+    .clk(clk),
+    .drain_0(\drain_0$180 ),
+    .drain_1(\drain_1$196 ),
+    .last_in(ends_out[15]),
+    .rst(rst),
+    .turn_in(payload[63:60])
+  );
+  bitslice_opt3_pe pe_2 (
+    .a_in(payload_rest[95:64]),
+    .b_in(b_2_0),
     .clk(clk),
     .drain_0(\drain_0$167 ),
     .drain_1(\drain_1$183 ),
-    .last_in(ends_out[3]),
+    .last_in(ends_out[2]),
     .rst(rst),
-    .turn_in(payload_out[143:140])
+    .turn_in(payload[11:8])
   );
-  bitslice_opt3_pe pe_4 (
-    .a_in(payload_out[175:144]),
-    .b_in(b_4_0),
+  bitslice_opt3_pe pe_3 (
+    .a_in(payload_rest[127:96]),
+    .b_in(b_3_0),
     .clk(clk),
     .drain_0(\drain_0$168 ),
     .drain_1(\drain_1$184 ),
-    .last_in(ends_out[4]),
+    .last_in(ends_out[3]),
     .rst(rst),
-    .turn_in(payload_out[179:176])
+    .turn_in(payload[15:12])
   );
-  bitslice_opt3_pe pe_5 (
-    .a_in(payload_out[211:180]),
-    .b_in(b_5_0),
+  bitslice_opt3_pe pe_4 (
+    .a_in(payload_rest[159:128]),
+    .b_in(b_4_0),
     .clk(clk),
     .drain_0(\drain_0$169 ),
     .drain_1(\drain_1$185 ),
-    .last_in(ends_out[5]),
+    .last_in(ends_out[4]),
     .rst(rst),
-    .turn_in(payload_out[215:212])
+    .turn_in(payload[19:16])
   );
-  bitslice_opt3_pe pe_6 (
-    .a_in(payload_out[247:216]),
-    .b_in(b_6_0),
+  bitslice_opt3_pe pe_5 (
+    .a_in(payload_rest[191:160]),
+    .b_in(b_5_0),
     .clk(clk),
     .drain_0(\drain_0$170 ),
     .drain_1(\drain_1$186 ),
-    .last_in(ends_out[6]),
+    .last_in(ends_out[5]),
     .rst(rst),
-    .turn_in(payload_out[251:248])
+    .turn_in(payload[23:20])
   );
-  bitslice_opt3_pe pe_7 (
-    .a_in(payload_out[283:252]),
-    .b_in(b_7_0),
+  bitslice_opt3_pe pe_6 (
+    .a_in(payload_rest[223:192]),
+    .b_in(b_6_0),
     .clk(clk),
     .drain_0(\drain_0$171 ),
     .drain_1(\drain_1$187 ),
-    .last_in(ends_out[7]),
+    .last_in(ends_out[6]),
     .rst(rst),
-    .turn_in(payload_out[287:284])
+    .turn_in(payload[27:24])
   );
-  bitslice_opt3_pe pe_8 (
-    .a_in(payload_out[319:288]),
-    .b_in(b_8_0),
+  bitslice_opt3_pe pe_7 (
+    .a_in(payload_rest[255:224]),
+    .b_in(b_7_0),
     .clk(clk),
     .drain_0(\drain_0$172 ),
     .drain_1(\drain_1$188 ),
-    .last_in(ends_out[8]),
+    .last_in(ends_out[7]),
     .rst(rst),
-    .turn_in(payload_out[323:320])
+    .turn_in(payload[31:28])
   );
-  bitslice_opt3_pe pe_9 (
-    .a_in(payload_out[355:324]),
-    .b_in(b_9_0),
+  bitslice_opt3_pe pe_8 (
+    .a_in(payload_rest[287:256]),
+    .b_in(b_8_0),
     .clk(clk),
     .drain_0(\drain_0$173 ),
     .drain_1(\drain_1$189 ),
+    .last_in(ends_out[8]),
+    .rst(rst),
+    .turn_in(payload[35:32])
+  );
+  bitslice_opt3_pe pe_9 (
+    .a_in(payload_rest[319:288]),
+    .b_in(b_9_0),
+    .clk(clk),
+    .drain_0(\drain_0$174 ),
+    .drain_1(\drain_1$190 ),
     .last_in(ends_out[9]),
     .rst(rst),
-    .turn_in(payload_out[359:356])
+    .turn_in(payload[39:36])
   );
-  assign drain_1 = { \drain_1$195 , \drain_1$194 , \drain_1$193 , \drain_1$192 , \drain_1$191 , \drain_1$190 , \drain_1$189 , \drain_1$188 , \drain_1$187 , \drain_1$186 , \drain_1$185 , \drain_1$184 , \drain_1$183 , \drain_1$182 , \drain_1$181 , \drain_1$180  };
-  assign drain_0 = { \drain_0$179 , \drain_0$178 , \drain_0$177 , \drain_0$176 , \drain_0$175 , \drain_0$174 , \drain_0$173 , \drain_0$172 , \drain_0$171 , \drain_0$170 , \drain_0$169 , \drain_0$168 , \drain_0$167 , \drain_0$166 , \drain_0$165 , \drain_0$164  };
-  assign \turn_in$163  = payload_out[575:572];
-  assign \a_in$162  = payload_out[571:540];
-  assign \last_in$161  = ends_out[15];
-  assign \b_in$160  = b_15_0;
-  assign \turn_in$157  = payload_out[539:536];
-  assign \a_in$156  = payload_out[535:504];
-  assign \last_in$155  = ends_out[14];
-  assign \b_in$154  = b_14_0;
-  assign \turn_in$151  = payload_out[503:500];
-  assign \a_in$150  = payload_out[499:468];
-  assign \last_in$149  = ends_out[13];
-  assign \b_in$148  = b_13_0;
-  assign \turn_in$145  = payload_out[467:464];
-  assign \a_in$144  = payload_out[463:432];
-  assign \last_in$143  = ends_out[12];
-  assign \b_in$142  = b_12_0;
-  assign \turn_in$139  = payload_out[431:428];
-  assign \a_in$138  = payload_out[427:396];
-  assign \last_in$137  = ends_out[11];
-  assign \b_in$136  = b_11_0;
-  assign \turn_in$133  = payload_out[395:392];
-  assign \a_in$132  = payload_out[391:360];
-  assign \last_in$131  = ends_out[10];
-  assign \b_in$130  = b_10_0;
-  assign \turn_in$127  = payload_out[359:356];
-  assign \a_in$126  = payload_out[355:324];
-  assign \last_in$125  = ends_out[9];
-  assign \b_in$124  = b_9_0;
-  assign \turn_in$121  = payload_out[323:320];
-  assign \a_in$120  = payload_out[319:288];
-  assign \last_in$119  = ends_out[8];
-  assign \b_in$118  = b_8_0;
-  assign \turn_in$115  = payload_out[287:284];
-  assign \a_in$114  = payload_out[283:252];
-  assign \last_in$113  = ends_out[7];
-  assign \b_in$112  = b_7_0;
-  assign \turn_in$109  = payload_out[251:248];
-  assign \a_in$108  = payload_out[247:216];
-  assign \last_in$107  = ends_out[6];
-  assign \b_in$106  = b_6_0;
-  assign \turn_in$103  = payload_out[215:212];
-  assign \a_in$102  = payload_out[211:180];
-  assign \last_in$101  = ends_out[5];
-  assign \b_in$100  = b_5_0;
-  assign \turn_in$97  = payload_out[179:176];
-  assign \a_in$96  = payload_out[175:144];
-  assign \last_in$95  = ends_out[4];
-  assign \b_in$94  = b_4_0;
-  assign \turn_in$91  = payload_out[143:140];
-  assign \a_in$90  = payload_out[139:108];
-  assign \last_in$89  = ends_out[3];
-  assign \b_in$88  = b_3_0;
-  assign \turn_in$85  = payload_out[107:104];
-  assign \a_in$84  = payload_out[103:72];
-  assign \last_in$83  = ends_out[2];
-  assign \b_in$82  = b_2_0;
-  assign \turn_in$79  = payload_out[71:68];
-  assign \a_in$78  = payload_out[67:36];
-  assign \last_in$77  = ends_out[1];
-  assign \b_in$76  = b_1_0;
-  assign turn_in = payload_out[35:32];
-  assign a_in = payload_out[31:0];
+  assign drain_1 = { \drain_1$196 , \drain_1$195 , \drain_1$194 , \drain_1$193 , \drain_1$192 , \drain_1$191 , \drain_1$190 , \drain_1$189 , \drain_1$188 , \drain_1$187 , \drain_1$186 , \drain_1$185 , \drain_1$184 , \drain_1$183 , \drain_1$182 , \drain_1$181  };
+  assign drain_0 = { \drain_0$180 , \drain_0$179 , \drain_0$178 , \drain_0$177 , \drain_0$176 , \drain_0$175 , \drain_0$174 , \drain_0$173 , \drain_0$172 , \drain_0$171 , \drain_0$170 , \drain_0$169 , \drain_0$168 , \drain_0$167 , \drain_0$166 , \drain_0$165  };
+  assign payload_out = { payload[63:60], payload_rest[511:480], payload[59:56], payload_rest[479:448], payload[55:52], payload_rest[447:416], payload[51:48], payload_rest[415:384], payload[47:44], payload_rest[383:352], payload[43:40], payload_rest[351:320], payload[39:36], payload_rest[319:288], payload[35:32], payload_rest[287:256], payload[31:28], payload_rest[255:224], payload[27:24], payload_rest[223:192], payload[23:20], payload_rest[191:160], payload[19:16], payload_rest[159:128], payload[15:12], payload_rest[127:96], payload[11:8], payload_rest[95:64], payload[7:4], payload_rest[63:32], payload[3:0], payload_rest[31:0] };
+  assign \turn_in$164  = payload[63:60];
+  assign \a_in$163  = payload_rest[511:480];
+  assign \last_in$162  = ends_out[15];
+  assign \b_in$161  = b_15_0;
+  assign \turn_in$158  = payload[59:56];
+  assign \a_in$157  = payload_rest[479:448];
+  assign \last_in$156  = ends_out[14];
+  assign \b_in$155  = b_14_0;
+  assign \turn_in$152  = payload[55:52];
+  assign \a_in$151  = payload_rest[447:416];
+  assign \last_in$150  = ends_out[13];
+  assign \b_in$149  = b_13_0;
+  assign \turn_in$146  = payload[51:48];
+  assign \a_in$145  = payload_rest[415:384];
+  assign \last_in$144  = ends_out[12];
+  assign \b_in$143  = b_12_0;
+  assign \turn_in$140  = payload[47:44];
+  assign \a_in$139  = payload_rest[383:352];
+  assign \last_in$138  = ends_out[11];
+  assign \b_in$137  = b_11_0;
+  assign \turn_in$134  = payload[43:40];
+  assign \a_in$133  = payload_rest[351:320];
+  assign \last_in$132  = ends_out[10];
+  assign \b_in$131  = b_10_0;
+  assign \turn_in$128  = payload[39:36];
+  assign \a_in$127  = payload_rest[319:288];
+  assign \last_in$126  = ends_out[9];
+  assign \b_in$125  = b_9_0;
+  assign \turn_in$122  = payload[35:32];
+  assign \a_in$121  = payload_rest[287:256];
+  assign \last_in$120  = ends_out[8];
+  assign \b_in$119  = b_8_0;
+  assign \turn_in$116  = payload[31:28];
+  assign \a_in$115  = payload_rest[255:224];
+  assign \last_in$114  = ends_out[7];
+  assign \b_in$113  = b_7_0;
+  assign \turn_in$110  = payload[27:24];
+  assign \a_in$109  = payload_rest[223:192];
+  assign \last_in$108  = ends_out[6];
+  assign \b_in$107  = b_6_0;
+  assign \turn_in$104  = payload[23:20];
+  assign \a_in$103  = payload_rest[191:160];
+  assign \last_in$102  = ends_out[5];
+  assign \b_in$101  = b_5_0;
+  assign \turn_in$98  = payload[19:16];
+  assign \a_in$97  = payload_rest[159:128];
+  assign \last_in$96  = ends_out[4];
+  assign \b_in$95  = b_4_0;
+  assign \turn_in$92  = payload[15:12];
+  assign \a_in$91  = payload_rest[127:96];
+  assign \last_in$90  = ends_out[3];
+  assign \b_in$89  = b_3_0;
+  assign \turn_in$86  = payload[11:8];
+  assign \a_in$85  = payload_rest[95:64];
+  assign \last_in$84  = ends_out[2];
+  assign \b_in$83  = b_2_0;
+  assign \turn_in$80  = payload[7:4];
+  assign \a_in$79  = payload_rest[63:32];
+  assign \last_in$78  = ends_out[1];
+  assign \b_in$77  = b_1_0;
+  assign turn_in = payload[3:0];
+  assign a_in = payload_rest[31:0];
   assign last_in = ends_out[0];
   assign b_in = b_0_0;
-  assign \slot$59  = slot_in;
-  assign \data_in$58  = data_in;
-  assign \slot_in$57  = write_slot;
-  assign \row_in$56  = write_row;
-  assign \write$55  = write[7];
-  assign \slot$54  = slot_in;
-  assign \data_in$53  = data_in;
-  assign \slot_in$52  = write_slot;
-  assign \row_in$51  = write_row;
-  assign \write$50  = write[6];
-  assign \slot$49  = slot_in;
-  assign \data_in$48  = data_in;
-  assign \slot_in$47  = write_slot;
-  assign \row_in$46  = write_row;
-  assign \write$45  = write[5];
-  assign \slot$44  = slot_in;
-  assign \data_in$43  = data_in;
-  assign \slot_in$42  = write_slot;
-  assign \row_in$41  = write_row;
-  assign \write$40  = write[4];
-  assign \slot$39  = slot_in;
-  assign \data_in$38  = data_in;
-  assign \slot_in$37  = write_slot;
-  assign \row_in$36  = write_row;
-  assign \write$35  = write[3];
-  assign \slot$34  = slot_in;
-  assign \data_in$33  = data_in;
-  assign \slot_in$32  = write_slot;
-  assign \row_in$31  = write_row;
-  assign \write$30  = write[2];
-  assign \slot$29  = slot_in;
-  assign \data_in$28  = data_in;
-  assign \slot_in$27  = write_slot;
-  assign \row_in$26  = write_row;
-  assign \write$25  = write[1];
-  assign \slot$24  = slot_in;
-  assign \data_in$23  = data_in;
-  assign \slot_in$22  = write_slot;
+  assign \slot$60  = slot_in;
+  assign \data_in$59  = data_in;
+  assign \slot_in$58  = write_slot;
+  assign \row_in$57  = write_row;
+  assign \write$56  = write[7];
+  assign \slot$55  = slot_in;
+  assign \data_in$54  = data_in;
+  assign \slot_in$53  = write_slot;
+  assign \row_in$52  = write_row;
+  assign \write$51  = write[6];
+  assign \slot$50  = slot_in;
+  assign \data_in$49  = data_in;
+  assign \slot_in$48  = write_slot;
+  assign \row_in$47  = write_row;
+  assign \write$46  = write[5];
+  assign \slot$45  = slot_in;
+  assign \data_in$44  = data_in;
+  assign \slot_in$43  = write_slot;
+  assign \row_in$42  = write_row;
+  assign \write$41  = write[4];
+  assign \slot$40  = slot_in;
+  assign \data_in$39  = data_in;
+  assign \slot_in$38  = write_slot;
+  assign \row_in$37  = write_row;
+  assign \write$36  = write[3];
+  assign \slot$35  = slot_in;
+  assign \data_in$34  = data_in;
+  assign \slot_in$33  = write_slot;
+  assign \row_in$32  = write_row;
+  assign \write$31  = write[2];
+  assign \slot$30  = slot_in;
+  assign \data_in$29  = data_in;
+  assign \slot_in$28  = write_slot;
+  assign \row_in$27  = write_row;
+  assign \write$26  = write[1];
+  assign \slot$25  = slot_in;
+  assign \data_in$24  = data_in;
+  assign \slot_in$23  = write_slot;
   assign row_in = write_row;
-  assign \write$20  = write[0];
+  assign \write$21  = write[0];
   assign ends = ends_out;
-  assign payload = payload_out;
   assign bank = bank_out;
   assign slot = slot_out;
 endmodule
@@ -8635,9 +8662,8 @@ module bitslice_opt3_requests(rst, asks, following, bank, row, payload, left, en
   wire [3:0] \$87 ;
   wire [35:0] \$88 ;
   wire [4:0] \$89 ;
-  wire [4:0] \$90 ;
-  wire [3:0] \$93 ;
-  wire [35:0] \$94 ;
+  wire [3:0] \$92 ;
+  wire [3:0] \$94 ;
   reg [48:0] asking = 49'h0000000000000;
   wire [7:0] \asking.bank ;
   wire [3:0] \asking.left ;
@@ -8673,11 +8699,12 @@ module bitslice_opt3_requests(rst, asks, following, bank, row, payload, left, en
   wire [3:0] left;
   input [35:0] payload;
   wire [35:0] payload;
-  wire [35:0] \payload$33 ;
+  reg [3:0] \payload$34  = 4'h0;
   output [2:0] payload_bank;
   reg [2:0] payload_bank = 3'h0;
   output [35:0] payload_out;
-  reg [35:0] payload_out = 36'h000000000;
+  wire [35:0] payload_out;
+  reg [31:0] payload_rest = 32'd0;
   output present;
   wire present;
   reg [43:0] request_1 = 44'h00000000000;
@@ -8759,7 +8786,7 @@ module bitslice_opt3_requests(rst, asks, following, bank, row, payload, left, en
   always @(posedge clk)
     valid <= \$89 ;
   always @(posedge clk)
-    \following$21  <= \$90 ;
+    \following$21  <= \$40 ;
   always @(posedge clk)
     asking <= { \$58 , \$64 , \$62 , \$60  };
   always @(posedge clk)
@@ -8771,18 +8798,22 @@ module bitslice_opt3_requests(rst, asks, following, bank, row, payload, left, en
   always @(posedge clk)
     request_4 <= request_3;
   always @(posedge clk)
-    digits <= \$93 ;
+    digits <= \$92 ;
   always @(posedge clk)
-    payload_out <= \$94 ;
+    payload_rest <= \$88 [31:0];
+  always @(posedge clk)
+    \payload$34  <= \$94 ;
   always @(posedge clk)
     payload_bank <= request_3[43:41];
   assign taken = ~ valid[4];
   assign \$1  = granted ? request_3[40:37] : digits;
   assign \$2  = granted ? request_3[40:37] : digits;
   assign some_0_2 = \$1 [0] | \$2 [1];
-  assign \$94  = rst ? 36'h000000000 : \$88 ;
-  assign \$93  = rst ? 4'h0 : \$87 ;
-  assign \$90  = rst ? 5'h00 : \$40 ;
+  assign \$94 [3] = rst ? 1'h0 : \$88 [35];
+  assign \$94 [1] = rst ? 1'h0 : \$88 [33];
+  assign \$94 [0] = rst ? 1'h0 : \$88 [32];
+  assign \$94 [2] = rst ? 1'h0 : \$88 [34];
+  assign \$92  = rst ? 4'h0 : \$87 ;
   assign \$89  = rst ? 5'h00 : { \$36 , valid[2:0], \$34  };
   assign \asking.row  = asking[0];
   assign \asking.payload  = asking[36:1];
@@ -8804,6 +8835,7 @@ module bitslice_opt3_requests(rst, asks, following, bank, row, payload, left, en
   assign \request_1.payload  = request_1[36:1];
   assign \request_1.left  = request_1[40:37];
   assign \request_1.code  = request_1[43:41];
+  assign payload_out = { \payload$34 , payload_rest };
   assign code_row = request_2[0];
   assign code_out = request_2[43:41];
   assign row_out = asking[0];
@@ -8811,7 +8843,6 @@ module bitslice_opt3_requests(rst, asks, following, bank, row, payload, left, en
   assign late_out = \following$21 [0];
   assign asks_out = valid[0];
   assign code = payload_bank;
-  assign \payload$33  = payload_out;
 endmodule
 
 module bitslice_opt3_skid_buffer(rst, in_payload, in_valid, out_ready, in_ready, out_payload, out_valid, clk);

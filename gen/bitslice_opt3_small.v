@@ -78,10 +78,9 @@ module bitslice_opt3_small(rst, a__payload, a__valid, b__payload, b__valid, c__r
   wire [71:0] \$81 ;
   wire [95:0] \$82 ;
   wire \$83 ;
-  wire [2:0] \$84 ;
-  wire \$85 ;
-  wire \$procmux$362_Y ;
-  wire \$procmux$364_Y ;
+  wire \$84 ;
+  wire \$procmux$325_Y ;
+  wire \$procmux$327_Y ;
   input [72:0] a__payload;
   wire [72:0] a__payload;
   wire [71:0] \a__payload.data ;
@@ -332,7 +331,6 @@ module bitslice_opt3_small(rst, a__payload, a__valid, b__payload, b__valid, c__r
   wire \write_slot$122 ;
   wire \write_slot$136 ;
   wire \write_slot$150 ;
-  assign \$12  = place_in == 2'h2;
   assign \write$120 [2] = write & \$12 ;
   assign \$14  = ! place_in;
   assign \write$134 [0] = write & \$14 ;
@@ -398,9 +396,9 @@ module bitslice_opt3_small(rst, a__payload, a__valid, b__payload, b__valid, c__r
   always @(posedge clk)
     sync <= \$83 ;
   always @(posedge clk)
-    \ahead$70  <= \$84 ;
+    \ahead$70  <= { \$66 , \$54 , \$42  };
   always @(posedge clk)
-    hold <= \$85 ;
+    hold <= \$84 ;
   assign \$1  = a__valid & b__valid;
   assign a__ready = \$1  & room;
   assign last = a__payload[72] | b__payload[96];
@@ -415,10 +413,10 @@ module bitslice_opt3_small(rst, a__payload, a__valid, b__payload, b__valid, c__r
   assign \write$120 [0] = write & \$8 ;
   assign \$10  = place_in == 1'h1;
   assign \write$120 [1] = write & \$10 ;
-  assign \$procmux$362_Y  = \$69  ? 1'h0 : hold;
-  assign \$procmux$364_Y  = \$67  ? 1'h1 : \$procmux$362_Y ;
-  assign \$85  = rst ? 1'h0 : \$procmux$364_Y ;
-  assign \$84  = rst ? 3'h0 : { \$66 , \$54 , \$42  };
+  assign \$12  = place_in == 2'h2;
+  assign \$procmux$325_Y  = \$69  ? 1'h0 : hold;
+  assign \$procmux$327_Y  = \$67  ? 1'h1 : \$procmux$325_Y ;
+  assign \$84  = rst ? 1'h0 : \$procmux$327_Y ;
   assign \$83  = rst ? 1'h0 : \$30 ;
   assign \$82  = a__ready ? b__payload[95:0] : b_held;
   assign \$81  = a__ready ? a__payload[71:0] : a_held;
@@ -689,12 +687,12 @@ module bitslice_opt3_small(rst, a__payload, a__valid, b__payload, b__valid, c__r
   assign \a__payload.data[1]  = a__payload[15:8];
   assign \a__payload.data[0]  = a__payload[7:0];
   assign \a__payload.data  = a__payload[71:0];
+  assign \b__payload.last  = b__payload[96];
+  assign \c__payload.data  = c__payload[95:0];
   assign \c__payload.data[0]  = c__payload[31:0];
   assign \c__payload.data[1]  = c__payload[63:32];
   assign \c__payload.data[2]  = c__payload[95:64];
   assign \c__payload.last  = c__payload[96];
-  assign \c__payload.data  = c__payload[95:0];
-  assign \b__payload.last  = b__payload[96];
   assign \b__payload.data[11]  = b__payload[95:88];
   assign \b__payload.data[10]  = b__payload[87:80];
   assign \b__payload.data[9]  = b__payload[79:72];
@@ -1736,17 +1734,8 @@ module bitslice_opt3_small_arbiter(rst, asks, late, bank, row, code, code_row, h
   wire \$31 ;
   wire \$32 ;
   wire \$33 ;
-  wire [11:0] \$337 ;
-  wire [2:0] \$338 ;
-  wire [2:0] \$339 ;
   (* unused_bits = "1 2" *)
   wire [2:0] \$34 ;
-  wire [2:0] \$340 ;
-  wire [2:0] \$341 ;
-  wire [2:0] \$342 ;
-  wire [2:0] \$343 ;
-  wire [5:0] \$344 ;
-  wire [2:0] \$345 ;
   wire \$35 ;
   wire \$36 ;
   (* unused_bits = "1 2" *)
@@ -2131,40 +2120,27 @@ module bitslice_opt3_small_arbiter(rst, asks, late, bank, row, code, code_row, h
   assign one_hot_2[1] = code[5:4] == 1'h1;
   assign one_hot_2[2] = code[5:4] == 2'h2;
   always @(posedge clk)
-    some <= \$337 ;
+    some <= { \$132 , \$121 , \$110 , \$99 , \$88 , \$77 , \$66 , \$55 , \$44 , \$33 , \$22 , \$11  };
   always @(posedge clk)
-    key_0 <= \$338 ;
+    key_0 <= { late[0], row[1:0] };
   always @(posedge clk)
-    wants_0 <= \$339 ;
+    wants_0 <= \$133 ;
   always @(posedge clk)
-    key_1 <= \$340 ;
+    key_1 <= { late[1], row[3:2] };
   always @(posedge clk)
-    wants_1 <= \$341 ;
+    wants_1 <= \$134 ;
   always @(posedge clk)
-    key_2 <= \$342 ;
+    key_2 <= { late[2], row[5:4] };
   always @(posedge clk)
-    wants_2 <= \$343 ;
+    wants_2 <= \$135 ;
   always @(posedge clk)
-    opened <= \$344 ;
+    opened <= { \$182 [0], \$169 , \$166 [0], \$153 , \$150 [0], \$137  };
   always @(posedge clk)
-    hit <= \$345 ;
+    hit <= { \$201 , \$195 , \$189  };
   always @(posedge clk)
     opened_0 <= opened;
   always @(posedge clk)
     row_out <= opened_0;
-  assign \$345 [2] = rst ? 1'h0 : \$201 ;
-  assign \$345 [0] = rst ? 1'h0 : \$189 ;
-  assign \$345 [1] = rst ? 1'h0 : \$195 ;
-  assign \$344 [5:4] = rst ? 2'h0 : { \$182 [0], \$169  };
-  assign \$344 [1:0] = rst ? 2'h0 : { \$150 [0], \$137  };
-  assign \$344 [3:2] = rst ? 2'h0 : { \$166 [0], \$153  };
-  assign \$343  = rst ? 3'h0 : \$135 ;
-  assign \$342  = rst ? 3'h0 : { late[2], row[5:4] };
-  assign \$341  = rst ? 3'h0 : \$134 ;
-  assign \$340  = rst ? 3'h0 : { late[1], row[3:2] };
-  assign \$339  = rst ? 3'h0 : \$133 ;
-  assign \$338  = rst ? 3'h0 : { late[0], row[1:0] };
-  assign \$337  = rst ? 12'h000 : { \$132 , \$121 , \$110 , \$99 , \$88 , \$77 , \$66 , \$55 , \$44 , \$33 , \$22 , \$11  };
   assign opened_1 = row_out;
   assign \hit$21  = hit;
 endmodule
@@ -2381,9 +2357,8 @@ module bitslice_opt3_small_digits(rst, write, slot_in, place_in, row_in, data_in
   wire \$29 ;
   wire [1:0] \$3 ;
   wire \$30 ;
-  wire \$31 ;
-  wire [3:0] \$32 ;
-  wire [2:0] \$33 ;
+  wire [3:0] \$31 ;
+  wire [2:0] \$32 ;
   (* unused_bits = "2 3" *)
   wire [3:0] \$4 ;
   wire \$5 ;
@@ -2391,9 +2366,9 @@ module bitslice_opt3_small_digits(rst, write, slot_in, place_in, row_in, data_in
   wire \$7 ;
   wire \$8 ;
   wire \$9 ;
-  wire [2:0] \$procmux$217_Y ;
-  wire [2:0] \$procmux$219_Y ;
-  wire [3:0] \$procmux$223_Y ;
+  wire [2:0] \$procmux$202_Y ;
+  wire [2:0] \$procmux$204_Y ;
+  wire [3:0] \$procmux$208_Y ;
   input ahead;
   wire ahead;
   input all_wait;
@@ -2525,7 +2500,7 @@ module bitslice_opt3_small_digits(rst, write, slot_in, place_in, row_in, data_in
   assign none = \$24  & \$25 ;
   assign late = late_out | ahead;
   always @(posedge clk)
-    \write$27  <= \$26 ;
+    \write$27  <= write;
   always @(posedge clk)
     held_slot_in <= slot_in;
   always @(posedge clk)
@@ -2535,30 +2510,29 @@ module bitslice_opt3_small_digits(rst, write, slot_in, place_in, row_in, data_in
   always @(posedge clk)
     held_data_in <= data_in;
   always @(posedge clk)
-    held_more <= \$27 ;
+    held_more <= \$26 ;
   always @(posedge clk)
-    waits <= \$28 ;
+    waits <= \$27 ;
   always @(posedge clk)
-    sync <= \$29 ;
+    sync <= \$28 ;
   always @(posedge clk)
-    ends <= \$30 ;
+    ends <= \$29 ;
   always @(posedge clk)
-    apart <= \$31 ;
+    apart <= \$30 ;
   always @(posedge clk)
-    turn <= \$32 ;
+    turn <= \$31 ;
   always @(posedge clk)
-    gap <= \$33 ;
-  assign \$procmux$217_Y  = \$16  ? \$17 [2:0] : gap;
-  assign \$procmux$219_Y  = ends ? 3'h3 : \$procmux$217_Y ;
-  assign \$33  = rst ? 3'h0 : \$procmux$219_Y ;
-  assign \$procmux$223_Y  = ends ? { turn[2:0], turn[3] } : turn;
-  assign \$32  = rst ? 4'h1 : \$procmux$223_Y ;
-  assign \$31  = rst ? 1'h1 : \$15 ;
-  assign \$30  = rst ? 1'h0 : \$12 ;
-  assign \$29  = rst ? 1'h0 : \$7 ;
-  assign \$28  = rst ? 1'h0 : \$5 ;
-  assign \$27  = rst ? 1'h0 : more;
-  assign \$26  = rst ? 1'h0 : write;
+    gap <= \$32 ;
+  assign \$procmux$202_Y  = \$16  ? \$17 [2:0] : gap;
+  assign \$procmux$204_Y  = ends ? 3'h3 : \$procmux$202_Y ;
+  assign \$32  = rst ? 3'h0 : \$procmux$204_Y ;
+  assign \$procmux$208_Y  = ends ? { turn[2:0], turn[3] } : turn;
+  assign \$31  = rst ? 4'h1 : \$procmux$208_Y ;
+  assign \$30  = rst ? 1'h1 : \$15 ;
+  assign \$29  = rst ? 1'h0 : \$12 ;
+  assign \$28  = rst ? 1'h0 : \$7 ;
+  assign \$27  = rst ? 1'h0 : \$5 ;
+  assign \$26  = rst ? 1'h0 : more;
   bitslice_opt3_small_feeder feeder_0 (
     .asks(\asks$53 ),
     .bank(\bank$57 ),
@@ -2706,11 +2680,10 @@ module bitslice_opt3_small_feeder(rst, write, slot_in, place_in, row_in, data_in
   wire \$159 ;
   (* unused_bits = "3" *)
   wire [3:0] \$16 ;
-  wire \$160 ;
-  wire [36:0] \$161 ;
+  wire [36:0] \$160 ;
   wire [4:0] \$17 ;
-  wire [2:0] \$172 ;
-  wire [2:0] \$175 ;
+  wire [2:0] \$171 ;
+  wire [2:0] \$174 ;
   (* unused_bits = "5" *)
   wire [5:0] \$18 ;
   wire [2:0] \$19 ;
@@ -2799,16 +2772,12 @@ module bitslice_opt3_small_feeder(rst, write, slot_in, place_in, row_in, data_in
   wire \$97 ;
   wire \$98 ;
   wire \$99 ;
-  wire [1:0] \$procmux$100_Y ;
-  wire \$procmux$51_Y ;
-  wire \$procmux$70_Y ;
-  wire [3:0] \$procmux$74_Y ;
-  wire [1:0] \$procmux$78_Y ;
+  wire \$procmux$55_Y ;
+  wire \$procmux$72_Y ;
+  wire [3:0] \$procmux$76_Y ;
   wire [1:0] \$procmux$80_Y ;
-  wire [1:0] \$procmux$84_Y ;
-  wire [3:0] \$procmux$88_Y ;
-  wire \$procmux$92_Y ;
-  wire [1:0] \$procmux$96_Y ;
+  wire [1:0] \$procmux$82_Y ;
+  wire [1:0] \$procmux$86_Y ;
   wire [4:0] address;
   wire [4:0] address_in;
   output asks;
@@ -2913,10 +2882,10 @@ module bitslice_opt3_small_feeder(rst, write, slot_in, place_in, row_in, data_in
   assign \$6  = \$5  - 2'h3;
   assign \$7  = passed + start;
   assign { \$8 [3:2], here } = \$4  ? \$6  : { 1'h0, \$7  };
-  assign \$172  = slot * 2'h2;
-  assign last_row = last_rows >> \$172 ;
-  assign \$175  = slot * 2'h2;
-  assign last_place = last_places >> \$175 ;
+  assign \$171  = slot * 2'h2;
+  assign last_row = last_rows >> \$171 ;
+  assign \$174  = slot * 2'h2;
+  assign last_place = last_places >> \$174 ;
   assign \filled$32  = filled >> slot;
   assign at_last = \row$34  == last_row;
   assign leaves = passed == 2'h2;
@@ -3081,40 +3050,35 @@ module bitslice_opt3_small_feeder(rst, write, slot_in, place_in, row_in, data_in
   always @(posedge clk)
     next_valid <= \$157 ;
   always @(posedge clk)
-    \following$57  <= \$158 ;
+    \following$57  <= \$131 ;
   always @(posedge clk)
-    finished <= \$159 ;
+    finished <= \$158 ;
   always @(posedge clk)
-    asks <= \$160 ;
+    asks <= \$159 ;
   always @(posedge clk)
-    coded <= \$161 ;
-  assign \$procmux$100_Y  = read ? here : next_place;
-  assign \$147  = rst ? 2'h0 : \$procmux$100_Y ;
-  assign \$161 [36:3] = moves ? { next_turn, data_out, words[8:3] } : coded[36:3];
-  assign \$procmux$51_Y  = ends ? 1'h0 : coded[2];
-  assign \$161 [2] = moves ? \$146  : \$procmux$51_Y ;
-  assign \$161 [1:0] = moves ? next_row : coded[1:0];
-  assign \$160  = rst ? 1'h0 : \$144 ;
-  assign \$159  = rst ? 1'h0 : \$141 ;
-  assign \$158  = rst ? 1'h0 : \$131 ;
+    coded <= \$160 ;
+  assign \$160 [36:3] = moves ? { next_turn, data_out, words[8:3] } : coded[36:3];
+  assign \$procmux$55_Y  = ends ? 1'h0 : coded[2];
+  assign \$160 [2] = moves ? \$146  : \$procmux$55_Y ;
+  assign \$160 [1:0] = moves ? next_row : coded[1:0];
+  assign \$159  = rst ? 1'h0 : \$144 ;
+  assign \$158  = rst ? 1'h0 : \$141 ;
   assign \$157  = rst ? 1'h0 : \$127 ;
   assign \$156  = rst ? 2'h0 : \$124 [1:0];
   assign \$155  = rst ? 2'h0 : \$122 [1:0];
-  assign \$procmux$70_Y  = over ? \$120 [0] : slot;
-  assign \$154  = rst ? 1'h0 : \$procmux$70_Y ;
-  assign \$procmux$74_Y  = done ? { turn[2:0], turn[3] } : turn;
-  assign \$153  = rst ? 4'h1 : \$procmux$74_Y ;
-  assign \$procmux$78_Y  = leaves ? \$117 [1:0] : \row$34 ;
-  assign \$procmux$80_Y  = read ? \$procmux$78_Y  : \row$34 ;
-  assign \$152  = rst ? 2'h0 : \$procmux$80_Y ;
-  assign \$procmux$84_Y  = read ? \$115 [1:0] : passed;
-  assign \$151  = rst ? 2'h0 : \$procmux$84_Y ;
-  assign \$procmux$88_Y  = read ? turn : next_turn;
-  assign \$150  = rst ? 4'h0 : \$procmux$88_Y ;
-  assign \$procmux$92_Y  = read ? \$113  : next_inside;
-  assign \$149  = rst ? 1'h0 : \$procmux$92_Y ;
-  assign \$procmux$96_Y  = read ? \row$34  : next_row;
-  assign \$148  = rst ? 2'h0 : \$procmux$96_Y ;
+  assign \$procmux$72_Y  = over ? \$120 [0] : slot;
+  assign \$154  = rst ? 1'h0 : \$procmux$72_Y ;
+  assign \$procmux$76_Y  = done ? { turn[2:0], turn[3] } : turn;
+  assign \$153  = rst ? 4'h1 : \$procmux$76_Y ;
+  assign \$procmux$80_Y  = leaves ? \$117 [1:0] : \row$34 ;
+  assign \$procmux$82_Y  = read ? \$procmux$80_Y  : \row$34 ;
+  assign \$152  = rst ? 2'h0 : \$procmux$82_Y ;
+  assign \$procmux$86_Y  = read ? \$115 [1:0] : passed;
+  assign \$151  = rst ? 2'h0 : \$procmux$86_Y ;
+  assign \$150  = read ? turn : next_turn;
+  assign \$149  = read ? \$113  : next_inside;
+  assign \$148  = read ? \row$34  : next_row;
+  assign \$147  = read ? here : next_place;
   bitslice_opt3_small_buffer buffer (
     .address(address),
     .address_in(address_in),
@@ -3125,16 +3089,16 @@ module bitslice_opt3_small_feeder(rst, write, slot_in, place_in, row_in, data_in
     .rst(rst),
     .write(write)
   );
-  assign \words.place  = words[8:6];
-  assign \words.left  = words[5:3];
-  assign \words.following  = \following$57 ;
-  assign \words.row  = next_row;
   assign \coded.digits  = coded[36:9];
   assign \coded.place  = coded[8:6];
   assign \coded.left  = coded[5:3];
   assign \coded.following  = coded[2];
   assign \coded.row  = coded[1:0];
   assign \words.digits  = { next_turn, data_out };
+  assign \words.place  = words[8:6];
+  assign \words.left  = words[5:3];
+  assign \words.following  = \following$57 ;
+  assign \words.row  = next_row;
   assign \$22 [4:0] = address_in;
   assign \$18 [4:0] = address;
   assign \$8 [1:0] = here;
@@ -3177,72 +3141,62 @@ module bitslice_opt3_small_loader(rst, take, last, sync, room, write, slot_out, 
   (* unused_bits = "1" *)
   wire [1:0] \$27 ;
   wire \$28 ;
-  wire \$29 ;
+  wire [1:0] \$29 ;
   wire \$3 ;
-  wire \$30 ;
-  wire [1:0] \$31 ;
-  wire [2:0] \$32 ;
-  wire [2:0] \$33 ;
-  wire \$34 ;
-  wire \$35 ;
-  wire [1:0] \$36 ;
+  wire [2:0] \$30 ;
+  wire [2:0] \$31 ;
+  wire \$32 ;
+  wire \$33 ;
+  wire [1:0] \$34 ;
+  wire [1:0] \$35 ;
+  wire \$36 ;
   wire [1:0] \$37 ;
-  wire \$38 ;
+  wire [1:0] \$38 ;
   wire [1:0] \$39 ;
   wire \$4 ;
   wire [1:0] \$40 ;
   wire [1:0] \$41 ;
   wire [1:0] \$42 ;
-  wire [1:0] \$43 ;
-  wire [1:0] \$44 ;
-  wire \$45 ;
-  wire \$46 ;
+  wire \$43 ;
+  wire \$44 ;
   wire \$5 ;
   wire [2:0] \$6 ;
   wire \$7 ;
   (* unused_bits = "2 3" *)
   wire [3:0] \$8 ;
   wire \$9 ;
-  wire \$procmux$239_Y ;
-  wire \$procmux$243_Y ;
-  wire [1:0] \$procmux$247_Y ;
-  wire [1:0] \$procmux$249_Y ;
-  wire [1:0] \$procmux$253_Y ;
-  wire [1:0] \$procmux$255_Y ;
-  wire [1:0] \$procmux$257_Y ;
-  wire \$procmux$261_Y ;
-  wire \$procmux$263_Y ;
-  wire \$procmux$265_Y ;
+  wire \$procmux$222_Y ;
+  wire \$procmux$226_Y ;
+  wire [1:0] \$procmux$230_Y ;
+  wire [1:0] \$procmux$234_Y ;
+  wire [1:0] \$procmux$236_Y ;
+  wire \$procmux$240_Y ;
+  wire \$procmux$242_Y ;
+  wire \$procmux$246_Y ;
+  wire \$procmux$248_Y ;
+  wire [1:0] \$procmux$252_Y ;
+  wire [1:0] \$procmux$256_Y ;
+  wire [1:0] \$procmux$258_Y ;
+  wire \$procmux$262_Y ;
+  wire \$procmux$264_Y ;
   wire \$procmux$269_Y ;
   wire \$procmux$271_Y ;
-  wire \$procmux$273_Y ;
-  wire [1:0] \$procmux$277_Y ;
-  wire [1:0] \$procmux$279_Y ;
+  wire \$procmux$275_Y ;
+  wire \$procmux$277_Y ;
+  wire [1:0] \$procmux$281_Y ;
   wire [1:0] \$procmux$283_Y ;
   wire [1:0] \$procmux$285_Y ;
   wire [1:0] \$procmux$287_Y ;
-  wire \$procmux$291_Y ;
-  wire \$procmux$293_Y ;
-  wire \$procmux$295_Y ;
-  wire \$procmux$300_Y ;
-  wire \$procmux$302_Y ;
-  wire \$procmux$304_Y ;
-  wire \$procmux$308_Y ;
-  wire \$procmux$310_Y ;
-  wire [1:0] \$procmux$314_Y ;
-  wire [1:0] \$procmux$316_Y ;
-  wire [1:0] \$procmux$318_Y ;
-  wire [1:0] \$procmux$320_Y ;
-  wire [1:0] \$procmux$324_Y ;
-  wire [1:0] \$procmux$326_Y ;
-  wire [1:0] \$procmux$328_Y ;
-  wire [1:0] \$procmux$330_Y ;
-  wire \$procmux$334_Y ;
-  wire \$procmux$338_Y ;
-  wire \$procmux$340_Y ;
-  wire [2:0] \$procmux$344_Y ;
-  wire [2:0] \$procmux$346_Y ;
-  wire [2:0] \$procmux$350_Y ;
+  wire [1:0] \$procmux$291_Y ;
+  wire [1:0] \$procmux$293_Y ;
+  wire [1:0] \$procmux$295_Y ;
+  wire [1:0] \$procmux$297_Y ;
+  wire \$procmux$301_Y ;
+  wire \$procmux$305_Y ;
+  wire \$procmux$307_Y ;
+  wire [2:0] \$procmux$311_Y ;
+  wire [2:0] \$procmux$313_Y ;
+  wire [2:0] \$procmux$317_Y ;
   input clk;
   wire clk;
   output complete;
@@ -3297,21 +3251,17 @@ module bitslice_opt3_small_loader(rst, take, last, sync, room, write, slot_out, 
   output write;
   wire write;
   always @(posedge clk)
-    \complete$31  <= \$39 ;
+    last_place_0_0 <= \$39 ;
   always @(posedge clk)
-    last_row_0_0 <= \$40 ;
+    filled <= \$40 ;
   always @(posedge clk)
-    last_place_0_0 <= \$41 ;
+    last_row_0_1 <= \$41 ;
   always @(posedge clk)
-    filled <= \$42 ;
+    last_place_0_1 <= \$42 ;
   always @(posedge clk)
-    last_row_0_1 <= \$43 ;
+    slot <= \$43 ;
   always @(posedge clk)
-    last_place_0_1 <= \$44 ;
-  always @(posedge clk)
-    slot <= \$45 ;
-  always @(posedge clk)
-    first <= \$46 ;
+    first <= \$44 ;
   assign room = occupied != 2'h2;
   assign write = lane & taken;
   assign more = taken & ended;
@@ -3343,85 +3293,79 @@ module bitslice_opt3_small_loader(rst, take, last, sync, room, write, slot_out, 
   always @(posedge clk)
     taken <= \$28 ;
   always @(posedge clk)
-    ended <= \$29 ;
+    ended <= \$2 ;
   always @(posedge clk)
-    tile <= \$30 ;
+    tile <= last;
   always @(posedge clk)
-    occupied <= \$31 ;
+    occupied <= \$29 ;
   always @(posedge clk)
-    count <= \$32 ;
+    count <= \$30 ;
   always @(posedge clk)
-    pause <= \$33 ;
+    pause <= \$31 ;
   always @(posedge clk)
-    lane <= \$34 ;
+    lane <= \$32 ;
   always @(posedge clk)
-    opens <= \$35 ;
+    opens <= \$33 ;
   always @(posedge clk)
-    place_out <= \$36 ;
+    place_out <= \$34 ;
   always @(posedge clk)
-    row_out <= \$37 ;
+    row_out <= \$35 ;
   always @(posedge clk)
-    slot_out <= \$38 ;
-  assign \$procmux$239_Y  = sync ? complete : first;
-  assign \$46  = rst ? 1'h1 : \$procmux$239_Y ;
-  assign \$procmux$243_Y  = sync ? \$27 [0] : slot;
-  assign \$45  = rst ? 1'h0 : \$procmux$243_Y ;
-  assign \$procmux$247_Y  = lane ? place_out : last_place_0_1;
-  assign \$procmux$249_Y  = \$24  ? \$procmux$247_Y  : last_place_0_1;
-  assign \$44  = rst ? 2'h0 : \$procmux$249_Y ;
-  assign \$procmux$253_Y  = opens ? 2'h0 : last_row_0_1;
-  assign \$procmux$255_Y  = lane ? row_out : \$procmux$253_Y ;
-  assign \$procmux$257_Y  = \$24  ? \$procmux$255_Y  : last_row_0_1;
-  assign \$43  = rst ? 2'h0 : \$procmux$257_Y ;
-  assign \$procmux$261_Y  = opens ? 1'h0 : filled[1];
-  assign \$procmux$263_Y  = lane ? 1'h1 : \$procmux$261_Y ;
-  assign \$procmux$265_Y  = \$24  ? \$procmux$263_Y  : filled[1];
-  assign \$42 [1] = rst ? 1'h0 : \$procmux$265_Y ;
-  assign \$procmux$269_Y  = opens ? 1'h0 : filled[0];
-  assign \$procmux$271_Y  = lane ? 1'h1 : \$procmux$269_Y ;
-  assign \$procmux$273_Y  = \$22  ? \$procmux$271_Y  : filled[0];
-  assign \$42 [0] = rst ? 1'h0 : \$procmux$273_Y ;
-  assign \$procmux$277_Y  = lane ? place_out : last_place_0_0;
-  assign \$procmux$279_Y  = \$22  ? \$procmux$277_Y  : last_place_0_0;
-  assign \$41  = rst ? 2'h0 : \$procmux$279_Y ;
-  assign \$procmux$283_Y  = opens ? 2'h0 : last_row_0_0;
-  assign \$procmux$285_Y  = lane ? row_out : \$procmux$283_Y ;
-  assign \$procmux$287_Y  = \$22  ? \$procmux$285_Y  : last_row_0_0;
-  assign \$40  = rst ? 2'h0 : \$procmux$287_Y ;
-  assign \$procmux$291_Y  = slot_out ? (* full_case = 32'd1 *) tile : \complete$31 [1];
-  assign \$procmux$293_Y  = ended ? \$procmux$291_Y  : \complete$31 [1];
-  assign \$procmux$295_Y  = taken ? \$procmux$293_Y  : \complete$31 [1];
-  assign \$39 [1] = rst ? 1'h0 : \$procmux$295_Y ;
-  assign \$procmux$300_Y  = slot_out ? (* full_case = 32'd1 *) \complete$31 [0] : tile;
-  assign \$procmux$302_Y  = ended ? \$procmux$300_Y  : \complete$31 [0];
-  assign \$procmux$304_Y  = taken ? \$procmux$302_Y  : \complete$31 [0];
-  assign \$39 [0] = rst ? 1'h0 : \$procmux$304_Y ;
-  assign \$procmux$308_Y  = ended ? \$20 [0] : slot_out;
-  assign \$procmux$310_Y  = taken ? \$procmux$308_Y  : slot_out;
-  assign \$38  = rst ? 1'h0 : \$procmux$310_Y ;
-  assign \$procmux$314_Y  = \$16  ? \$17 [1:0] : row_out;
-  assign \$procmux$316_Y  = lane ? \$procmux$314_Y  : row_out;
-  assign \$procmux$318_Y  = ended ? 2'h0 : \$procmux$316_Y ;
-  assign \$procmux$320_Y  = taken ? \$procmux$318_Y  : row_out;
-  assign \$37  = rst ? 2'h0 : \$procmux$320_Y ;
-  assign \$procmux$324_Y  = \$16  ? 2'h0 : \$15 [1:0];
-  assign \$procmux$326_Y  = lane ? \$procmux$324_Y  : place_out;
-  assign \$procmux$328_Y  = ended ? 2'h0 : \$procmux$326_Y ;
-  assign \$procmux$330_Y  = taken ? \$procmux$328_Y  : place_out;
-  assign \$36  = rst ? 2'h0 : \$procmux$330_Y ;
-  assign \$procmux$334_Y  = taken ? ended : opens;
-  assign \$35  = rst ? 1'h1 : \$procmux$334_Y ;
-  assign \$procmux$338_Y  = ended ? 1'h1 : lane;
-  assign \$procmux$340_Y  = taken ? \$procmux$338_Y  : lane;
-  assign \$34  = rst ? 1'h1 : \$procmux$340_Y ;
-  assign \$procmux$344_Y  = \$13  ? \$14 [2:0] : pause;
-  assign \$procmux$346_Y  = sync ? 3'h4 : \$procmux$344_Y ;
-  assign \$33  = rst ? 3'h0 : \$procmux$346_Y ;
-  assign \$procmux$350_Y  = take ? \$12 [2:0] : count;
-  assign \$32  = rst ? 3'h0 : \$procmux$350_Y ;
-  assign \$31  = rst ? 2'h0 : \$8 [1:0];
-  assign \$30  = rst ? 1'h0 : last;
-  assign \$29  = rst ? 1'h0 : \$2 ;
+    slot_out <= \$36 ;
+  always @(posedge clk)
+    \complete$31  <= \$37 ;
+  always @(posedge clk)
+    last_row_0_0 <= \$38 ;
+  assign \$procmux$222_Y  = sync ? complete : first;
+  assign \$44  = rst ? 1'h1 : \$procmux$222_Y ;
+  assign \$procmux$226_Y  = sync ? \$27 [0] : slot;
+  assign \$43  = rst ? 1'h0 : \$procmux$226_Y ;
+  assign \$procmux$230_Y  = lane ? place_out : last_place_0_1;
+  assign \$42  = \$24  ? \$procmux$230_Y  : last_place_0_1;
+  assign \$procmux$234_Y  = opens ? 2'h0 : last_row_0_1;
+  assign \$procmux$236_Y  = lane ? row_out : \$procmux$234_Y ;
+  assign \$41  = \$24  ? \$procmux$236_Y  : last_row_0_1;
+  assign \$procmux$240_Y  = opens ? 1'h0 : filled[1];
+  assign \$procmux$242_Y  = lane ? 1'h1 : \$procmux$240_Y ;
+  assign \$40 [1] = \$24  ? \$procmux$242_Y  : filled[1];
+  assign \$procmux$246_Y  = opens ? 1'h0 : filled[0];
+  assign \$procmux$248_Y  = lane ? 1'h1 : \$procmux$246_Y ;
+  assign \$40 [0] = \$22  ? \$procmux$248_Y  : filled[0];
+  assign \$procmux$252_Y  = lane ? place_out : last_place_0_0;
+  assign \$39  = \$22  ? \$procmux$252_Y  : last_place_0_0;
+  assign \$procmux$256_Y  = opens ? 2'h0 : last_row_0_0;
+  assign \$procmux$258_Y  = lane ? row_out : \$procmux$256_Y ;
+  assign \$38  = \$22  ? \$procmux$258_Y  : last_row_0_0;
+  assign \$procmux$262_Y  = slot_out ? (* full_case = 32'd1 *) tile : \complete$31 [1];
+  assign \$procmux$264_Y  = ended ? \$procmux$262_Y  : \complete$31 [1];
+  assign \$37 [1] = taken ? \$procmux$264_Y  : \complete$31 [1];
+  assign \$procmux$269_Y  = slot_out ? (* full_case = 32'd1 *) \complete$31 [0] : tile;
+  assign \$procmux$271_Y  = ended ? \$procmux$269_Y  : \complete$31 [0];
+  assign \$37 [0] = taken ? \$procmux$271_Y  : \complete$31 [0];
+  assign \$procmux$275_Y  = ended ? \$20 [0] : slot_out;
+  assign \$procmux$277_Y  = taken ? \$procmux$275_Y  : slot_out;
+  assign \$36  = rst ? 1'h0 : \$procmux$277_Y ;
+  assign \$procmux$281_Y  = \$16  ? \$17 [1:0] : row_out;
+  assign \$procmux$283_Y  = lane ? \$procmux$281_Y  : row_out;
+  assign \$procmux$285_Y  = ended ? 2'h0 : \$procmux$283_Y ;
+  assign \$procmux$287_Y  = taken ? \$procmux$285_Y  : row_out;
+  assign \$35  = rst ? 2'h0 : \$procmux$287_Y ;
+  assign \$procmux$291_Y  = \$16  ? 2'h0 : \$15 [1:0];
+  assign \$procmux$293_Y  = lane ? \$procmux$291_Y  : place_out;
+  assign \$procmux$295_Y  = ended ? 2'h0 : \$procmux$293_Y ;
+  assign \$procmux$297_Y  = taken ? \$procmux$295_Y  : place_out;
+  assign \$34  = rst ? 2'h0 : \$procmux$297_Y ;
+  assign \$procmux$301_Y  = taken ? ended : opens;
+  assign \$33  = rst ? 1'h1 : \$procmux$301_Y ;
+  assign \$procmux$305_Y  = ended ? 1'h1 : lane;
+  assign \$procmux$307_Y  = taken ? \$procmux$305_Y  : lane;
+  assign \$32  = rst ? 1'h1 : \$procmux$307_Y ;
+  assign \$procmux$311_Y  = \$13  ? \$14 [2:0] : pause;
+  assign \$procmux$313_Y  = sync ? 3'h4 : \$procmux$311_Y ;
+  assign \$31  = rst ? 3'h0 : \$procmux$313_Y ;
+  assign \$procmux$317_Y  = take ? \$12 [2:0] : count;
+  assign \$30  = rst ? 3'h0 : \$procmux$317_Y ;
+  assign \$29  = rst ? 2'h0 : \$8 [1:0];
   assign \$28  = rst ? 1'h0 : take;
   assign last_places = { last_place_0_1, last_place_0_0 };
   assign last_rows = { last_row_0_1, last_row_0_0 };
@@ -3447,17 +3391,17 @@ module bitslice_opt3_small_merge(rst, go, ends, turn, first, complete, drain_0, 
   wire \$108 ;
   wire \$109 ;
   wire [12:0] \$11 ;
+  wire \$110 ;
   wire \$111 ;
   wire \$112 ;
-  wire \$113 ;
   wire \$114 ;
+  wire \$115 ;
   wire \$116 ;
   wire \$117 ;
-  wire \$118 ;
+  wire \$119 ;
   wire \$120 ;
+  wire \$121 ;
   wire \$123 ;
-  wire \$124 ;
-  wire \$125 ;
   wire \$126 ;
   wire \$127 ;
   wire \$128 ;
@@ -3470,14 +3414,14 @@ module bitslice_opt3_small_merge(rst, go, ends, turn, first, complete, drain_0, 
   wire \$135 ;
   wire \$136 ;
   wire \$137 ;
+  wire \$138 ;
   wire \$139 ;
   wire \$14 ;
   wire \$140 ;
-  wire \$141 ;
   wire \$142 ;
+  wire \$143 ;
   wire \$144 ;
   wire \$145 ;
-  wire \$146 ;
   wire \$147 ;
   wire \$148 ;
   wire \$149 ;
@@ -3487,23 +3431,25 @@ module bitslice_opt3_small_merge(rst, go, ends, turn, first, complete, drain_0, 
   wire \$152 ;
   wire \$153 ;
   wire \$154 ;
-  wire [2:0] \$155 ;
+  wire \$155 ;
   wire \$156 ;
-  wire \$157 ;
-  wire [5:0] \$158 ;
-  wire [3:0] \$159 ;
+  wire [2:0] \$157 ;
+  wire \$158 ;
+  wire \$159 ;
   wire \$16 ;
-  wire \$160 ;
-  wire [8:0] \$163 ;
-  wire \$164 ;
-  wire \$167 ;
-  wire [5:0] \$168 ;
+  wire [5:0] \$160 ;
+  wire [3:0] \$161 ;
+  wire \$162 ;
+  wire [8:0] \$165 ;
+  wire \$166 ;
   wire \$169 ;
   wire [5:0] \$170 ;
   wire \$171 ;
   wire [5:0] \$172 ;
   wire \$173 ;
   wire [5:0] \$174 ;
+  wire \$175 ;
+  wire [5:0] \$176 ;
   (* unused_bits = "0 5" *)
   wire [5:0] \$19 ;
   wire \$2 ;
@@ -3546,46 +3492,41 @@ module bitslice_opt3_small_merge(rst, go, ends, turn, first, complete, drain_0, 
   wire \$59 ;
   wire [13:0] \$6 ;
   wire \$60 ;
-  wire [19:0] \$61 ;
-  wire [19:0] \$62 ;
-  wire [19:0] \$63 ;
   wire [19:0] \$64 ;
   wire [19:0] \$65 ;
   wire [19:0] \$66 ;
   wire [19:0] \$67 ;
+  wire [19:0] \$68 ;
+  wire [19:0] \$69 ;
   wire [13:0] \$7 ;
-  wire \$74 ;
-  wire \$75 ;
-  wire \$76 ;
+  wire [19:0] \$70 ;
   wire \$77 ;
+  wire \$78 ;
+  wire \$79 ;
   wire [13:0] \$8 ;
-  wire \$85 ;
-  wire \$86 ;
-  wire \$87 ;
+  wire \$80 ;
+  wire \$88 ;
   wire \$89 ;
   wire [12:0] \$9 ;
   wire \$90 ;
   wire \$92 ;
+  wire \$93 ;
   wire \$95 ;
-  wire \$96 ;
-  wire \$97 ;
   wire \$98 ;
   wire \$99 ;
-  wire \$procmux$112_Y ;
-  wire \$procmux$118_Y ;
-  wire \$procmux$124_Y ;
-  wire \$procmux$130_Y ;
-  wire \$procmux$137_Y ;
-  wire \$procmux$139_Y ;
-  wire \$procmux$146_Y ;
-  wire \$procmux$148_Y ;
-  wire \$procmux$150_Y ;
-  wire \$procmux$154_Y ;
-  wire \$procmux$156_Y ;
-  wire \$procmux$158_Y ;
-  wire [2:0] \$procmux$163_Y ;
-  wire [2:0] \$procmux$165_Y ;
-  wire [2:0] \$procmux$167_Y ;
+  wire \$procmux$106_Y ;
+  wire \$procmux$113_Y ;
+  wire \$procmux$120_Y ;
+  wire \$procmux$127_Y ;
+  wire \$procmux$134_Y ;
+  wire \$procmux$136_Y ;
+  wire \$procmux$143_Y ;
+  wire \$procmux$145_Y ;
+  wire \$procmux$149_Y ;
+  wire \$procmux$151_Y ;
+  wire \$procmux$153_Y ;
+  wire [2:0] \$procmux$158_Y ;
+  wire [2:0] \$procmux$160_Y ;
   input clk;
   wire clk;
   input complete;
@@ -3594,7 +3535,7 @@ module bitslice_opt3_small_merge(rst, go, ends, turn, first, complete, drain_0, 
   wire [55:0] drain_0;
   input [51:0] drain_1;
   wire [51:0] drain_1;
-  reg en = 1'h1;
+  reg en = 1'h0;
   wire \en$90 ;
   input ends;
   wire ends;
@@ -3699,25 +3640,25 @@ module bitslice_opt3_small_merge(rst, go, ends, turn, first, complete, drain_0, 
   assign \$14  = pair_0[1] ^ pair_1[0];
   assign \$15  = pair_0[2] ^ pair_1[1];
   assign \$16  = pair_0[3] ^ pair_1[2];
-  assign { \$19 [5], \$159 , \$19 [0] } = { 1'h0, \$16 , \$15 , \$14 , pair_0[0], 1'h0 } ^ { generate_2_4, generate_0_3, generate_1_2, 3'h0 };
+  assign { \$19 [5], \$161 , \$19 [0] } = { 1'h0, \$16 , \$15 , \$14 , pair_0[0], 1'h0 } ^ { generate_2_4, generate_0_3, generate_1_2, 3'h0 };
   assign \$22  = pair_0[1] ^ pair_1[0];
   assign \$23  = pair_0[2] ^ pair_1[1];
   assign \$24  = pair_0[3] ^ pair_1[2];
-  assign { \$160 , \$27 [4:0] } = { 1'h0, \$24 , \$23 , \$22 , pair_0[0], 1'h0 } ^ { generate_2_4, generate_0_3, generate_1_2, 3'h0 };
+  assign { \$162 , \$27 [4:0] } = { 1'h0, \$24 , \$23 , \$22 , pair_0[0], 1'h0 } ^ { generate_2_4, generate_0_3, generate_1_2, 3'h0 };
   assign \$28  = stage_0_carry ^ stage_0_carry;
   assign \$29  = stage_0_x[0] ^ stage_0_y[0];
   assign \$30  = stage_0_x[1] ^ stage_0_y[1];
   assign \$31  = stage_0_x[2] ^ stage_0_y[2];
   assign \$32  = stage_0_x[3] ^ stage_0_y[3];
   assign \$33  = stage_0_x[4] ^ stage_0_y[4];
-  assign { \$36 [6], \$163 [8:4], \$36 [0] } = { 1'h0, \$33 , \$32 , \$31 , \$30 , \$29 , \$28  } ^ { generate_2_5, \generate_2_4$46 , \generate_1_3$45 , \generate_1_2$44 , \generate_0_1$43 , stage_0_carry, 1'h0 };
+  assign { \$36 [6], \$165 [8:4], \$36 [0] } = { 1'h0, \$33 , \$32 , \$31 , \$30 , \$29 , \$28  } ^ { generate_2_5, \generate_2_4$46 , \generate_1_3$45 , \generate_1_2$44 , \generate_0_1$43 , stage_0_carry, 1'h0 };
   assign \$37  = stage_0_carry ^ stage_0_carry;
   assign \$38  = stage_0_x[0] ^ stage_0_y[0];
   assign \$39  = stage_0_x[1] ^ stage_0_y[1];
   assign \$40  = stage_0_x[2] ^ stage_0_y[2];
   assign \$41  = stage_0_x[3] ^ stage_0_y[3];
   assign \$42  = stage_0_x[4] ^ stage_0_y[4];
-  assign { \$164 , \$45 [5:0] } = { 1'h0, \$42 , \$41 , \$40 , \$39 , \$38 , \$37  } ^ { generate_2_5, \generate_2_4$46 , \generate_1_3$45 , \generate_1_2$44 , \generate_0_1$43 , stage_0_carry, 1'h0 };
+  assign { \$166 , \$45 [5:0] } = { 1'h0, \$42 , \$41 , \$40 , \$39 , \$38 , \$37  } ^ { generate_2_5, \generate_2_4$46 , \generate_1_3$45 , \generate_1_2$44 , \generate_0_1$43 , stage_0_carry, 1'h0 };
   assign \$46  = stage_1_carry ^ stage_1_carry;
   assign \$47  = stage_1_x[0] ^ stage_1_y[0];
   assign \$48  = stage_1_x[1] ^ stage_1_y[1];
@@ -3730,146 +3671,146 @@ module bitslice_opt3_small_merge(rst, go, ends, turn, first, complete, drain_0, 
   assign \$58  = number < 3'h4;
   assign \$59  = running & \$58 ;
   assign \$60  = number == 2'h3;
-  assign \$61  = { resolved[13], resolved[13], resolved[13], resolved[13], resolved[13], resolved[13], resolved } & { present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0] };
-  assign \$62  = { resolved[13], resolved[13], resolved[13], resolved[13], resolved, 2'h0 } & { present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1] };
-  assign \$63  = \$61  | \$62 ;
-  assign \$64  = { resolved[13], resolved[13], resolved, 4'h0 } & { present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2] };
-  assign \$65  = \$63  | \$64 ;
-  assign \$66  = { resolved, 6'h00 } & { present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3] };
-  assign \$67  = \$65  | \$66 ;
-  assign \$74  = pair_0[2] & pair_1[1];
-  assign \$75  = pair_0[2] ^ pair_1[1];
-  assign \$76  = pair_0[1] & pair_1[0];
-  assign \$77  = \$75  & \$76 ;
-  assign generate_0_3 = \$74  | \$77 ;
+  assign \$64  = { resolved[13], resolved[13], resolved[13], resolved[13], resolved[13], resolved[13], resolved } & { present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0] };
+  assign \$65  = { resolved[13], resolved[13], resolved[13], resolved[13], resolved, 2'h0 } & { present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1] };
+  assign \$66  = \$64  | \$65 ;
+  assign \$67  = { resolved[13], resolved[13], resolved, 4'h0 } & { present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2] };
+  assign \$68  = \$66  | \$67 ;
+  assign \$69  = { resolved, 6'h00 } & { present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3] };
+  assign \$70  = \$68  | \$69 ;
+  assign \$77  = pair_0[2] & pair_1[1];
+  assign \$78  = pair_0[2] ^ pair_1[1];
+  assign \$79  = pair_0[1] & pair_1[0];
+  assign \$80  = \$78  & \$79 ;
+  assign generate_0_3 = \$77  | \$80 ;
   assign generate_1_2 = pair_0[1] & pair_1[0];
-  assign \$85  = pair_0[3] & pair_1[2];
-  assign \$86  = pair_0[3] ^ pair_1[2];
-  assign \$87  = \$86  & generate_0_3;
-  assign generate_2_4 = \$85  | \$87 ;
-  assign \$89  = stage_0_x[0] & stage_0_y[0];
-  assign \$90  = stage_0_x[0] ^ stage_0_y[0];
-  assign \$92  = \$90  & stage_0_carry;
-  assign \generate_0_1$43  = \$89  | \$92 ;
-  assign \$95  = stage_0_x[2] & stage_0_y[2];
-  assign \$96  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$97  = stage_0_x[1] & stage_0_y[1];
-  assign \$98  = \$96  & \$97 ;
-  assign \generate_0_3$73  = \$95  | \$98 ;
+  assign \$88  = pair_0[3] & pair_1[2];
+  assign \$89  = pair_0[3] ^ pair_1[2];
+  assign \$90  = \$89  & generate_0_3;
+  assign generate_2_4 = \$88  | \$90 ;
+  assign \$92  = stage_0_x[0] & stage_0_y[0];
+  assign \$93  = stage_0_x[0] ^ stage_0_y[0];
+  assign \$95  = \$93  & stage_0_carry;
+  assign \generate_0_1$43  = \$92  | \$95 ;
+  assign \$98  = stage_0_x[2] & stage_0_y[2];
   assign \$99  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$100  = stage_0_x[1] ^ stage_0_y[1];
-  assign \propagate_0_3$74  = \$99  & \$100 ;
-  assign \$101  = stage_0_x[4] & stage_0_y[4];
-  assign \$102  = stage_0_x[4] ^ stage_0_y[4];
-  assign \$103  = stage_0_x[3] & stage_0_y[3];
-  assign \$104  = \$102  & \$103 ;
-  assign generate_0_5 = \$101  | \$104 ;
+  assign \$100  = stage_0_x[1] & stage_0_y[1];
+  assign \$101  = \$99  & \$100 ;
+  assign \generate_0_3$73  = \$98  | \$101 ;
+  assign \$102  = stage_0_x[2] ^ stage_0_y[2];
+  assign \$103  = stage_0_x[1] ^ stage_0_y[1];
+  assign \propagate_0_3$74  = \$102  & \$103 ;
+  assign \$104  = stage_0_x[4] & stage_0_y[4];
   assign \$105  = stage_0_x[4] ^ stage_0_y[4];
-  assign \$106  = stage_0_x[3] ^ stage_0_y[3];
-  assign propagate_0_5 = \$105  & \$106 ;
-  assign \$107  = stage_0_x[1] & stage_0_y[1];
-  assign \$108  = stage_0_x[1] ^ stage_0_y[1];
-  assign \$109  = \$108  & \generate_0_1$43 ;
-  assign \generate_1_2$44  = \$107  | \$109 ;
-  assign \$111  = \propagate_0_3$74  & \generate_0_1$43 ;
-  assign \generate_1_3$45  = \generate_0_3$73  | \$111 ;
-  assign \$112  = stage_0_x[3] & stage_0_y[3];
-  assign \$113  = stage_0_x[3] ^ stage_0_y[3];
-  assign \$114  = \$113  & \generate_1_3$45 ;
-  assign \generate_2_4$46  = \$112  | \$114 ;
-  assign \$116  = propagate_0_5 & \generate_1_3$45 ;
-  assign generate_2_5 = generate_0_5 | \$116 ;
-  assign \$117  = stage_1_x[0] & stage_1_y[0];
-  assign \$118  = stage_1_x[0] ^ stage_1_y[0];
-  assign \$120  = \$118  & stage_1_carry;
-  assign \generate_0_1$52  = \$117  | \$120 ;
-  assign \$123  = stage_1_x[2] & stage_1_y[2];
-  assign \$124  = stage_1_x[2] ^ stage_1_y[2];
-  assign \$125  = stage_1_x[1] & stage_1_y[1];
-  assign \$126  = \$124  & \$125 ;
-  assign \generate_0_3$82  = \$123  | \$126 ;
+  assign \$106  = stage_0_x[3] & stage_0_y[3];
+  assign \$107  = \$105  & \$106 ;
+  assign generate_0_5 = \$104  | \$107 ;
+  assign \$108  = stage_0_x[4] ^ stage_0_y[4];
+  assign \$109  = stage_0_x[3] ^ stage_0_y[3];
+  assign propagate_0_5 = \$108  & \$109 ;
+  assign \$110  = stage_0_x[1] & stage_0_y[1];
+  assign \$111  = stage_0_x[1] ^ stage_0_y[1];
+  assign \$112  = \$111  & \generate_0_1$43 ;
+  assign \generate_1_2$44  = \$110  | \$112 ;
+  assign \$114  = \propagate_0_3$74  & \generate_0_1$43 ;
+  assign \generate_1_3$45  = \generate_0_3$73  | \$114 ;
+  assign \$115  = stage_0_x[3] & stage_0_y[3];
+  assign \$116  = stage_0_x[3] ^ stage_0_y[3];
+  assign \$117  = \$116  & \generate_1_3$45 ;
+  assign \generate_2_4$46  = \$115  | \$117 ;
+  assign \$119  = propagate_0_5 & \generate_1_3$45 ;
+  assign generate_2_5 = generate_0_5 | \$119 ;
+  assign \$120  = stage_1_x[0] & stage_1_y[0];
+  assign \$121  = stage_1_x[0] ^ stage_1_y[0];
+  assign \$123  = \$121  & stage_1_carry;
+  assign \generate_0_1$52  = \$120  | \$123 ;
+  assign \$126  = stage_1_x[2] & stage_1_y[2];
   assign \$127  = stage_1_x[2] ^ stage_1_y[2];
-  assign \$128  = stage_1_x[1] ^ stage_1_y[1];
-  assign \propagate_0_3$83  = \$127  & \$128 ;
-  assign \$129  = stage_1_x[4] & stage_1_y[4];
-  assign \$130  = stage_1_x[4] ^ stage_1_y[4];
-  assign \$131  = stage_1_x[3] & stage_1_y[3];
-  assign \$132  = \$130  & \$131 ;
-  assign \generate_0_5$84  = \$129  | \$132 ;
+  assign \$128  = stage_1_x[1] & stage_1_y[1];
+  assign \$129  = \$127  & \$128 ;
+  assign \generate_0_3$82  = \$126  | \$129 ;
+  assign \$130  = stage_1_x[2] ^ stage_1_y[2];
+  assign \$131  = stage_1_x[1] ^ stage_1_y[1];
+  assign \propagate_0_3$83  = \$130  & \$131 ;
+  assign \$132  = stage_1_x[4] & stage_1_y[4];
   assign \$133  = stage_1_x[4] ^ stage_1_y[4];
-  assign \$134  = stage_1_x[3] ^ stage_1_y[3];
-  assign \propagate_0_5$85  = \$133  & \$134 ;
-  assign \$135  = stage_1_x[1] & stage_1_y[1];
-  assign \$136  = stage_1_x[1] ^ stage_1_y[1];
-  assign \$137  = \$136  & \generate_0_1$52 ;
-  assign \generate_1_2$53  = \$135  | \$137 ;
-  assign \$139  = \propagate_0_3$83  & \generate_0_1$52 ;
-  assign \generate_1_3$54  = \generate_0_3$82  | \$139 ;
-  assign \$140  = stage_1_x[3] & stage_1_y[3];
-  assign \$141  = stage_1_x[3] ^ stage_1_y[3];
-  assign \$142  = \$141  & \generate_1_3$54 ;
-  assign \generate_2_4$55  = \$140  | \$142 ;
-  assign \$144  = \propagate_0_5$85  & \generate_1_3$54 ;
-  assign \generate_2_5$56  = \generate_0_5$84  | \$144 ;
-  assign \$145  = ~ flags_3[2];
-  assign store = valid_3 & \$145 ;
-  assign \$146  = valid_2 & flags_2[2];
-  assign leaves = \$146  | valid;
+  assign \$134  = stage_1_x[3] & stage_1_y[3];
+  assign \$135  = \$133  & \$134 ;
+  assign \generate_0_5$84  = \$132  | \$135 ;
+  assign \$136  = stage_1_x[4] ^ stage_1_y[4];
+  assign \$137  = stage_1_x[3] ^ stage_1_y[3];
+  assign \propagate_0_5$85  = \$136  & \$137 ;
+  assign \$138  = stage_1_x[1] & stage_1_y[1];
+  assign \$139  = stage_1_x[1] ^ stage_1_y[1];
+  assign \$140  = \$139  & \generate_0_1$52 ;
+  assign \generate_1_2$53  = \$138  | \$140 ;
+  assign \$142  = \propagate_0_3$83  & \generate_0_1$52 ;
+  assign \generate_1_3$54  = \generate_0_3$82  | \$142 ;
+  assign \$143  = stage_1_x[3] & stage_1_y[3];
+  assign \$144  = stage_1_x[3] ^ stage_1_y[3];
+  assign \$145  = \$144  & \generate_1_3$54 ;
+  assign \generate_2_4$55  = \$143  | \$145 ;
+  assign \$147  = \propagate_0_5$85  & \generate_1_3$54 ;
+  assign \generate_2_5$56  = \generate_0_5$84  | \$147 ;
+  assign \$148  = ~ flags_3[2];
+  assign store = valid_3 & \$148 ;
+  assign \$149  = valid_2 & flags_2[2];
+  assign leaves = \$149  | valid;
   assign valid = valid_3 & flags_3[2];
   always @(posedge clk)
-    en <= \$147 ;
+    en <= go;
   always @(posedge clk)
-    ends_0 <= \$148 ;
+    ends_0 <= \$150 ;
   always @(posedge clk)
     tag_0 <= { complete, first, turn };
   always @(posedge clk)
-    ends_1 <= \$149 ;
+    ends_1 <= \$151 ;
   always @(posedge clk)
     tag_1 <= tag_0;
   always @(posedge clk)
-    ends_2 <= \$150 ;
+    ends_2 <= \$152 ;
   always @(posedge clk)
     tag_2 <= tag_1;
   always @(posedge clk)
-    ends_3 <= \$151 ;
+    ends_3 <= \$153 ;
   always @(posedge clk)
     tag_3 <= tag_2;
   always @(posedge clk)
-    ends_4 <= \$152 ;
+    ends_4 <= \$154 ;
   always @(posedge clk)
     tag_4 <= tag_3;
   always @(posedge clk)
-    ends_5 <= \$153 ;
+    ends_5 <= \$155 ;
   always @(posedge clk)
     tag_5 <= tag_4;
   always @(posedge clk)
-    ends_6 <= \$154 ;
+    ends_6 <= \$156 ;
   always @(posedge clk)
     tag_6 <= tag_5;
   always @(posedge clk)
-    number <= \$155 ;
+    number <= \$157 ;
   always @(posedge clk)
-    running <= \$156 ;
+    running <= \$158 ;
   always @(posedge clk)
-    leaving <= \$157 ;
+    leaving <= \$159 ;
   always @(posedge clk)
-    present <= \$158 ;
+    present <= \$160 ;
   always @(posedge clk)
     pair_0 <= \$8 ;
   always @(posedge clk)
     pair_1 <= \$11 ;
   always @(posedge clk)
-    stage_0_sum <= \$159 ;
+    stage_0_sum <= \$161 ;
   always @(posedge clk)
-    stage_0_carry <= \$160 ;
+    stage_0_carry <= \$162 ;
   always @(posedge clk)
     stage_0_x <= pair_0[13:4];
   always @(posedge clk)
     stage_0_y <= pair_1[12:3];
   always @(posedge clk)
-    stage_1_sum <= { \$163 [8:4], stage_0_sum };
+    stage_1_sum <= { \$165 [8:4], stage_0_sum };
   always @(posedge clk)
-    stage_1_carry <= \$164 ;
+    stage_1_carry <= \$166 ;
   always @(posedge clk)
     stage_1_x <= stage_0_x[9:5];
   always @(posedge clk)
@@ -3877,60 +3818,57 @@ module bitslice_opt3_small_merge(rst, go, ends, turn, first, complete, drain_0, 
   always @(posedge clk)
     resolved <= { \$54 [5:1], stage_1_sum };
   always @(posedge clk)
-    valid_0 <= \$167 ;
+    valid_0 <= \$169 ;
   always @(posedge clk)
-    flags_0 <= \$168 ;
+    flags_0 <= { \$170 [5:3], leaving, present[4], \$170 [0] };
   always @(posedge clk)
-    valid_1 <= \$169 ;
+    valid_1 <= \$171 ;
   always @(posedge clk)
-    flags_1 <= \$170 ;
+    flags_1 <= { \$172 [5:3], flags_0[2:1], \$172 [0] };
   always @(posedge clk)
-    valid_2 <= \$171 ;
+    valid_2 <= \$173 ;
   always @(posedge clk)
-    flags_2 <= \$172 ;
+    flags_2 <= { \$174 [5:3], flags_1[2:1], \$174 [0] };
   always @(posedge clk)
-    valid_3 <= \$173 ;
+    valid_3 <= \$175 ;
   always @(posedge clk)
-    flags_3 <= \$174 ;
+    flags_3 <= \$176 ;
   always @(posedge clk)
-    word <= \$67 ;
-  assign \$174  = en ? { flags_2[5:1], valid_2 } : flags_3;
-  assign \$procmux$112_Y  = en ? valid_2 : valid_3;
-  assign \$173  = rst ? 1'h0 : \$procmux$112_Y ;
-  assign \$172  = en ? { flags_1[5:1], valid_1 } : flags_2;
-  assign \$procmux$118_Y  = en ? valid_1 : valid_2;
-  assign \$171  = rst ? 1'h0 : \$procmux$118_Y ;
-  assign \$170  = en ? { flags_0[5:1], valid_0 } : flags_1;
-  assign \$procmux$124_Y  = en ? valid_0 : valid_1;
-  assign \$169  = rst ? 1'h0 : \$procmux$124_Y ;
-  assign \$168  = en ? { \$60 , number[1:0], leaving, present[4], \$59  } : flags_0;
-  assign \$procmux$130_Y  = en ? \$56  : valid_0;
-  assign \$167  = rst ? 1'h0 : \$procmux$130_Y ;
-  assign \$158 [5] = ends_6 ? tag_6[5] : present[5];
-  assign \$procmux$137_Y  = \$2  ? 1'h0 : present[4];
-  assign \$procmux$139_Y  = \$1  ? \$procmux$137_Y  : present[4];
-  assign \$158 [4] = ends_6 ? tag_6[4] : \$procmux$139_Y ;
-  assign \$158 [3:0] = ends_6 ? tag_6[3:0] : present[3:0];
-  assign \$procmux$146_Y  = \$2  ? 1'h1 : leaving;
-  assign \$procmux$148_Y  = \$1  ? \$procmux$146_Y  : leaving;
-  assign \$procmux$150_Y  = ends_6 ? 1'h0 : \$procmux$148_Y ;
-  assign \$157  = rst ? 1'h0 : \$procmux$150_Y ;
-  assign \$procmux$154_Y  = \$2  ? \$4  : running;
-  assign \$procmux$156_Y  = \$1  ? \$procmux$154_Y  : running;
-  assign \$procmux$158_Y  = ends_6 ? 1'h1 : \$procmux$156_Y ;
-  assign \$156  = rst ? 1'h0 : \$procmux$158_Y ;
-  assign \$procmux$163_Y  = \$2  ? (* full_case = 32'd1 *) 3'h0 : \$5 [2:0];
-  assign \$procmux$165_Y  = \$1  ? \$procmux$163_Y  : number;
-  assign \$procmux$167_Y  = ends_6 ? 3'h0 : \$procmux$165_Y ;
-  assign \$155  = rst ? 3'h0 : \$procmux$167_Y ;
-  assign \$154  = rst ? 1'h0 : ends_5;
-  assign \$153  = rst ? 1'h0 : ends_4;
-  assign \$152  = rst ? 1'h0 : ends_3;
-  assign \$151  = rst ? 1'h0 : ends_2;
-  assign \$150  = rst ? 1'h0 : ends_1;
-  assign \$149  = rst ? 1'h0 : ends_0;
-  assign \$148  = rst ? 1'h0 : ends;
-  assign \$147  = rst ? 1'h1 : go;
+    word <= \$70 ;
+  assign \$176  = en ? { flags_2[5:1], valid_2 } : flags_3;
+  assign \$procmux$106_Y  = en ? valid_2 : valid_3;
+  assign \$175  = rst ? 1'h0 : \$procmux$106_Y ;
+  assign { \$174 [5:3], \$174 [0] } = en ? { flags_1[5:3], valid_1 } : { flags_2[5:3], flags_2[0] };
+  assign \$procmux$113_Y  = en ? valid_1 : valid_2;
+  assign \$173  = rst ? 1'h0 : \$procmux$113_Y ;
+  assign { \$172 [5:3], \$172 [0] } = en ? { flags_0[5:3], valid_0 } : { flags_1[5:3], flags_1[0] };
+  assign \$procmux$120_Y  = en ? valid_0 : valid_1;
+  assign \$171  = rst ? 1'h0 : \$procmux$120_Y ;
+  assign { \$170 [5:3], \$170 [0] } = en ? { \$60 , number[1:0], \$59  } : { flags_0[5:3], flags_0[0] };
+  assign \$procmux$127_Y  = en ? \$56  : valid_0;
+  assign \$169  = rst ? 1'h0 : \$procmux$127_Y ;
+  assign \$160 [5] = ends_6 ? tag_6[5] : present[5];
+  assign \$procmux$134_Y  = \$2  ? 1'h0 : present[4];
+  assign \$procmux$136_Y  = \$1  ? \$procmux$134_Y  : present[4];
+  assign \$160 [4] = ends_6 ? tag_6[4] : \$procmux$136_Y ;
+  assign \$160 [3:0] = ends_6 ? tag_6[3:0] : present[3:0];
+  assign \$procmux$143_Y  = \$2  ? 1'h1 : leaving;
+  assign \$procmux$145_Y  = \$1  ? \$procmux$143_Y  : leaving;
+  assign \$159  = ends_6 ? 1'h0 : \$procmux$145_Y ;
+  assign \$procmux$149_Y  = \$2  ? \$4  : running;
+  assign \$procmux$151_Y  = \$1  ? \$procmux$149_Y  : running;
+  assign \$procmux$153_Y  = ends_6 ? 1'h1 : \$procmux$151_Y ;
+  assign \$158  = rst ? 1'h0 : \$procmux$153_Y ;
+  assign \$procmux$158_Y  = \$2  ? (* full_case = 32'd1 *) 3'h0 : \$5 [2:0];
+  assign \$procmux$160_Y  = \$1  ? \$procmux$158_Y  : number;
+  assign \$157  = ends_6 ? 3'h0 : \$procmux$160_Y ;
+  assign \$156  = rst ? 1'h0 : ends_5;
+  assign \$155  = rst ? 1'h0 : ends_4;
+  assign \$154  = rst ? 1'h0 : ends_3;
+  assign \$153  = rst ? 1'h0 : ends_2;
+  assign \$152  = rst ? 1'h0 : ends_1;
+  assign \$151  = rst ? 1'h0 : ends_0;
+  assign \$150  = rst ? 1'h0 : ends;
   bitslice_opt3_small_accumulation_column total (
     .clk(clk),
     .en(en),
@@ -3942,11 +3880,13 @@ module bitslice_opt3_small_merge(rst, go, ends, turn, first, complete, drain_0, 
     .store(store),
     .word(word)
   );
-  assign \$163 [3:0] = stage_0_sum;
-  assign \$45 [6] = \$164 ;
-  assign \$36 [5:1] = \$163 [8:4];
-  assign \$27 [5] = \$160 ;
-  assign \$19 [4:1] = \$159 ;
+  assign \$172 [2:1] = flags_0[2:1];
+  assign \$170 [2:1] = { leaving, present[4] };
+  assign \$165 [3:0] = stage_0_sum;
+  assign \$45 [6] = \$166 ;
+  assign \$36 [5:1] = \$165 [8:4];
+  assign \$27 [5] = \$162 ;
+  assign \$19 [4:1] = \$161 ;
   assign last = flags_3[5];
   assign \result$96  = result;
   assign row = flags_3[4:3];
@@ -3954,6 +3894,7 @@ module bitslice_opt3_small_merge(rst, go, ends, turn, first, complete, drain_0, 
   assign \word$92  = word;
   assign read = number[1:0];
   assign \en$90  = en;
+  assign \$174 [2:1] = flags_1[2:1];
   assign propagate_2_4 = 1'h0;
   assign propagate_1_3 = 1'h0;
   assign propagate_1_2 = 1'h0;
@@ -4966,20 +4907,19 @@ module bitslice_opt3_small_plane(rst, write, write_row, write_slot, data_in, slo
   wire [23:0] \$28 ;
   wire [23:0] \$29 ;
   wire [23:0] \$30 ;
-  wire [83:0] \$31 ;
-  wire [2:0] \$32 ;
+  wire [11:0] \$32 ;
   wire [23:0] \$7 ;
   wire [23:0] \$8 ;
   wire [23:0] \$9 ;
   wire [23:0] a_in;
-  wire [23:0] \a_in$54 ;
-  wire [23:0] \a_in$60 ;
+  wire [23:0] \a_in$55 ;
+  wire [23:0] \a_in$61 ;
   wire [23:0] b_0_0;
   wire [23:0] b_1_0;
   wire [23:0] b_2_0;
   wire [23:0] b_in;
-  wire [23:0] \b_in$52 ;
-  wire [23:0] \b_in$58 ;
+  wire [23:0] \b_in$53 ;
+  wire [23:0] \b_in$59 ;
   wire [5:0] bank;
   wire [2:0] bank_0_0;
   wire [2:0] bank_1_0;
@@ -4992,67 +4932,68 @@ module bitslice_opt3_small_plane(rst, write, write_row, write_slot, data_in, slo
   wire clk;
   input [23:0] data_in;
   wire [23:0] data_in;
-  wire [23:0] \data_in$26 ;
-  wire [23:0] \data_in$32 ;
-  wire [23:0] \data_in$38 ;
+  wire [23:0] \data_in$27 ;
+  wire [23:0] \data_in$33 ;
+  wire [23:0] \data_in$39 ;
   wire [23:0] data_out;
-  wire [23:0] \data_out$44 ;
   wire [23:0] \data_out$45 ;
+  wire [23:0] \data_out$46 ;
   output [41:0] drain_0;
   wire [41:0] drain_0;
-  wire [13:0] \drain_0$62 ;
   wire [13:0] \drain_0$63 ;
   wire [13:0] \drain_0$64 ;
+  wire [13:0] \drain_0$65 ;
   output [38:0] drain_1;
   wire [38:0] drain_1;
-  wire [12:0] \drain_1$65 ;
   wire [12:0] \drain_1$66 ;
   wire [12:0] \drain_1$67 ;
+  wire [12:0] \drain_1$68 ;
   wire [2:0] ends;
   input [2:0] ends_in;
   wire [2:0] ends_in;
   output [2:0] ends_out;
   reg [2:0] ends_out = 3'h0;
   wire last_in;
-  wire \last_in$53 ;
-  wire \last_in$59 ;
-  wire [83:0] payload;
+  wire \last_in$54 ;
+  wire \last_in$60 ;
+  reg [11:0] payload = 12'h000;
   input [83:0] payload_in;
   wire [83:0] payload_in;
   output [83:0] payload_out;
-  reg [83:0] payload_out = 84'h000000000000000000000;
+  wire [83:0] payload_out;
+  reg [71:0] payload_rest = 72'h000000000000000000;
   wire [5:0] row;
-  wire [1:0] \row$28 ;
-  wire [1:0] \row$34 ;
-  wire [1:0] \row$40 ;
+  wire [1:0] \row$29 ;
+  wire [1:0] \row$35 ;
+  wire [1:0] \row$41 ;
   input [5:0] row_in;
   wire [5:0] row_in;
-  wire [1:0] \row_in$24 ;
-  wire [1:0] \row_in$30 ;
-  wire [1:0] \row_in$36 ;
+  wire [1:0] \row_in$25 ;
+  wire [1:0] \row_in$31 ;
+  wire [1:0] \row_in$37 ;
   output [5:0] row_out;
   reg [5:0] row_out = 6'h00;
   input rst;
   wire rst;
   wire slot;
-  wire \slot$27 ;
-  wire \slot$33 ;
-  wire \slot$39 ;
+  wire \slot$28 ;
+  wire \slot$34 ;
+  wire \slot$40 ;
   input slot_in;
   wire slot_in;
-  wire \slot_in$25 ;
-  wire \slot_in$31 ;
-  wire \slot_in$37 ;
+  wire \slot_in$26 ;
+  wire \slot_in$32 ;
+  wire \slot_in$38 ;
   output slot_out;
   reg slot_out = 1'h0;
   wire [3:0] turn_in;
-  wire [3:0] \turn_in$55 ;
-  wire [3:0] \turn_in$61 ;
+  wire [3:0] \turn_in$56 ;
+  wire [3:0] \turn_in$62 ;
   input [2:0] write;
   wire [2:0] write;
-  wire \write$23 ;
-  wire \write$29 ;
-  wire \write$35 ;
+  wire \write$24 ;
+  wire \write$30 ;
+  wire \write$36 ;
   input [1:0] write_row;
   wire [1:0] write_row;
   input write_slot;
@@ -5061,25 +5002,25 @@ module bitslice_opt3_small_plane(rst, write, write_row, write_slot, data_in, slo
   assign bank_0_0[1] = bank_out[1:0] == 1'h1;
   assign bank_0_0[2] = bank_out[1:0] == 2'h2;
   assign \$7  = data_out & { bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0] };
-  assign \$8  = \data_out$44  & { bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1] };
+  assign \$8  = \data_out$45  & { bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1], bank_0_0[1] };
   assign \$9  = \$7  | \$8 ;
-  assign \$10  = \data_out$45  & { bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2] };
+  assign \$10  = \data_out$46  & { bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2], bank_0_0[2] };
   assign b_0_0 = \$9  | \$10 ;
   assign bank_1_0[0] = ! bank_out[3:2];
   assign bank_1_0[1] = bank_out[3:2] == 1'h1;
   assign bank_1_0[2] = bank_out[3:2] == 2'h2;
   assign \$17  = data_out & { bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0], bank_1_0[0] };
-  assign \$18  = \data_out$44  & { bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1] };
+  assign \$18  = \data_out$45  & { bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1], bank_1_0[1] };
   assign \$19  = \$17  | \$18 ;
-  assign \$20  = \data_out$45  & { bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2] };
+  assign \$20  = \data_out$46  & { bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2], bank_1_0[2] };
   assign b_1_0 = \$19  | \$20 ;
   assign bank_2_0[0] = ! bank_out[5:4];
   assign bank_2_0[1] = bank_out[5:4] == 1'h1;
   assign bank_2_0[2] = bank_out[5:4] == 2'h2;
   assign \$27  = data_out & { bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0], bank_2_0[0] };
-  assign \$28  = \data_out$44  & { bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1] };
+  assign \$28  = \data_out$45  & { bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1], bank_2_0[1] };
   assign \$29  = \$27  | \$28 ;
-  assign \$30  = \data_out$45  & { bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2] };
+  assign \$30  = \data_out$46  & { bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2], bank_2_0[2] };
   assign b_2_0 = \$29  | \$30 ;
   always @(posedge clk)
     slot_out <= slot_in;
@@ -5088,11 +5029,23 @@ module bitslice_opt3_small_plane(rst, write, write_row, write_slot, data_in, slo
   always @(posedge clk)
     bank_out <= bank_in;
   always @(posedge clk)
-    payload_out <= \$31 ;
+    payload_rest <= { payload_in[79:56], payload_in[51:28], payload_in[23:0] };
   always @(posedge clk)
-    ends_out <= \$32 ;
-  assign \$32  = rst ? 3'h0 : ends_in;
-  assign \$31  = rst ? 84'h000000000000000000000 : payload_in;
+    payload <= \$32 ;
+  always @(posedge clk)
+    ends_out <= ends_in;
+  assign \$32 [11] = rst ? 1'h0 : payload_in[83];
+  assign \$32 [9] = rst ? 1'h0 : payload_in[81];
+  assign \$32 [8] = rst ? 1'h0 : payload_in[80];
+  assign \$32 [7] = rst ? 1'h0 : payload_in[55];
+  assign \$32 [6] = rst ? 1'h0 : payload_in[54];
+  assign \$32 [5] = rst ? 1'h0 : payload_in[53];
+  assign \$32 [4] = rst ? 1'h0 : payload_in[52];
+  assign \$32 [3] = rst ? 1'h0 : payload_in[27];
+  assign \$32 [2] = rst ? 1'h0 : payload_in[26];
+  assign \$32 [1] = rst ? 1'h0 : payload_in[25];
+  assign \$32 [0] = rst ? 1'h0 : payload_in[24];
+  assign \$32 [10] = rst ? 1'h0 : payload_in[82];
   bitslice_opt3_small_bank bank_0 (
     .clk(clk),
     .data_in(data_in),
@@ -5107,7 +5060,7 @@ module bitslice_opt3_small_plane(rst, write, write_row, write_slot, data_in, slo
   bitslice_opt3_small_bank bank_1 (
     .clk(clk),
     .data_in(data_in),
-    .data_out(\data_out$44 ),
+    .data_out(\data_out$45 ),
     .row(row_in[3:2]),
     .row_in(write_row),
     .rst(rst),
@@ -5118,7 +5071,7 @@ module bitslice_opt3_small_plane(rst, write, write_row, write_slot, data_in, slo
   bitslice_opt3_small_bank bank_2 (
     .clk(clk),
     .data_in(data_in),
-    .data_out(\data_out$45 ),
+    .data_out(\data_out$46 ),
     .row(row_in[5:4]),
     .row_in(write_row),
     .rst(rst),
@@ -5127,69 +5080,69 @@ module bitslice_opt3_small_plane(rst, write, write_row, write_slot, data_in, slo
     .write(write[2])
   );
   bitslice_opt3_small_pe pe_0 (
-    .a_in(payload_out[23:0]),
+    .a_in(payload_rest[23:0]),
     .b_in(b_0_0),
-    .clk(clk),
-    .drain_0(\drain_0$62 ),
-    .drain_1(\drain_1$65 ),
-    .last_in(ends_out[0]),
-    .rst(rst),
-    .turn_in(payload_out[27:24])
-  );
-  bitslice_opt3_small_pe pe_1 (
-    .a_in(payload_out[51:28]),
-    .b_in(b_1_0),
     .clk(clk),
     .drain_0(\drain_0$63 ),
     .drain_1(\drain_1$66 ),
-    .last_in(ends_out[1]),
+    .last_in(ends_out[0]),
     .rst(rst),
-    .turn_in(payload_out[55:52])
+    .turn_in(payload[3:0])
   );
-  bitslice_opt3_small_pe pe_2 (
-    .a_in(payload_out[79:56]),
-    .b_in(b_2_0),
+  bitslice_opt3_small_pe pe_1 (
+    .a_in(payload_rest[47:24]),
+    .b_in(b_1_0),
     .clk(clk),
     .drain_0(\drain_0$64 ),
     .drain_1(\drain_1$67 ),
+    .last_in(ends_out[1]),
+    .rst(rst),
+    .turn_in(payload[7:4])
+  );
+  bitslice_opt3_small_pe pe_2 (
+    .a_in(payload_rest[71:48]),
+    .b_in(b_2_0),
+    .clk(clk),
+    .drain_0(\drain_0$65 ),
+    .drain_1(\drain_1$68 ),
     .last_in(ends_out[2]),
     .rst(rst),
-    .turn_in(payload_out[83:80])
+    .turn_in(payload[11:8])
   );
-  assign drain_1 = { \drain_1$67 , \drain_1$66 , \drain_1$65  };
-  assign drain_0 = { \drain_0$64 , \drain_0$63 , \drain_0$62  };
-  assign \turn_in$61  = payload_out[83:80];
-  assign \a_in$60  = payload_out[79:56];
-  assign \last_in$59  = ends_out[2];
-  assign \b_in$58  = b_2_0;
-  assign \turn_in$55  = payload_out[55:52];
-  assign \a_in$54  = payload_out[51:28];
-  assign \last_in$53  = ends_out[1];
-  assign \b_in$52  = b_1_0;
-  assign turn_in = payload_out[27:24];
-  assign a_in = payload_out[23:0];
+  assign drain_1 = { \drain_1$68 , \drain_1$67 , \drain_1$66  };
+  assign drain_0 = { \drain_0$65 , \drain_0$64 , \drain_0$63  };
+  assign payload_out = { payload[11:8], payload_rest[71:48], payload[7:4], payload_rest[47:24], payload[3:0], payload_rest[23:0] };
+  assign \turn_in$62  = payload[11:8];
+  assign \a_in$61  = payload_rest[71:48];
+  assign \last_in$60  = ends_out[2];
+  assign \b_in$59  = b_2_0;
+  assign \turn_in$56  = payload[7:4];
+  assign \a_in$55  = payload_rest[47:24];
+  assign \last_in$54  = ends_out[1];
+  assign \b_in$53  = b_1_0;
+  assign turn_in = payload[3:0];
+  assign a_in = payload_rest[23:0];
   assign last_in = ends_out[0];
   assign b_in = b_0_0;
-  assign \row$40  = row_in[5:4];
-  assign \slot$39  = slot_in;
-  assign \data_in$38  = data_in;
-  assign \slot_in$37  = write_slot;
-  assign \row_in$36  = write_row;
-  assign \write$35  = write[2];
-  assign \row$34  = row_in[3:2];
-  assign \slot$33  = slot_in;
-  assign \data_in$32  = data_in;
-  assign \slot_in$31  = write_slot;
-  assign \row_in$30  = write_row;
-  assign \write$29  = write[1];
-  assign \row$28  = row_in[1:0];
-  assign \slot$27  = slot_in;
-  assign \data_in$26  = data_in;
-  assign \slot_in$25  = write_slot;
-  assign \row_in$24  = write_row;
-  assign \write$23  = write[0];
+  assign \row$41  = row_in[5:4];
+  assign \slot$40  = slot_in;
+  assign \data_in$39  = data_in;
+  assign \slot_in$38  = write_slot;
+  assign \row_in$37  = write_row;
+  assign \write$36  = write[2];
+  assign \row$35  = row_in[3:2];
+  assign \slot$34  = slot_in;
+  assign \data_in$33  = data_in;
+  assign \slot_in$32  = write_slot;
+  assign \row_in$31  = write_row;
+  assign \write$30  = write[1];
+  assign \row$29  = row_in[1:0];
+  assign \slot$28  = slot_in;
+  assign \data_in$27  = data_in;
+  assign \slot_in$26  = write_slot;
+  assign \row_in$25  = write_row;
+  assign \write$24  = write[0];
   assign ends = ends_out;
-  assign payload = payload_out;
   assign bank = bank_out;
   assign row = row_out;
   assign slot = slot_out;
@@ -5237,9 +5190,8 @@ module bitslice_opt3_small_requests(rst, asks, following, bank, row, payload, le
   wire [2:0] \$59 ;
   wire [27:0] \$60 ;
   wire [4:0] \$61 ;
-  wire [4:0] \$62 ;
-  wire [2:0] \$65 ;
-  wire [27:0] \$66 ;
+  wire [2:0] \$64 ;
+  wire [3:0] \$66 ;
   reg [35:0] asking = 36'h000000000;
   wire [2:0] \asking.bank ;
   wire [2:0] \asking.left ;
@@ -5275,11 +5227,12 @@ module bitslice_opt3_small_requests(rst, asks, following, bank, row, payload, le
   wire [2:0] left;
   input [27:0] payload;
   wire [27:0] payload;
-  wire [27:0] \payload$31 ;
+  reg [3:0] \payload$32  = 4'h0;
   output [1:0] payload_bank;
   reg [1:0] payload_bank = 2'h0;
   output [27:0] payload_out;
-  reg [27:0] payload_out = 28'h0000000;
+  wire [27:0] payload_out;
+  reg [23:0] payload_rest = 24'h000000;
   output present;
   wire present;
   reg [34:0] request_1 = 35'h000000000;
@@ -5334,7 +5287,7 @@ module bitslice_opt3_small_requests(rst, asks, following, bank, row, payload, le
   always @(posedge clk)
     valid <= \$61 ;
   always @(posedge clk)
-    \following$21  <= \$62 ;
+    \following$21  <= \$36 ;
   always @(posedge clk)
     asking <= { \$44 , \$50 , \$48 , \$46  };
   always @(posedge clk)
@@ -5346,9 +5299,11 @@ module bitslice_opt3_small_requests(rst, asks, following, bank, row, payload, le
   always @(posedge clk)
     request_4 <= request_3;
   always @(posedge clk)
-    digits <= \$65 ;
+    digits <= \$64 ;
   always @(posedge clk)
-    payload_out <= \$66 ;
+    payload_rest <= \$60 [23:0];
+  always @(posedge clk)
+    \payload$32  <= \$66 ;
   always @(posedge clk)
     payload_bank <= request_3[34:33];
   assign taken = ~ valid[4];
@@ -5372,15 +5327,12 @@ module bitslice_opt3_small_requests(rst, asks, following, bank, row, payload, le
   assign \$24  = valid[3] & \$23 ;
   assign \$25  = \$24  | granted;
   assign \$26  = | digits;
-  assign \$66  = rst ? 28'h0000000 : \$60 ;
-  assign \$65  = rst ? 3'h0 : \$59 ;
-  assign \$62  = rst ? 5'h00 : \$36 ;
+  assign \$66 [3] = rst ? 1'h0 : \$60 [27];
+  assign \$66 [1] = rst ? 1'h0 : \$60 [25];
+  assign \$66 [0] = rst ? 1'h0 : \$60 [24];
+  assign \$66 [2] = rst ? 1'h0 : \$60 [26];
+  assign \$64  = rst ? 3'h0 : \$59 ;
   assign \$61  = rst ? 5'h00 : { \$32 , valid[2:0], \$30  };
-  assign \asking.left  = asking[32:30];
-  assign \asking.bank  = asking[35:33];
-  assign \request_2.row  = request_2[1:0];
-  assign \request_2.payload  = request_2[29:2];
-  assign \request_2.left  = request_2[32:30];
   assign \request_2.code  = request_2[34:33];
   assign \request_3.row  = request_3[1:0];
   assign \request_3.payload  = request_3[29:2];
@@ -5394,7 +5346,12 @@ module bitslice_opt3_small_requests(rst, asks, following, bank, row, payload, le
   assign \request_1.payload  = request_1[29:2];
   assign \request_1.left  = request_1[32:30];
   assign \request_1.code  = request_1[34:33];
+  assign \asking.payload  = asking[29:2];
   assign \asking.row  = asking[1:0];
+  assign \asking.left  = asking[32:30];
+  assign \asking.bank  = asking[35:33];
+  assign \request_2.row  = request_2[1:0];
+  assign payload_out = { \payload$32 , payload_rest };
   assign code_row = request_2[1:0];
   assign code_out = request_2[34:33];
   assign row_out = asking[1:0];
@@ -5402,8 +5359,8 @@ module bitslice_opt3_small_requests(rst, asks, following, bank, row, payload, le
   assign late_out = \following$21 [0];
   assign asks_out = valid[0];
   assign code = payload_bank;
-  assign \payload$31  = payload_out;
-  assign \asking.payload  = asking[29:2];
+  assign \request_2.payload  = request_2[29:2];
+  assign \request_2.left  = request_2[32:30];
 endmodule
 
 module bitslice_opt3_small_skid_buffer(rst, in_payload, in_valid, out_ready, in_ready, out_payload, out_valid, clk);
@@ -5447,8 +5404,8 @@ module bitslice_opt3_small_skid_buffer(rst, in_payload, in_valid, out_ready, in_
     in_ready <= \$8 ;
   always @(posedge clk)
     held <= \$9 ;
-  assign \$9  = full ? held : in_payload;
   assign \$8  = rst ? 1'h1 : \$5 ;
   assign \$7  = rst ? 1'h0 : \$2 ;
+  assign \$9  = full ? held : in_payload;
   assign ready = in_ready;
 endmodule

@@ -305,8 +305,7 @@ module bitslice_opt4c(rst, a__payload, a__valid, b__payload, b__valid, c__ready,
   wire [511:0] \$380 ;
   wire [511:0] \$381 ;
   wire \$382 ;
-  wire [15:0] \$383 ;
-  wire \$384 ;
+  wire \$383 ;
   wire \$4 ;
   wire \$40 ;
   wire \$42 ;
@@ -340,8 +339,8 @@ module bitslice_opt4c(rst, a__payload, a__valid, b__payload, b__valid, c__ready,
   wire \$94 ;
   wire \$96 ;
   wire \$98 ;
-  wire \$procmux$400_Y ;
-  wire \$procmux$402_Y ;
+  wire \$procmux$361_Y ;
+  wire \$procmux$363_Y ;
   input [512:0] a__payload;
   wire [512:0] a__payload;
   wire [511:0] \a__payload.data ;
@@ -1673,13 +1672,12 @@ module bitslice_opt4c(rst, a__payload, a__valid, b__payload, b__valid, c__ready,
   always @(posedge clk)
     sync <= \$382 ;
   always @(posedge clk)
-    \ahead$252  <= \$383 ;
+    \ahead$252  <= { \$326 , \$314 , \$302 , \$290 , \$278 , \$266 , \$254 , \$242 , \$230 , \$218 , \$206 , \$194 , \$182 , \$170 , \$158 , \$146  };
   always @(posedge clk)
-    hold <= \$384 ;
-  assign \$procmux$400_Y  = \$329  ? 1'h0 : hold;
-  assign \$procmux$402_Y  = \$327  ? 1'h1 : \$procmux$400_Y ;
-  assign \$384  = rst ? 1'h0 : \$procmux$402_Y ;
-  assign \$383  = rst ? 16'h0000 : { \$326 , \$314 , \$302 , \$290 , \$278 , \$266 , \$254 , \$242 , \$230 , \$218 , \$206 , \$194 , \$182 , \$170 , \$158 , \$146  };
+    hold <= \$383 ;
+  assign \$procmux$361_Y  = \$329  ? 1'h0 : hold;
+  assign \$procmux$363_Y  = \$327  ? 1'h1 : \$procmux$361_Y ;
+  assign \$383  = rst ? 1'h0 : \$procmux$363_Y ;
   assign \$382  = rst ? 1'h0 : \$134 ;
   assign \$381  = a__ready ? b__payload[511:0] : b_held;
   assign \$380  = a__ready ? a__payload[511:0] : a_held;
@@ -2804,6 +2802,8 @@ module bitslice_opt4c(rst, a__payload, a__valid, b__payload, b__valid, c__ready,
   assign \a__payload.data[1]  = a__payload[15:8];
   assign \a__payload.data[0]  = a__payload[7:0];
   assign \a__payload.data  = a__payload[511:0];
+  assign \b__payload.data  = b__payload[511:0];
+  assign \b__payload.data[0]  = b__payload[7:0];
   assign \b__payload.data[1]  = b__payload[15:8];
   assign \b__payload.data[2]  = b__payload[23:16];
   assign \b__payload.data[3]  = b__payload[31:24];
@@ -2886,8 +2886,6 @@ module bitslice_opt4c(rst, a__payload, a__valid, b__payload, b__valid, c__ready,
   assign \c__payload.data[14]  = c__payload[479:448];
   assign \c__payload.data[15]  = c__payload[511:480];
   assign \c__payload.last  = c__payload[512];
-  assign \b__payload.data[0]  = b__payload[7:0];
-  assign \b__payload.data  = b__payload[511:0];
   assign \a__payload.last  = a__payload[512];
   assign \a__payload.data[63]  = a__payload[511:504];
   assign \a__payload.data[62]  = a__payload[503:496];
@@ -9369,9 +9367,6 @@ module bitslice_opt4c_arbiter(rst, asks, late, bank, row, code, code_row, hit, r
   wire \$5053 ;
   wire \$5054 ;
   wire \$5055 ;
-  wire [63:0] \$5057 ;
-  wire [15:0] \$5058 ;
-  wire [15:0] \$5059 ;
   wire \$506 ;
   wire \$507 ;
   (* unused_bits = "0 1 3 4 5 6 7 8 9 10 11 12 13 14 15" *)
@@ -10100,7 +10095,6 @@ module bitslice_opt4c_arbiter(rst, asks, late, bank, row, code, code_row, hit, r
   wire rst;
   (* unused_bits = "3 7 11 15 19 23 27 31 35 39 43 47 51 55 59 63" *)
   reg [63:0] some = 64'h0000000000000000;
-  assign one_hot_10[3:0] = code[65:62] & { \$4940 , \$4939 , \$4938 , \$4937  };
   assign \$4942  = code[61:60] == 1'h1;
   assign \$4943  = code[61:60] == 1'h1;
   assign \$4944  = code[61:60] == 1'h1;
@@ -10217,11 +10211,11 @@ module bitslice_opt4c_arbiter(rst, asks, late, bank, row, code, code_row, hit, r
   assign \$5055  = code[91:90] == 2'h3;
   assign one_hot_15[15:12] = code[95:92] & { \$5055 , \$5054 , \$5053 , \$5052  };
   always @(posedge clk)
-    some <= \$5057 ;
+    some <= { \$4032 , \$3969 , \$3906 , \$3843 , \$3780 , \$3717 , \$3654 , \$3591 , \$3528 , \$3465 , \$3402 , \$3339 , \$3276 , \$3213 , \$3150 , \$3087 , \$3024 , \$2961 , \$2898 , \$2835 , \$2772 , \$2709 , \$2646 , \$2583 , \$2520 , \$2457 , \$2394 , \$2331 , \$2268 , \$2205 , \$2142 , \$2079 , \$2016 , \$1953 , \$1890 , \$1827 , \$1764 , \$1701 , \$1638 , \$1575 , \$1512 , \$1449 , \$1386 , \$1323 , \$1260 , \$1197 , \$1134 , \$1071 , \$1008 , \$945 , \$882 , \$819 , \$756 , \$693 , \$630 , \$567 , \$504 , \$441 , \$378 , \$315 , \$252 , \$189 , \$126 , \$63  };
   always @(posedge clk)
-    opened <= \$5058 ;
+    opened <= { \$4223 [0], \$4211 [0], \$4199 [0], \$4187 [0], \$4175 [0], \$4163 [0], \$4151 [0], \$4139 [0], \$4127 [0], \$4115 [0], \$4103 [0], \$4091 [0], \$4079 [0], \$4067 [0], \$4055 [0], \$4043 [0] };
   always @(posedge clk)
-    hit <= \$5059 ;
+    hit <= { \$4736 , \$4704 , \$4672 , \$4640 , \$4608 , \$4576 , \$4544 , \$4512 , \$4480 , \$4448 , \$4416 , \$4384 , \$4352 , \$4320 , \$4288 , \$4256  };
   always @(posedge clk)
     opened_0 <= opened;
   always @(posedge clk)
@@ -15086,39 +15080,7 @@ module bitslice_opt4c_arbiter(rst, asks, late, bank, row, code, code_row, hit, r
   assign \$4938  = ! code[61:60];
   assign \$4939  = ! code[61:60];
   assign \$4940  = ! code[61:60];
-  assign \$5059 [15] = rst ? 1'h0 : \$4736 ;
-  assign \$5059 [13] = rst ? 1'h0 : \$4672 ;
-  assign \$5059 [12] = rst ? 1'h0 : \$4640 ;
-  assign \$5059 [11] = rst ? 1'h0 : \$4608 ;
-  assign \$5059 [10] = rst ? 1'h0 : \$4576 ;
-  assign \$5059 [9] = rst ? 1'h0 : \$4544 ;
-  assign \$5059 [8] = rst ? 1'h0 : \$4512 ;
-  assign \$5059 [7] = rst ? 1'h0 : \$4480 ;
-  assign \$5059 [6] = rst ? 1'h0 : \$4448 ;
-  assign \$5059 [5] = rst ? 1'h0 : \$4416 ;
-  assign \$5059 [4] = rst ? 1'h0 : \$4384 ;
-  assign \$5059 [3] = rst ? 1'h0 : \$4352 ;
-  assign \$5059 [2] = rst ? 1'h0 : \$4320 ;
-  assign \$5059 [1] = rst ? 1'h0 : \$4288 ;
-  assign \$5059 [0] = rst ? 1'h0 : \$4256 ;
-  assign \$5059 [14] = rst ? 1'h0 : \$4704 ;
-  assign \$5058 [15] = rst ? 1'h0 : \$4223 [0];
-  assign \$5058 [13] = rst ? 1'h0 : \$4199 [0];
-  assign \$5058 [12] = rst ? 1'h0 : \$4187 [0];
-  assign \$5058 [11] = rst ? 1'h0 : \$4175 [0];
-  assign \$5058 [10] = rst ? 1'h0 : \$4163 [0];
-  assign \$5058 [9] = rst ? 1'h0 : \$4151 [0];
-  assign \$5058 [8] = rst ? 1'h0 : \$4139 [0];
-  assign \$5058 [7] = rst ? 1'h0 : \$4127 [0];
-  assign \$5058 [6] = rst ? 1'h0 : \$4115 [0];
-  assign \$5058 [5] = rst ? 1'h0 : \$4103 [0];
-  assign \$5058 [4] = rst ? 1'h0 : \$4091 [0];
-  assign \$5058 [3] = rst ? 1'h0 : \$4079 [0];
-  assign \$5058 [2] = rst ? 1'h0 : \$4067 [0];
-  assign \$5058 [1] = rst ? 1'h0 : \$4055 [0];
-  assign \$5058 [0] = rst ? 1'h0 : \$4043 [0];
-  assign \$5058 [14] = rst ? 1'h0 : \$4211 [0];
-  assign \$5057  = rst ? 64'h0000000000000000 : { \$4032 , \$3969 , \$3906 , \$3843 , \$3780 , \$3717 , \$3654 , \$3591 , \$3528 , \$3465 , \$3402 , \$3339 , \$3276 , \$3213 , \$3150 , \$3087 , \$3024 , \$2961 , \$2898 , \$2835 , \$2772 , \$2709 , \$2646 , \$2583 , \$2520 , \$2457 , \$2394 , \$2331 , \$2268 , \$2205 , \$2142 , \$2079 , \$2016 , \$1953 , \$1890 , \$1827 , \$1764 , \$1701 , \$1638 , \$1575 , \$1512 , \$1449 , \$1386 , \$1323 , \$1260 , \$1197 , \$1134 , \$1071 , \$1008 , \$945 , \$882 , \$819 , \$756 , \$693 , \$630 , \$567 , \$504 , \$441 , \$378 , \$315 , \$252 , \$189 , \$126 , \$63  };
+  assign one_hot_10[3:0] = code[65:62] & { \$4940 , \$4939 , \$4938 , \$4937  };
   assign opened_1 = row_out;
   assign \hit$12  = hit;
 endmodule
@@ -15358,9 +15320,8 @@ module bitslice_opt4c_digits(rst, write, slot_in, place_in, row_in, data_in, sta
   wire \$29 ;
   wire [2:0] \$3 ;
   wire \$30 ;
-  wire \$31 ;
+  wire [3:0] \$31 ;
   wire [3:0] \$32 ;
-  wire [3:0] \$33 ;
   (* unused_bits = "2 3 4" *)
   wire [4:0] \$4 ;
   wire \$5 ;
@@ -15368,9 +15329,9 @@ module bitslice_opt4c_digits(rst, write, slot_in, place_in, row_in, data_in, sta
   wire \$7 ;
   wire \$8 ;
   wire \$9 ;
-  wire [3:0] \$procmux$255_Y ;
-  wire [3:0] \$procmux$257_Y ;
-  wire [3:0] \$procmux$261_Y ;
+  wire [3:0] \$procmux$238_Y ;
+  wire [3:0] \$procmux$240_Y ;
+  wire [3:0] \$procmux$244_Y ;
   input ahead;
   wire ahead;
   input all_wait;
@@ -15499,7 +15460,7 @@ module bitslice_opt4c_digits(rst, write, slot_in, place_in, row_in, data_in, sta
   assign none = \$24  & \$25 ;
   assign late = late_out | ahead;
   always @(posedge clk)
-    \write$27  <= \$26 ;
+    \write$27  <= write;
   always @(posedge clk)
     held_slot_in <= slot_in;
   always @(posedge clk)
@@ -15509,30 +15470,29 @@ module bitslice_opt4c_digits(rst, write, slot_in, place_in, row_in, data_in, sta
   always @(posedge clk)
     held_data_in <= data_in;
   always @(posedge clk)
-    held_more <= \$27 ;
+    held_more <= \$26 ;
   always @(posedge clk)
-    waits <= \$28 ;
+    waits <= \$27 ;
   always @(posedge clk)
-    sync <= \$29 ;
+    sync <= \$28 ;
   always @(posedge clk)
-    ends <= \$30 ;
+    ends <= \$29 ;
   always @(posedge clk)
-    apart <= \$31 ;
+    apart <= \$30 ;
   always @(posedge clk)
-    turn <= \$32 ;
+    turn <= \$31 ;
   always @(posedge clk)
-    gap <= \$33 ;
-  assign \$procmux$255_Y  = \$16  ? \$17 [3:0] : gap;
-  assign \$procmux$257_Y  = ends ? 4'he : \$procmux$255_Y ;
-  assign \$33  = rst ? 4'h0 : \$procmux$257_Y ;
-  assign \$procmux$261_Y  = ends ? { turn[2:0], turn[3] } : turn;
-  assign \$32  = rst ? 4'h1 : \$procmux$261_Y ;
-  assign \$31  = rst ? 1'h1 : \$15 ;
-  assign \$30  = rst ? 1'h0 : \$12 ;
-  assign \$29  = rst ? 1'h0 : \$7 ;
-  assign \$28  = rst ? 1'h0 : \$5 ;
-  assign \$27  = rst ? 1'h0 : more;
-  assign \$26  = rst ? 1'h0 : write;
+    gap <= \$32 ;
+  assign \$procmux$238_Y  = \$16  ? \$17 [3:0] : gap;
+  assign \$procmux$240_Y  = ends ? 4'he : \$procmux$238_Y ;
+  assign \$32  = rst ? 4'h0 : \$procmux$240_Y ;
+  assign \$procmux$244_Y  = ends ? { turn[2:0], turn[3] } : turn;
+  assign \$31  = rst ? 4'h1 : \$procmux$244_Y ;
+  assign \$30  = rst ? 1'h1 : \$15 ;
+  assign \$29  = rst ? 1'h0 : \$12 ;
+  assign \$28  = rst ? 1'h0 : \$7 ;
+  assign \$27  = rst ? 1'h0 : \$5 ;
+  assign \$26  = rst ? 1'h0 : more;
   bitslice_opt4c_feeder feeder_0 (
     .asks(\asks$53 ),
     .bank(\bank$57 ),
@@ -15817,8 +15777,7 @@ module bitslice_opt4c_feeder(rst, write, slot_in, place_in, row_in, data_in, sta
   wire \$310 ;
   wire \$311 ;
   wire \$312 ;
-  wire \$313 ;
-  wire [21:0] \$314 ;
+  wire [21:0] \$313 ;
   wire [3:0] \$32 ;
   wire [3:0] \$33 ;
   wire \$38 ;
@@ -15826,8 +15785,8 @@ module bitslice_opt4c_feeder(rst, write, slot_in, place_in, row_in, data_in, sta
   (* unused_bits = "1 2 3" *)
   wire [3:0] \$40 ;
   wire \$44 ;
+  wire [2:0] \$449 ;
   wire [3:0] \$45 ;
-  wire [2:0] \$450 ;
   (* unused_bits = "1 2 3" *)
   wire [3:0] \$46 ;
   wire \$5 ;
@@ -15869,18 +15828,14 @@ module bitslice_opt4c_feeder(rst, write, slot_in, place_in, row_in, data_in, sta
   wire [3:0] \$98 ;
   (* unused_bits = "0 1 2" *)
   wire [3:0] \$99 ;
-  wire \$procmux$34_Y ;
+  wire \$procmux$36_Y ;
   wire \$procmux$53_Y ;
   wire [3:0] \$procmux$57_Y ;
   wire \$procmux$61_Y ;
   wire \$procmux$63_Y ;
   wire [1:0] \$procmux$67_Y ;
-  wire [3:0] \$procmux$71_Y ;
-  wire \$procmux$75_Y ;
-  wire \$procmux$79_Y ;
-  wire [1:0] \$procmux$83_Y ;
-  wire \$procmux$88_Y ;
-  wire [3:0] \$procmux$95_Y ;
+  wire \$procmux$80_Y ;
+  wire [3:0] \$procmux$87_Y ;
   wire [3:0] address;
   wire [3:0] address_in;
   output asks;
@@ -16067,8 +16022,8 @@ module bitslice_opt4c_feeder(rst, write, slot_in, place_in, row_in, data_in, sta
   assign \$122  = passed + start;
   assign { \$123 [3:2], here } = \$119  ? \$121  : { 1'h0, \$122  };
   assign last_row = last_rows >> slot;
-  assign \$450  = slot * 2'h2;
-  assign last_place = last_places >> \$450 ;
+  assign \$449  = slot * 2'h2;
+  assign last_place = last_places >> \$449 ;
   assign \filled$39  = filled >> slot;
   assign at_last = \row$41  == last_row;
   assign leaves = passed == 2'h3;
@@ -16269,22 +16224,19 @@ module bitslice_opt4c_feeder(rst, write, slot_in, place_in, row_in, data_in, sta
   always @(posedge clk)
     next_valid <= \$310 ;
   always @(posedge clk)
-    \following$65  <= \$311 ;
+    \following$65  <= \$282 ;
   always @(posedge clk)
-    finished <= \$312 ;
+    finished <= \$311 ;
   always @(posedge clk)
-    coded_valid <= \$313 ;
+    coded_valid <= \$312 ;
   always @(posedge clk)
-    coded <= \$314 ;
-  assign \$299 [21:6] = taken ? coded[21:6] : word[21:6];
-  assign \$298  = rst ? 1'h0 : \$255 ;
-  assign \$314 [21:2] = moves ? { digit_3, digit_2, digit_1, digit_0, words[9:2] } : coded[21:2];
-  assign \$procmux$34_Y  = ends ? 1'h0 : coded[1];
-  assign \$314 [1] = moves ? \$297  : \$procmux$34_Y ;
-  assign \$314 [0] = moves ? next_row : coded[0];
-  assign \$313  = rst ? 1'h0 : \$295 ;
-  assign \$312  = rst ? 1'h0 : \$292 ;
-  assign \$311  = rst ? 1'h0 : \$282 ;
+    coded <= \$313 ;
+  assign \$313 [21:2] = moves ? { digit_3, digit_2, digit_1, digit_0, words[9:2] } : coded[21:2];
+  assign \$procmux$36_Y  = ends ? 1'h0 : coded[1];
+  assign \$313 [1] = moves ? \$297  : \$procmux$36_Y ;
+  assign \$313 [0] = moves ? next_row : coded[0];
+  assign \$312  = rst ? 1'h0 : \$295 ;
+  assign \$311  = rst ? 1'h0 : \$292 ;
   assign \$310  = rst ? 1'h0 : \$278 ;
   assign \$309  = rst ? 2'h0 : \$275 [1:0];
   assign \$308  = rst ? 2'h0 : \$273 [1:0];
@@ -16297,19 +16249,17 @@ module bitslice_opt4c_feeder(rst, write, slot_in, place_in, row_in, data_in, sta
   assign \$305  = rst ? 1'h0 : \$procmux$63_Y ;
   assign \$procmux$67_Y  = read ? \$266 [1:0] : passed;
   assign \$304  = rst ? 2'h0 : \$procmux$67_Y ;
-  assign \$procmux$71_Y  = read ? turn : next_turn;
-  assign \$303  = rst ? 4'h0 : \$procmux$71_Y ;
-  assign \$procmux$75_Y  = read ? \$264  : next_inside;
-  assign \$302  = rst ? 1'h0 : \$procmux$75_Y ;
-  assign \$procmux$79_Y  = read ? \row$41  : next_row;
-  assign \$301  = rst ? 1'h0 : \$procmux$79_Y ;
-  assign \$procmux$83_Y  = read ? here : next_place;
-  assign \$300  = rst ? 2'h0 : \$procmux$83_Y ;
-  assign \$procmux$88_Y  = taken ? coded[1] : word[1];
-  assign \$299 [1] = ends ? 1'h0 : \$procmux$88_Y ;
+  assign \$303  = read ? turn : next_turn;
+  assign \$302  = read ? \$264  : next_inside;
+  assign \$301  = read ? \row$41  : next_row;
+  assign \$300  = read ? here : next_place;
+  assign \$procmux$80_Y  = taken ? coded[1] : word[1];
+  assign \$299 [1] = ends ? 1'h0 : \$procmux$80_Y ;
   assign \$299 [0] = taken ? coded[0] : word[0];
-  assign \$procmux$95_Y  = served ? \$260  : word[5:2];
-  assign \$299 [5:2] = taken ? coded[5:2] : \$procmux$95_Y ;
+  assign \$procmux$87_Y  = served ? \$260  : word[5:2];
+  assign \$299 [5:2] = taken ? coded[5:2] : \$procmux$87_Y ;
+  assign \$299 [21:6] = taken ? coded[21:6] : word[21:6];
+  assign \$298  = rst ? 1'h0 : \$255 ;
   bitslice_opt4c_buffer buffer (
     .address(address),
     .address_in(address_in),
@@ -16320,24 +16270,24 @@ module bitslice_opt4c_feeder(rst, write, slot_in, place_in, row_in, data_in, sta
     .rst(rst),
     .write(write)
   );
+  assign \word.row  = word[0];
+  assign \word.following  = word[1];
+  assign \word.left  = word[5:2];
+  assign \word.place  = word[9:6];
+  assign \word.digits  = word[21:10];
+  assign \words.row  = next_row;
+  assign \words.following  = \following$65 ;
+  assign \words.left  = words[5:2];
+  assign \words.place  = words[9:6];
   assign \words.digits  = { digit_3, digit_2, digit_1, digit_0 };
   assign \coded.row  = coded[0];
   assign \coded.following  = coded[1];
   assign \coded.left  = coded[5:2];
   assign \coded.place  = coded[9:6];
   assign \coded.digits  = coded[21:10];
-  assign \words.left  = words[5:2];
-  assign \words.following  = \following$65 ;
-  assign \words.row  = next_row;
-  assign \word.digits  = word[21:10];
-  assign \word.place  = word[9:6];
-  assign \word.left  = word[5:2];
-  assign \word.following  = word[1];
-  assign \word.row  = word[0];
   assign \$137 [3:0] = address_in;
   assign \$133 [3:0] = address;
   assign \$123 [1:0] = here;
-  assign \words.place  = words[9:6];
   assign row = word[0];
   assign following = word[1];
   assign { words[21:10], words[1:0] } = { digit_3, digit_2, digit_1, digit_0, \following$65 , next_row };
@@ -16373,72 +16323,62 @@ module bitslice_opt4c_loader(rst, take, last, sync, room, write, slot_out, place
   (* unused_bits = "1" *)
   wire [1:0] \$27 ;
   wire \$28 ;
-  wire \$29 ;
+  wire [1:0] \$29 ;
   wire \$3 ;
-  wire \$30 ;
-  wire [1:0] \$31 ;
-  wire [2:0] \$32 ;
-  wire [4:0] \$33 ;
-  wire \$34 ;
+  wire [2:0] \$30 ;
+  wire [4:0] \$31 ;
+  wire \$32 ;
+  wire \$33 ;
+  wire [1:0] \$34 ;
   wire \$35 ;
-  wire [1:0] \$36 ;
-  wire \$37 ;
+  wire \$36 ;
+  wire [1:0] \$37 ;
   wire \$38 ;
   wire [1:0] \$39 ;
   wire \$4 ;
-  wire \$40 ;
-  wire [1:0] \$41 ;
+  wire [1:0] \$40 ;
+  wire \$41 ;
   wire [1:0] \$42 ;
   wire \$43 ;
-  wire [1:0] \$44 ;
-  wire \$45 ;
-  wire \$46 ;
+  wire \$44 ;
   wire \$5 ;
   wire [2:0] \$6 ;
   wire \$7 ;
   (* unused_bits = "2 3" *)
   wire [3:0] \$8 ;
   wire \$9 ;
-  wire \$procmux$277_Y ;
-  wire \$procmux$281_Y ;
-  wire [1:0] \$procmux$285_Y ;
-  wire [1:0] \$procmux$287_Y ;
-  wire \$procmux$291_Y ;
-  wire \$procmux$293_Y ;
-  wire \$procmux$295_Y ;
-  wire \$procmux$299_Y ;
-  wire \$procmux$301_Y ;
-  wire \$procmux$303_Y ;
+  wire \$procmux$258_Y ;
+  wire \$procmux$262_Y ;
+  wire [1:0] \$procmux$266_Y ;
+  wire \$procmux$270_Y ;
+  wire \$procmux$272_Y ;
+  wire \$procmux$276_Y ;
+  wire \$procmux$278_Y ;
+  wire \$procmux$282_Y ;
+  wire \$procmux$284_Y ;
+  wire [1:0] \$procmux$288_Y ;
+  wire \$procmux$292_Y ;
+  wire \$procmux$294_Y ;
+  wire \$procmux$298_Y ;
+  wire \$procmux$300_Y ;
+  wire \$procmux$305_Y ;
   wire \$procmux$307_Y ;
-  wire \$procmux$309_Y ;
   wire \$procmux$311_Y ;
-  wire [1:0] \$procmux$315_Y ;
-  wire [1:0] \$procmux$317_Y ;
+  wire \$procmux$313_Y ;
+  wire \$procmux$317_Y ;
+  wire \$procmux$319_Y ;
   wire \$procmux$321_Y ;
   wire \$procmux$323_Y ;
-  wire \$procmux$325_Y ;
-  wire \$procmux$329_Y ;
-  wire \$procmux$331_Y ;
-  wire \$procmux$333_Y ;
-  wire \$procmux$338_Y ;
-  wire \$procmux$340_Y ;
-  wire \$procmux$342_Y ;
-  wire \$procmux$346_Y ;
-  wire \$procmux$348_Y ;
-  wire \$procmux$352_Y ;
-  wire \$procmux$354_Y ;
-  wire \$procmux$356_Y ;
-  wire \$procmux$358_Y ;
-  wire [1:0] \$procmux$362_Y ;
-  wire [1:0] \$procmux$364_Y ;
-  wire [1:0] \$procmux$366_Y ;
-  wire [1:0] \$procmux$368_Y ;
-  wire \$procmux$372_Y ;
-  wire \$procmux$376_Y ;
-  wire \$procmux$378_Y ;
-  wire [4:0] \$procmux$382_Y ;
-  wire [4:0] \$procmux$384_Y ;
-  wire [2:0] \$procmux$388_Y ;
+  wire [1:0] \$procmux$327_Y ;
+  wire [1:0] \$procmux$329_Y ;
+  wire [1:0] \$procmux$331_Y ;
+  wire [1:0] \$procmux$333_Y ;
+  wire \$procmux$337_Y ;
+  wire \$procmux$341_Y ;
+  wire \$procmux$343_Y ;
+  wire [4:0] \$procmux$347_Y ;
+  wire [4:0] \$procmux$349_Y ;
+  wire [2:0] \$procmux$353_Y ;
   input clk;
   wire clk;
   output complete;
@@ -16493,21 +16433,17 @@ module bitslice_opt4c_loader(rst, take, last, sync, room, write, slot_out, place
   output write;
   wire write;
   always @(posedge clk)
-    \complete$31  <= \$39 ;
+    last_place_0_0 <= \$39 ;
   always @(posedge clk)
-    last_row_0_0 <= \$40 ;
+    filled <= \$40 ;
   always @(posedge clk)
-    last_place_0_0 <= \$41 ;
+    last_row_0_1 <= \$41 ;
   always @(posedge clk)
-    filled <= \$42 ;
+    last_place_0_1 <= \$42 ;
   always @(posedge clk)
-    last_row_0_1 <= \$43 ;
+    slot <= \$43 ;
   always @(posedge clk)
-    last_place_0_1 <= \$44 ;
-  always @(posedge clk)
-    slot <= \$45 ;
-  always @(posedge clk)
-    first <= \$46 ;
+    first <= \$44 ;
   assign room = occupied != 2'h2;
   assign write = lane & taken;
   assign more = taken & ended;
@@ -16539,85 +16475,79 @@ module bitslice_opt4c_loader(rst, take, last, sync, room, write, slot_out, place
   always @(posedge clk)
     taken <= \$28 ;
   always @(posedge clk)
-    ended <= \$29 ;
+    ended <= \$2 ;
   always @(posedge clk)
-    tile <= \$30 ;
+    tile <= last;
   always @(posedge clk)
-    occupied <= \$31 ;
+    occupied <= \$29 ;
   always @(posedge clk)
-    count <= \$32 ;
+    count <= \$30 ;
   always @(posedge clk)
-    pause <= \$33 ;
+    pause <= \$31 ;
   always @(posedge clk)
-    lane <= \$34 ;
+    lane <= \$32 ;
   always @(posedge clk)
-    opens <= \$35 ;
+    opens <= \$33 ;
   always @(posedge clk)
-    place_out <= \$36 ;
+    place_out <= \$34 ;
   always @(posedge clk)
-    row_out <= \$37 ;
+    row_out <= \$35 ;
   always @(posedge clk)
-    slot_out <= \$38 ;
-  assign \$procmux$277_Y  = sync ? complete : first;
-  assign \$46  = rst ? 1'h1 : \$procmux$277_Y ;
-  assign \$procmux$281_Y  = sync ? \$27 [0] : slot;
-  assign \$45  = rst ? 1'h0 : \$procmux$281_Y ;
-  assign \$procmux$285_Y  = lane ? place_out : last_place_0_1;
-  assign \$procmux$287_Y  = \$24  ? \$procmux$285_Y  : last_place_0_1;
-  assign \$44  = rst ? 2'h0 : \$procmux$287_Y ;
-  assign \$procmux$291_Y  = opens ? 1'h0 : last_row_0_1;
-  assign \$procmux$293_Y  = lane ? row_out : \$procmux$291_Y ;
-  assign \$procmux$295_Y  = \$24  ? \$procmux$293_Y  : last_row_0_1;
-  assign \$43  = rst ? 1'h0 : \$procmux$295_Y ;
-  assign \$procmux$299_Y  = opens ? 1'h0 : filled[1];
-  assign \$procmux$301_Y  = lane ? 1'h1 : \$procmux$299_Y ;
-  assign \$procmux$303_Y  = \$24  ? \$procmux$301_Y  : filled[1];
-  assign \$42 [1] = rst ? 1'h0 : \$procmux$303_Y ;
-  assign \$procmux$307_Y  = opens ? 1'h0 : filled[0];
-  assign \$procmux$309_Y  = lane ? 1'h1 : \$procmux$307_Y ;
-  assign \$procmux$311_Y  = \$22  ? \$procmux$309_Y  : filled[0];
-  assign \$42 [0] = rst ? 1'h0 : \$procmux$311_Y ;
-  assign \$procmux$315_Y  = lane ? place_out : last_place_0_0;
-  assign \$procmux$317_Y  = \$22  ? \$procmux$315_Y  : last_place_0_0;
-  assign \$41  = rst ? 2'h0 : \$procmux$317_Y ;
-  assign \$procmux$321_Y  = opens ? 1'h0 : last_row_0_0;
-  assign \$procmux$323_Y  = lane ? row_out : \$procmux$321_Y ;
-  assign \$procmux$325_Y  = \$22  ? \$procmux$323_Y  : last_row_0_0;
-  assign \$40  = rst ? 1'h0 : \$procmux$325_Y ;
-  assign \$procmux$329_Y  = slot_out ? (* full_case = 32'd1 *) tile : \complete$31 [1];
-  assign \$procmux$331_Y  = ended ? \$procmux$329_Y  : \complete$31 [1];
-  assign \$procmux$333_Y  = taken ? \$procmux$331_Y  : \complete$31 [1];
-  assign \$39 [1] = rst ? 1'h0 : \$procmux$333_Y ;
-  assign \$procmux$338_Y  = slot_out ? (* full_case = 32'd1 *) \complete$31 [0] : tile;
-  assign \$procmux$340_Y  = ended ? \$procmux$338_Y  : \complete$31 [0];
-  assign \$procmux$342_Y  = taken ? \$procmux$340_Y  : \complete$31 [0];
-  assign \$39 [0] = rst ? 1'h0 : \$procmux$342_Y ;
-  assign \$procmux$346_Y  = ended ? \$20 [0] : slot_out;
-  assign \$procmux$348_Y  = taken ? \$procmux$346_Y  : slot_out;
-  assign \$38  = rst ? 1'h0 : \$procmux$348_Y ;
-  assign \$procmux$352_Y  = \$16  ? \$17 [0] : row_out;
-  assign \$procmux$354_Y  = lane ? \$procmux$352_Y  : row_out;
-  assign \$procmux$356_Y  = ended ? 1'h0 : \$procmux$354_Y ;
-  assign \$procmux$358_Y  = taken ? \$procmux$356_Y  : row_out;
-  assign \$37  = rst ? 1'h0 : \$procmux$358_Y ;
-  assign \$procmux$362_Y  = \$16  ? 2'h0 : \$15 [1:0];
-  assign \$procmux$364_Y  = lane ? \$procmux$362_Y  : place_out;
-  assign \$procmux$366_Y  = ended ? 2'h0 : \$procmux$364_Y ;
-  assign \$procmux$368_Y  = taken ? \$procmux$366_Y  : place_out;
-  assign \$36  = rst ? 2'h0 : \$procmux$368_Y ;
-  assign \$procmux$372_Y  = taken ? ended : opens;
-  assign \$35  = rst ? 1'h1 : \$procmux$372_Y ;
-  assign \$procmux$376_Y  = ended ? 1'h1 : lane;
-  assign \$procmux$378_Y  = taken ? \$procmux$376_Y  : lane;
-  assign \$34  = rst ? 1'h1 : \$procmux$378_Y ;
-  assign \$procmux$382_Y  = \$13  ? \$14 [4:0] : pause;
-  assign \$procmux$384_Y  = sync ? 5'h10 : \$procmux$382_Y ;
-  assign \$33  = rst ? 5'h00 : \$procmux$384_Y ;
-  assign \$procmux$388_Y  = take ? \$12 [2:0] : count;
-  assign \$32  = rst ? 3'h0 : \$procmux$388_Y ;
-  assign \$31  = rst ? 2'h0 : \$8 [1:0];
-  assign \$30  = rst ? 1'h0 : last;
-  assign \$29  = rst ? 1'h0 : \$2 ;
+    slot_out <= \$36 ;
+  always @(posedge clk)
+    \complete$31  <= \$37 ;
+  always @(posedge clk)
+    last_row_0_0 <= \$38 ;
+  assign \$procmux$258_Y  = sync ? complete : first;
+  assign \$44  = rst ? 1'h1 : \$procmux$258_Y ;
+  assign \$procmux$262_Y  = sync ? \$27 [0] : slot;
+  assign \$43  = rst ? 1'h0 : \$procmux$262_Y ;
+  assign \$procmux$266_Y  = lane ? place_out : last_place_0_1;
+  assign \$42  = \$24  ? \$procmux$266_Y  : last_place_0_1;
+  assign \$procmux$270_Y  = opens ? 1'h0 : last_row_0_1;
+  assign \$procmux$272_Y  = lane ? row_out : \$procmux$270_Y ;
+  assign \$41  = \$24  ? \$procmux$272_Y  : last_row_0_1;
+  assign \$procmux$276_Y  = opens ? 1'h0 : filled[1];
+  assign \$procmux$278_Y  = lane ? 1'h1 : \$procmux$276_Y ;
+  assign \$40 [1] = \$24  ? \$procmux$278_Y  : filled[1];
+  assign \$procmux$282_Y  = opens ? 1'h0 : filled[0];
+  assign \$procmux$284_Y  = lane ? 1'h1 : \$procmux$282_Y ;
+  assign \$40 [0] = \$22  ? \$procmux$284_Y  : filled[0];
+  assign \$procmux$288_Y  = lane ? place_out : last_place_0_0;
+  assign \$39  = \$22  ? \$procmux$288_Y  : last_place_0_0;
+  assign \$procmux$292_Y  = opens ? 1'h0 : last_row_0_0;
+  assign \$procmux$294_Y  = lane ? row_out : \$procmux$292_Y ;
+  assign \$38  = \$22  ? \$procmux$294_Y  : last_row_0_0;
+  assign \$procmux$298_Y  = slot_out ? (* full_case = 32'd1 *) tile : \complete$31 [1];
+  assign \$procmux$300_Y  = ended ? \$procmux$298_Y  : \complete$31 [1];
+  assign \$37 [1] = taken ? \$procmux$300_Y  : \complete$31 [1];
+  assign \$procmux$305_Y  = slot_out ? (* full_case = 32'd1 *) \complete$31 [0] : tile;
+  assign \$procmux$307_Y  = ended ? \$procmux$305_Y  : \complete$31 [0];
+  assign \$37 [0] = taken ? \$procmux$307_Y  : \complete$31 [0];
+  assign \$procmux$311_Y  = ended ? \$20 [0] : slot_out;
+  assign \$procmux$313_Y  = taken ? \$procmux$311_Y  : slot_out;
+  assign \$36  = rst ? 1'h0 : \$procmux$313_Y ;
+  assign \$procmux$317_Y  = \$16  ? \$17 [0] : row_out;
+  assign \$procmux$319_Y  = lane ? \$procmux$317_Y  : row_out;
+  assign \$procmux$321_Y  = ended ? 1'h0 : \$procmux$319_Y ;
+  assign \$procmux$323_Y  = taken ? \$procmux$321_Y  : row_out;
+  assign \$35  = rst ? 1'h0 : \$procmux$323_Y ;
+  assign \$procmux$327_Y  = \$16  ? 2'h0 : \$15 [1:0];
+  assign \$procmux$329_Y  = lane ? \$procmux$327_Y  : place_out;
+  assign \$procmux$331_Y  = ended ? 2'h0 : \$procmux$329_Y ;
+  assign \$procmux$333_Y  = taken ? \$procmux$331_Y  : place_out;
+  assign \$34  = rst ? 2'h0 : \$procmux$333_Y ;
+  assign \$procmux$337_Y  = taken ? ended : opens;
+  assign \$33  = rst ? 1'h1 : \$procmux$337_Y ;
+  assign \$procmux$341_Y  = ended ? 1'h1 : lane;
+  assign \$procmux$343_Y  = taken ? \$procmux$341_Y  : lane;
+  assign \$32  = rst ? 1'h1 : \$procmux$343_Y ;
+  assign \$procmux$347_Y  = \$13  ? \$14 [4:0] : pause;
+  assign \$procmux$349_Y  = sync ? 5'h10 : \$procmux$347_Y ;
+  assign \$31  = rst ? 5'h00 : \$procmux$349_Y ;
+  assign \$procmux$353_Y  = take ? \$12 [2:0] : count;
+  assign \$30  = rst ? 3'h0 : \$procmux$353_Y ;
+  assign \$29  = rst ? 2'h0 : \$8 [1:0];
   assign \$28  = rst ? 1'h0 : take;
   assign last_places = { last_place_0_1, last_place_0_0 };
   assign last_rows = { last_row_0_1, last_row_0_0 };
@@ -16632,29 +16562,26 @@ endmodule
 module bitslice_opt4c_merge(rst, go, ends, turn, first, complete, drain_0, drain_1, leaves, result, valid, last, clk);
   wire \$1 ;
   wire [14:0] \$10 ;
-  wire \$100 ;
-  wire \$101 ;
-  wire \$102 ;
   wire \$103 ;
+  wire \$104 ;
+  wire \$105 ;
   wire \$106 ;
-  wire \$107 ;
-  wire \$108 ;
   wire \$109 ;
   wire [14:0] \$11 ;
   wire \$110 ;
   wire \$111 ;
-  wire \$117 ;
-  wire \$118 ;
-  wire \$119 ;
+  wire \$112 ;
+  wire \$113 ;
+  wire \$114 ;
   wire [14:0] \$12 ;
+  wire \$120 ;
   wire \$121 ;
   wire \$122 ;
-  wire \$123 ;
+  wire \$124 ;
   wire \$125 ;
+  wire \$126 ;
   wire \$128 ;
-  wire \$129 ;
   wire [14:0] \$13 ;
-  wire \$130 ;
   wire \$131 ;
   wire \$132 ;
   wire \$133 ;
@@ -16668,18 +16595,18 @@ module bitslice_opt4c_merge(rst, go, ends, turn, first, complete, drain_0, drain
   wire \$140 ;
   wire \$141 ;
   wire \$142 ;
+  wire \$143 ;
   wire \$144 ;
   wire \$145 ;
-  wire \$146 ;
   wire \$147 ;
+  wire \$148 ;
   wire \$149 ;
   wire [14:0] \$15 ;
   wire \$150 ;
-  wire \$151 ;
+  wire \$152 ;
   wire \$153 ;
+  wire \$154 ;
   wire \$156 ;
-  wire \$157 ;
-  wire \$158 ;
   wire \$159 ;
   wire [14:0] \$16 ;
   wire \$160 ;
@@ -16694,13 +16621,13 @@ module bitslice_opt4c_merge(rst, go, ends, turn, first, complete, drain_0, drain
   wire \$169 ;
   wire [14:0] \$17 ;
   wire \$170 ;
+  wire \$171 ;
   wire \$172 ;
   wire \$173 ;
-  wire \$174 ;
   wire \$175 ;
+  wire \$176 ;
   wire \$177 ;
   wire \$178 ;
-  wire \$179 ;
   wire [14:0] \$18 ;
   wire \$180 ;
   wire \$181 ;
@@ -16709,25 +16636,27 @@ module bitslice_opt4c_merge(rst, go, ends, turn, first, complete, drain_0, drain
   wire \$184 ;
   wire \$185 ;
   wire \$186 ;
-  wire [3:0] \$187 ;
+  wire \$187 ;
   wire \$188 ;
-  wire \$189 ;
+  wire [3:0] \$189 ;
   wire [14:0] \$19 ;
-  wire [5:0] \$190 ;
-  wire [4:0] \$191 ;
-  wire \$192 ;
-  wire [9:0] \$195 ;
-  wire \$196 ;
-  wire \$199 ;
+  wire \$190 ;
+  wire \$191 ;
+  wire [5:0] \$192 ;
+  wire [4:0] \$193 ;
+  wire \$194 ;
+  wire [9:0] \$197 ;
+  wire \$198 ;
   wire \$2 ;
   wire [14:0] \$20 ;
-  wire [7:0] \$200 ;
   wire \$201 ;
   wire [7:0] \$202 ;
   wire \$203 ;
   wire [7:0] \$204 ;
   wire \$205 ;
   wire [7:0] \$206 ;
+  wire \$207 ;
+  wire [7:0] \$208 ;
   wire [13:0] \$21 ;
   wire [13:0] \$22 ;
   wire [13:0] \$23 ;
@@ -16791,29 +16720,27 @@ module bitslice_opt4c_merge(rst, go, ends, turn, first, complete, drain_0, drain
   wire \$84 ;
   wire \$85 ;
   wire \$86 ;
-  wire [20:0] \$87 ;
-  wire [20:0] \$88 ;
-  wire [20:0] \$89 ;
   wire [14:0] \$9 ;
   wire [20:0] \$90 ;
   wire [20:0] \$91 ;
   wire [20:0] \$92 ;
   wire [20:0] \$93 ;
-  wire \$procmux$112_Y ;
+  wire [20:0] \$94 ;
+  wire [20:0] \$95 ;
+  wire [20:0] \$96 ;
+  wire \$procmux$104_Y ;
+  wire \$procmux$111_Y ;
   wire \$procmux$118_Y ;
-  wire \$procmux$124_Y ;
-  wire \$procmux$130_Y ;
-  wire \$procmux$137_Y ;
-  wire \$procmux$139_Y ;
-  wire \$procmux$146_Y ;
-  wire \$procmux$148_Y ;
-  wire \$procmux$150_Y ;
-  wire \$procmux$154_Y ;
-  wire \$procmux$156_Y ;
-  wire \$procmux$158_Y ;
-  wire [3:0] \$procmux$163_Y ;
-  wire [3:0] \$procmux$165_Y ;
-  wire [3:0] \$procmux$167_Y ;
+  wire \$procmux$125_Y ;
+  wire \$procmux$132_Y ;
+  wire \$procmux$134_Y ;
+  wire \$procmux$141_Y ;
+  wire \$procmux$143_Y ;
+  wire \$procmux$147_Y ;
+  wire \$procmux$149_Y ;
+  wire \$procmux$151_Y ;
+  wire [3:0] \$procmux$156_Y ;
+  wire [3:0] \$procmux$158_Y ;
   input clk;
   wire clk;
   input complete;
@@ -16822,7 +16749,7 @@ module bitslice_opt4c_merge(rst, go, ends, turn, first, complete, drain_0, drain
   wire [239:0] drain_0;
   input [223:0] drain_1;
   wire [223:0] drain_1;
-  reg en = 1'h1;
+  reg en = 1'h0;
   wire \en$92 ;
   input ends;
   wire ends;
@@ -16954,26 +16881,26 @@ module bitslice_opt4c_merge(rst, go, ends, turn, first, complete, drain_0, drain
   assign \$39  = pair_0[2] ^ pair_1[1];
   assign \$40  = pair_0[3] ^ pair_1[2];
   assign \$41  = pair_0[4] ^ pair_1[3];
-  assign { \$44 [6], \$191 , \$44 [0] } = { 1'h0, \$41 , \$40 , \$39 , \$38 , pair_0[0], 1'h0 } ^ { generate_2_5, generate_2_4, generate_0_3, generate_1_2, 3'h0 };
+  assign { \$44 [6], \$193 , \$44 [0] } = { 1'h0, \$41 , \$40 , \$39 , \$38 , pair_0[0], 1'h0 } ^ { generate_2_5, generate_2_4, generate_0_3, generate_1_2, 3'h0 };
   assign \$47  = pair_0[1] ^ pair_1[0];
   assign \$48  = pair_0[2] ^ pair_1[1];
   assign \$49  = pair_0[3] ^ pair_1[2];
   assign \$50  = pair_0[4] ^ pair_1[3];
-  assign { \$192 , \$53 [5:0] } = { 1'h0, \$50 , \$49 , \$48 , \$47 , pair_0[0], 1'h0 } ^ { generate_2_5, generate_2_4, generate_0_3, generate_1_2, 3'h0 };
+  assign { \$194 , \$53 [5:0] } = { 1'h0, \$50 , \$49 , \$48 , \$47 , pair_0[0], 1'h0 } ^ { generate_2_5, generate_2_4, generate_0_3, generate_1_2, 3'h0 };
   assign \$54  = stage_0_carry ^ stage_0_carry;
   assign \$55  = stage_0_x[0] ^ stage_0_y[0];
   assign \$56  = stage_0_x[1] ^ stage_0_y[1];
   assign \$57  = stage_0_x[2] ^ stage_0_y[2];
   assign \$58  = stage_0_x[3] ^ stage_0_y[3];
   assign \$59  = stage_0_x[4] ^ stage_0_y[4];
-  assign { \$62 [6], \$195 [9:5], \$62 [0] } = { 1'h0, \$59 , \$58 , \$57 , \$56 , \$55 , \$54  } ^ { \generate_2_5$46 , \generate_2_4$45 , \generate_1_3$44 , \generate_1_2$43 , \generate_0_1$42 , stage_0_carry, 1'h0 };
+  assign { \$62 [6], \$197 [9:5], \$62 [0] } = { 1'h0, \$59 , \$58 , \$57 , \$56 , \$55 , \$54  } ^ { \generate_2_5$46 , \generate_2_4$45 , \generate_1_3$44 , \generate_1_2$43 , \generate_0_1$42 , stage_0_carry, 1'h0 };
   assign \$63  = stage_0_carry ^ stage_0_carry;
   assign \$64  = stage_0_x[0] ^ stage_0_y[0];
   assign \$65  = stage_0_x[1] ^ stage_0_y[1];
   assign \$66  = stage_0_x[2] ^ stage_0_y[2];
   assign \$67  = stage_0_x[3] ^ stage_0_y[3];
   assign \$68  = stage_0_x[4] ^ stage_0_y[4];
-  assign { \$196 , \$71 [5:0] } = { 1'h0, \$68 , \$67 , \$66 , \$65 , \$64 , \$63  } ^ { \generate_2_5$46 , \generate_2_4$45 , \generate_1_3$44 , \generate_1_2$43 , \generate_0_1$42 , stage_0_carry, 1'h0 };
+  assign { \$198 , \$71 [5:0] } = { 1'h0, \$68 , \$67 , \$66 , \$65 , \$64 , \$63  } ^ { \generate_2_5$46 , \generate_2_4$45 , \generate_1_3$44 , \generate_1_2$43 , \generate_0_1$42 , stage_0_carry, 1'h0 };
   assign \$72  = stage_1_carry ^ stage_1_carry;
   assign \$73  = stage_1_x[0] ^ stage_1_y[0];
   assign \$74  = stage_1_x[1] ^ stage_1_y[1];
@@ -16986,152 +16913,152 @@ module bitslice_opt4c_merge(rst, go, ends, turn, first, complete, drain_0, drain
   assign \$84  = number < 5'h10;
   assign \$85  = running & \$84 ;
   assign \$86  = number == 4'hf;
-  assign \$87  = { resolved[14], resolved[14], resolved[14], resolved[14], resolved[14], resolved[14], resolved } & { present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0] };
-  assign \$88  = { resolved[14], resolved[14], resolved[14], resolved[14], resolved, 2'h0 } & { present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1] };
-  assign \$89  = \$87  | \$88 ;
-  assign \$90  = { resolved[14], resolved[14], resolved, 4'h0 } & { present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2] };
-  assign \$91  = \$89  | \$90 ;
-  assign \$92  = { resolved, 6'h00 } & { present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3] };
-  assign \$93  = \$91  | \$92 ;
-  assign \$100  = pair_0[2] & pair_1[1];
-  assign \$101  = pair_0[2] ^ pair_1[1];
-  assign \$102  = pair_0[1] & pair_1[0];
-  assign \$103  = \$101  & \$102 ;
-  assign generate_0_3 = \$100  | \$103 ;
-  assign \$106  = pair_0[4] & pair_1[3];
-  assign \$107  = pair_0[4] ^ pair_1[3];
-  assign \$108  = pair_0[3] & pair_1[2];
-  assign \$109  = \$107  & \$108 ;
-  assign generate_0_5 = \$106  | \$109 ;
+  assign \$90  = { resolved[14], resolved[14], resolved[14], resolved[14], resolved[14], resolved[14], resolved } & { present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0] };
+  assign \$91  = { resolved[14], resolved[14], resolved[14], resolved[14], resolved, 2'h0 } & { present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1] };
+  assign \$92  = \$90  | \$91 ;
+  assign \$93  = { resolved[14], resolved[14], resolved, 4'h0 } & { present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2] };
+  assign \$94  = \$92  | \$93 ;
+  assign \$95  = { resolved, 6'h00 } & { present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3] };
+  assign \$96  = \$94  | \$95 ;
+  assign \$103  = pair_0[2] & pair_1[1];
+  assign \$104  = pair_0[2] ^ pair_1[1];
+  assign \$105  = pair_0[1] & pair_1[0];
+  assign \$106  = \$104  & \$105 ;
+  assign generate_0_3 = \$103  | \$106 ;
+  assign \$109  = pair_0[4] & pair_1[3];
   assign \$110  = pair_0[4] ^ pair_1[3];
-  assign \$111  = pair_0[3] ^ pair_1[2];
-  assign propagate_0_5 = \$110  & \$111 ;
+  assign \$111  = pair_0[3] & pair_1[2];
+  assign \$112  = \$110  & \$111 ;
+  assign generate_0_5 = \$109  | \$112 ;
+  assign \$113  = pair_0[4] ^ pair_1[3];
+  assign \$114  = pair_0[3] ^ pair_1[2];
+  assign propagate_0_5 = \$113  & \$114 ;
   assign generate_1_2 = pair_0[1] & pair_1[0];
-  assign \$117  = pair_0[3] & pair_1[2];
-  assign \$118  = pair_0[3] ^ pair_1[2];
-  assign \$119  = \$118  & generate_0_3;
-  assign generate_2_4 = \$117  | \$119 ;
-  assign \$121  = propagate_0_5 & generate_0_3;
-  assign generate_2_5 = generate_0_5 | \$121 ;
-  assign \$122  = stage_0_x[0] & stage_0_y[0];
-  assign \$123  = stage_0_x[0] ^ stage_0_y[0];
-  assign \$125  = \$123  & stage_0_carry;
-  assign \generate_0_1$42  = \$122  | \$125 ;
-  assign \$128  = stage_0_x[2] & stage_0_y[2];
-  assign \$129  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$130  = stage_0_x[1] & stage_0_y[1];
-  assign \$131  = \$129  & \$130 ;
-  assign \generate_0_3$75  = \$128  | \$131 ;
+  assign \$120  = pair_0[3] & pair_1[2];
+  assign \$121  = pair_0[3] ^ pair_1[2];
+  assign \$122  = \$121  & generate_0_3;
+  assign generate_2_4 = \$120  | \$122 ;
+  assign \$124  = propagate_0_5 & generate_0_3;
+  assign generate_2_5 = generate_0_5 | \$124 ;
+  assign \$125  = stage_0_x[0] & stage_0_y[0];
+  assign \$126  = stage_0_x[0] ^ stage_0_y[0];
+  assign \$128  = \$126  & stage_0_carry;
+  assign \generate_0_1$42  = \$125  | \$128 ;
+  assign \$131  = stage_0_x[2] & stage_0_y[2];
   assign \$132  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$133  = stage_0_x[1] ^ stage_0_y[1];
-  assign \propagate_0_3$76  = \$132  & \$133 ;
-  assign \$134  = stage_0_x[4] & stage_0_y[4];
-  assign \$135  = stage_0_x[4] ^ stage_0_y[4];
-  assign \$136  = stage_0_x[3] & stage_0_y[3];
-  assign \$137  = \$135  & \$136 ;
-  assign \generate_0_5$77  = \$134  | \$137 ;
+  assign \$133  = stage_0_x[1] & stage_0_y[1];
+  assign \$134  = \$132  & \$133 ;
+  assign \generate_0_3$75  = \$131  | \$134 ;
+  assign \$135  = stage_0_x[2] ^ stage_0_y[2];
+  assign \$136  = stage_0_x[1] ^ stage_0_y[1];
+  assign \propagate_0_3$76  = \$135  & \$136 ;
+  assign \$137  = stage_0_x[4] & stage_0_y[4];
   assign \$138  = stage_0_x[4] ^ stage_0_y[4];
-  assign \$139  = stage_0_x[3] ^ stage_0_y[3];
-  assign \propagate_0_5$78  = \$138  & \$139 ;
-  assign \$140  = stage_0_x[1] & stage_0_y[1];
-  assign \$141  = stage_0_x[1] ^ stage_0_y[1];
-  assign \$142  = \$141  & \generate_0_1$42 ;
-  assign \generate_1_2$43  = \$140  | \$142 ;
-  assign \$144  = \propagate_0_3$76  & \generate_0_1$42 ;
-  assign \generate_1_3$44  = \generate_0_3$75  | \$144 ;
-  assign \$145  = stage_0_x[3] & stage_0_y[3];
-  assign \$146  = stage_0_x[3] ^ stage_0_y[3];
-  assign \$147  = \$146  & \generate_1_3$44 ;
-  assign \generate_2_4$45  = \$145  | \$147 ;
-  assign \$149  = \propagate_0_5$78  & \generate_1_3$44 ;
-  assign \generate_2_5$46  = \generate_0_5$77  | \$149 ;
-  assign \$150  = stage_1_x[0] & stage_1_y[0];
-  assign \$151  = stage_1_x[0] ^ stage_1_y[0];
-  assign \$153  = \$151  & stage_1_carry;
-  assign \generate_0_1$51  = \$150  | \$153 ;
-  assign \$156  = stage_1_x[2] & stage_1_y[2];
-  assign \$157  = stage_1_x[2] ^ stage_1_y[2];
-  assign \$158  = stage_1_x[1] & stage_1_y[1];
-  assign \$159  = \$157  & \$158 ;
-  assign \generate_0_3$84  = \$156  | \$159 ;
+  assign \$139  = stage_0_x[3] & stage_0_y[3];
+  assign \$140  = \$138  & \$139 ;
+  assign \generate_0_5$77  = \$137  | \$140 ;
+  assign \$141  = stage_0_x[4] ^ stage_0_y[4];
+  assign \$142  = stage_0_x[3] ^ stage_0_y[3];
+  assign \propagate_0_5$78  = \$141  & \$142 ;
+  assign \$143  = stage_0_x[1] & stage_0_y[1];
+  assign \$144  = stage_0_x[1] ^ stage_0_y[1];
+  assign \$145  = \$144  & \generate_0_1$42 ;
+  assign \generate_1_2$43  = \$143  | \$145 ;
+  assign \$147  = \propagate_0_3$76  & \generate_0_1$42 ;
+  assign \generate_1_3$44  = \generate_0_3$75  | \$147 ;
+  assign \$148  = stage_0_x[3] & stage_0_y[3];
+  assign \$149  = stage_0_x[3] ^ stage_0_y[3];
+  assign \$150  = \$149  & \generate_1_3$44 ;
+  assign \generate_2_4$45  = \$148  | \$150 ;
+  assign \$152  = \propagate_0_5$78  & \generate_1_3$44 ;
+  assign \generate_2_5$46  = \generate_0_5$77  | \$152 ;
+  assign \$153  = stage_1_x[0] & stage_1_y[0];
+  assign \$154  = stage_1_x[0] ^ stage_1_y[0];
+  assign \$156  = \$154  & stage_1_carry;
+  assign \generate_0_1$51  = \$153  | \$156 ;
+  assign \$159  = stage_1_x[2] & stage_1_y[2];
   assign \$160  = stage_1_x[2] ^ stage_1_y[2];
-  assign \$161  = stage_1_x[1] ^ stage_1_y[1];
-  assign \propagate_0_3$85  = \$160  & \$161 ;
-  assign \$162  = stage_1_x[4] & stage_1_y[4];
-  assign \$163  = stage_1_x[4] ^ stage_1_y[4];
-  assign \$164  = stage_1_x[3] & stage_1_y[3];
-  assign \$165  = \$163  & \$164 ;
-  assign \generate_0_5$86  = \$162  | \$165 ;
+  assign \$161  = stage_1_x[1] & stage_1_y[1];
+  assign \$162  = \$160  & \$161 ;
+  assign \generate_0_3$84  = \$159  | \$162 ;
+  assign \$163  = stage_1_x[2] ^ stage_1_y[2];
+  assign \$164  = stage_1_x[1] ^ stage_1_y[1];
+  assign \propagate_0_3$85  = \$163  & \$164 ;
+  assign \$165  = stage_1_x[4] & stage_1_y[4];
   assign \$166  = stage_1_x[4] ^ stage_1_y[4];
-  assign \$167  = stage_1_x[3] ^ stage_1_y[3];
-  assign \propagate_0_5$87  = \$166  & \$167 ;
-  assign \$168  = stage_1_x[1] & stage_1_y[1];
-  assign \$169  = stage_1_x[1] ^ stage_1_y[1];
-  assign \$170  = \$169  & \generate_0_1$51 ;
-  assign \generate_1_2$52  = \$168  | \$170 ;
-  assign \$172  = \propagate_0_3$85  & \generate_0_1$51 ;
-  assign \generate_1_3$53  = \generate_0_3$84  | \$172 ;
-  assign \$173  = stage_1_x[3] & stage_1_y[3];
-  assign \$174  = stage_1_x[3] ^ stage_1_y[3];
-  assign \$175  = \$174  & \generate_1_3$53 ;
-  assign \generate_2_4$54  = \$173  | \$175 ;
-  assign \$177  = \propagate_0_5$87  & \generate_1_3$53 ;
-  assign \generate_2_5$55  = \generate_0_5$86  | \$177 ;
-  assign \$178  = ~ flags_3[2];
-  assign store = valid_3 & \$178 ;
-  assign \$179  = valid_2 & flags_2[2];
-  assign leaves = \$179  | valid;
+  assign \$167  = stage_1_x[3] & stage_1_y[3];
+  assign \$168  = \$166  & \$167 ;
+  assign \generate_0_5$86  = \$165  | \$168 ;
+  assign \$169  = stage_1_x[4] ^ stage_1_y[4];
+  assign \$170  = stage_1_x[3] ^ stage_1_y[3];
+  assign \propagate_0_5$87  = \$169  & \$170 ;
+  assign \$171  = stage_1_x[1] & stage_1_y[1];
+  assign \$172  = stage_1_x[1] ^ stage_1_y[1];
+  assign \$173  = \$172  & \generate_0_1$51 ;
+  assign \generate_1_2$52  = \$171  | \$173 ;
+  assign \$175  = \propagate_0_3$85  & \generate_0_1$51 ;
+  assign \generate_1_3$53  = \generate_0_3$84  | \$175 ;
+  assign \$176  = stage_1_x[3] & stage_1_y[3];
+  assign \$177  = stage_1_x[3] ^ stage_1_y[3];
+  assign \$178  = \$177  & \generate_1_3$53 ;
+  assign \generate_2_4$54  = \$176  | \$178 ;
+  assign \$180  = \propagate_0_5$87  & \generate_1_3$53 ;
+  assign \generate_2_5$55  = \generate_0_5$86  | \$180 ;
+  assign \$181  = ~ flags_3[2];
+  assign store = valid_3 & \$181 ;
+  assign \$182  = valid_2 & flags_2[2];
+  assign leaves = \$182  | valid;
   assign valid = valid_3 & flags_3[2];
   always @(posedge clk)
-    en <= \$180 ;
+    en <= go;
   always @(posedge clk)
-    ends_0 <= \$181 ;
+    ends_0 <= \$183 ;
   always @(posedge clk)
     tag_0 <= { complete, first, turn };
   always @(posedge clk)
-    ends_1 <= \$182 ;
+    ends_1 <= \$184 ;
   always @(posedge clk)
     tag_1 <= tag_0;
   always @(posedge clk)
-    ends_2 <= \$183 ;
+    ends_2 <= \$185 ;
   always @(posedge clk)
     tag_2 <= tag_1;
   always @(posedge clk)
-    ends_3 <= \$184 ;
+    ends_3 <= \$186 ;
   always @(posedge clk)
     tag_3 <= tag_2;
   always @(posedge clk)
-    ends_4 <= \$185 ;
+    ends_4 <= \$187 ;
   always @(posedge clk)
     tag_4 <= tag_3;
   always @(posedge clk)
-    ends_5 <= \$186 ;
+    ends_5 <= \$188 ;
   always @(posedge clk)
     tag_5 <= tag_4;
   always @(posedge clk)
-    number <= \$187 ;
+    number <= \$189 ;
   always @(posedge clk)
-    running <= \$188 ;
+    running <= \$190 ;
   always @(posedge clk)
-    leaving <= \$189 ;
+    leaving <= \$191 ;
   always @(posedge clk)
-    present <= \$190 ;
+    present <= \$192 ;
   always @(posedge clk)
     pair_0 <= \$20 ;
   always @(posedge clk)
     pair_1 <= \$35 ;
   always @(posedge clk)
-    stage_0_sum <= \$191 ;
+    stage_0_sum <= \$193 ;
   always @(posedge clk)
-    stage_0_carry <= \$192 ;
+    stage_0_carry <= \$194 ;
   always @(posedge clk)
     stage_0_x <= pair_0[14:5];
   always @(posedge clk)
     stage_0_y <= pair_1[13:4];
   always @(posedge clk)
-    stage_1_sum <= { \$195 [9:5], stage_0_sum };
+    stage_1_sum <= { \$197 [9:5], stage_0_sum };
   always @(posedge clk)
-    stage_1_carry <= \$196 ;
+    stage_1_carry <= \$198 ;
   always @(posedge clk)
     stage_1_x <= stage_0_x[9:5];
   always @(posedge clk)
@@ -17139,59 +17066,56 @@ module bitslice_opt4c_merge(rst, go, ends, turn, first, complete, drain_0, drain
   always @(posedge clk)
     resolved <= { \$80 [5:1], stage_1_sum };
   always @(posedge clk)
-    valid_0 <= \$199 ;
+    valid_0 <= \$201 ;
   always @(posedge clk)
-    flags_0 <= \$200 ;
+    flags_0 <= { \$202 [7:3], leaving, present[4], \$202 [0] };
   always @(posedge clk)
-    valid_1 <= \$201 ;
+    valid_1 <= \$203 ;
   always @(posedge clk)
-    flags_1 <= \$202 ;
+    flags_1 <= { \$204 [7:3], flags_0[2:1], \$204 [0] };
   always @(posedge clk)
-    valid_2 <= \$203 ;
+    valid_2 <= \$205 ;
   always @(posedge clk)
-    flags_2 <= \$204 ;
+    flags_2 <= { \$206 [7:3], flags_1[2:1], \$206 [0] };
   always @(posedge clk)
-    valid_3 <= \$205 ;
+    valid_3 <= \$207 ;
   always @(posedge clk)
-    flags_3 <= \$206 ;
+    flags_3 <= \$208 ;
   always @(posedge clk)
-    word <= \$93 ;
-  assign \$206  = en ? { flags_2[7:1], valid_2 } : flags_3;
-  assign \$procmux$112_Y  = en ? valid_2 : valid_3;
-  assign \$205  = rst ? 1'h0 : \$procmux$112_Y ;
-  assign \$204  = en ? { flags_1[7:1], valid_1 } : flags_2;
-  assign \$procmux$118_Y  = en ? valid_1 : valid_2;
+    word <= \$96 ;
+  assign \$208  = en ? { flags_2[7:1], valid_2 } : flags_3;
+  assign \$procmux$104_Y  = en ? valid_2 : valid_3;
+  assign \$207  = rst ? 1'h0 : \$procmux$104_Y ;
+  assign { \$206 [7:3], \$206 [0] } = en ? { flags_1[7:3], valid_1 } : { flags_2[7:3], flags_2[0] };
+  assign \$procmux$111_Y  = en ? valid_1 : valid_2;
+  assign \$205  = rst ? 1'h0 : \$procmux$111_Y ;
+  assign { \$204 [7:3], \$204 [0] } = en ? { flags_0[7:3], valid_0 } : { flags_1[7:3], flags_1[0] };
+  assign \$procmux$118_Y  = en ? valid_0 : valid_1;
   assign \$203  = rst ? 1'h0 : \$procmux$118_Y ;
-  assign \$202  = en ? { flags_0[7:1], valid_0 } : flags_1;
-  assign \$procmux$124_Y  = en ? valid_0 : valid_1;
-  assign \$201  = rst ? 1'h0 : \$procmux$124_Y ;
-  assign \$200  = en ? { \$86 , number, leaving, present[4], \$85  } : flags_0;
-  assign \$procmux$130_Y  = en ? \$82  : valid_0;
-  assign \$199  = rst ? 1'h0 : \$procmux$130_Y ;
-  assign \$190 [5] = ends_5 ? tag_5[5] : present[5];
-  assign \$procmux$137_Y  = \$2  ? 1'h0 : present[4];
-  assign \$procmux$139_Y  = \$1  ? \$procmux$137_Y  : present[4];
-  assign \$190 [4] = ends_5 ? tag_5[4] : \$procmux$139_Y ;
-  assign \$190 [3:0] = ends_5 ? tag_5[3:0] : present[3:0];
-  assign \$procmux$146_Y  = \$2  ? 1'h1 : leaving;
-  assign \$procmux$148_Y  = \$1  ? \$procmux$146_Y  : leaving;
-  assign \$procmux$150_Y  = ends_5 ? 1'h0 : \$procmux$148_Y ;
-  assign \$189  = rst ? 1'h0 : \$procmux$150_Y ;
-  assign \$procmux$154_Y  = \$2  ? \$4  : running;
-  assign \$procmux$156_Y  = \$1  ? \$procmux$154_Y  : running;
-  assign \$procmux$158_Y  = ends_5 ? 1'h1 : \$procmux$156_Y ;
-  assign \$188  = rst ? 1'h0 : \$procmux$158_Y ;
-  assign \$procmux$163_Y  = \$2  ? (* full_case = 32'd1 *) 4'h0 : \$5 [3:0];
-  assign \$procmux$165_Y  = \$1  ? \$procmux$163_Y  : number;
-  assign \$procmux$167_Y  = ends_5 ? 4'h0 : \$procmux$165_Y ;
-  assign \$187  = rst ? 4'h0 : \$procmux$167_Y ;
-  assign \$186  = rst ? 1'h0 : ends_4;
-  assign \$185  = rst ? 1'h0 : ends_3;
-  assign \$184  = rst ? 1'h0 : ends_2;
-  assign \$183  = rst ? 1'h0 : ends_1;
-  assign \$182  = rst ? 1'h0 : ends_0;
-  assign \$181  = rst ? 1'h0 : ends;
-  assign \$180  = rst ? 1'h1 : go;
+  assign { \$202 [7:3], \$202 [0] } = en ? { \$86 , number, \$85  } : { flags_0[7:3], flags_0[0] };
+  assign \$procmux$125_Y  = en ? \$82  : valid_0;
+  assign \$201  = rst ? 1'h0 : \$procmux$125_Y ;
+  assign \$192 [5] = ends_5 ? tag_5[5] : present[5];
+  assign \$procmux$132_Y  = \$2  ? 1'h0 : present[4];
+  assign \$procmux$134_Y  = \$1  ? \$procmux$132_Y  : present[4];
+  assign \$192 [4] = ends_5 ? tag_5[4] : \$procmux$134_Y ;
+  assign \$192 [3:0] = ends_5 ? tag_5[3:0] : present[3:0];
+  assign \$procmux$141_Y  = \$2  ? 1'h1 : leaving;
+  assign \$procmux$143_Y  = \$1  ? \$procmux$141_Y  : leaving;
+  assign \$191  = ends_5 ? 1'h0 : \$procmux$143_Y ;
+  assign \$procmux$147_Y  = \$2  ? \$4  : running;
+  assign \$procmux$149_Y  = \$1  ? \$procmux$147_Y  : running;
+  assign \$procmux$151_Y  = ends_5 ? 1'h1 : \$procmux$149_Y ;
+  assign \$190  = rst ? 1'h0 : \$procmux$151_Y ;
+  assign \$procmux$156_Y  = \$2  ? (* full_case = 32'd1 *) 4'h0 : \$5 [3:0];
+  assign \$procmux$158_Y  = \$1  ? \$procmux$156_Y  : number;
+  assign \$189  = ends_5 ? 4'h0 : \$procmux$158_Y ;
+  assign \$188  = rst ? 1'h0 : ends_4;
+  assign \$187  = rst ? 1'h0 : ends_3;
+  assign \$186  = rst ? 1'h0 : ends_2;
+  assign \$185  = rst ? 1'h0 : ends_1;
+  assign \$184  = rst ? 1'h0 : ends_0;
+  assign \$183  = rst ? 1'h0 : ends;
   bitslice_opt4c_accumulation_column total (
     .clk(clk),
     .en(en),
@@ -17203,11 +17127,14 @@ module bitslice_opt4c_merge(rst, go, ends, turn, first, complete, drain_0, drain
     .store(store),
     .word(word)
   );
-  assign \$195 [4:0] = stage_0_sum;
-  assign \$71 [6] = \$196 ;
-  assign \$62 [5:1] = \$195 [9:5];
-  assign \$53 [6] = \$192 ;
-  assign \$44 [5:1] = \$191 ;
+  assign \$204 [2:1] = flags_0[2:1];
+  assign \$202 [2:1] = { leaving, present[4] };
+  assign \$197 [4:0] = stage_0_sum;
+  assign \$71 [6] = \$198 ;
+  assign \$62 [5:1] = \$197 [9:5];
+  assign \$53 [6] = \$194 ;
+  assign \$206 [2:1] = flags_1[2:1];
+  assign \$44 [5:1] = \$193 ;
   assign last = flags_3[7];
   assign \result$98  = result;
   assign row = flags_3[6:3];
@@ -17322,10 +17249,10 @@ module bitslice_opt4c_pe(rst, a_in, b_in, last_in, a_out, b_out, last_out, drain
   (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12" *)
   wire [13:0] \$166 ;
   wire \$167 ;
-  wire [2:0] \$169 ;
   wire \$17 ;
-  wire \$171 ;
+  wire [1:0] \$170 ;
   wire \$172 ;
+  wire \$173 ;
   wire \$19 ;
   wire \$20 ;
   wire \$21 ;
@@ -17436,11 +17363,12 @@ module bitslice_opt4c_pe(rst, a_in, b_in, last_in, a_out, b_out, last_out, drain
   wire \$97 ;
   (* unused_bits = "0 1 2 3 4 5 7 8 9 10 11 12 13 14" *)
   wire [14:0] \$98 ;
-  wire [2:0] a;
+  reg [1:0] a = 2'h0;
   input [2:0] a_in;
   wire [2:0] a_in;
   output [2:0] a_out;
-  reg [2:0] a_out = 3'h0;
+  wire [2:0] a_out;
+  reg a_rest = 1'h0;
   wire [7:0] b;
   input [7:0] b_in;
   wire [7:0] b_in;
@@ -17505,47 +17433,47 @@ module bitslice_opt4c_pe(rst, a_in, b_in, last_in, a_out, b_out, last_out, drain
   wire sum_8;
   wire sum_9;
   reg [14:0] total = 15'h0000;
-  assign \$1  = a_out[1] & b_out[0];
-  assign selected_0_0[0] = \$1  ^ a_out[0];
-  assign \$3  = a_out[1] & b_out[1];
-  assign \$4  = a_out[2] & b_out[0];
+  assign \$1  = a[0] & b_out[0];
+  assign selected_0_0[0] = \$1  ^ a_rest;
+  assign \$3  = a[0] & b_out[1];
+  assign \$4  = a[1] & b_out[0];
   assign \$5  = \$3  | \$4 ;
-  assign selected_0_0[1] = \$5  ^ a_out[0];
-  assign \$7  = a_out[1] & b_out[2];
-  assign \$8  = a_out[2] & b_out[1];
+  assign selected_0_0[1] = \$5  ^ a_rest;
+  assign \$7  = a[0] & b_out[2];
+  assign \$8  = a[1] & b_out[1];
   assign \$9  = \$7  | \$8 ;
-  assign selected_0_0[2] = \$9  ^ a_out[0];
-  assign \$11  = a_out[1] & b_out[3];
-  assign \$12  = a_out[2] & b_out[2];
+  assign selected_0_0[2] = \$9  ^ a_rest;
+  assign \$11  = a[0] & b_out[3];
+  assign \$12  = a[1] & b_out[2];
   assign \$13  = \$11  | \$12 ;
-  assign selected_0_0[3] = \$13  ^ a_out[0];
-  assign \$15  = a_out[1] & b_out[4];
-  assign \$16  = a_out[2] & b_out[3];
+  assign selected_0_0[3] = \$13  ^ a_rest;
+  assign \$15  = a[0] & b_out[4];
+  assign \$16  = a[1] & b_out[3];
   assign \$17  = \$15  | \$16 ;
-  assign selected_0_0[4] = \$17  ^ a_out[0];
-  assign \$19  = a_out[1] & b_out[5];
-  assign \$20  = a_out[2] & b_out[4];
+  assign selected_0_0[4] = \$17  ^ a_rest;
+  assign \$19  = a[0] & b_out[5];
+  assign \$20  = a[1] & b_out[4];
   assign \$21  = \$19  | \$20 ;
-  assign selected_0_0[5] = \$21  ^ a_out[0];
-  assign \$23  = a_out[1] & b_out[6];
-  assign \$24  = a_out[2] & b_out[5];
+  assign selected_0_0[5] = \$21  ^ a_rest;
+  assign \$23  = a[0] & b_out[6];
+  assign \$24  = a[1] & b_out[5];
   assign \$25  = \$23  | \$24 ;
-  assign selected_0_0[6] = \$25  ^ a_out[0];
-  assign \$27  = a_out[1] & b_out[7];
-  assign \$28  = a_out[2] & b_out[6];
+  assign selected_0_0[6] = \$25  ^ a_rest;
+  assign \$27  = a[0] & b_out[7];
+  assign \$28  = a[1] & b_out[6];
   assign \$29  = \$27  | \$28 ;
-  assign selected_0_0[7] = \$29  ^ a_out[0];
-  assign \$31  = a_out[1] & b_out[7];
-  assign \$32  = a_out[2] & b_out[7];
+  assign selected_0_0[7] = \$29  ^ a_rest;
+  assign \$31  = a[0] & b_out[7];
+  assign \$32  = a[1] & b_out[7];
   assign \$33  = \$31  | \$32 ;
-  assign selected_0_0[8] = \$33  ^ a_out[0];
+  assign selected_0_0[8] = \$33  ^ a_rest;
   assign \$36  = done ? 15'h0000 : total;
-  assign \$37  = a_out[0] ^ \$36 [0];
+  assign \$37  = a_rest ^ \$36 [0];
   assign sum_0 = \$37  ^ selected_0_0[0];
   assign \$38  = done ? 15'h0000 : total;
-  assign \$39  = a_out[0] & \$38 [0];
+  assign \$39  = a_rest & \$38 [0];
   assign \$40  = done ? 15'h0000 : total;
-  assign \$41  = a_out[0] ^ \$40 [0];
+  assign \$41  = a_rest ^ \$40 [0];
   assign \$42  = selected_0_0[0] & \$41 ;
   assign carry_0 = \$39  | \$42 ;
   assign \$43  = done ? 15'h0000 : total;
@@ -17696,23 +17624,26 @@ module bitslice_opt4c_pe(rst, a_in, b_in, last_in, a_out, b_out, last_out, drain
   assign drain_0 = done ? total : 15'h0000;
   assign drain_1 = done ? carry : 14'h0000;
   always @(posedge clk)
-    a_out <= \$169 ;
+    a_rest <= a_in[0];
+  always @(posedge clk)
+    a <= \$170 ;
   always @(posedge clk)
     b_out <= b_in;
   always @(posedge clk)
-    last_out <= \$171 ;
+    last_out <= \$172 ;
   always @(posedge clk)
-    done <= \$172 ;
+    done <= \$173 ;
   always @(posedge clk)
     total <= { sum_21, sum_19, sum_17, sum_15, sum_13, sum_11, carry_7, carry_6, carry_5, carry_4, carry_3, carry_2, carry_1, carry_0, sum_0 };
   always @(posedge clk)
     carry <= { carry_19, carry_17, carry_15, carry_13, carry_11, carry_9, sum_9, sum_7, sum_6, sum_5, sum_4, sum_3, sum_2, sum_1 };
-  assign \$172  = rst ? 1'h1 : last_out;
-  assign \$171  = rst ? 1'h0 : last_in;
-  assign \$169  = rst ? 3'h0 : a_in;
+  assign \$173  = rst ? 1'h1 : last_out;
+  assign \$172  = rst ? 1'h0 : last_in;
+  assign \$170 [1] = rst ? 1'h0 : a_in[2];
+  assign \$170 [0] = rst ? 1'h0 : a_in[1];
+  assign a_out = { a, a_rest };
   assign last = last_out;
   assign b = b_out;
-  assign a = a_out;
 endmodule
 
 module bitslice_opt4c_plane(rst, write, write_row, write_slot, data_in, slot_in, row_in, bank_in, payload_in, ends_in, slot_out, row_out, bank_out, payload_out, ends_out, drain_0, drain_1, clk);
@@ -18532,9 +18463,8 @@ module bitslice_opt4c_plane(rst, write, write_row, write_slot, data_in, slot_in,
   wire [7:0] \$847 ;
   (* unused_bits = "0" *)
   wire \$848 ;
-  wire [47:0] \$849 ;
   wire [7:0] \$85 ;
-  wire [15:0] \$850 ;
+  wire [31:0] \$850 ;
   wire [7:0] \$86 ;
   wire [7:0] \$87 ;
   wire [7:0] \$88 ;
@@ -18551,21 +18481,21 @@ module bitslice_opt4c_plane(rst, write, write_row, write_slot, data_in, slot_in,
   wire [7:0] \$98 ;
   wire [7:0] \$99 ;
   wire [2:0] a_in;
-  wire [2:0] \a_in$100 ;
-  wire [2:0] \a_in$105 ;
-  wire [2:0] \a_in$110 ;
-  wire [2:0] \a_in$115 ;
-  wire [2:0] \a_in$120 ;
-  wire [2:0] \a_in$125 ;
-  wire [2:0] \a_in$130 ;
-  wire [2:0] \a_in$60 ;
-  wire [2:0] \a_in$65 ;
-  wire [2:0] \a_in$70 ;
-  wire [2:0] \a_in$75 ;
-  wire [2:0] \a_in$80 ;
-  wire [2:0] \a_in$85 ;
-  wire [2:0] \a_in$90 ;
-  wire [2:0] \a_in$95 ;
+  wire [2:0] \a_in$101 ;
+  wire [2:0] \a_in$106 ;
+  wire [2:0] \a_in$111 ;
+  wire [2:0] \a_in$116 ;
+  wire [2:0] \a_in$121 ;
+  wire [2:0] \a_in$126 ;
+  wire [2:0] \a_in$131 ;
+  wire [2:0] \a_in$61 ;
+  wire [2:0] \a_in$66 ;
+  wire [2:0] \a_in$71 ;
+  wire [2:0] \a_in$76 ;
+  wire [2:0] \a_in$81 ;
+  wire [2:0] \a_in$86 ;
+  wire [2:0] \a_in$91 ;
+  wire [2:0] \a_in$96 ;
   wire [7:0] b_0_0;
   wire [7:0] b_10_0;
   wire [7:0] b_11_0;
@@ -18583,21 +18513,21 @@ module bitslice_opt4c_plane(rst, write, write_row, write_slot, data_in, slot_in,
   wire [7:0] b_8_0;
   wire [7:0] b_9_0;
   wire [7:0] b_in;
-  wire [7:0] \b_in$103 ;
-  wire [7:0] \b_in$108 ;
-  wire [7:0] \b_in$113 ;
-  wire [7:0] \b_in$118 ;
-  wire [7:0] \b_in$123 ;
-  wire [7:0] \b_in$128 ;
-  wire [7:0] \b_in$58 ;
-  wire [7:0] \b_in$63 ;
-  wire [7:0] \b_in$68 ;
-  wire [7:0] \b_in$73 ;
-  wire [7:0] \b_in$78 ;
-  wire [7:0] \b_in$83 ;
-  wire [7:0] \b_in$88 ;
-  wire [7:0] \b_in$93 ;
-  wire [7:0] \b_in$98 ;
+  wire [7:0] \b_in$104 ;
+  wire [7:0] \b_in$109 ;
+  wire [7:0] \b_in$114 ;
+  wire [7:0] \b_in$119 ;
+  wire [7:0] \b_in$124 ;
+  wire [7:0] \b_in$129 ;
+  wire [7:0] \b_in$59 ;
+  wire [7:0] \b_in$64 ;
+  wire [7:0] \b_in$69 ;
+  wire [7:0] \b_in$74 ;
+  wire [7:0] \b_in$79 ;
+  wire [7:0] \b_in$84 ;
+  wire [7:0] \b_in$89 ;
+  wire [7:0] \b_in$94 ;
+  wire [7:0] \b_in$99 ;
   wire [95:0] bank;
   wire [15:0] bank_0_0;
   wire [15:0] bank_10_0;
@@ -18623,17 +18553,16 @@ module bitslice_opt4c_plane(rst, write, write_row, write_slot, data_in, slot_in,
   wire clk;
   input [31:0] data_in;
   wire [31:0] data_in;
-  wire [31:0] \data_in$26 ;
-  wire [31:0] \data_in$32 ;
-  wire [31:0] \data_in$38 ;
-  wire [31:0] \data_in$44 ;
+  wire [31:0] \data_in$27 ;
+  wire [31:0] \data_in$33 ;
+  wire [31:0] \data_in$39 ;
+  wire [31:0] \data_in$45 ;
   wire [31:0] data_out;
-  wire [31:0] \data_out$50 ;
   wire [31:0] \data_out$51 ;
   wire [31:0] \data_out$52 ;
+  wire [31:0] \data_out$53 ;
   output [239:0] drain_0;
   wire [239:0] drain_0;
-  wire [14:0] \drain_0$131 ;
   wire [14:0] \drain_0$132 ;
   wire [14:0] \drain_0$133 ;
   wire [14:0] \drain_0$134 ;
@@ -18649,9 +18578,9 @@ module bitslice_opt4c_plane(rst, write, write_row, write_slot, data_in, slot_in,
   wire [14:0] \drain_0$144 ;
   wire [14:0] \drain_0$145 ;
   wire [14:0] \drain_0$146 ;
+  wire [14:0] \drain_0$147 ;
   output [223:0] drain_1;
   wire [223:0] drain_1;
-  wire [13:0] \drain_1$147 ;
   wire [13:0] \drain_1$148 ;
   wire [13:0] \drain_1$149 ;
   wire [13:0] \drain_1$150 ;
@@ -18667,73 +18596,75 @@ module bitslice_opt4c_plane(rst, write, write_row, write_slot, data_in, slot_in,
   wire [13:0] \drain_1$160 ;
   wire [13:0] \drain_1$161 ;
   wire [13:0] \drain_1$162 ;
+  wire [13:0] \drain_1$163 ;
   wire [15:0] ends;
   input [15:0] ends_in;
   wire [15:0] ends_in;
   output [15:0] ends_out;
   reg [15:0] ends_out = 16'h0000;
   wire last_in;
-  wire \last_in$104 ;
-  wire \last_in$109 ;
-  wire \last_in$114 ;
-  wire \last_in$119 ;
-  wire \last_in$124 ;
-  wire \last_in$129 ;
-  wire \last_in$59 ;
-  wire \last_in$64 ;
-  wire \last_in$69 ;
-  wire \last_in$74 ;
-  wire \last_in$79 ;
-  wire \last_in$84 ;
-  wire \last_in$89 ;
-  wire \last_in$94 ;
-  wire \last_in$99 ;
-  wire [47:0] payload;
+  wire \last_in$100 ;
+  wire \last_in$105 ;
+  wire \last_in$110 ;
+  wire \last_in$115 ;
+  wire \last_in$120 ;
+  wire \last_in$125 ;
+  wire \last_in$130 ;
+  wire \last_in$60 ;
+  wire \last_in$65 ;
+  wire \last_in$70 ;
+  wire \last_in$75 ;
+  wire \last_in$80 ;
+  wire \last_in$85 ;
+  wire \last_in$90 ;
+  wire \last_in$95 ;
+  reg [31:0] payload = 32'd0;
   input [47:0] payload_in;
   wire [47:0] payload_in;
   output [47:0] payload_out;
-  reg [47:0] payload_out = 48'h000000000000;
+  wire [47:0] payload_out;
+  reg [15:0] payload_rest = 16'h0000;
   wire [15:0] row;
-  wire [3:0] \row$28 ;
-  wire [3:0] \row$34 ;
-  wire [3:0] \row$40 ;
-  wire [3:0] \row$46 ;
+  wire [3:0] \row$29 ;
+  wire [3:0] \row$35 ;
+  wire [3:0] \row$41 ;
+  wire [3:0] \row$47 ;
   input [15:0] row_in;
   wire [15:0] row_in;
-  wire \row_in$24 ;
-  wire \row_in$30 ;
-  wire \row_in$36 ;
-  wire \row_in$42 ;
+  wire \row_in$25 ;
+  wire \row_in$31 ;
+  wire \row_in$37 ;
+  wire \row_in$43 ;
   output [15:0] row_out;
   reg [15:0] row_out = 16'h0000;
   input rst;
   wire rst;
   wire slot;
-  wire \slot$27 ;
-  wire \slot$33 ;
-  wire \slot$39 ;
-  wire \slot$45 ;
+  wire \slot$28 ;
+  wire \slot$34 ;
+  wire \slot$40 ;
+  wire \slot$46 ;
   input slot_in;
   wire slot_in;
-  wire \slot_in$25 ;
-  wire \slot_in$31 ;
-  wire \slot_in$37 ;
-  wire \slot_in$43 ;
+  wire \slot_in$26 ;
+  wire \slot_in$32 ;
+  wire \slot_in$38 ;
+  wire \slot_in$44 ;
   output slot_out;
   reg slot_out = 1'h0;
   input [3:0] write;
   wire [3:0] write;
-  wire \write$23 ;
-  wire \write$29 ;
-  wire \write$35 ;
-  wire \write$41 ;
+  wire \write$24 ;
+  wire \write$30 ;
+  wire \write$36 ;
+  wire \write$42 ;
   input write_row;
   wire write_row;
   input write_slot;
   wire write_slot;
-  assign \$148  = \data_out$52 [23:16] & { bank_2_0[14], bank_2_0[14], bank_2_0[14], bank_2_0[14], bank_2_0[14], bank_2_0[14], bank_2_0[14], bank_2_0[14] };
+  assign \$148  = \data_out$53 [23:16] & { bank_2_0[14], bank_2_0[14], bank_2_0[14], bank_2_0[14], bank_2_0[14], bank_2_0[14], bank_2_0[14], bank_2_0[14] };
   assign \$149  = \$147  | \$148 ;
-  assign \$150  = \data_out$52 [31:24] & { bank_2_0[15], bank_2_0[15], bank_2_0[15], bank_2_0[15], bank_2_0[15], bank_2_0[15], bank_2_0[15], bank_2_0[15] };
+  assign \$150  = \data_out$53 [31:24] & { bank_2_0[15], bank_2_0[15], bank_2_0[15], bank_2_0[15], bank_2_0[15], bank_2_0[15], bank_2_0[15], bank_2_0[15] };
   assign b_2_0 = \$149  | \$150 ;
   assign \$151  = ! bank_out[19:18];
   assign \$152  = ! bank_out[19:18];
@@ -18762,29 +18693,29 @@ module bitslice_opt4c_plane(rst, write, write_row, write_slot, data_in, slot_in,
   assign \$175  = \$173  | \$174 ;
   assign \$176  = data_out[31:24] & { bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3], bank_3_0[3] };
   assign \$177  = \$175  | \$176 ;
-  assign \$178  = \data_out$50 [7:0] & { bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4] };
+  assign \$178  = \data_out$51 [7:0] & { bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4], bank_3_0[4] };
   assign \$179  = \$177  | \$178 ;
-  assign \$180  = \data_out$50 [15:8] & { bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5] };
+  assign \$180  = \data_out$51 [15:8] & { bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5], bank_3_0[5] };
   assign \$181  = \$179  | \$180 ;
-  assign \$182  = \data_out$50 [23:16] & { bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6] };
+  assign \$182  = \data_out$51 [23:16] & { bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6], bank_3_0[6] };
   assign \$183  = \$181  | \$182 ;
-  assign \$184  = \data_out$50 [31:24] & { bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7] };
+  assign \$184  = \data_out$51 [31:24] & { bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7], bank_3_0[7] };
   assign \$185  = \$183  | \$184 ;
-  assign \$186  = \data_out$51 [7:0] & { bank_3_0[8], bank_3_0[8], bank_3_0[8], bank_3_0[8], bank_3_0[8], bank_3_0[8], bank_3_0[8], bank_3_0[8] };
+  assign \$186  = \data_out$52 [7:0] & { bank_3_0[8], bank_3_0[8], bank_3_0[8], bank_3_0[8], bank_3_0[8], bank_3_0[8], bank_3_0[8], bank_3_0[8] };
   assign \$187  = \$185  | \$186 ;
-  assign \$188  = \data_out$51 [15:8] & { bank_3_0[9], bank_3_0[9], bank_3_0[9], bank_3_0[9], bank_3_0[9], bank_3_0[9], bank_3_0[9], bank_3_0[9] };
+  assign \$188  = \data_out$52 [15:8] & { bank_3_0[9], bank_3_0[9], bank_3_0[9], bank_3_0[9], bank_3_0[9], bank_3_0[9], bank_3_0[9], bank_3_0[9] };
   assign \$189  = \$187  | \$188 ;
-  assign \$190  = \data_out$51 [23:16] & { bank_3_0[10], bank_3_0[10], bank_3_0[10], bank_3_0[10], bank_3_0[10], bank_3_0[10], bank_3_0[10], bank_3_0[10] };
+  assign \$190  = \data_out$52 [23:16] & { bank_3_0[10], bank_3_0[10], bank_3_0[10], bank_3_0[10], bank_3_0[10], bank_3_0[10], bank_3_0[10], bank_3_0[10] };
   assign \$191  = \$189  | \$190 ;
-  assign \$192  = \data_out$51 [31:24] & { bank_3_0[11], bank_3_0[11], bank_3_0[11], bank_3_0[11], bank_3_0[11], bank_3_0[11], bank_3_0[11], bank_3_0[11] };
+  assign \$192  = \data_out$52 [31:24] & { bank_3_0[11], bank_3_0[11], bank_3_0[11], bank_3_0[11], bank_3_0[11], bank_3_0[11], bank_3_0[11], bank_3_0[11] };
   assign \$193  = \$191  | \$192 ;
-  assign \$194  = \data_out$52 [7:0] & { bank_3_0[12], bank_3_0[12], bank_3_0[12], bank_3_0[12], bank_3_0[12], bank_3_0[12], bank_3_0[12], bank_3_0[12] };
+  assign \$194  = \data_out$53 [7:0] & { bank_3_0[12], bank_3_0[12], bank_3_0[12], bank_3_0[12], bank_3_0[12], bank_3_0[12], bank_3_0[12], bank_3_0[12] };
   assign \$195  = \$193  | \$194 ;
-  assign \$196  = \data_out$52 [15:8] & { bank_3_0[13], bank_3_0[13], bank_3_0[13], bank_3_0[13], bank_3_0[13], bank_3_0[13], bank_3_0[13], bank_3_0[13] };
+  assign \$196  = \data_out$53 [15:8] & { bank_3_0[13], bank_3_0[13], bank_3_0[13], bank_3_0[13], bank_3_0[13], bank_3_0[13], bank_3_0[13], bank_3_0[13] };
   assign \$197  = \$195  | \$196 ;
-  assign \$198  = \data_out$52 [23:16] & { bank_3_0[14], bank_3_0[14], bank_3_0[14], bank_3_0[14], bank_3_0[14], bank_3_0[14], bank_3_0[14], bank_3_0[14] };
+  assign \$198  = \data_out$53 [23:16] & { bank_3_0[14], bank_3_0[14], bank_3_0[14], bank_3_0[14], bank_3_0[14], bank_3_0[14], bank_3_0[14], bank_3_0[14] };
   assign \$199  = \$197  | \$198 ;
-  assign \$200  = \data_out$52 [31:24] & { bank_3_0[15], bank_3_0[15], bank_3_0[15], bank_3_0[15], bank_3_0[15], bank_3_0[15], bank_3_0[15], bank_3_0[15] };
+  assign \$200  = \data_out$53 [31:24] & { bank_3_0[15], bank_3_0[15], bank_3_0[15], bank_3_0[15], bank_3_0[15], bank_3_0[15], bank_3_0[15], bank_3_0[15] };
   assign b_3_0 = \$199  | \$200 ;
   assign \$201  = ! bank_out[25:24];
   assign \$202  = ! bank_out[25:24];
@@ -18813,29 +18744,29 @@ module bitslice_opt4c_plane(rst, write, write_row, write_slot, data_in, slot_in,
   assign \$225  = \$223  | \$224 ;
   assign \$226  = data_out[31:24] & { bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3], bank_4_0[3] };
   assign \$227  = \$225  | \$226 ;
-  assign \$228  = \data_out$50 [7:0] & { bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4] };
+  assign \$228  = \data_out$51 [7:0] & { bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4], bank_4_0[4] };
   assign \$229  = \$227  | \$228 ;
-  assign \$230  = \data_out$50 [15:8] & { bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5] };
+  assign \$230  = \data_out$51 [15:8] & { bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5], bank_4_0[5] };
   assign \$231  = \$229  | \$230 ;
-  assign \$232  = \data_out$50 [23:16] & { bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6] };
+  assign \$232  = \data_out$51 [23:16] & { bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6], bank_4_0[6] };
   assign \$233  = \$231  | \$232 ;
-  assign \$234  = \data_out$50 [31:24] & { bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7] };
+  assign \$234  = \data_out$51 [31:24] & { bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7], bank_4_0[7] };
   assign \$235  = \$233  | \$234 ;
-  assign \$236  = \data_out$51 [7:0] & { bank_4_0[8], bank_4_0[8], bank_4_0[8], bank_4_0[8], bank_4_0[8], bank_4_0[8], bank_4_0[8], bank_4_0[8] };
+  assign \$236  = \data_out$52 [7:0] & { bank_4_0[8], bank_4_0[8], bank_4_0[8], bank_4_0[8], bank_4_0[8], bank_4_0[8], bank_4_0[8], bank_4_0[8] };
   assign \$237  = \$235  | \$236 ;
-  assign \$238  = \data_out$51 [15:8] & { bank_4_0[9], bank_4_0[9], bank_4_0[9], bank_4_0[9], bank_4_0[9], bank_4_0[9], bank_4_0[9], bank_4_0[9] };
+  assign \$238  = \data_out$52 [15:8] & { bank_4_0[9], bank_4_0[9], bank_4_0[9], bank_4_0[9], bank_4_0[9], bank_4_0[9], bank_4_0[9], bank_4_0[9] };
   assign \$239  = \$237  | \$238 ;
-  assign \$240  = \data_out$51 [23:16] & { bank_4_0[10], bank_4_0[10], bank_4_0[10], bank_4_0[10], bank_4_0[10], bank_4_0[10], bank_4_0[10], bank_4_0[10] };
+  assign \$240  = \data_out$52 [23:16] & { bank_4_0[10], bank_4_0[10], bank_4_0[10], bank_4_0[10], bank_4_0[10], bank_4_0[10], bank_4_0[10], bank_4_0[10] };
   assign \$241  = \$239  | \$240 ;
-  assign \$242  = \data_out$51 [31:24] & { bank_4_0[11], bank_4_0[11], bank_4_0[11], bank_4_0[11], bank_4_0[11], bank_4_0[11], bank_4_0[11], bank_4_0[11] };
+  assign \$242  = \data_out$52 [31:24] & { bank_4_0[11], bank_4_0[11], bank_4_0[11], bank_4_0[11], bank_4_0[11], bank_4_0[11], bank_4_0[11], bank_4_0[11] };
   assign \$243  = \$241  | \$242 ;
-  assign \$244  = \data_out$52 [7:0] & { bank_4_0[12], bank_4_0[12], bank_4_0[12], bank_4_0[12], bank_4_0[12], bank_4_0[12], bank_4_0[12], bank_4_0[12] };
+  assign \$244  = \data_out$53 [7:0] & { bank_4_0[12], bank_4_0[12], bank_4_0[12], bank_4_0[12], bank_4_0[12], bank_4_0[12], bank_4_0[12], bank_4_0[12] };
   assign \$245  = \$243  | \$244 ;
-  assign \$246  = \data_out$52 [15:8] & { bank_4_0[13], bank_4_0[13], bank_4_0[13], bank_4_0[13], bank_4_0[13], bank_4_0[13], bank_4_0[13], bank_4_0[13] };
+  assign \$246  = \data_out$53 [15:8] & { bank_4_0[13], bank_4_0[13], bank_4_0[13], bank_4_0[13], bank_4_0[13], bank_4_0[13], bank_4_0[13], bank_4_0[13] };
   assign \$247  = \$245  | \$246 ;
-  assign \$248  = \data_out$52 [23:16] & { bank_4_0[14], bank_4_0[14], bank_4_0[14], bank_4_0[14], bank_4_0[14], bank_4_0[14], bank_4_0[14], bank_4_0[14] };
+  assign \$248  = \data_out$53 [23:16] & { bank_4_0[14], bank_4_0[14], bank_4_0[14], bank_4_0[14], bank_4_0[14], bank_4_0[14], bank_4_0[14], bank_4_0[14] };
   assign \$249  = \$247  | \$248 ;
-  assign \$250  = \data_out$52 [31:24] & { bank_4_0[15], bank_4_0[15], bank_4_0[15], bank_4_0[15], bank_4_0[15], bank_4_0[15], bank_4_0[15], bank_4_0[15] };
+  assign \$250  = \data_out$53 [31:24] & { bank_4_0[15], bank_4_0[15], bank_4_0[15], bank_4_0[15], bank_4_0[15], bank_4_0[15], bank_4_0[15], bank_4_0[15] };
   assign b_4_0 = \$249  | \$250 ;
   assign \$251  = ! bank_out[31:30];
   assign \$252  = ! bank_out[31:30];
@@ -18864,29 +18795,29 @@ module bitslice_opt4c_plane(rst, write, write_row, write_slot, data_in, slot_in,
   assign \$275  = \$273  | \$274 ;
   assign \$276  = data_out[31:24] & { bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3], bank_5_0[3] };
   assign \$277  = \$275  | \$276 ;
-  assign \$278  = \data_out$50 [7:0] & { bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4] };
+  assign \$278  = \data_out$51 [7:0] & { bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4], bank_5_0[4] };
   assign \$279  = \$277  | \$278 ;
-  assign \$280  = \data_out$50 [15:8] & { bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5] };
+  assign \$280  = \data_out$51 [15:8] & { bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5], bank_5_0[5] };
   assign \$281  = \$279  | \$280 ;
-  assign \$282  = \data_out$50 [23:16] & { bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6] };
+  assign \$282  = \data_out$51 [23:16] & { bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6], bank_5_0[6] };
   assign \$283  = \$281  | \$282 ;
-  assign \$284  = \data_out$50 [31:24] & { bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7] };
+  assign \$284  = \data_out$51 [31:24] & { bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7], bank_5_0[7] };
   assign \$285  = \$283  | \$284 ;
-  assign \$286  = \data_out$51 [7:0] & { bank_5_0[8], bank_5_0[8], bank_5_0[8], bank_5_0[8], bank_5_0[8], bank_5_0[8], bank_5_0[8], bank_5_0[8] };
+  assign \$286  = \data_out$52 [7:0] & { bank_5_0[8], bank_5_0[8], bank_5_0[8], bank_5_0[8], bank_5_0[8], bank_5_0[8], bank_5_0[8], bank_5_0[8] };
   assign \$287  = \$285  | \$286 ;
-  assign \$288  = \data_out$51 [15:8] & { bank_5_0[9], bank_5_0[9], bank_5_0[9], bank_5_0[9], bank_5_0[9], bank_5_0[9], bank_5_0[9], bank_5_0[9] };
+  assign \$288  = \data_out$52 [15:8] & { bank_5_0[9], bank_5_0[9], bank_5_0[9], bank_5_0[9], bank_5_0[9], bank_5_0[9], bank_5_0[9], bank_5_0[9] };
   assign \$289  = \$287  | \$288 ;
-  assign \$290  = \data_out$51 [23:16] & { bank_5_0[10], bank_5_0[10], bank_5_0[10], bank_5_0[10], bank_5_0[10], bank_5_0[10], bank_5_0[10], bank_5_0[10] };
+  assign \$290  = \data_out$52 [23:16] & { bank_5_0[10], bank_5_0[10], bank_5_0[10], bank_5_0[10], bank_5_0[10], bank_5_0[10], bank_5_0[10], bank_5_0[10] };
   assign \$291  = \$289  | \$290 ;
-  assign \$292  = \data_out$51 [31:24] & { bank_5_0[11], bank_5_0[11], bank_5_0[11], bank_5_0[11], bank_5_0[11], bank_5_0[11], bank_5_0[11], bank_5_0[11] };
+  assign \$292  = \data_out$52 [31:24] & { bank_5_0[11], bank_5_0[11], bank_5_0[11], bank_5_0[11], bank_5_0[11], bank_5_0[11], bank_5_0[11], bank_5_0[11] };
   assign \$293  = \$291  | \$292 ;
-  assign \$294  = \data_out$52 [7:0] & { bank_5_0[12], bank_5_0[12], bank_5_0[12], bank_5_0[12], bank_5_0[12], bank_5_0[12], bank_5_0[12], bank_5_0[12] };
+  assign \$294  = \data_out$53 [7:0] & { bank_5_0[12], bank_5_0[12], bank_5_0[12], bank_5_0[12], bank_5_0[12], bank_5_0[12], bank_5_0[12], bank_5_0[12] };
   assign \$295  = \$293  | \$294 ;
-  assign \$296  = \data_out$52 [15:8] & { bank_5_0[13], bank_5_0[13], bank_5_0[13], bank_5_0[13], bank_5_0[13], bank_5_0[13], bank_5_0[13], bank_5_0[13] };
+  assign \$296  = \data_out$53 [15:8] & { bank_5_0[13], bank_5_0[13], bank_5_0[13], bank_5_0[13], bank_5_0[13], bank_5_0[13], bank_5_0[13], bank_5_0[13] };
   assign \$297  = \$295  | \$296 ;
-  assign \$298  = \data_out$52 [23:16] & { bank_5_0[14], bank_5_0[14], bank_5_0[14], bank_5_0[14], bank_5_0[14], bank_5_0[14], bank_5_0[14], bank_5_0[14] };
+  assign \$298  = \data_out$53 [23:16] & { bank_5_0[14], bank_5_0[14], bank_5_0[14], bank_5_0[14], bank_5_0[14], bank_5_0[14], bank_5_0[14], bank_5_0[14] };
   assign \$299  = \$297  | \$298 ;
-  assign \$300  = \data_out$52 [31:24] & { bank_5_0[15], bank_5_0[15], bank_5_0[15], bank_5_0[15], bank_5_0[15], bank_5_0[15], bank_5_0[15], bank_5_0[15] };
+  assign \$300  = \data_out$53 [31:24] & { bank_5_0[15], bank_5_0[15], bank_5_0[15], bank_5_0[15], bank_5_0[15], bank_5_0[15], bank_5_0[15], bank_5_0[15] };
   assign b_5_0 = \$299  | \$300 ;
   assign \$301  = ! bank_out[37:36];
   assign \$302  = ! bank_out[37:36];
@@ -18915,29 +18846,29 @@ module bitslice_opt4c_plane(rst, write, write_row, write_slot, data_in, slot_in,
   assign \$325  = \$323  | \$324 ;
   assign \$326  = data_out[31:24] & { bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3], bank_6_0[3] };
   assign \$327  = \$325  | \$326 ;
-  assign \$328  = \data_out$50 [7:0] & { bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4] };
+  assign \$328  = \data_out$51 [7:0] & { bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4], bank_6_0[4] };
   assign \$329  = \$327  | \$328 ;
-  assign \$330  = \data_out$50 [15:8] & { bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5] };
+  assign \$330  = \data_out$51 [15:8] & { bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5], bank_6_0[5] };
   assign \$331  = \$329  | \$330 ;
-  assign \$332  = \data_out$50 [23:16] & { bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6] };
+  assign \$332  = \data_out$51 [23:16] & { bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6], bank_6_0[6] };
   assign \$333  = \$331  | \$332 ;
-  assign \$334  = \data_out$50 [31:24] & { bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7] };
+  assign \$334  = \data_out$51 [31:24] & { bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7], bank_6_0[7] };
   assign \$335  = \$333  | \$334 ;
-  assign \$336  = \data_out$51 [7:0] & { bank_6_0[8], bank_6_0[8], bank_6_0[8], bank_6_0[8], bank_6_0[8], bank_6_0[8], bank_6_0[8], bank_6_0[8] };
+  assign \$336  = \data_out$52 [7:0] & { bank_6_0[8], bank_6_0[8], bank_6_0[8], bank_6_0[8], bank_6_0[8], bank_6_0[8], bank_6_0[8], bank_6_0[8] };
   assign \$337  = \$335  | \$336 ;
-  assign \$338  = \data_out$51 [15:8] & { bank_6_0[9], bank_6_0[9], bank_6_0[9], bank_6_0[9], bank_6_0[9], bank_6_0[9], bank_6_0[9], bank_6_0[9] };
+  assign \$338  = \data_out$52 [15:8] & { bank_6_0[9], bank_6_0[9], bank_6_0[9], bank_6_0[9], bank_6_0[9], bank_6_0[9], bank_6_0[9], bank_6_0[9] };
   assign \$339  = \$337  | \$338 ;
-  assign \$340  = \data_out$51 [23:16] & { bank_6_0[10], bank_6_0[10], bank_6_0[10], bank_6_0[10], bank_6_0[10], bank_6_0[10], bank_6_0[10], bank_6_0[10] };
+  assign \$340  = \data_out$52 [23:16] & { bank_6_0[10], bank_6_0[10], bank_6_0[10], bank_6_0[10], bank_6_0[10], bank_6_0[10], bank_6_0[10], bank_6_0[10] };
   assign \$341  = \$339  | \$340 ;
-  assign \$342  = \data_out$51 [31:24] & { bank_6_0[11], bank_6_0[11], bank_6_0[11], bank_6_0[11], bank_6_0[11], bank_6_0[11], bank_6_0[11], bank_6_0[11] };
+  assign \$342  = \data_out$52 [31:24] & { bank_6_0[11], bank_6_0[11], bank_6_0[11], bank_6_0[11], bank_6_0[11], bank_6_0[11], bank_6_0[11], bank_6_0[11] };
   assign \$343  = \$341  | \$342 ;
-  assign \$344  = \data_out$52 [7:0] & { bank_6_0[12], bank_6_0[12], bank_6_0[12], bank_6_0[12], bank_6_0[12], bank_6_0[12], bank_6_0[12], bank_6_0[12] };
+  assign \$344  = \data_out$53 [7:0] & { bank_6_0[12], bank_6_0[12], bank_6_0[12], bank_6_0[12], bank_6_0[12], bank_6_0[12], bank_6_0[12], bank_6_0[12] };
   assign \$345  = \$343  | \$344 ;
-  assign \$346  = \data_out$52 [15:8] & { bank_6_0[13], bank_6_0[13], bank_6_0[13], bank_6_0[13], bank_6_0[13], bank_6_0[13], bank_6_0[13], bank_6_0[13] };
+  assign \$346  = \data_out$53 [15:8] & { bank_6_0[13], bank_6_0[13], bank_6_0[13], bank_6_0[13], bank_6_0[13], bank_6_0[13], bank_6_0[13], bank_6_0[13] };
   assign \$347  = \$345  | \$346 ;
-  assign \$348  = \data_out$52 [23:16] & { bank_6_0[14], bank_6_0[14], bank_6_0[14], bank_6_0[14], bank_6_0[14], bank_6_0[14], bank_6_0[14], bank_6_0[14] };
+  assign \$348  = \data_out$53 [23:16] & { bank_6_0[14], bank_6_0[14], bank_6_0[14], bank_6_0[14], bank_6_0[14], bank_6_0[14], bank_6_0[14], bank_6_0[14] };
   assign \$349  = \$347  | \$348 ;
-  assign \$350  = \data_out$52 [31:24] & { bank_6_0[15], bank_6_0[15], bank_6_0[15], bank_6_0[15], bank_6_0[15], bank_6_0[15], bank_6_0[15], bank_6_0[15] };
+  assign \$350  = \data_out$53 [31:24] & { bank_6_0[15], bank_6_0[15], bank_6_0[15], bank_6_0[15], bank_6_0[15], bank_6_0[15], bank_6_0[15], bank_6_0[15] };
   assign b_6_0 = \$349  | \$350 ;
   assign \$351  = ! bank_out[43:42];
   assign \$352  = ! bank_out[43:42];
@@ -18966,29 +18897,29 @@ module bitslice_opt4c_plane(rst, write, write_row, write_slot, data_in, slot_in,
   assign \$375  = \$373  | \$374 ;
   assign \$376  = data_out[31:24] & { bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3], bank_7_0[3] };
   assign \$377  = \$375  | \$376 ;
-  assign \$378  = \data_out$50 [7:0] & { bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4] };
+  assign \$378  = \data_out$51 [7:0] & { bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4], bank_7_0[4] };
   assign \$379  = \$377  | \$378 ;
-  assign \$380  = \data_out$50 [15:8] & { bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5] };
+  assign \$380  = \data_out$51 [15:8] & { bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5], bank_7_0[5] };
   assign \$381  = \$379  | \$380 ;
-  assign \$382  = \data_out$50 [23:16] & { bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6] };
+  assign \$382  = \data_out$51 [23:16] & { bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6], bank_7_0[6] };
   assign \$383  = \$381  | \$382 ;
-  assign \$384  = \data_out$50 [31:24] & { bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7] };
+  assign \$384  = \data_out$51 [31:24] & { bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7], bank_7_0[7] };
   assign \$385  = \$383  | \$384 ;
-  assign \$386  = \data_out$51 [7:0] & { bank_7_0[8], bank_7_0[8], bank_7_0[8], bank_7_0[8], bank_7_0[8], bank_7_0[8], bank_7_0[8], bank_7_0[8] };
+  assign \$386  = \data_out$52 [7:0] & { bank_7_0[8], bank_7_0[8], bank_7_0[8], bank_7_0[8], bank_7_0[8], bank_7_0[8], bank_7_0[8], bank_7_0[8] };
   assign \$387  = \$385  | \$386 ;
-  assign \$388  = \data_out$51 [15:8] & { bank_7_0[9], bank_7_0[9], bank_7_0[9], bank_7_0[9], bank_7_0[9], bank_7_0[9], bank_7_0[9], bank_7_0[9] };
+  assign \$388  = \data_out$52 [15:8] & { bank_7_0[9], bank_7_0[9], bank_7_0[9], bank_7_0[9], bank_7_0[9], bank_7_0[9], bank_7_0[9], bank_7_0[9] };
   assign \$389  = \$387  | \$388 ;
-  assign \$390  = \data_out$51 [23:16] & { bank_7_0[10], bank_7_0[10], bank_7_0[10], bank_7_0[10], bank_7_0[10], bank_7_0[10], bank_7_0[10], bank_7_0[10] };
+  assign \$390  = \data_out$52 [23:16] & { bank_7_0[10], bank_7_0[10], bank_7_0[10], bank_7_0[10], bank_7_0[10], bank_7_0[10], bank_7_0[10], bank_7_0[10] };
   assign \$391  = \$389  | \$390 ;
-  assign \$392  = \data_out$51 [31:24] & { bank_7_0[11], bank_7_0[11], bank_7_0[11], bank_7_0[11], bank_7_0[11], bank_7_0[11], bank_7_0[11], bank_7_0[11] };
+  assign \$392  = \data_out$52 [31:24] & { bank_7_0[11], bank_7_0[11], bank_7_0[11], bank_7_0[11], bank_7_0[11], bank_7_0[11], bank_7_0[11], bank_7_0[11] };
   assign \$393  = \$391  | \$392 ;
-  assign \$394  = \data_out$52 [7:0] & { bank_7_0[12], bank_7_0[12], bank_7_0[12], bank_7_0[12], bank_7_0[12], bank_7_0[12], bank_7_0[12], bank_7_0[12] };
+  assign \$394  = \data_out$53 [7:0] & { bank_7_0[12], bank_7_0[12], bank_7_0[12], bank_7_0[12], bank_7_0[12], bank_7_0[12], bank_7_0[12], bank_7_0[12] };
   assign \$395  = \$393  | \$394 ;
-  assign \$396  = \data_out$52 [15:8] & { bank_7_0[13], bank_7_0[13], bank_7_0[13], bank_7_0[13], bank_7_0[13], bank_7_0[13], bank_7_0[13], bank_7_0[13] };
+  assign \$396  = \data_out$53 [15:8] & { bank_7_0[13], bank_7_0[13], bank_7_0[13], bank_7_0[13], bank_7_0[13], bank_7_0[13], bank_7_0[13], bank_7_0[13] };
   assign \$397  = \$395  | \$396 ;
-  assign \$398  = \data_out$52 [23:16] & { bank_7_0[14], bank_7_0[14], bank_7_0[14], bank_7_0[14], bank_7_0[14], bank_7_0[14], bank_7_0[14], bank_7_0[14] };
+  assign \$398  = \data_out$53 [23:16] & { bank_7_0[14], bank_7_0[14], bank_7_0[14], bank_7_0[14], bank_7_0[14], bank_7_0[14], bank_7_0[14], bank_7_0[14] };
   assign \$399  = \$397  | \$398 ;
-  assign \$400  = \data_out$52 [31:24] & { bank_7_0[15], bank_7_0[15], bank_7_0[15], bank_7_0[15], bank_7_0[15], bank_7_0[15], bank_7_0[15], bank_7_0[15] };
+  assign \$400  = \data_out$53 [31:24] & { bank_7_0[15], bank_7_0[15], bank_7_0[15], bank_7_0[15], bank_7_0[15], bank_7_0[15], bank_7_0[15], bank_7_0[15] };
   assign b_7_0 = \$399  | \$400 ;
   assign \$401  = ! bank_out[49:48];
   assign \$402  = ! bank_out[49:48];
@@ -19017,29 +18948,29 @@ module bitslice_opt4c_plane(rst, write, write_row, write_slot, data_in, slot_in,
   assign \$425  = \$423  | \$424 ;
   assign \$426  = data_out[31:24] & { bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3], bank_8_0[3] };
   assign \$427  = \$425  | \$426 ;
-  assign \$428  = \data_out$50 [7:0] & { bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4] };
+  assign \$428  = \data_out$51 [7:0] & { bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4], bank_8_0[4] };
   assign \$429  = \$427  | \$428 ;
-  assign \$430  = \data_out$50 [15:8] & { bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5] };
+  assign \$430  = \data_out$51 [15:8] & { bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5], bank_8_0[5] };
   assign \$431  = \$429  | \$430 ;
-  assign \$432  = \data_out$50 [23:16] & { bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6] };
+  assign \$432  = \data_out$51 [23:16] & { bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6], bank_8_0[6] };
   assign \$433  = \$431  | \$432 ;
-  assign \$434  = \data_out$50 [31:24] & { bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7] };
+  assign \$434  = \data_out$51 [31:24] & { bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7], bank_8_0[7] };
   assign \$435  = \$433  | \$434 ;
-  assign \$436  = \data_out$51 [7:0] & { bank_8_0[8], bank_8_0[8], bank_8_0[8], bank_8_0[8], bank_8_0[8], bank_8_0[8], bank_8_0[8], bank_8_0[8] };
+  assign \$436  = \data_out$52 [7:0] & { bank_8_0[8], bank_8_0[8], bank_8_0[8], bank_8_0[8], bank_8_0[8], bank_8_0[8], bank_8_0[8], bank_8_0[8] };
   assign \$437  = \$435  | \$436 ;
-  assign \$438  = \data_out$51 [15:8] & { bank_8_0[9], bank_8_0[9], bank_8_0[9], bank_8_0[9], bank_8_0[9], bank_8_0[9], bank_8_0[9], bank_8_0[9] };
+  assign \$438  = \data_out$52 [15:8] & { bank_8_0[9], bank_8_0[9], bank_8_0[9], bank_8_0[9], bank_8_0[9], bank_8_0[9], bank_8_0[9], bank_8_0[9] };
   assign \$439  = \$437  | \$438 ;
-  assign \$440  = \data_out$51 [23:16] & { bank_8_0[10], bank_8_0[10], bank_8_0[10], bank_8_0[10], bank_8_0[10], bank_8_0[10], bank_8_0[10], bank_8_0[10] };
+  assign \$440  = \data_out$52 [23:16] & { bank_8_0[10], bank_8_0[10], bank_8_0[10], bank_8_0[10], bank_8_0[10], bank_8_0[10], bank_8_0[10], bank_8_0[10] };
   assign \$441  = \$439  | \$440 ;
-  assign \$442  = \data_out$51 [31:24] & { bank_8_0[11], bank_8_0[11], bank_8_0[11], bank_8_0[11], bank_8_0[11], bank_8_0[11], bank_8_0[11], bank_8_0[11] };
+  assign \$442  = \data_out$52 [31:24] & { bank_8_0[11], bank_8_0[11], bank_8_0[11], bank_8_0[11], bank_8_0[11], bank_8_0[11], bank_8_0[11], bank_8_0[11] };
   assign \$443  = \$441  | \$442 ;
-  assign \$444  = \data_out$52 [7:0] & { bank_8_0[12], bank_8_0[12], bank_8_0[12], bank_8_0[12], bank_8_0[12], bank_8_0[12], bank_8_0[12], bank_8_0[12] };
+  assign \$444  = \data_out$53 [7:0] & { bank_8_0[12], bank_8_0[12], bank_8_0[12], bank_8_0[12], bank_8_0[12], bank_8_0[12], bank_8_0[12], bank_8_0[12] };
   assign \$445  = \$443  | \$444 ;
-  assign \$446  = \data_out$52 [15:8] & { bank_8_0[13], bank_8_0[13], bank_8_0[13], bank_8_0[13], bank_8_0[13], bank_8_0[13], bank_8_0[13], bank_8_0[13] };
+  assign \$446  = \data_out$53 [15:8] & { bank_8_0[13], bank_8_0[13], bank_8_0[13], bank_8_0[13], bank_8_0[13], bank_8_0[13], bank_8_0[13], bank_8_0[13] };
   assign \$447  = \$445  | \$446 ;
-  assign \$448  = \data_out$52 [23:16] & { bank_8_0[14], bank_8_0[14], bank_8_0[14], bank_8_0[14], bank_8_0[14], bank_8_0[14], bank_8_0[14], bank_8_0[14] };
+  assign \$448  = \data_out$53 [23:16] & { bank_8_0[14], bank_8_0[14], bank_8_0[14], bank_8_0[14], bank_8_0[14], bank_8_0[14], bank_8_0[14], bank_8_0[14] };
   assign \$449  = \$447  | \$448 ;
-  assign \$450  = \data_out$52 [31:24] & { bank_8_0[15], bank_8_0[15], bank_8_0[15], bank_8_0[15], bank_8_0[15], bank_8_0[15], bank_8_0[15], bank_8_0[15] };
+  assign \$450  = \data_out$53 [31:24] & { bank_8_0[15], bank_8_0[15], bank_8_0[15], bank_8_0[15], bank_8_0[15], bank_8_0[15], bank_8_0[15], bank_8_0[15] };
   assign b_8_0 = \$449  | \$450 ;
   assign \$451  = ! bank_out[55:54];
   assign \$452  = ! bank_out[55:54];
@@ -19068,29 +18999,29 @@ module bitslice_opt4c_plane(rst, write, write_row, write_slot, data_in, slot_in,
   assign \$475  = \$473  | \$474 ;
   assign \$476  = data_out[31:24] & { bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3], bank_9_0[3] };
   assign \$477  = \$475  | \$476 ;
-  assign \$478  = \data_out$50 [7:0] & { bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4] };
+  assign \$478  = \data_out$51 [7:0] & { bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4], bank_9_0[4] };
   assign \$479  = \$477  | \$478 ;
-  assign \$480  = \data_out$50 [15:8] & { bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5] };
+  assign \$480  = \data_out$51 [15:8] & { bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5], bank_9_0[5] };
   assign \$481  = \$479  | \$480 ;
-  assign \$482  = \data_out$50 [23:16] & { bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6] };
+  assign \$482  = \data_out$51 [23:16] & { bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6], bank_9_0[6] };
   assign \$483  = \$481  | \$482 ;
-  assign \$484  = \data_out$50 [31:24] & { bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7] };
+  assign \$484  = \data_out$51 [31:24] & { bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7], bank_9_0[7] };
   assign \$485  = \$483  | \$484 ;
-  assign \$486  = \data_out$51 [7:0] & { bank_9_0[8], bank_9_0[8], bank_9_0[8], bank_9_0[8], bank_9_0[8], bank_9_0[8], bank_9_0[8], bank_9_0[8] };
+  assign \$486  = \data_out$52 [7:0] & { bank_9_0[8], bank_9_0[8], bank_9_0[8], bank_9_0[8], bank_9_0[8], bank_9_0[8], bank_9_0[8], bank_9_0[8] };
   assign \$487  = \$485  | \$486 ;
-  assign \$488  = \data_out$51 [15:8] & { bank_9_0[9], bank_9_0[9], bank_9_0[9], bank_9_0[9], bank_9_0[9], bank_9_0[9], bank_9_0[9], bank_9_0[9] };
+  assign \$488  = \data_out$52 [15:8] & { bank_9_0[9], bank_9_0[9], bank_9_0[9], bank_9_0[9], bank_9_0[9], bank_9_0[9], bank_9_0[9], bank_9_0[9] };
   assign \$489  = \$487  | \$488 ;
-  assign \$490  = \data_out$51 [23:16] & { bank_9_0[10], bank_9_0[10], bank_9_0[10], bank_9_0[10], bank_9_0[10], bank_9_0[10], bank_9_0[10], bank_9_0[10] };
+  assign \$490  = \data_out$52 [23:16] & { bank_9_0[10], bank_9_0[10], bank_9_0[10], bank_9_0[10], bank_9_0[10], bank_9_0[10], bank_9_0[10], bank_9_0[10] };
   assign \$491  = \$489  | \$490 ;
-  assign \$492  = \data_out$51 [31:24] & { bank_9_0[11], bank_9_0[11], bank_9_0[11], bank_9_0[11], bank_9_0[11], bank_9_0[11], bank_9_0[11], bank_9_0[11] };
+  assign \$492  = \data_out$52 [31:24] & { bank_9_0[11], bank_9_0[11], bank_9_0[11], bank_9_0[11], bank_9_0[11], bank_9_0[11], bank_9_0[11], bank_9_0[11] };
   assign \$493  = \$491  | \$492 ;
-  assign \$494  = \data_out$52 [7:0] & { bank_9_0[12], bank_9_0[12], bank_9_0[12], bank_9_0[12], bank_9_0[12], bank_9_0[12], bank_9_0[12], bank_9_0[12] };
+  assign \$494  = \data_out$53 [7:0] & { bank_9_0[12], bank_9_0[12], bank_9_0[12], bank_9_0[12], bank_9_0[12], bank_9_0[12], bank_9_0[12], bank_9_0[12] };
   assign \$495  = \$493  | \$494 ;
-  assign \$496  = \data_out$52 [15:8] & { bank_9_0[13], bank_9_0[13], bank_9_0[13], bank_9_0[13], bank_9_0[13], bank_9_0[13], bank_9_0[13], bank_9_0[13] };
+  assign \$496  = \data_out$53 [15:8] & { bank_9_0[13], bank_9_0[13], bank_9_0[13], bank_9_0[13], bank_9_0[13], bank_9_0[13], bank_9_0[13], bank_9_0[13] };
   assign \$497  = \$495  | \$496 ;
-  assign \$498  = \data_out$52 [23:16] & { bank_9_0[14], bank_9_0[14], bank_9_0[14], bank_9_0[14], bank_9_0[14], bank_9_0[14], bank_9_0[14], bank_9_0[14] };
+  assign \$498  = \data_out$53 [23:16] & { bank_9_0[14], bank_9_0[14], bank_9_0[14], bank_9_0[14], bank_9_0[14], bank_9_0[14], bank_9_0[14], bank_9_0[14] };
   assign \$499  = \$497  | \$498 ;
-  assign \$500  = \data_out$52 [31:24] & { bank_9_0[15], bank_9_0[15], bank_9_0[15], bank_9_0[15], bank_9_0[15], bank_9_0[15], bank_9_0[15], bank_9_0[15] };
+  assign \$500  = \data_out$53 [31:24] & { bank_9_0[15], bank_9_0[15], bank_9_0[15], bank_9_0[15], bank_9_0[15], bank_9_0[15], bank_9_0[15], bank_9_0[15] };
   assign b_9_0 = \$499  | \$500 ;
   assign \$501  = ! bank_out[61:60];
   assign \$502  = ! bank_out[61:60];
@@ -19119,29 +19050,29 @@ module bitslice_opt4c_plane(rst, write, write_row, write_slot, data_in, slot_in,
   assign \$525  = \$523  | \$524 ;
   assign \$526  = data_out[31:24] & { bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3], bank_10_0[3] };
   assign \$527  = \$525  | \$526 ;
-  assign \$528  = \data_out$50 [7:0] & { bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4] };
+  assign \$528  = \data_out$51 [7:0] & { bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4], bank_10_0[4] };
   assign \$529  = \$527  | \$528 ;
-  assign \$530  = \data_out$50 [15:8] & { bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5] };
+  assign \$530  = \data_out$51 [15:8] & { bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5], bank_10_0[5] };
   assign \$531  = \$529  | \$530 ;
-  assign \$532  = \data_out$50 [23:16] & { bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6] };
+  assign \$532  = \data_out$51 [23:16] & { bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6], bank_10_0[6] };
   assign \$533  = \$531  | \$532 ;
-  assign \$534  = \data_out$50 [31:24] & { bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7] };
+  assign \$534  = \data_out$51 [31:24] & { bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7], bank_10_0[7] };
   assign \$535  = \$533  | \$534 ;
-  assign \$536  = \data_out$51 [7:0] & { bank_10_0[8], bank_10_0[8], bank_10_0[8], bank_10_0[8], bank_10_0[8], bank_10_0[8], bank_10_0[8], bank_10_0[8] };
+  assign \$536  = \data_out$52 [7:0] & { bank_10_0[8], bank_10_0[8], bank_10_0[8], bank_10_0[8], bank_10_0[8], bank_10_0[8], bank_10_0[8], bank_10_0[8] };
   assign \$537  = \$535  | \$536 ;
-  assign \$538  = \data_out$51 [15:8] & { bank_10_0[9], bank_10_0[9], bank_10_0[9], bank_10_0[9], bank_10_0[9], bank_10_0[9], bank_10_0[9], bank_10_0[9] };
+  assign \$538  = \data_out$52 [15:8] & { bank_10_0[9], bank_10_0[9], bank_10_0[9], bank_10_0[9], bank_10_0[9], bank_10_0[9], bank_10_0[9], bank_10_0[9] };
   assign \$539  = \$537  | \$538 ;
-  assign \$540  = \data_out$51 [23:16] & { bank_10_0[10], bank_10_0[10], bank_10_0[10], bank_10_0[10], bank_10_0[10], bank_10_0[10], bank_10_0[10], bank_10_0[10] };
+  assign \$540  = \data_out$52 [23:16] & { bank_10_0[10], bank_10_0[10], bank_10_0[10], bank_10_0[10], bank_10_0[10], bank_10_0[10], bank_10_0[10], bank_10_0[10] };
   assign \$541  = \$539  | \$540 ;
-  assign \$542  = \data_out$51 [31:24] & { bank_10_0[11], bank_10_0[11], bank_10_0[11], bank_10_0[11], bank_10_0[11], bank_10_0[11], bank_10_0[11], bank_10_0[11] };
+  assign \$542  = \data_out$52 [31:24] & { bank_10_0[11], bank_10_0[11], bank_10_0[11], bank_10_0[11], bank_10_0[11], bank_10_0[11], bank_10_0[11], bank_10_0[11] };
   assign \$543  = \$541  | \$542 ;
-  assign \$544  = \data_out$52 [7:0] & { bank_10_0[12], bank_10_0[12], bank_10_0[12], bank_10_0[12], bank_10_0[12], bank_10_0[12], bank_10_0[12], bank_10_0[12] };
+  assign \$544  = \data_out$53 [7:0] & { bank_10_0[12], bank_10_0[12], bank_10_0[12], bank_10_0[12], bank_10_0[12], bank_10_0[12], bank_10_0[12], bank_10_0[12] };
   assign \$545  = \$543  | \$544 ;
-  assign \$546  = \data_out$52 [15:8] & { bank_10_0[13], bank_10_0[13], bank_10_0[13], bank_10_0[13], bank_10_0[13], bank_10_0[13], bank_10_0[13], bank_10_0[13] };
+  assign \$546  = \data_out$53 [15:8] & { bank_10_0[13], bank_10_0[13], bank_10_0[13], bank_10_0[13], bank_10_0[13], bank_10_0[13], bank_10_0[13], bank_10_0[13] };
   assign \$547  = \$545  | \$546 ;
-  assign \$548  = \data_out$52 [23:16] & { bank_10_0[14], bank_10_0[14], bank_10_0[14], bank_10_0[14], bank_10_0[14], bank_10_0[14], bank_10_0[14], bank_10_0[14] };
+  assign \$548  = \data_out$53 [23:16] & { bank_10_0[14], bank_10_0[14], bank_10_0[14], bank_10_0[14], bank_10_0[14], bank_10_0[14], bank_10_0[14], bank_10_0[14] };
   assign \$549  = \$547  | \$548 ;
-  assign \$550  = \data_out$52 [31:24] & { bank_10_0[15], bank_10_0[15], bank_10_0[15], bank_10_0[15], bank_10_0[15], bank_10_0[15], bank_10_0[15], bank_10_0[15] };
+  assign \$550  = \data_out$53 [31:24] & { bank_10_0[15], bank_10_0[15], bank_10_0[15], bank_10_0[15], bank_10_0[15], bank_10_0[15], bank_10_0[15], bank_10_0[15] };
   assign b_10_0 = \$549  | \$550 ;
   assign \$551  = ! bank_out[67:66];
   assign \$552  = ! bank_out[67:66];
@@ -19170,29 +19101,29 @@ module bitslice_opt4c_plane(rst, write, write_row, write_slot, data_in, slot_in,
   assign \$575  = \$573  | \$574 ;
   assign \$576  = data_out[31:24] & { bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3], bank_11_0[3] };
   assign \$577  = \$575  | \$576 ;
-  assign \$578  = \data_out$50 [7:0] & { bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4] };
+  assign \$578  = \data_out$51 [7:0] & { bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4], bank_11_0[4] };
   assign \$579  = \$577  | \$578 ;
-  assign \$580  = \data_out$50 [15:8] & { bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5] };
+  assign \$580  = \data_out$51 [15:8] & { bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5], bank_11_0[5] };
   assign \$581  = \$579  | \$580 ;
-  assign \$582  = \data_out$50 [23:16] & { bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6] };
+  assign \$582  = \data_out$51 [23:16] & { bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6], bank_11_0[6] };
   assign \$583  = \$581  | \$582 ;
-  assign \$584  = \data_out$50 [31:24] & { bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7] };
+  assign \$584  = \data_out$51 [31:24] & { bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7], bank_11_0[7] };
   assign \$585  = \$583  | \$584 ;
-  assign \$586  = \data_out$51 [7:0] & { bank_11_0[8], bank_11_0[8], bank_11_0[8], bank_11_0[8], bank_11_0[8], bank_11_0[8], bank_11_0[8], bank_11_0[8] };
+  assign \$586  = \data_out$52 [7:0] & { bank_11_0[8], bank_11_0[8], bank_11_0[8], bank_11_0[8], bank_11_0[8], bank_11_0[8], bank_11_0[8], bank_11_0[8] };
   assign \$587  = \$585  | \$586 ;
-  assign \$588  = \data_out$51 [15:8] & { bank_11_0[9], bank_11_0[9], bank_11_0[9], bank_11_0[9], bank_11_0[9], bank_11_0[9], bank_11_0[9], bank_11_0[9] };
+  assign \$588  = \data_out$52 [15:8] & { bank_11_0[9], bank_11_0[9], bank_11_0[9], bank_11_0[9], bank_11_0[9], bank_11_0[9], bank_11_0[9], bank_11_0[9] };
   assign \$589  = \$587  | \$588 ;
-  assign \$590  = \data_out$51 [23:16] & { bank_11_0[10], bank_11_0[10], bank_11_0[10], bank_11_0[10], bank_11_0[10], bank_11_0[10], bank_11_0[10], bank_11_0[10] };
+  assign \$590  = \data_out$52 [23:16] & { bank_11_0[10], bank_11_0[10], bank_11_0[10], bank_11_0[10], bank_11_0[10], bank_11_0[10], bank_11_0[10], bank_11_0[10] };
   assign \$591  = \$589  | \$590 ;
-  assign \$592  = \data_out$51 [31:24] & { bank_11_0[11], bank_11_0[11], bank_11_0[11], bank_11_0[11], bank_11_0[11], bank_11_0[11], bank_11_0[11], bank_11_0[11] };
+  assign \$592  = \data_out$52 [31:24] & { bank_11_0[11], bank_11_0[11], bank_11_0[11], bank_11_0[11], bank_11_0[11], bank_11_0[11], bank_11_0[11], bank_11_0[11] };
   assign \$593  = \$591  | \$592 ;
-  assign \$594  = \data_out$52 [7:0] & { bank_11_0[12], bank_11_0[12], bank_11_0[12], bank_11_0[12], bank_11_0[12], bank_11_0[12], bank_11_0[12], bank_11_0[12] };
+  assign \$594  = \data_out$53 [7:0] & { bank_11_0[12], bank_11_0[12], bank_11_0[12], bank_11_0[12], bank_11_0[12], bank_11_0[12], bank_11_0[12], bank_11_0[12] };
   assign \$595  = \$593  | \$594 ;
-  assign \$596  = \data_out$52 [15:8] & { bank_11_0[13], bank_11_0[13], bank_11_0[13], bank_11_0[13], bank_11_0[13], bank_11_0[13], bank_11_0[13], bank_11_0[13] };
+  assign \$596  = \data_out$53 [15:8] & { bank_11_0[13], bank_11_0[13], bank_11_0[13], bank_11_0[13], bank_11_0[13], bank_11_0[13], bank_11_0[13], bank_11_0[13] };
   assign \$597  = \$595  | \$596 ;
-  assign \$598  = \data_out$52 [23:16] & { bank_11_0[14], bank_11_0[14], bank_11_0[14], bank_11_0[14], bank_11_0[14], bank_11_0[14], bank_11_0[14], bank_11_0[14] };
+  assign \$598  = \data_out$53 [23:16] & { bank_11_0[14], bank_11_0[14], bank_11_0[14], bank_11_0[14], bank_11_0[14], bank_11_0[14], bank_11_0[14], bank_11_0[14] };
   assign \$599  = \$597  | \$598 ;
-  assign \$600  = \data_out$52 [31:24] & { bank_11_0[15], bank_11_0[15], bank_11_0[15], bank_11_0[15], bank_11_0[15], bank_11_0[15], bank_11_0[15], bank_11_0[15] };
+  assign \$600  = \data_out$53 [31:24] & { bank_11_0[15], bank_11_0[15], bank_11_0[15], bank_11_0[15], bank_11_0[15], bank_11_0[15], bank_11_0[15], bank_11_0[15] };
   assign b_11_0 = \$599  | \$600 ;
   assign \$601  = ! bank_out[73:72];
   assign \$602  = ! bank_out[73:72];
@@ -19221,29 +19152,29 @@ module bitslice_opt4c_plane(rst, write, write_row, write_slot, data_in, slot_in,
   assign \$625  = \$623  | \$624 ;
   assign \$626  = data_out[31:24] & { bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3], bank_12_0[3] };
   assign \$627  = \$625  | \$626 ;
-  assign \$628  = \data_out$50 [7:0] & { bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4] };
+  assign \$628  = \data_out$51 [7:0] & { bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4], bank_12_0[4] };
   assign \$629  = \$627  | \$628 ;
-  assign \$630  = \data_out$50 [15:8] & { bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5] };
+  assign \$630  = \data_out$51 [15:8] & { bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5], bank_12_0[5] };
   assign \$631  = \$629  | \$630 ;
-  assign \$632  = \data_out$50 [23:16] & { bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6] };
+  assign \$632  = \data_out$51 [23:16] & { bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6], bank_12_0[6] };
   assign \$633  = \$631  | \$632 ;
-  assign \$634  = \data_out$50 [31:24] & { bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7] };
+  assign \$634  = \data_out$51 [31:24] & { bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7], bank_12_0[7] };
   assign \$635  = \$633  | \$634 ;
-  assign \$636  = \data_out$51 [7:0] & { bank_12_0[8], bank_12_0[8], bank_12_0[8], bank_12_0[8], bank_12_0[8], bank_12_0[8], bank_12_0[8], bank_12_0[8] };
+  assign \$636  = \data_out$52 [7:0] & { bank_12_0[8], bank_12_0[8], bank_12_0[8], bank_12_0[8], bank_12_0[8], bank_12_0[8], bank_12_0[8], bank_12_0[8] };
   assign \$637  = \$635  | \$636 ;
-  assign \$638  = \data_out$51 [15:8] & { bank_12_0[9], bank_12_0[9], bank_12_0[9], bank_12_0[9], bank_12_0[9], bank_12_0[9], bank_12_0[9], bank_12_0[9] };
+  assign \$638  = \data_out$52 [15:8] & { bank_12_0[9], bank_12_0[9], bank_12_0[9], bank_12_0[9], bank_12_0[9], bank_12_0[9], bank_12_0[9], bank_12_0[9] };
   assign \$639  = \$637  | \$638 ;
-  assign \$640  = \data_out$51 [23:16] & { bank_12_0[10], bank_12_0[10], bank_12_0[10], bank_12_0[10], bank_12_0[10], bank_12_0[10], bank_12_0[10], bank_12_0[10] };
+  assign \$640  = \data_out$52 [23:16] & { bank_12_0[10], bank_12_0[10], bank_12_0[10], bank_12_0[10], bank_12_0[10], bank_12_0[10], bank_12_0[10], bank_12_0[10] };
   assign \$641  = \$639  | \$640 ;
-  assign \$642  = \data_out$51 [31:24] & { bank_12_0[11], bank_12_0[11], bank_12_0[11], bank_12_0[11], bank_12_0[11], bank_12_0[11], bank_12_0[11], bank_12_0[11] };
+  assign \$642  = \data_out$52 [31:24] & { bank_12_0[11], bank_12_0[11], bank_12_0[11], bank_12_0[11], bank_12_0[11], bank_12_0[11], bank_12_0[11], bank_12_0[11] };
   assign \$643  = \$641  | \$642 ;
-  assign \$644  = \data_out$52 [7:0] & { bank_12_0[12], bank_12_0[12], bank_12_0[12], bank_12_0[12], bank_12_0[12], bank_12_0[12], bank_12_0[12], bank_12_0[12] };
+  assign \$644  = \data_out$53 [7:0] & { bank_12_0[12], bank_12_0[12], bank_12_0[12], bank_12_0[12], bank_12_0[12], bank_12_0[12], bank_12_0[12], bank_12_0[12] };
   assign \$645  = \$643  | \$644 ;
-  assign \$646  = \data_out$52 [15:8] & { bank_12_0[13], bank_12_0[13], bank_12_0[13], bank_12_0[13], bank_12_0[13], bank_12_0[13], bank_12_0[13], bank_12_0[13] };
+  assign \$646  = \data_out$53 [15:8] & { bank_12_0[13], bank_12_0[13], bank_12_0[13], bank_12_0[13], bank_12_0[13], bank_12_0[13], bank_12_0[13], bank_12_0[13] };
   assign \$647  = \$645  | \$646 ;
-  assign \$648  = \data_out$52 [23:16] & { bank_12_0[14], bank_12_0[14], bank_12_0[14], bank_12_0[14], bank_12_0[14], bank_12_0[14], bank_12_0[14], bank_12_0[14] };
+  assign \$648  = \data_out$53 [23:16] & { bank_12_0[14], bank_12_0[14], bank_12_0[14], bank_12_0[14], bank_12_0[14], bank_12_0[14], bank_12_0[14], bank_12_0[14] };
   assign \$649  = \$647  | \$648 ;
-  assign \$650  = \data_out$52 [31:24] & { bank_12_0[15], bank_12_0[15], bank_12_0[15], bank_12_0[15], bank_12_0[15], bank_12_0[15], bank_12_0[15], bank_12_0[15] };
+  assign \$650  = \data_out$53 [31:24] & { bank_12_0[15], bank_12_0[15], bank_12_0[15], bank_12_0[15], bank_12_0[15], bank_12_0[15], bank_12_0[15], bank_12_0[15] };
   assign b_12_0 = \$649  | \$650 ;
   assign \$651  = ! bank_out[79:78];
   assign \$652  = ! bank_out[79:78];
@@ -19272,29 +19203,29 @@ module bitslice_opt4c_plane(rst, write, write_row, write_slot, data_in, slot_in,
   assign \$675  = \$673  | \$674 ;
   assign \$676  = data_out[31:24] & { bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3], bank_13_0[3] };
   assign \$677  = \$675  | \$676 ;
-  assign \$678  = \data_out$50 [7:0] & { bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4] };
+  assign \$678  = \data_out$51 [7:0] & { bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4], bank_13_0[4] };
   assign \$679  = \$677  | \$678 ;
-  assign \$680  = \data_out$50 [15:8] & { bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5] };
+  assign \$680  = \data_out$51 [15:8] & { bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5], bank_13_0[5] };
   assign \$681  = \$679  | \$680 ;
-  assign \$682  = \data_out$50 [23:16] & { bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6] };
+  assign \$682  = \data_out$51 [23:16] & { bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6], bank_13_0[6] };
   assign \$683  = \$681  | \$682 ;
-  assign \$684  = \data_out$50 [31:24] & { bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7] };
+  assign \$684  = \data_out$51 [31:24] & { bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7], bank_13_0[7] };
   assign \$685  = \$683  | \$684 ;
-  assign \$686  = \data_out$51 [7:0] & { bank_13_0[8], bank_13_0[8], bank_13_0[8], bank_13_0[8], bank_13_0[8], bank_13_0[8], bank_13_0[8], bank_13_0[8] };
+  assign \$686  = \data_out$52 [7:0] & { bank_13_0[8], bank_13_0[8], bank_13_0[8], bank_13_0[8], bank_13_0[8], bank_13_0[8], bank_13_0[8], bank_13_0[8] };
   assign \$687  = \$685  | \$686 ;
-  assign \$688  = \data_out$51 [15:8] & { bank_13_0[9], bank_13_0[9], bank_13_0[9], bank_13_0[9], bank_13_0[9], bank_13_0[9], bank_13_0[9], bank_13_0[9] };
+  assign \$688  = \data_out$52 [15:8] & { bank_13_0[9], bank_13_0[9], bank_13_0[9], bank_13_0[9], bank_13_0[9], bank_13_0[9], bank_13_0[9], bank_13_0[9] };
   assign \$689  = \$687  | \$688 ;
-  assign \$690  = \data_out$51 [23:16] & { bank_13_0[10], bank_13_0[10], bank_13_0[10], bank_13_0[10], bank_13_0[10], bank_13_0[10], bank_13_0[10], bank_13_0[10] };
+  assign \$690  = \data_out$52 [23:16] & { bank_13_0[10], bank_13_0[10], bank_13_0[10], bank_13_0[10], bank_13_0[10], bank_13_0[10], bank_13_0[10], bank_13_0[10] };
   assign \$691  = \$689  | \$690 ;
-  assign \$692  = \data_out$51 [31:24] & { bank_13_0[11], bank_13_0[11], bank_13_0[11], bank_13_0[11], bank_13_0[11], bank_13_0[11], bank_13_0[11], bank_13_0[11] };
+  assign \$692  = \data_out$52 [31:24] & { bank_13_0[11], bank_13_0[11], bank_13_0[11], bank_13_0[11], bank_13_0[11], bank_13_0[11], bank_13_0[11], bank_13_0[11] };
   assign \$693  = \$691  | \$692 ;
-  assign \$694  = \data_out$52 [7:0] & { bank_13_0[12], bank_13_0[12], bank_13_0[12], bank_13_0[12], bank_13_0[12], bank_13_0[12], bank_13_0[12], bank_13_0[12] };
+  assign \$694  = \data_out$53 [7:0] & { bank_13_0[12], bank_13_0[12], bank_13_0[12], bank_13_0[12], bank_13_0[12], bank_13_0[12], bank_13_0[12], bank_13_0[12] };
   assign \$695  = \$693  | \$694 ;
-  assign \$696  = \data_out$52 [15:8] & { bank_13_0[13], bank_13_0[13], bank_13_0[13], bank_13_0[13], bank_13_0[13], bank_13_0[13], bank_13_0[13], bank_13_0[13] };
+  assign \$696  = \data_out$53 [15:8] & { bank_13_0[13], bank_13_0[13], bank_13_0[13], bank_13_0[13], bank_13_0[13], bank_13_0[13], bank_13_0[13], bank_13_0[13] };
   assign \$697  = \$695  | \$696 ;
-  assign \$698  = \data_out$52 [23:16] & { bank_13_0[14], bank_13_0[14], bank_13_0[14], bank_13_0[14], bank_13_0[14], bank_13_0[14], bank_13_0[14], bank_13_0[14] };
+  assign \$698  = \data_out$53 [23:16] & { bank_13_0[14], bank_13_0[14], bank_13_0[14], bank_13_0[14], bank_13_0[14], bank_13_0[14], bank_13_0[14], bank_13_0[14] };
   assign \$699  = \$697  | \$698 ;
-  assign \$700  = \data_out$52 [31:24] & { bank_13_0[15], bank_13_0[15], bank_13_0[15], bank_13_0[15], bank_13_0[15], bank_13_0[15], bank_13_0[15], bank_13_0[15] };
+  assign \$700  = \data_out$53 [31:24] & { bank_13_0[15], bank_13_0[15], bank_13_0[15], bank_13_0[15], bank_13_0[15], bank_13_0[15], bank_13_0[15], bank_13_0[15] };
   assign b_13_0 = \$699  | \$700 ;
   assign \$701  = ! bank_out[85:84];
   assign \$702  = ! bank_out[85:84];
@@ -19323,29 +19254,29 @@ module bitslice_opt4c_plane(rst, write, write_row, write_slot, data_in, slot_in,
   assign \$725  = \$723  | \$724 ;
   assign \$726  = data_out[31:24] & { bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3], bank_14_0[3] };
   assign \$727  = \$725  | \$726 ;
-  assign \$728  = \data_out$50 [7:0] & { bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4] };
+  assign \$728  = \data_out$51 [7:0] & { bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4], bank_14_0[4] };
   assign \$729  = \$727  | \$728 ;
-  assign \$730  = \data_out$50 [15:8] & { bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5] };
+  assign \$730  = \data_out$51 [15:8] & { bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5], bank_14_0[5] };
   assign \$731  = \$729  | \$730 ;
-  assign \$732  = \data_out$50 [23:16] & { bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6] };
+  assign \$732  = \data_out$51 [23:16] & { bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6], bank_14_0[6] };
   assign \$733  = \$731  | \$732 ;
-  assign \$734  = \data_out$50 [31:24] & { bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7] };
+  assign \$734  = \data_out$51 [31:24] & { bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7], bank_14_0[7] };
   assign \$735  = \$733  | \$734 ;
-  assign \$736  = \data_out$51 [7:0] & { bank_14_0[8], bank_14_0[8], bank_14_0[8], bank_14_0[8], bank_14_0[8], bank_14_0[8], bank_14_0[8], bank_14_0[8] };
+  assign \$736  = \data_out$52 [7:0] & { bank_14_0[8], bank_14_0[8], bank_14_0[8], bank_14_0[8], bank_14_0[8], bank_14_0[8], bank_14_0[8], bank_14_0[8] };
   assign \$737  = \$735  | \$736 ;
-  assign \$738  = \data_out$51 [15:8] & { bank_14_0[9], bank_14_0[9], bank_14_0[9], bank_14_0[9], bank_14_0[9], bank_14_0[9], bank_14_0[9], bank_14_0[9] };
+  assign \$738  = \data_out$52 [15:8] & { bank_14_0[9], bank_14_0[9], bank_14_0[9], bank_14_0[9], bank_14_0[9], bank_14_0[9], bank_14_0[9], bank_14_0[9] };
   assign \$739  = \$737  | \$738 ;
-  assign \$740  = \data_out$51 [23:16] & { bank_14_0[10], bank_14_0[10], bank_14_0[10], bank_14_0[10], bank_14_0[10], bank_14_0[10], bank_14_0[10], bank_14_0[10] };
+  assign \$740  = \data_out$52 [23:16] & { bank_14_0[10], bank_14_0[10], bank_14_0[10], bank_14_0[10], bank_14_0[10], bank_14_0[10], bank_14_0[10], bank_14_0[10] };
   assign \$741  = \$739  | \$740 ;
-  assign \$742  = \data_out$51 [31:24] & { bank_14_0[11], bank_14_0[11], bank_14_0[11], bank_14_0[11], bank_14_0[11], bank_14_0[11], bank_14_0[11], bank_14_0[11] };
+  assign \$742  = \data_out$52 [31:24] & { bank_14_0[11], bank_14_0[11], bank_14_0[11], bank_14_0[11], bank_14_0[11], bank_14_0[11], bank_14_0[11], bank_14_0[11] };
   assign \$743  = \$741  | \$742 ;
-  assign \$744  = \data_out$52 [7:0] & { bank_14_0[12], bank_14_0[12], bank_14_0[12], bank_14_0[12], bank_14_0[12], bank_14_0[12], bank_14_0[12], bank_14_0[12] };
+  assign \$744  = \data_out$53 [7:0] & { bank_14_0[12], bank_14_0[12], bank_14_0[12], bank_14_0[12], bank_14_0[12], bank_14_0[12], bank_14_0[12], bank_14_0[12] };
   assign \$745  = \$743  | \$744 ;
-  assign \$746  = \data_out$52 [15:8] & { bank_14_0[13], bank_14_0[13], bank_14_0[13], bank_14_0[13], bank_14_0[13], bank_14_0[13], bank_14_0[13], bank_14_0[13] };
+  assign \$746  = \data_out$53 [15:8] & { bank_14_0[13], bank_14_0[13], bank_14_0[13], bank_14_0[13], bank_14_0[13], bank_14_0[13], bank_14_0[13], bank_14_0[13] };
   assign \$747  = \$745  | \$746 ;
-  assign \$748  = \data_out$52 [23:16] & { bank_14_0[14], bank_14_0[14], bank_14_0[14], bank_14_0[14], bank_14_0[14], bank_14_0[14], bank_14_0[14], bank_14_0[14] };
+  assign \$748  = \data_out$53 [23:16] & { bank_14_0[14], bank_14_0[14], bank_14_0[14], bank_14_0[14], bank_14_0[14], bank_14_0[14], bank_14_0[14], bank_14_0[14] };
   assign \$749  = \$747  | \$748 ;
-  assign \$750  = \data_out$52 [31:24] & { bank_14_0[15], bank_14_0[15], bank_14_0[15], bank_14_0[15], bank_14_0[15], bank_14_0[15], bank_14_0[15], bank_14_0[15] };
+  assign \$750  = \data_out$53 [31:24] & { bank_14_0[15], bank_14_0[15], bank_14_0[15], bank_14_0[15], bank_14_0[15], bank_14_0[15], bank_14_0[15], bank_14_0[15] };
   assign b_14_0 = \$749  | \$750 ;
   assign \$751  = ! bank_out[91:90];
   assign \$752  = ! bank_out[91:90];
@@ -19374,29 +19305,29 @@ module bitslice_opt4c_plane(rst, write, write_row, write_slot, data_in, slot_in,
   assign \$775  = \$773  | \$774 ;
   assign \$776  = data_out[31:24] & { bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3], bank_15_0[3] };
   assign \$777  = \$775  | \$776 ;
-  assign \$778  = \data_out$50 [7:0] & { bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4] };
+  assign \$778  = \data_out$51 [7:0] & { bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4], bank_15_0[4] };
   assign \$779  = \$777  | \$778 ;
-  assign \$780  = \data_out$50 [15:8] & { bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5] };
+  assign \$780  = \data_out$51 [15:8] & { bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5], bank_15_0[5] };
   assign \$781  = \$779  | \$780 ;
-  assign \$782  = \data_out$50 [23:16] & { bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6] };
+  assign \$782  = \data_out$51 [23:16] & { bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6], bank_15_0[6] };
   assign \$783  = \$781  | \$782 ;
-  assign \$784  = \data_out$50 [31:24] & { bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7] };
+  assign \$784  = \data_out$51 [31:24] & { bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7], bank_15_0[7] };
   assign \$785  = \$783  | \$784 ;
-  assign \$786  = \data_out$51 [7:0] & { bank_15_0[8], bank_15_0[8], bank_15_0[8], bank_15_0[8], bank_15_0[8], bank_15_0[8], bank_15_0[8], bank_15_0[8] };
+  assign \$786  = \data_out$52 [7:0] & { bank_15_0[8], bank_15_0[8], bank_15_0[8], bank_15_0[8], bank_15_0[8], bank_15_0[8], bank_15_0[8], bank_15_0[8] };
   assign \$787  = \$785  | \$786 ;
-  assign \$788  = \data_out$51 [15:8] & { bank_15_0[9], bank_15_0[9], bank_15_0[9], bank_15_0[9], bank_15_0[9], bank_15_0[9], bank_15_0[9], bank_15_0[9] };
+  assign \$788  = \data_out$52 [15:8] & { bank_15_0[9], bank_15_0[9], bank_15_0[9], bank_15_0[9], bank_15_0[9], bank_15_0[9], bank_15_0[9], bank_15_0[9] };
   assign \$789  = \$787  | \$788 ;
-  assign \$790  = \data_out$51 [23:16] & { bank_15_0[10], bank_15_0[10], bank_15_0[10], bank_15_0[10], bank_15_0[10], bank_15_0[10], bank_15_0[10], bank_15_0[10] };
+  assign \$790  = \data_out$52 [23:16] & { bank_15_0[10], bank_15_0[10], bank_15_0[10], bank_15_0[10], bank_15_0[10], bank_15_0[10], bank_15_0[10], bank_15_0[10] };
   assign \$791  = \$789  | \$790 ;
-  assign \$792  = \data_out$51 [31:24] & { bank_15_0[11], bank_15_0[11], bank_15_0[11], bank_15_0[11], bank_15_0[11], bank_15_0[11], bank_15_0[11], bank_15_0[11] };
+  assign \$792  = \data_out$52 [31:24] & { bank_15_0[11], bank_15_0[11], bank_15_0[11], bank_15_0[11], bank_15_0[11], bank_15_0[11], bank_15_0[11], bank_15_0[11] };
   assign \$793  = \$791  | \$792 ;
-  assign \$794  = \data_out$52 [7:0] & { bank_15_0[12], bank_15_0[12], bank_15_0[12], bank_15_0[12], bank_15_0[12], bank_15_0[12], bank_15_0[12], bank_15_0[12] };
+  assign \$794  = \data_out$53 [7:0] & { bank_15_0[12], bank_15_0[12], bank_15_0[12], bank_15_0[12], bank_15_0[12], bank_15_0[12], bank_15_0[12], bank_15_0[12] };
   assign \$795  = \$793  | \$794 ;
-  assign \$796  = \data_out$52 [15:8] & { bank_15_0[13], bank_15_0[13], bank_15_0[13], bank_15_0[13], bank_15_0[13], bank_15_0[13], bank_15_0[13], bank_15_0[13] };
+  assign \$796  = \data_out$53 [15:8] & { bank_15_0[13], bank_15_0[13], bank_15_0[13], bank_15_0[13], bank_15_0[13], bank_15_0[13], bank_15_0[13], bank_15_0[13] };
   assign \$797  = \$795  | \$796 ;
-  assign \$798  = \data_out$52 [23:16] & { bank_15_0[14], bank_15_0[14], bank_15_0[14], bank_15_0[14], bank_15_0[14], bank_15_0[14], bank_15_0[14], bank_15_0[14] };
+  assign \$798  = \data_out$53 [23:16] & { bank_15_0[14], bank_15_0[14], bank_15_0[14], bank_15_0[14], bank_15_0[14], bank_15_0[14], bank_15_0[14], bank_15_0[14] };
   assign \$799  = \$797  | \$798 ;
-  assign \$800  = \data_out$52 [31:24] & { bank_15_0[15], bank_15_0[15], bank_15_0[15], bank_15_0[15], bank_15_0[15], bank_15_0[15], bank_15_0[15], bank_15_0[15] };
+  assign \$800  = \data_out$53 [31:24] & { bank_15_0[15], bank_15_0[15], bank_15_0[15], bank_15_0[15], bank_15_0[15], bank_15_0[15], bank_15_0[15], bank_15_0[15] };
   assign b_15_0 = \$799  | \$800 ;
   always @(posedge clk)
     slot_out <= slot_in;
@@ -19405,9 +19336,11 @@ module bitslice_opt4c_plane(rst, write, write_row, write_slot, data_in, slot_in,
   always @(posedge clk)
     bank_out <= bank_in;
   always @(posedge clk)
-    payload_out <= \$849 ;
+    payload_rest <= { payload_in[45], payload_in[42], payload_in[39], payload_in[36], payload_in[33], payload_in[30], payload_in[27], payload_in[24], payload_in[21], payload_in[18], payload_in[15], payload_in[12], payload_in[9], payload_in[6], payload_in[3], payload_in[0] };
   always @(posedge clk)
-    ends_out <= \$850 ;
+    payload <= \$850 ;
+  always @(posedge clk)
+    ends_out <= ends_in;
   assign \$1  = ! bank_out[1:0];
   assign \$2  = ! bank_out[1:0];
   assign \$3  = ! bank_out[1:0];
@@ -19435,29 +19368,29 @@ module bitslice_opt4c_plane(rst, write, write_row, write_slot, data_in, slot_in,
   assign \$25  = \$23  | \$24 ;
   assign \$26  = data_out[31:24] & { bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3], bank_0_0[3] };
   assign \$27  = \$25  | \$26 ;
-  assign \$28  = \data_out$50 [7:0] & { bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4] };
+  assign \$28  = \data_out$51 [7:0] & { bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4], bank_0_0[4] };
   assign \$29  = \$27  | \$28 ;
-  assign \$30  = \data_out$50 [15:8] & { bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5] };
+  assign \$30  = \data_out$51 [15:8] & { bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5], bank_0_0[5] };
   assign \$31  = \$29  | \$30 ;
-  assign \$32  = \data_out$50 [23:16] & { bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6] };
+  assign \$32  = \data_out$51 [23:16] & { bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6], bank_0_0[6] };
   assign \$33  = \$31  | \$32 ;
-  assign \$34  = \data_out$50 [31:24] & { bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7] };
+  assign \$34  = \data_out$51 [31:24] & { bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7], bank_0_0[7] };
   assign \$35  = \$33  | \$34 ;
-  assign \$36  = \data_out$51 [7:0] & { bank_0_0[8], bank_0_0[8], bank_0_0[8], bank_0_0[8], bank_0_0[8], bank_0_0[8], bank_0_0[8], bank_0_0[8] };
+  assign \$36  = \data_out$52 [7:0] & { bank_0_0[8], bank_0_0[8], bank_0_0[8], bank_0_0[8], bank_0_0[8], bank_0_0[8], bank_0_0[8], bank_0_0[8] };
   assign \$37  = \$35  | \$36 ;
-  assign \$38  = \data_out$51 [15:8] & { bank_0_0[9], bank_0_0[9], bank_0_0[9], bank_0_0[9], bank_0_0[9], bank_0_0[9], bank_0_0[9], bank_0_0[9] };
+  assign \$38  = \data_out$52 [15:8] & { bank_0_0[9], bank_0_0[9], bank_0_0[9], bank_0_0[9], bank_0_0[9], bank_0_0[9], bank_0_0[9], bank_0_0[9] };
   assign \$39  = \$37  | \$38 ;
-  assign \$40  = \data_out$51 [23:16] & { bank_0_0[10], bank_0_0[10], bank_0_0[10], bank_0_0[10], bank_0_0[10], bank_0_0[10], bank_0_0[10], bank_0_0[10] };
+  assign \$40  = \data_out$52 [23:16] & { bank_0_0[10], bank_0_0[10], bank_0_0[10], bank_0_0[10], bank_0_0[10], bank_0_0[10], bank_0_0[10], bank_0_0[10] };
   assign \$41  = \$39  | \$40 ;
-  assign \$42  = \data_out$51 [31:24] & { bank_0_0[11], bank_0_0[11], bank_0_0[11], bank_0_0[11], bank_0_0[11], bank_0_0[11], bank_0_0[11], bank_0_0[11] };
+  assign \$42  = \data_out$52 [31:24] & { bank_0_0[11], bank_0_0[11], bank_0_0[11], bank_0_0[11], bank_0_0[11], bank_0_0[11], bank_0_0[11], bank_0_0[11] };
   assign \$43  = \$41  | \$42 ;
-  assign \$44  = \data_out$52 [7:0] & { bank_0_0[12], bank_0_0[12], bank_0_0[12], bank_0_0[12], bank_0_0[12], bank_0_0[12], bank_0_0[12], bank_0_0[12] };
+  assign \$44  = \data_out$53 [7:0] & { bank_0_0[12], bank_0_0[12], bank_0_0[12], bank_0_0[12], bank_0_0[12], bank_0_0[12], bank_0_0[12], bank_0_0[12] };
   assign \$45  = \$43  | \$44 ;
-  assign \$46  = \data_out$52 [15:8] & { bank_0_0[13], bank_0_0[13], bank_0_0[13], bank_0_0[13], bank_0_0[13], bank_0_0[13], bank_0_0[13], bank_0_0[13] };
+  assign \$46  = \data_out$53 [15:8] & { bank_0_0[13], bank_0_0[13], bank_0_0[13], bank_0_0[13], bank_0_0[13], bank_0_0[13], bank_0_0[13], bank_0_0[13] };
   assign \$47  = \$45  | \$46 ;
-  assign \$48  = \data_out$52 [23:16] & { bank_0_0[14], bank_0_0[14], bank_0_0[14], bank_0_0[14], bank_0_0[14], bank_0_0[14], bank_0_0[14], bank_0_0[14] };
+  assign \$48  = \data_out$53 [23:16] & { bank_0_0[14], bank_0_0[14], bank_0_0[14], bank_0_0[14], bank_0_0[14], bank_0_0[14], bank_0_0[14], bank_0_0[14] };
   assign \$49  = \$47  | \$48 ;
-  assign \$50  = \data_out$52 [31:24] & { bank_0_0[15], bank_0_0[15], bank_0_0[15], bank_0_0[15], bank_0_0[15], bank_0_0[15], bank_0_0[15], bank_0_0[15] };
+  assign \$50  = \data_out$53 [31:24] & { bank_0_0[15], bank_0_0[15], bank_0_0[15], bank_0_0[15], bank_0_0[15], bank_0_0[15], bank_0_0[15], bank_0_0[15] };
   assign b_0_0 = \$49  | \$50 ;
   assign \$51  = ! bank_out[7:6];
   assign \$52  = ! bank_out[7:6];
@@ -19486,29 +19419,29 @@ module bitslice_opt4c_plane(rst, write, write_row, write_slot, data_in, slot_in,
   assign \$75  = \$73  | \$74 ;
   assign \$76  = data_out[31:24] & { bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3], bank_1_0[3] };
   assign \$77  = \$75  | \$76 ;
-  assign \$78  = \data_out$50 [7:0] & { bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4] };
+  assign \$78  = \data_out$51 [7:0] & { bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4], bank_1_0[4] };
   assign \$79  = \$77  | \$78 ;
-  assign \$80  = \data_out$50 [15:8] & { bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5] };
+  assign \$80  = \data_out$51 [15:8] & { bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5], bank_1_0[5] };
   assign \$81  = \$79  | \$80 ;
-  assign \$82  = \data_out$50 [23:16] & { bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6] };
+  assign \$82  = \data_out$51 [23:16] & { bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6], bank_1_0[6] };
   assign \$83  = \$81  | \$82 ;
-  assign \$84  = \data_out$50 [31:24] & { bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7] };
+  assign \$84  = \data_out$51 [31:24] & { bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7], bank_1_0[7] };
   assign \$85  = \$83  | \$84 ;
-  assign \$86  = \data_out$51 [7:0] & { bank_1_0[8], bank_1_0[8], bank_1_0[8], bank_1_0[8], bank_1_0[8], bank_1_0[8], bank_1_0[8], bank_1_0[8] };
+  assign \$86  = \data_out$52 [7:0] & { bank_1_0[8], bank_1_0[8], bank_1_0[8], bank_1_0[8], bank_1_0[8], bank_1_0[8], bank_1_0[8], bank_1_0[8] };
   assign \$87  = \$85  | \$86 ;
-  assign \$88  = \data_out$51 [15:8] & { bank_1_0[9], bank_1_0[9], bank_1_0[9], bank_1_0[9], bank_1_0[9], bank_1_0[9], bank_1_0[9], bank_1_0[9] };
+  assign \$88  = \data_out$52 [15:8] & { bank_1_0[9], bank_1_0[9], bank_1_0[9], bank_1_0[9], bank_1_0[9], bank_1_0[9], bank_1_0[9], bank_1_0[9] };
   assign \$89  = \$87  | \$88 ;
-  assign \$90  = \data_out$51 [23:16] & { bank_1_0[10], bank_1_0[10], bank_1_0[10], bank_1_0[10], bank_1_0[10], bank_1_0[10], bank_1_0[10], bank_1_0[10] };
+  assign \$90  = \data_out$52 [23:16] & { bank_1_0[10], bank_1_0[10], bank_1_0[10], bank_1_0[10], bank_1_0[10], bank_1_0[10], bank_1_0[10], bank_1_0[10] };
   assign \$91  = \$89  | \$90 ;
-  assign \$92  = \data_out$51 [31:24] & { bank_1_0[11], bank_1_0[11], bank_1_0[11], bank_1_0[11], bank_1_0[11], bank_1_0[11], bank_1_0[11], bank_1_0[11] };
+  assign \$92  = \data_out$52 [31:24] & { bank_1_0[11], bank_1_0[11], bank_1_0[11], bank_1_0[11], bank_1_0[11], bank_1_0[11], bank_1_0[11], bank_1_0[11] };
   assign \$93  = \$91  | \$92 ;
-  assign \$94  = \data_out$52 [7:0] & { bank_1_0[12], bank_1_0[12], bank_1_0[12], bank_1_0[12], bank_1_0[12], bank_1_0[12], bank_1_0[12], bank_1_0[12] };
+  assign \$94  = \data_out$53 [7:0] & { bank_1_0[12], bank_1_0[12], bank_1_0[12], bank_1_0[12], bank_1_0[12], bank_1_0[12], bank_1_0[12], bank_1_0[12] };
   assign \$95  = \$93  | \$94 ;
-  assign \$96  = \data_out$52 [15:8] & { bank_1_0[13], bank_1_0[13], bank_1_0[13], bank_1_0[13], bank_1_0[13], bank_1_0[13], bank_1_0[13], bank_1_0[13] };
+  assign \$96  = \data_out$53 [15:8] & { bank_1_0[13], bank_1_0[13], bank_1_0[13], bank_1_0[13], bank_1_0[13], bank_1_0[13], bank_1_0[13], bank_1_0[13] };
   assign \$97  = \$95  | \$96 ;
-  assign \$98  = \data_out$52 [23:16] & { bank_1_0[14], bank_1_0[14], bank_1_0[14], bank_1_0[14], bank_1_0[14], bank_1_0[14], bank_1_0[14], bank_1_0[14] };
+  assign \$98  = \data_out$53 [23:16] & { bank_1_0[14], bank_1_0[14], bank_1_0[14], bank_1_0[14], bank_1_0[14], bank_1_0[14], bank_1_0[14], bank_1_0[14] };
   assign \$99  = \$97  | \$98 ;
-  assign \$100  = \data_out$52 [31:24] & { bank_1_0[15], bank_1_0[15], bank_1_0[15], bank_1_0[15], bank_1_0[15], bank_1_0[15], bank_1_0[15], bank_1_0[15] };
+  assign \$100  = \data_out$53 [31:24] & { bank_1_0[15], bank_1_0[15], bank_1_0[15], bank_1_0[15], bank_1_0[15], bank_1_0[15], bank_1_0[15], bank_1_0[15] };
   assign b_1_0 = \$99  | \$100 ;
   assign \$101  = ! bank_out[13:12];
   assign \$102  = ! bank_out[13:12];
@@ -19537,28 +19470,58 @@ module bitslice_opt4c_plane(rst, write, write_row, write_slot, data_in, slot_in,
   assign \$125  = \$123  | \$124 ;
   assign \$126  = data_out[31:24] & { bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3], bank_2_0[3] };
   assign \$127  = \$125  | \$126 ;
-  assign \$128  = \data_out$50 [7:0] & { bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4] };
+  assign \$128  = \data_out$51 [7:0] & { bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4], bank_2_0[4] };
   assign \$129  = \$127  | \$128 ;
-  assign \$130  = \data_out$50 [15:8] & { bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5] };
+  assign \$130  = \data_out$51 [15:8] & { bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5], bank_2_0[5] };
   assign \$131  = \$129  | \$130 ;
-  assign \$132  = \data_out$50 [23:16] & { bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6] };
+  assign \$132  = \data_out$51 [23:16] & { bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6], bank_2_0[6] };
   assign \$133  = \$131  | \$132 ;
-  assign \$134  = \data_out$50 [31:24] & { bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7] };
+  assign \$134  = \data_out$51 [31:24] & { bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7], bank_2_0[7] };
   assign \$135  = \$133  | \$134 ;
-  assign \$136  = \data_out$51 [7:0] & { bank_2_0[8], bank_2_0[8], bank_2_0[8], bank_2_0[8], bank_2_0[8], bank_2_0[8], bank_2_0[8], bank_2_0[8] };
+  assign \$136  = \data_out$52 [7:0] & { bank_2_0[8], bank_2_0[8], bank_2_0[8], bank_2_0[8], bank_2_0[8], bank_2_0[8], bank_2_0[8], bank_2_0[8] };
   assign \$137  = \$135  | \$136 ;
-  assign \$138  = \data_out$51 [15:8] & { bank_2_0[9], bank_2_0[9], bank_2_0[9], bank_2_0[9], bank_2_0[9], bank_2_0[9], bank_2_0[9], bank_2_0[9] };
+  assign \$138  = \data_out$52 [15:8] & { bank_2_0[9], bank_2_0[9], bank_2_0[9], bank_2_0[9], bank_2_0[9], bank_2_0[9], bank_2_0[9], bank_2_0[9] };
   assign \$139  = \$137  | \$138 ;
-  assign \$140  = \data_out$51 [23:16] & { bank_2_0[10], bank_2_0[10], bank_2_0[10], bank_2_0[10], bank_2_0[10], bank_2_0[10], bank_2_0[10], bank_2_0[10] };
+  assign \$140  = \data_out$52 [23:16] & { bank_2_0[10], bank_2_0[10], bank_2_0[10], bank_2_0[10], bank_2_0[10], bank_2_0[10], bank_2_0[10], bank_2_0[10] };
   assign \$141  = \$139  | \$140 ;
-  assign \$142  = \data_out$51 [31:24] & { bank_2_0[11], bank_2_0[11], bank_2_0[11], bank_2_0[11], bank_2_0[11], bank_2_0[11], bank_2_0[11], bank_2_0[11] };
+  assign \$142  = \data_out$52 [31:24] & { bank_2_0[11], bank_2_0[11], bank_2_0[11], bank_2_0[11], bank_2_0[11], bank_2_0[11], bank_2_0[11], bank_2_0[11] };
   assign \$143  = \$141  | \$142 ;
-  assign \$144  = \data_out$52 [7:0] & { bank_2_0[12], bank_2_0[12], bank_2_0[12], bank_2_0[12], bank_2_0[12], bank_2_0[12], bank_2_0[12], bank_2_0[12] };
+  assign \$144  = \data_out$53 [7:0] & { bank_2_0[12], bank_2_0[12], bank_2_0[12], bank_2_0[12], bank_2_0[12], bank_2_0[12], bank_2_0[12], bank_2_0[12] };
   assign \$145  = \$143  | \$144 ;
-  assign \$146  = \data_out$52 [15:8] & { bank_2_0[13], bank_2_0[13], bank_2_0[13], bank_2_0[13], bank_2_0[13], bank_2_0[13], bank_2_0[13], bank_2_0[13] };
+  assign \$146  = \data_out$53 [15:8] & { bank_2_0[13], bank_2_0[13], bank_2_0[13], bank_2_0[13], bank_2_0[13], bank_2_0[13], bank_2_0[13], bank_2_0[13] };
   assign \$147  = \$145  | \$146 ;
-  assign \$850  = rst ? 16'h0000 : ends_in;
-  assign \$849  = rst ? 48'h000000000000 : payload_in;
+  assign \$850 [31] = rst ? 1'h0 : payload_in[47];
+  assign \$850 [29] = rst ? 1'h0 : payload_in[44];
+  assign \$850 [28] = rst ? 1'h0 : payload_in[43];
+  assign \$850 [27] = rst ? 1'h0 : payload_in[41];
+  assign \$850 [26] = rst ? 1'h0 : payload_in[40];
+  assign \$850 [25] = rst ? 1'h0 : payload_in[38];
+  assign \$850 [24] = rst ? 1'h0 : payload_in[37];
+  assign \$850 [23] = rst ? 1'h0 : payload_in[35];
+  assign \$850 [22] = rst ? 1'h0 : payload_in[34];
+  assign \$850 [21] = rst ? 1'h0 : payload_in[32];
+  assign \$850 [20] = rst ? 1'h0 : payload_in[31];
+  assign \$850 [19] = rst ? 1'h0 : payload_in[29];
+  assign \$850 [18] = rst ? 1'h0 : payload_in[28];
+  assign \$850 [17] = rst ? 1'h0 : payload_in[26];
+  assign \$850 [16] = rst ? 1'h0 : payload_in[25];
+  assign \$850 [15] = rst ? 1'h0 : payload_in[23];
+  assign \$850 [14] = rst ? 1'h0 : payload_in[22];
+  assign \$850 [13] = rst ? 1'h0 : payload_in[20];
+  assign \$850 [12] = rst ? 1'h0 : payload_in[19];
+  assign \$850 [11] = rst ? 1'h0 : payload_in[17];
+  assign \$850 [10] = rst ? 1'h0 : payload_in[16];
+  assign \$850 [9] = rst ? 1'h0 : payload_in[14];
+  assign \$850 [8] = rst ? 1'h0 : payload_in[13];
+  assign \$850 [7] = rst ? 1'h0 : payload_in[11];
+  assign \$850 [6] = rst ? 1'h0 : payload_in[10];
+  assign \$850 [5] = rst ? 1'h0 : payload_in[8];
+  assign \$850 [4] = rst ? 1'h0 : payload_in[7];
+  assign \$850 [3] = rst ? 1'h0 : payload_in[5];
+  assign \$850 [2] = rst ? 1'h0 : payload_in[4];
+  assign \$850 [1] = rst ? 1'h0 : payload_in[2];
+  assign \$850 [0] = rst ? 1'h0 : payload_in[1];
+  assign \$850 [30] = rst ? 1'h0 : payload_in[46];
   bitslice_opt4c_bank bank_0 (
     .clk(clk),
     .data_in(data_in),
@@ -19573,7 +19536,7 @@ module bitslice_opt4c_plane(rst, write, write_row, write_slot, data_in, slot_in,
   bitslice_opt4c_bank bank_1 (
     .clk(clk),
     .data_in(data_in),
-    .data_out(\data_out$50 ),
+    .data_out(\data_out$51 ),
     .row(row_in[7:4]),
     .row_in(write_row),
     .rst(rst),
@@ -19584,7 +19547,7 @@ module bitslice_opt4c_plane(rst, write, write_row, write_slot, data_in, slot_in,
   bitslice_opt4c_bank bank_2 (
     .clk(clk),
     .data_in(data_in),
-    .data_out(\data_out$51 ),
+    .data_out(\data_out$52 ),
     .row(row_in[11:8]),
     .row_in(write_row),
     .rst(rst),
@@ -19595,7 +19558,7 @@ module bitslice_opt4c_plane(rst, write, write_row, write_slot, data_in, slot_in,
   bitslice_opt4c_bank bank_3 (
     .clk(clk),
     .data_in(data_in),
-    .data_out(\data_out$52 ),
+    .data_out(\data_out$53 ),
     .row(row_in[15:12]),
     .row_in(write_row),
     .rst(rst),
@@ -19604,273 +19567,273 @@ module bitslice_opt4c_plane(rst, write, write_row, write_slot, data_in, slot_in,
     .write(write[3])
   );
   bitslice_opt4c_pe pe_0 (
-    .a_in(payload_out[2:0]),
+    .a_in({ payload[1:0], payload_rest[0] }),
     .a_out(\$801 ),
     .b_in(b_0_0),
     .b_out(\$802 ),
     .clk(clk),
-    .drain_0(\drain_0$131 ),
-    .drain_1(\drain_1$147 ),
+    .drain_0(\drain_0$132 ),
+    .drain_1(\drain_1$148 ),
     .last_in(ends_out[0]),
     .last_out(\$803 ),
     .rst(rst)
   );
   bitslice_opt4c_pe pe_1 (
-    .a_in(payload_out[5:3]),
+    .a_in({ payload[3:2], payload_rest[1] }),
     .a_out(\$804 ),
     .b_in(b_1_0),
     .b_out(\$805 ),
     .clk(clk),
-    .drain_0(\drain_0$132 ),
-    .drain_1(\drain_1$148 ),
+    .drain_0(\drain_0$133 ),
+    .drain_1(\drain_1$149 ),
     .last_in(ends_out[1]),
     .last_out(\$806 ),
     .rst(rst)
   );
   bitslice_opt4c_pe pe_10 (
-    .a_in(payload_out[32:30]),
+    .a_in({ payload[21:20], payload_rest[10] }),
     .a_out(\$831 ),
     .b_in(b_10_0),
     .b_out(\$832 ),
     .clk(clk),
-    .drain_0(\drain_0$141 ),
-    .drain_1(\drain_1$157 ),
+    .drain_0(\drain_0$142 ),
+    .drain_1(\drain_1$158 ),
     .last_in(ends_out[10]),
     .last_out(\$833 ),
     .rst(rst)
   );
   bitslice_opt4c_pe pe_11 (
-    .a_in(payload_out[35:33]),
+    .a_in({ payload[23:22], payload_rest[11] }),
     .a_out(\$834 ),
     .b_in(b_11_0),
     .b_out(\$835 ),
     .clk(clk),
-    .drain_0(\drain_0$142 ),
-    .drain_1(\drain_1$158 ),
+    .drain_0(\drain_0$143 ),
+    .drain_1(\drain_1$159 ),
     .last_in(ends_out[11]),
     .last_out(\$836 ),
     .rst(rst)
   );
   bitslice_opt4c_pe pe_12 (
-    .a_in(payload_out[38:36]),
+    .a_in({ payload[25:24], payload_rest[12] }),
     .a_out(\$837 ),
     .b_in(b_12_0),
     .b_out(\$838 ),
     .clk(clk),
-    .drain_0(\drain_0$143 ),
-    .drain_1(\drain_1$159 ),
+    .drain_0(\drain_0$144 ),
+    .drain_1(\drain_1$160 ),
     .last_in(ends_out[12]),
     .last_out(\$839 ),
     .rst(rst)
   );
   bitslice_opt4c_pe pe_13 (
-    .a_in(payload_out[41:39]),
+    .a_in({ payload[27:26], payload_rest[13] }),
     .a_out(\$840 ),
     .b_in(b_13_0),
     .b_out(\$841 ),
     .clk(clk),
-    .drain_0(\drain_0$144 ),
-    .drain_1(\drain_1$160 ),
+    .drain_0(\drain_0$145 ),
+    .drain_1(\drain_1$161 ),
     .last_in(ends_out[13]),
     .last_out(\$842 ),
     .rst(rst)
   );
   bitslice_opt4c_pe pe_14 (
-    .a_in(payload_out[44:42]),
+    .a_in({ payload[29:28], payload_rest[14] }),
     .a_out(\$843 ),
     .b_in(b_14_0),
     .b_out(\$844 ),
     .clk(clk),
-    .drain_0(\drain_0$145 ),
-    .drain_1(\drain_1$161 ),
+    .drain_0(\drain_0$146 ),
+    .drain_1(\drain_1$162 ),
     .last_in(ends_out[14]),
     .last_out(\$845 ),
     .rst(rst)
   );
   bitslice_opt4c_pe pe_15 (
-    .a_in(payload_out[47:45]),
+    .a_in({ payload[31:30], payload_rest[15] }),
     .a_out(\$846 ),
     .b_in(b_15_0),
     .b_out(\$847 ),
     .clk(clk),
-    .drain_0(\drain_0$146 ),
-    .drain_1(\drain_1$162 ),
+    .drain_0(\drain_0$147 ),
+    .drain_1(\drain_1$163 ),
     .last_in(ends_out[15]),
     .last_out(\$848 ),
     .rst(rst)
   );
   bitslice_opt4c_pe pe_2 (
-    .a_in(payload_out[8:6]),
+    .a_in({ payload[5:4], payload_rest[2] }),
     .a_out(\$807 ),
     .b_in(b_2_0),
     .b_out(\$808 ),
     .clk(clk),
-    .drain_0(\drain_0$133 ),
-    .drain_1(\drain_1$149 ),
+    .drain_0(\drain_0$134 ),
+    .drain_1(\drain_1$150 ),
     .last_in(ends_out[2]),
     .last_out(\$809 ),
     .rst(rst)
   );
   bitslice_opt4c_pe pe_3 (
-    .a_in(payload_out[11:9]),
+    .a_in({ payload[7:6], payload_rest[3] }),
     .a_out(\$810 ),
     .b_in(b_3_0),
     .b_out(\$811 ),
     .clk(clk),
-    .drain_0(\drain_0$134 ),
-    .drain_1(\drain_1$150 ),
+    .drain_0(\drain_0$135 ),
+    .drain_1(\drain_1$151 ),
     .last_in(ends_out[3]),
     .last_out(\$812 ),
     .rst(rst)
   );
   bitslice_opt4c_pe pe_4 (
-    .a_in(payload_out[14:12]),
+    .a_in({ payload[9:8], payload_rest[4] }),
     .a_out(\$813 ),
     .b_in(b_4_0),
     .b_out(\$814 ),
     .clk(clk),
-    .drain_0(\drain_0$135 ),
-    .drain_1(\drain_1$151 ),
+    .drain_0(\drain_0$136 ),
+    .drain_1(\drain_1$152 ),
     .last_in(ends_out[4]),
     .last_out(\$815 ),
     .rst(rst)
   );
   bitslice_opt4c_pe pe_5 (
-    .a_in(payload_out[17:15]),
+    .a_in({ payload[11:10], payload_rest[5] }),
     .a_out(\$816 ),
     .b_in(b_5_0),
     .b_out(\$817 ),
     .clk(clk),
-    .drain_0(\drain_0$136 ),
-    .drain_1(\drain_1$152 ),
+    .drain_0(\drain_0$137 ),
+    .drain_1(\drain_1$153 ),
     .last_in(ends_out[5]),
     .last_out(\$818 ),
     .rst(rst)
   );
   bitslice_opt4c_pe pe_6 (
-    .a_in(payload_out[20:18]),
+    .a_in({ payload[13:12], payload_rest[6] }),
     .a_out(\$819 ),
     .b_in(b_6_0),
     .b_out(\$820 ),
     .clk(clk),
-    .drain_0(\drain_0$137 ),
-    .drain_1(\drain_1$153 ),
+    .drain_0(\drain_0$138 ),
+    .drain_1(\drain_1$154 ),
     .last_in(ends_out[6]),
     .last_out(\$821 ),
     .rst(rst)
   );
   bitslice_opt4c_pe pe_7 (
-    .a_in(payload_out[23:21]),
+    .a_in({ payload[15:14], payload_rest[7] }),
     .a_out(\$822 ),
     .b_in(b_7_0),
     .b_out(\$823 ),
     .clk(clk),
-    .drain_0(\drain_0$138 ),
-    .drain_1(\drain_1$154 ),
+    .drain_0(\drain_0$139 ),
+    .drain_1(\drain_1$155 ),
     .last_in(ends_out[7]),
     .last_out(\$824 ),
     .rst(rst)
   );
   bitslice_opt4c_pe pe_8 (
-    .a_in(payload_out[26:24]),
+    .a_in({ payload[17:16], payload_rest[8] }),
     .a_out(\$825 ),
     .b_in(b_8_0),
     .b_out(\$826 ),
     .clk(clk),
-    .drain_0(\drain_0$139 ),
-    .drain_1(\drain_1$155 ),
+    .drain_0(\drain_0$140 ),
+    .drain_1(\drain_1$156 ),
     .last_in(ends_out[8]),
     .last_out(\$827 ),
     .rst(rst)
   );
   bitslice_opt4c_pe pe_9 (
-    .a_in(payload_out[29:27]),
+    .a_in({ payload[19:18], payload_rest[9] }),
     .a_out(\$828 ),
     .b_in(b_9_0),
     .b_out(\$829 ),
     .clk(clk),
-    .drain_0(\drain_0$140 ),
-    .drain_1(\drain_1$156 ),
+    .drain_0(\drain_0$141 ),
+    .drain_1(\drain_1$157 ),
     .last_in(ends_out[9]),
     .last_out(\$830 ),
     .rst(rst)
   );
-  assign drain_1 = { \drain_1$162 , \drain_1$161 , \drain_1$160 , \drain_1$159 , \drain_1$158 , \drain_1$157 , \drain_1$156 , \drain_1$155 , \drain_1$154 , \drain_1$153 , \drain_1$152 , \drain_1$151 , \drain_1$150 , \drain_1$149 , \drain_1$148 , \drain_1$147  };
-  assign drain_0 = { \drain_0$146 , \drain_0$145 , \drain_0$144 , \drain_0$143 , \drain_0$142 , \drain_0$141 , \drain_0$140 , \drain_0$139 , \drain_0$138 , \drain_0$137 , \drain_0$136 , \drain_0$135 , \drain_0$134 , \drain_0$133 , \drain_0$132 , \drain_0$131  };
-  assign \a_in$130  = payload_out[47:45];
-  assign \last_in$129  = ends_out[15];
-  assign \b_in$128  = b_15_0;
-  assign \a_in$125  = payload_out[44:42];
-  assign \last_in$124  = ends_out[14];
-  assign \b_in$123  = b_14_0;
-  assign \a_in$120  = payload_out[41:39];
-  assign \last_in$119  = ends_out[13];
-  assign \b_in$118  = b_13_0;
-  assign \a_in$115  = payload_out[38:36];
-  assign \last_in$114  = ends_out[12];
-  assign \b_in$113  = b_12_0;
-  assign \a_in$110  = payload_out[35:33];
-  assign \last_in$109  = ends_out[11];
-  assign \b_in$108  = b_11_0;
-  assign \a_in$105  = payload_out[32:30];
-  assign \last_in$104  = ends_out[10];
-  assign \b_in$103  = b_10_0;
-  assign \a_in$100  = payload_out[29:27];
-  assign \last_in$99  = ends_out[9];
-  assign \b_in$98  = b_9_0;
-  assign \a_in$95  = payload_out[26:24];
-  assign \last_in$94  = ends_out[8];
-  assign \b_in$93  = b_8_0;
-  assign \a_in$90  = payload_out[23:21];
-  assign \last_in$89  = ends_out[7];
-  assign \b_in$88  = b_7_0;
-  assign \a_in$85  = payload_out[20:18];
-  assign \last_in$84  = ends_out[6];
-  assign \b_in$83  = b_6_0;
-  assign \a_in$80  = payload_out[17:15];
-  assign \last_in$79  = ends_out[5];
-  assign \b_in$78  = b_5_0;
-  assign \a_in$75  = payload_out[14:12];
-  assign \last_in$74  = ends_out[4];
-  assign \b_in$73  = b_4_0;
-  assign \a_in$70  = payload_out[11:9];
-  assign \last_in$69  = ends_out[3];
-  assign \b_in$68  = b_3_0;
-  assign \a_in$65  = payload_out[8:6];
-  assign \last_in$64  = ends_out[2];
-  assign \b_in$63  = b_2_0;
-  assign \a_in$60  = payload_out[5:3];
-  assign \last_in$59  = ends_out[1];
-  assign \b_in$58  = b_1_0;
-  assign a_in = payload_out[2:0];
+  assign drain_1 = { \drain_1$163 , \drain_1$162 , \drain_1$161 , \drain_1$160 , \drain_1$159 , \drain_1$158 , \drain_1$157 , \drain_1$156 , \drain_1$155 , \drain_1$154 , \drain_1$153 , \drain_1$152 , \drain_1$151 , \drain_1$150 , \drain_1$149 , \drain_1$148  };
+  assign drain_0 = { \drain_0$147 , \drain_0$146 , \drain_0$145 , \drain_0$144 , \drain_0$143 , \drain_0$142 , \drain_0$141 , \drain_0$140 , \drain_0$139 , \drain_0$138 , \drain_0$137 , \drain_0$136 , \drain_0$135 , \drain_0$134 , \drain_0$133 , \drain_0$132  };
+  assign payload_out = { payload[31:30], payload_rest[15], payload[29:28], payload_rest[14], payload[27:26], payload_rest[13], payload[25:24], payload_rest[12], payload[23:22], payload_rest[11], payload[21:20], payload_rest[10], payload[19:18], payload_rest[9], payload[17:16], payload_rest[8], payload[15:14], payload_rest[7], payload[13:12], payload_rest[6], payload[11:10], payload_rest[5], payload[9:8], payload_rest[4], payload[7:6], payload_rest[3], payload[5:4], payload_rest[2], payload[3:2], payload_rest[1], payload[1:0], payload_rest[0] };
+  assign \a_in$131  = { payload[31:30], payload_rest[15] };
+  assign \last_in$130  = ends_out[15];
+  assign \b_in$129  = b_15_0;
+  assign \a_in$126  = { payload[29:28], payload_rest[14] };
+  assign \last_in$125  = ends_out[14];
+  assign \b_in$124  = b_14_0;
+  assign \a_in$121  = { payload[27:26], payload_rest[13] };
+  assign \last_in$120  = ends_out[13];
+  assign \b_in$119  = b_13_0;
+  assign \a_in$116  = { payload[25:24], payload_rest[12] };
+  assign \last_in$115  = ends_out[12];
+  assign \b_in$114  = b_12_0;
+  assign \a_in$111  = { payload[23:22], payload_rest[11] };
+  assign \last_in$110  = ends_out[11];
+  assign \b_in$109  = b_11_0;
+  assign \a_in$106  = { payload[21:20], payload_rest[10] };
+  assign \last_in$105  = ends_out[10];
+  assign \b_in$104  = b_10_0;
+  assign \a_in$101  = { payload[19:18], payload_rest[9] };
+  assign \last_in$100  = ends_out[9];
+  assign \b_in$99  = b_9_0;
+  assign \a_in$96  = { payload[17:16], payload_rest[8] };
+  assign \last_in$95  = ends_out[8];
+  assign \b_in$94  = b_8_0;
+  assign \a_in$91  = { payload[15:14], payload_rest[7] };
+  assign \last_in$90  = ends_out[7];
+  assign \b_in$89  = b_7_0;
+  assign \a_in$86  = { payload[13:12], payload_rest[6] };
+  assign \last_in$85  = ends_out[6];
+  assign \b_in$84  = b_6_0;
+  assign \a_in$81  = { payload[11:10], payload_rest[5] };
+  assign \last_in$80  = ends_out[5];
+  assign \b_in$79  = b_5_0;
+  assign \a_in$76  = { payload[9:8], payload_rest[4] };
+  assign \last_in$75  = ends_out[4];
+  assign \b_in$74  = b_4_0;
+  assign \a_in$71  = { payload[7:6], payload_rest[3] };
+  assign \last_in$70  = ends_out[3];
+  assign \b_in$69  = b_3_0;
+  assign \a_in$66  = { payload[5:4], payload_rest[2] };
+  assign \last_in$65  = ends_out[2];
+  assign \b_in$64  = b_2_0;
+  assign \a_in$61  = { payload[3:2], payload_rest[1] };
+  assign \last_in$60  = ends_out[1];
+  assign \b_in$59  = b_1_0;
+  assign a_in = { payload[1:0], payload_rest[0] };
   assign last_in = ends_out[0];
   assign b_in = b_0_0;
-  assign \row$46  = row_in[15:12];
-  assign \slot$45  = slot_in;
-  assign \data_in$44  = data_in;
-  assign \slot_in$43  = write_slot;
-  assign \row_in$42  = write_row;
-  assign \write$41  = write[3];
-  assign \row$40  = row_in[11:8];
-  assign \slot$39  = slot_in;
-  assign \data_in$38  = data_in;
-  assign \slot_in$37  = write_slot;
-  assign \row_in$36  = write_row;
-  assign \write$35  = write[2];
-  assign \row$34  = row_in[7:4];
-  assign \slot$33  = slot_in;
-  assign \data_in$32  = data_in;
-  assign \slot_in$31  = write_slot;
-  assign \row_in$30  = write_row;
-  assign \write$29  = write[1];
-  assign \row$28  = row_in[3:0];
-  assign \slot$27  = slot_in;
-  assign \data_in$26  = data_in;
-  assign \slot_in$25  = write_slot;
-  assign \row_in$24  = write_row;
-  assign \write$23  = write[0];
+  assign \row$47  = row_in[15:12];
+  assign \slot$46  = slot_in;
+  assign \data_in$45  = data_in;
+  assign \slot_in$44  = write_slot;
+  assign \row_in$43  = write_row;
+  assign \write$42  = write[3];
+  assign \row$41  = row_in[11:8];
+  assign \slot$40  = slot_in;
+  assign \data_in$39  = data_in;
+  assign \slot_in$38  = write_slot;
+  assign \row_in$37  = write_row;
+  assign \write$36  = write[2];
+  assign \row$35  = row_in[7:4];
+  assign \slot$34  = slot_in;
+  assign \data_in$33  = data_in;
+  assign \slot_in$32  = write_slot;
+  assign \row_in$31  = write_row;
+  assign \write$30  = write[1];
+  assign \row$29  = row_in[3:0];
+  assign \slot$28  = slot_in;
+  assign \data_in$27  = data_in;
+  assign \slot_in$26  = write_slot;
+  assign \row_in$25  = write_row;
+  assign \write$24  = write[0];
   assign ends = ends_out;
-  assign payload = payload_out;
   assign bank = bank_out;
   assign row = row_out;
   assign slot = slot_out;
@@ -19929,8 +19892,7 @@ module bitslice_opt4c_requests(rst, asks, following, bank, row, payload, ends, h
   wire [4:0] \$59 ;
   (* unused_bits = "3 4" *)
   wire [4:0] \$6 ;
-  wire [4:0] \$60 ;
-  wire [2:0] \$63 ;
+  wire [1:0] \$62 ;
   wire \$7 ;
   wire \$8 ;
   wire \$9 ;
@@ -19965,11 +19927,12 @@ module bitslice_opt4c_requests(rst, asks, following, bank, row, payload, ends, h
   wire late_out;
   input [2:0] payload;
   wire [2:0] payload;
-  wire [2:0] \payload$24 ;
+  reg [1:0] \payload$25  = 2'h0;
   output [5:0] payload_bank;
   reg [5:0] payload_bank = 6'h00;
   output [2:0] payload_out;
-  reg [2:0] payload_out = 3'h0;
+  wire [2:0] payload_out;
+  reg payload_rest = 1'h0;
   output present;
   wire present;
   reg [9:0] request_1 = 10'h000;
@@ -19997,7 +19960,6 @@ module bitslice_opt4c_requests(rst, asks, following, bank, row, payload, ends, h
   output taken;
   wire taken;
   reg [4:0] valid = 5'h00;
-  assign \$34  = request_4[5:4] == 2'h2;
   assign \$35  = request_4[5:4] == 2'h2;
   assign \$36  = request_4[5:4] == 2'h2;
   assign \$37  = request_4[9:6] & { \$36 , \$35 , \$34 , \$33  };
@@ -20023,7 +19985,7 @@ module bitslice_opt4c_requests(rst, asks, following, bank, row, payload, ends, h
   always @(posedge clk)
     valid <= \$59 ;
   always @(posedge clk)
-    \following$20  <= \$60 ;
+    \following$20  <= \$21 ;
   always @(posedge clk)
     asking <= { \$43 , \$47 , \$45  };
   always @(posedge clk)
@@ -20035,7 +19997,9 @@ module bitslice_opt4c_requests(rst, asks, following, bank, row, payload, ends, h
   always @(posedge clk)
     request_4 <= request_3;
   always @(posedge clk)
-    payload_out <= \$63 ;
+    payload_rest <= \$58 [0];
+  always @(posedge clk)
+    \payload$25  <= \$62 ;
   always @(posedge clk)
     payload_bank <= request_3[9:4];
   assign taken = ~ valid[4];
@@ -20071,8 +20035,9 @@ module bitslice_opt4c_requests(rst, asks, following, bank, row, payload, ends, h
   assign \$31  = request_4[5:4] == 1'h1;
   assign \$32  = request_4[9:6] & { \$31 , \$30 , \$29 , \$28  };
   assign \$33  = request_4[5:4] == 2'h2;
-  assign \$63  = rst ? 3'h0 : \$58 ;
-  assign \$60  = rst ? 5'h00 : \$21 ;
+  assign \$34  = request_4[5:4] == 2'h2;
+  assign \$62 [1] = rst ? 1'h0 : \$58 [2];
+  assign \$62 [0] = rst ? 1'h0 : \$58 [1];
   assign \$59  = rst ? 5'h00 : { \$17 , valid[2:0], \$15  };
   assign \request_4.payload  = request_4[3:1];
   assign \request_4.row  = request_4[0];
@@ -20089,6 +20054,7 @@ module bitslice_opt4c_requests(rst, asks, following, bank, row, payload, ends, h
   assign \request_1.payload  = request_1[3:1];
   assign \request_1.row  = request_1[0];
   assign \request_4.code  = request_4[9:4];
+  assign payload_out = { \payload$25 , payload_rest };
   assign code_row = request_2[0];
   assign code_out = request_2[9:4];
   assign row_out = asking[0];
@@ -20096,7 +20062,6 @@ module bitslice_opt4c_requests(rst, asks, following, bank, row, payload, ends, h
   assign late_out = \following$20 [0];
   assign asks_out = valid[0];
   assign code = payload_bank;
-  assign \payload$24  = payload_out;
 endmodule
 
 module bitslice_opt4c_skid_buffer(rst, in_payload, in_valid, out_ready, in_ready, out_payload, out_valid, clk);
@@ -20140,8 +20105,8 @@ module bitslice_opt4c_skid_buffer(rst, in_payload, in_valid, out_ready, in_ready
     in_ready <= \$8 ;
   always @(posedge clk)
     held <= \$9 ;
+  assign \$7  = rst ? 1'h0 : \$2 ;
   assign \$9  = full ? held : in_payload;
   assign \$8  = rst ? 1'h1 : \$5 ;
-  assign \$7  = rst ? 1'h0 : \$2 ;
   assign ready = in_ready;
 endmodule

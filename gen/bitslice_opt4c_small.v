@@ -67,13 +67,12 @@ module bitslice_opt4c_small(rst, a__payload, a__valid, b__payload, b__valid, c__
   wire [71:0] \$61 ;
   wire [95:0] \$62 ;
   wire \$63 ;
-  wire [2:0] \$64 ;
-  wire \$65 ;
+  wire \$64 ;
   wire \$7 ;
   wire \$8 ;
   wire \$9 ;
-  wire \$procmux$356_Y ;
-  wire \$procmux$358_Y ;
+  wire \$procmux$305_Y ;
+  wire \$procmux$307_Y ;
   input [72:0] a__payload;
   wire [72:0] a__payload;
   wire [71:0] \a__payload.data ;
@@ -324,7 +323,6 @@ module bitslice_opt4c_small(rst, a__payload, a__valid, b__payload, b__valid, c__
   wire \write_slot$122 ;
   wire \write_slot$136 ;
   wire \write_slot$150 ;
-  assign \$21  = turn & { \$20 , \$16 , \$12 , 1'h0 };
   assign \$22  = | \$21 ;
   assign \$24  = | { \turn$191 [0], \turn$183 [0], turn[0] };
   assign \$26  = | { \turn$191 [0], \turn$183 [0], turn[0] };
@@ -356,9 +354,9 @@ module bitslice_opt4c_small(rst, a__payload, a__valid, b__payload, b__valid, c__
   always @(posedge clk)
     sync <= \$63 ;
   always @(posedge clk)
-    \ahead$70  <= \$64 ;
+    \ahead$70  <= { \$46 , \$34 , \$22  };
   always @(posedge clk)
-    hold <= \$65 ;
+    hold <= \$64 ;
   assign \$1  = a__valid & b__valid;
   assign a__ready = \$1  & room;
   assign last = a__payload[72] | b__payload[96];
@@ -391,10 +389,10 @@ module bitslice_opt4c_small(rst, a__payload, a__valid, b__payload, b__valid, c__
   assign \$18  = | { \turn$191 [1], \turn$183 [1], turn[1] };
   assign \$19  = | { \turn$191 [2], \turn$183 [2], turn[2] };
   assign \$20  = | { \$19 , \$18 , \$17  };
-  assign \$procmux$356_Y  = \$49  ? 1'h0 : hold;
-  assign \$procmux$358_Y  = \$47  ? 1'h1 : \$procmux$356_Y ;
-  assign \$65  = rst ? 1'h0 : \$procmux$358_Y ;
-  assign \$64  = rst ? 3'h0 : { \$46 , \$34 , \$22  };
+  assign \$21  = turn & { \$20 , \$16 , \$12 , 1'h0 };
+  assign \$procmux$305_Y  = \$49  ? 1'h0 : hold;
+  assign \$procmux$307_Y  = \$47  ? 1'h1 : \$procmux$305_Y ;
+  assign \$64  = rst ? 1'h0 : \$procmux$307_Y ;
   assign \$63  = rst ? 1'h0 : \$10 ;
   assign \$62  = a__ready ? b__payload[95:0] : b_held;
   assign \$61  = a__ready ? a__payload[71:0] : a_held;
@@ -1832,16 +1830,7 @@ module bitslice_opt4c_small_arbiter(rst, asks, late, bank, row, code, code_row, 
   wire \$433 ;
   wire \$434 ;
   wire \$435 ;
-  wire [11:0] \$436 ;
-  wire [3:0] \$437 ;
-  wire [2:0] \$438 ;
-  wire [3:0] \$439 ;
   wire \$44 ;
-  wire [2:0] \$440 ;
-  wire [3:0] \$441 ;
-  wire [2:0] \$442 ;
-  wire [8:0] \$443 ;
-  wire [2:0] \$444 ;
   (* unused_bits = "0 2" *)
   wire [2:0] \$45 ;
   wire \$46 ;
@@ -2317,40 +2306,27 @@ module bitslice_opt4c_small_arbiter(rst, asks, late, bank, row, code, code_row, 
   assign \$435  = ! code[8];
   assign one_hot_2 = code[11:9] & { \$435 , \$434 , \$433  };
   always @(posedge clk)
-    some <= \$436 ;
+    some <= { \$132 , \$121 , \$110 , \$99 , \$88 , \$77 , \$66 , \$55 , \$44 , \$33 , \$22 , \$11  };
   always @(posedge clk)
-    key_0 <= \$437 ;
+    key_0 <= { late[0], row[2:0] };
   always @(posedge clk)
-    wants_0 <= \$438 ;
+    wants_0 <= \$133 ;
   always @(posedge clk)
-    key_1 <= \$439 ;
+    key_1 <= { late[1], row[5:3] };
   always @(posedge clk)
-    wants_1 <= \$440 ;
+    wants_1 <= \$134 ;
   always @(posedge clk)
-    key_2 <= \$441 ;
+    key_2 <= { late[2], row[8:6] };
   always @(posedge clk)
-    wants_2 <= \$442 ;
+    wants_2 <= \$135 ;
   always @(posedge clk)
-    opened <= \$443 ;
+    opened <= { \$206 [0], \$194 , \$182 [0], \$170 , \$158 [0], \$146  };
   always @(posedge clk)
-    hit <= \$444 ;
+    hit <= { \$225 , \$219 , \$213  };
   always @(posedge clk)
     opened_0 <= opened;
   always @(posedge clk)
     row_out <= opened_0;
-  assign \$444 [2] = rst ? 1'h0 : \$225 ;
-  assign \$444 [0] = rst ? 1'h0 : \$213 ;
-  assign \$444 [1] = rst ? 1'h0 : \$219 ;
-  assign \$443 [8:6] = rst ? 3'h0 : { \$206 [0], \$194  };
-  assign \$443 [2:0] = rst ? 3'h0 : { \$158 [0], \$146  };
-  assign \$443 [5:3] = rst ? 3'h0 : { \$182 [0], \$170  };
-  assign \$442  = rst ? 3'h0 : \$135 ;
-  assign \$441  = rst ? 4'h0 : { late[2], row[8:6] };
-  assign \$440  = rst ? 3'h0 : \$134 ;
-  assign \$439  = rst ? 4'h0 : { late[1], row[5:3] };
-  assign \$438  = rst ? 3'h0 : \$133 ;
-  assign \$437  = rst ? 4'h0 : { late[0], row[2:0] };
-  assign \$436  = rst ? 12'h000 : { \$132 , \$121 , \$110 , \$99 , \$88 , \$77 , \$66 , \$55 , \$44 , \$33 , \$22 , \$11  };
   assign opened_1 = row_out;
   assign \hit$21  = hit;
 endmodule
@@ -2595,9 +2571,8 @@ module bitslice_opt4c_small_digits(rst, write, slot_in, place_in, row_in, data_i
   wire \$29 ;
   wire \$3 ;
   wire \$30 ;
-  wire \$31 ;
-  wire [3:0] \$32 ;
-  wire [2:0] \$33 ;
+  wire [3:0] \$31 ;
+  wire [2:0] \$32 ;
   (* unused_bits = "1 2" *)
   wire [2:0] \$4 ;
   wire \$5 ;
@@ -2605,9 +2580,9 @@ module bitslice_opt4c_small_digits(rst, write, slot_in, place_in, row_in, data_i
   wire \$7 ;
   wire \$8 ;
   wire \$9 ;
-  wire [2:0] \$procmux$211_Y ;
-  wire [2:0] \$procmux$213_Y ;
-  wire [3:0] \$procmux$217_Y ;
+  wire [2:0] \$procmux$182_Y ;
+  wire [2:0] \$procmux$184_Y ;
+  wire [3:0] \$procmux$188_Y ;
   input ahead;
   wire ahead;
   input all_wait;
@@ -2736,7 +2711,7 @@ module bitslice_opt4c_small_digits(rst, write, slot_in, place_in, row_in, data_i
   assign none = \$24  & \$25 ;
   assign late = late_out | ahead;
   always @(posedge clk)
-    \write$27  <= \$26 ;
+    \write$27  <= write;
   always @(posedge clk)
     held_slot_in <= slot_in;
   always @(posedge clk)
@@ -2746,30 +2721,29 @@ module bitslice_opt4c_small_digits(rst, write, slot_in, place_in, row_in, data_i
   always @(posedge clk)
     held_data_in <= data_in;
   always @(posedge clk)
-    held_more <= \$27 ;
+    held_more <= \$26 ;
   always @(posedge clk)
-    waits <= \$28 ;
+    waits <= \$27 ;
   always @(posedge clk)
-    sync <= \$29 ;
+    sync <= \$28 ;
   always @(posedge clk)
-    ends <= \$30 ;
+    ends <= \$29 ;
   always @(posedge clk)
-    apart <= \$31 ;
+    apart <= \$30 ;
   always @(posedge clk)
-    turn <= \$32 ;
+    turn <= \$31 ;
   always @(posedge clk)
-    gap <= \$33 ;
-  assign \$procmux$211_Y  = \$16  ? \$17 [2:0] : gap;
-  assign \$procmux$213_Y  = ends ? 3'h3 : \$procmux$211_Y ;
-  assign \$33  = rst ? 3'h0 : \$procmux$213_Y ;
-  assign \$procmux$217_Y  = ends ? { turn[2:0], turn[3] } : turn;
-  assign \$32  = rst ? 4'h1 : \$procmux$217_Y ;
-  assign \$31  = rst ? 1'h1 : \$15 ;
-  assign \$30  = rst ? 1'h0 : \$12 ;
-  assign \$29  = rst ? 1'h0 : \$7 ;
-  assign \$28  = rst ? 1'h0 : \$5 ;
-  assign \$27  = rst ? 1'h0 : more;
-  assign \$26  = rst ? 1'h0 : write;
+    gap <= \$32 ;
+  assign \$procmux$182_Y  = \$16  ? \$17 [2:0] : gap;
+  assign \$procmux$184_Y  = ends ? 3'h3 : \$procmux$182_Y ;
+  assign \$32  = rst ? 3'h0 : \$procmux$184_Y ;
+  assign \$procmux$188_Y  = ends ? { turn[2:0], turn[3] } : turn;
+  assign \$31  = rst ? 4'h1 : \$procmux$188_Y ;
+  assign \$30  = rst ? 1'h1 : \$15 ;
+  assign \$29  = rst ? 1'h0 : \$12 ;
+  assign \$28  = rst ? 1'h0 : \$7 ;
+  assign \$27  = rst ? 1'h0 : \$5 ;
+  assign \$26  = rst ? 1'h0 : more;
   bitslice_opt4c_small_feeder feeder_0 (
     .asks(\asks$53 ),
     .bank(\bank$57 ),
@@ -2961,13 +2935,12 @@ module bitslice_opt4c_small_feeder(rst, write, slot_in, place_in, row_in, data_i
   wire \$212 ;
   wire \$213 ;
   wire \$214 ;
-  wire \$215 ;
-  wire [16:0] \$216 ;
+  wire [16:0] \$215 ;
   wire [2:0] \$24 ;
   (* unused_bits = "0 2" *)
   wire [2:0] \$25 ;
   wire [2:0] \$28 ;
-  wire [2:0] \$286 ;
+  wire [2:0] \$285 ;
   (* unused_bits = "0 2" *)
   wire [2:0] \$29 ;
   wire [2:0] \$32 ;
@@ -3041,16 +3014,12 @@ module bitslice_opt4c_small_feeder(rst, write, slot_in, place_in, row_in, data_i
   wire \$97 ;
   wire \$98 ;
   wire [2:0] \$99 ;
-  wire \$procmux$34_Y ;
+  wire \$procmux$36_Y ;
   wire \$procmux$53_Y ;
   wire [3:0] \$procmux$57_Y ;
   wire [2:0] \$procmux$63_Y ;
-  wire [3:0] \$procmux$67_Y ;
-  wire \$procmux$71_Y ;
-  wire [2:0] \$procmux$75_Y ;
-  wire \$procmux$79_Y ;
-  wire \$procmux$84_Y ;
-  wire [2:0] \$procmux$91_Y ;
+  wire \$procmux$76_Y ;
+  wire [2:0] \$procmux$83_Y ;
   wire [3:0] address;
   wire [3:0] address_in;
   output asks;
@@ -3196,8 +3165,8 @@ module bitslice_opt4c_small_feeder(rst, write, slot_in, place_in, row_in, data_i
   assign \$57  = \$56  - 1'h1;
   assign \$58  = 1'h0 + start;
   assign { \$59 [2:1], here } = \$55  ? \$57  : { 1'h0, \$58  };
-  assign \$286  = slot * 2'h3;
-  assign last_row = last_rows >> \$286 ;
+  assign \$285  = slot * 2'h3;
+  assign last_row = last_rows >> \$285 ;
   assign last_place = last_places >> slot;
   assign \filled$37  = filled >> slot;
   assign at_last = \row$39  == last_row;
@@ -3362,20 +3331,19 @@ module bitslice_opt4c_small_feeder(rst, write, slot_in, place_in, row_in, data_i
   always @(posedge clk)
     next_valid <= \$212 ;
   always @(posedge clk)
-    \following$62  <= \$213 ;
+    \following$62  <= \$185 ;
   always @(posedge clk)
-    finished <= \$214 ;
+    finished <= \$213 ;
   always @(posedge clk)
-    coded_valid <= \$215 ;
+    coded_valid <= \$214 ;
   always @(posedge clk)
-    coded <= \$216 ;
-  assign \$216 [16:4] = moves ? { digit_2, digit_1, digit_0, \words.place , words[6:4] } : coded[16:4];
-  assign \$procmux$34_Y  = ends ? 1'h0 : coded[3];
-  assign \$216 [3] = moves ? \$200  : \$procmux$34_Y ;
-  assign \$216 [2:0] = moves ? next_row : coded[2:0];
-  assign \$215  = rst ? 1'h0 : \$198 ;
-  assign \$214  = rst ? 1'h0 : \$195 ;
-  assign \$213  = rst ? 1'h0 : \$185 ;
+    coded <= \$215 ;
+  assign \$215 [16:4] = moves ? { digit_2, digit_1, digit_0, \words.place , words[6:4] } : coded[16:4];
+  assign \$procmux$36_Y  = ends ? 1'h0 : coded[3];
+  assign \$215 [3] = moves ? \$200  : \$procmux$36_Y ;
+  assign \$215 [2:0] = moves ? next_row : coded[2:0];
+  assign \$214  = rst ? 1'h0 : \$198 ;
+  assign \$213  = rst ? 1'h0 : \$195 ;
   assign \$212  = rst ? 1'h0 : \$181 ;
   assign \$211  = rst ? 2'h0 : \$178 [1:0];
   assign \$210  = rst ? 2'h0 : \$176 [1:0];
@@ -3385,19 +3353,15 @@ module bitslice_opt4c_small_feeder(rst, write, slot_in, place_in, row_in, data_i
   assign \$208  = rst ? 4'h1 : \$procmux$57_Y ;
   assign \$procmux$63_Y  = read ? \$171 [2:0] : \row$39 ;
   assign \$207  = rst ? 3'h0 : \$procmux$63_Y ;
-  assign \$procmux$67_Y  = read ? turn : next_turn;
-  assign \$206  = rst ? 4'h0 : \$procmux$67_Y ;
-  assign \$procmux$71_Y  = read ? \$167  : next_inside;
-  assign \$205  = rst ? 1'h0 : \$procmux$71_Y ;
-  assign \$procmux$75_Y  = read ? \row$39  : next_row;
-  assign \$204  = rst ? 3'h0 : \$procmux$75_Y ;
-  assign \$procmux$79_Y  = read ? here : next_place;
-  assign \$203  = rst ? 1'h0 : \$procmux$79_Y ;
-  assign \$procmux$84_Y  = taken ? coded[3] : word[3];
-  assign \$202 [3] = ends ? 1'h0 : \$procmux$84_Y ;
+  assign \$206  = read ? turn : next_turn;
+  assign \$205  = read ? \$167  : next_inside;
+  assign \$204  = read ? \row$39  : next_row;
+  assign \$203  = read ? here : next_place;
+  assign \$procmux$76_Y  = taken ? coded[3] : word[3];
+  assign \$202 [3] = ends ? 1'h0 : \$procmux$76_Y ;
   assign \$202 [2:0] = taken ? coded[2:0] : word[2:0];
-  assign \$procmux$91_Y  = served ? \$163  : word[6:4];
-  assign \$202 [6:4] = taken ? coded[6:4] : \$procmux$91_Y ;
+  assign \$procmux$83_Y  = served ? \$163  : word[6:4];
+  assign \$202 [6:4] = taken ? coded[6:4] : \$procmux$83_Y ;
   assign \$202 [16:7] = taken ? coded[16:7] : word[16:7];
   assign \$201  = rst ? 1'h0 : \$160 ;
   bitslice_opt4c_small_buffer buffer (
@@ -3418,11 +3382,11 @@ module bitslice_opt4c_small_feeder(rst, write, slot_in, place_in, row_in, data_i
   assign \words.digits  = { digit_2, digit_1, digit_0 };
   assign \words.left  = words[6:4];
   assign \words.following  = \following$62 ;
+  assign \words.row  = next_row;
+  assign \word.digits  = word[16:8];
   assign \$73 [3:0] = address_in;
   assign \$69 [3:0] = address;
   assign \$59 [0] = here;
-  assign \words.row  = next_row;
-  assign \word.digits  = word[16:8];
   assign \word.place  = word[7];
   assign \word.left  = word[6:4];
   assign \word.following  = word[3];
@@ -3462,72 +3426,62 @@ module bitslice_opt4c_small_loader(rst, take, last, sync, room, write, slot_out,
   (* unused_bits = "1" *)
   wire [1:0] \$27 ;
   wire \$28 ;
-  wire \$29 ;
+  wire [1:0] \$29 ;
   wire \$3 ;
-  wire \$30 ;
-  wire [1:0] \$31 ;
-  wire [2:0] \$32 ;
-  wire [2:0] \$33 ;
+  wire [2:0] \$30 ;
+  wire [2:0] \$31 ;
+  wire \$32 ;
+  wire \$33 ;
   wire \$34 ;
-  wire \$35 ;
+  wire [2:0] \$35 ;
   wire \$36 ;
-  wire [2:0] \$37 ;
-  wire \$38 ;
-  wire [1:0] \$39 ;
+  wire [1:0] \$37 ;
+  wire [2:0] \$38 ;
+  wire \$39 ;
   wire \$4 ;
-  wire [2:0] \$40 ;
-  wire \$41 ;
-  wire [1:0] \$42 ;
-  wire [2:0] \$43 ;
+  wire [1:0] \$40 ;
+  wire [2:0] \$41 ;
+  wire \$42 ;
+  wire \$43 ;
   wire \$44 ;
-  wire \$45 ;
-  wire \$46 ;
   wire \$5 ;
   wire [2:0] \$6 ;
   wire \$7 ;
   (* unused_bits = "2 3" *)
   wire [3:0] \$8 ;
   wire \$9 ;
-  wire \$procmux$233_Y ;
-  wire \$procmux$237_Y ;
-  wire \$procmux$241_Y ;
-  wire \$procmux$243_Y ;
-  wire [2:0] \$procmux$247_Y ;
-  wire [2:0] \$procmux$249_Y ;
-  wire [2:0] \$procmux$251_Y ;
+  wire \$procmux$202_Y ;
+  wire \$procmux$206_Y ;
+  wire \$procmux$210_Y ;
+  wire [2:0] \$procmux$214_Y ;
+  wire [2:0] \$procmux$216_Y ;
+  wire \$procmux$220_Y ;
+  wire \$procmux$222_Y ;
+  wire \$procmux$226_Y ;
+  wire \$procmux$228_Y ;
+  wire \$procmux$232_Y ;
+  wire [2:0] \$procmux$236_Y ;
+  wire [2:0] \$procmux$238_Y ;
+  wire \$procmux$242_Y ;
+  wire \$procmux$244_Y ;
+  wire \$procmux$249_Y ;
+  wire \$procmux$251_Y ;
   wire \$procmux$255_Y ;
   wire \$procmux$257_Y ;
-  wire \$procmux$259_Y ;
-  wire \$procmux$263_Y ;
-  wire \$procmux$265_Y ;
-  wire \$procmux$267_Y ;
+  wire [2:0] \$procmux$261_Y ;
+  wire [2:0] \$procmux$263_Y ;
+  wire [2:0] \$procmux$265_Y ;
+  wire [2:0] \$procmux$267_Y ;
   wire \$procmux$271_Y ;
   wire \$procmux$273_Y ;
-  wire [2:0] \$procmux$277_Y ;
-  wire [2:0] \$procmux$279_Y ;
-  wire [2:0] \$procmux$281_Y ;
+  wire \$procmux$275_Y ;
+  wire \$procmux$277_Y ;
+  wire \$procmux$281_Y ;
   wire \$procmux$285_Y ;
   wire \$procmux$287_Y ;
-  wire \$procmux$289_Y ;
-  wire \$procmux$294_Y ;
-  wire \$procmux$296_Y ;
-  wire \$procmux$298_Y ;
-  wire \$procmux$302_Y ;
-  wire \$procmux$304_Y ;
-  wire [2:0] \$procmux$308_Y ;
-  wire [2:0] \$procmux$310_Y ;
-  wire [2:0] \$procmux$312_Y ;
-  wire [2:0] \$procmux$314_Y ;
-  wire \$procmux$318_Y ;
-  wire \$procmux$320_Y ;
-  wire \$procmux$322_Y ;
-  wire \$procmux$324_Y ;
-  wire \$procmux$328_Y ;
-  wire \$procmux$332_Y ;
-  wire \$procmux$334_Y ;
-  wire [2:0] \$procmux$338_Y ;
-  wire [2:0] \$procmux$340_Y ;
-  wire [2:0] \$procmux$344_Y ;
+  wire [2:0] \$procmux$291_Y ;
+  wire [2:0] \$procmux$293_Y ;
+  wire [2:0] \$procmux$297_Y ;
   input clk;
   wire clk;
   output complete;
@@ -3582,21 +3536,17 @@ module bitslice_opt4c_small_loader(rst, take, last, sync, room, write, slot_out,
   output write;
   wire write;
   always @(posedge clk)
-    \complete$31  <= \$39 ;
+    last_place_0_0 <= \$39 ;
   always @(posedge clk)
-    last_row_0_0 <= \$40 ;
+    filled <= \$40 ;
   always @(posedge clk)
-    last_place_0_0 <= \$41 ;
+    last_row_0_1 <= \$41 ;
   always @(posedge clk)
-    filled <= \$42 ;
+    last_place_0_1 <= \$42 ;
   always @(posedge clk)
-    last_row_0_1 <= \$43 ;
+    slot <= \$43 ;
   always @(posedge clk)
-    last_place_0_1 <= \$44 ;
-  always @(posedge clk)
-    slot <= \$45 ;
-  always @(posedge clk)
-    first <= \$46 ;
+    first <= \$44 ;
   assign room = occupied != 2'h2;
   assign write = lane & taken;
   assign more = taken & ended;
@@ -3627,85 +3577,79 @@ module bitslice_opt4c_small_loader(rst, take, last, sync, room, write, slot_out,
   always @(posedge clk)
     taken <= \$28 ;
   always @(posedge clk)
-    ended <= \$29 ;
+    ended <= \$2 ;
   always @(posedge clk)
-    tile <= \$30 ;
+    tile <= last;
   always @(posedge clk)
-    occupied <= \$31 ;
+    occupied <= \$29 ;
   always @(posedge clk)
-    count <= \$32 ;
+    count <= \$30 ;
   always @(posedge clk)
-    pause <= \$33 ;
+    pause <= \$31 ;
   always @(posedge clk)
-    lane <= \$34 ;
+    lane <= \$32 ;
   always @(posedge clk)
-    opens <= \$35 ;
+    opens <= \$33 ;
   always @(posedge clk)
-    place_out <= \$36 ;
+    place_out <= \$34 ;
   always @(posedge clk)
-    row_out <= \$37 ;
+    row_out <= \$35 ;
   always @(posedge clk)
-    slot_out <= \$38 ;
-  assign \$procmux$233_Y  = sync ? complete : first;
-  assign \$46  = rst ? 1'h1 : \$procmux$233_Y ;
-  assign \$procmux$237_Y  = sync ? \$27 [0] : slot;
-  assign \$45  = rst ? 1'h0 : \$procmux$237_Y ;
-  assign \$procmux$241_Y  = lane ? place_out : last_place_0_1;
-  assign \$procmux$243_Y  = \$24  ? \$procmux$241_Y  : last_place_0_1;
-  assign \$44  = rst ? 1'h0 : \$procmux$243_Y ;
-  assign \$procmux$247_Y  = opens ? 3'h0 : last_row_0_1;
-  assign \$procmux$249_Y  = lane ? row_out : \$procmux$247_Y ;
-  assign \$procmux$251_Y  = \$24  ? \$procmux$249_Y  : last_row_0_1;
-  assign \$43  = rst ? 3'h0 : \$procmux$251_Y ;
-  assign \$procmux$255_Y  = opens ? 1'h0 : filled[1];
-  assign \$procmux$257_Y  = lane ? 1'h1 : \$procmux$255_Y ;
-  assign \$procmux$259_Y  = \$24  ? \$procmux$257_Y  : filled[1];
-  assign \$42 [1] = rst ? 1'h0 : \$procmux$259_Y ;
-  assign \$procmux$263_Y  = opens ? 1'h0 : filled[0];
-  assign \$procmux$265_Y  = lane ? 1'h1 : \$procmux$263_Y ;
-  assign \$procmux$267_Y  = \$22  ? \$procmux$265_Y  : filled[0];
-  assign \$42 [0] = rst ? 1'h0 : \$procmux$267_Y ;
-  assign \$procmux$271_Y  = lane ? place_out : last_place_0_0;
-  assign \$procmux$273_Y  = \$22  ? \$procmux$271_Y  : last_place_0_0;
-  assign \$41  = rst ? 1'h0 : \$procmux$273_Y ;
-  assign \$procmux$277_Y  = opens ? 3'h0 : last_row_0_0;
-  assign \$procmux$279_Y  = lane ? row_out : \$procmux$277_Y ;
-  assign \$procmux$281_Y  = \$22  ? \$procmux$279_Y  : last_row_0_0;
-  assign \$40  = rst ? 3'h0 : \$procmux$281_Y ;
-  assign \$procmux$285_Y  = slot_out ? (* full_case = 32'd1 *) tile : \complete$31 [1];
-  assign \$procmux$287_Y  = ended ? \$procmux$285_Y  : \complete$31 [1];
-  assign \$procmux$289_Y  = taken ? \$procmux$287_Y  : \complete$31 [1];
-  assign \$39 [1] = rst ? 1'h0 : \$procmux$289_Y ;
-  assign \$procmux$294_Y  = slot_out ? (* full_case = 32'd1 *) \complete$31 [0] : tile;
-  assign \$procmux$296_Y  = ended ? \$procmux$294_Y  : \complete$31 [0];
-  assign \$procmux$298_Y  = taken ? \$procmux$296_Y  : \complete$31 [0];
-  assign \$39 [0] = rst ? 1'h0 : \$procmux$298_Y ;
-  assign \$procmux$302_Y  = ended ? \$20 [0] : slot_out;
-  assign \$procmux$304_Y  = taken ? \$procmux$302_Y  : slot_out;
-  assign \$38  = rst ? 1'h0 : \$procmux$304_Y ;
-  assign \$procmux$308_Y  = place_out ? row_out : \$17 [2:0];
-  assign \$procmux$310_Y  = lane ? \$procmux$308_Y  : row_out;
-  assign \$procmux$312_Y  = ended ? 3'h0 : \$procmux$310_Y ;
-  assign \$procmux$314_Y  = taken ? \$procmux$312_Y  : row_out;
-  assign \$37  = rst ? 3'h0 : \$procmux$314_Y ;
-  assign \$procmux$318_Y  = place_out ? \$15 [0] : 1'h0;
-  assign \$procmux$320_Y  = lane ? \$procmux$318_Y  : place_out;
-  assign \$procmux$322_Y  = ended ? 1'h0 : \$procmux$320_Y ;
-  assign \$procmux$324_Y  = taken ? \$procmux$322_Y  : place_out;
-  assign \$36  = rst ? 1'h0 : \$procmux$324_Y ;
-  assign \$procmux$328_Y  = taken ? ended : opens;
-  assign \$35  = rst ? 1'h1 : \$procmux$328_Y ;
-  assign \$procmux$332_Y  = ended ? 1'h1 : lane;
-  assign \$procmux$334_Y  = taken ? \$procmux$332_Y  : lane;
-  assign \$34  = rst ? 1'h1 : \$procmux$334_Y ;
-  assign \$procmux$338_Y  = \$13  ? \$14 [2:0] : pause;
-  assign \$procmux$340_Y  = sync ? 3'h4 : \$procmux$338_Y ;
-  assign \$33  = rst ? 3'h0 : \$procmux$340_Y ;
-  assign \$procmux$344_Y  = take ? \$12 [2:0] : count;
-  assign \$32  = rst ? 3'h0 : \$procmux$344_Y ;
-  assign \$31  = rst ? 2'h0 : \$8 [1:0];
-  assign \$30  = rst ? 1'h0 : last;
-  assign \$29  = rst ? 1'h0 : \$2 ;
+    slot_out <= \$36 ;
+  always @(posedge clk)
+    \complete$31  <= \$37 ;
+  always @(posedge clk)
+    last_row_0_0 <= \$38 ;
+  assign \$procmux$202_Y  = sync ? complete : first;
+  assign \$44  = rst ? 1'h1 : \$procmux$202_Y ;
+  assign \$procmux$206_Y  = sync ? \$27 [0] : slot;
+  assign \$43  = rst ? 1'h0 : \$procmux$206_Y ;
+  assign \$procmux$210_Y  = lane ? place_out : last_place_0_1;
+  assign \$42  = \$24  ? \$procmux$210_Y  : last_place_0_1;
+  assign \$procmux$214_Y  = opens ? 3'h0 : last_row_0_1;
+  assign \$procmux$216_Y  = lane ? row_out : \$procmux$214_Y ;
+  assign \$41  = \$24  ? \$procmux$216_Y  : last_row_0_1;
+  assign \$procmux$220_Y  = opens ? 1'h0 : filled[1];
+  assign \$procmux$222_Y  = lane ? 1'h1 : \$procmux$220_Y ;
+  assign \$40 [1] = \$24  ? \$procmux$222_Y  : filled[1];
+  assign \$procmux$226_Y  = opens ? 1'h0 : filled[0];
+  assign \$procmux$228_Y  = lane ? 1'h1 : \$procmux$226_Y ;
+  assign \$40 [0] = \$22  ? \$procmux$228_Y  : filled[0];
+  assign \$procmux$232_Y  = lane ? place_out : last_place_0_0;
+  assign \$39  = \$22  ? \$procmux$232_Y  : last_place_0_0;
+  assign \$procmux$236_Y  = opens ? 3'h0 : last_row_0_0;
+  assign \$procmux$238_Y  = lane ? row_out : \$procmux$236_Y ;
+  assign \$38  = \$22  ? \$procmux$238_Y  : last_row_0_0;
+  assign \$procmux$242_Y  = slot_out ? (* full_case = 32'd1 *) tile : \complete$31 [1];
+  assign \$procmux$244_Y  = ended ? \$procmux$242_Y  : \complete$31 [1];
+  assign \$37 [1] = taken ? \$procmux$244_Y  : \complete$31 [1];
+  assign \$procmux$249_Y  = slot_out ? (* full_case = 32'd1 *) \complete$31 [0] : tile;
+  assign \$procmux$251_Y  = ended ? \$procmux$249_Y  : \complete$31 [0];
+  assign \$37 [0] = taken ? \$procmux$251_Y  : \complete$31 [0];
+  assign \$procmux$255_Y  = ended ? \$20 [0] : slot_out;
+  assign \$procmux$257_Y  = taken ? \$procmux$255_Y  : slot_out;
+  assign \$36  = rst ? 1'h0 : \$procmux$257_Y ;
+  assign \$procmux$261_Y  = place_out ? row_out : \$17 [2:0];
+  assign \$procmux$263_Y  = lane ? \$procmux$261_Y  : row_out;
+  assign \$procmux$265_Y  = ended ? 3'h0 : \$procmux$263_Y ;
+  assign \$procmux$267_Y  = taken ? \$procmux$265_Y  : row_out;
+  assign \$35  = rst ? 3'h0 : \$procmux$267_Y ;
+  assign \$procmux$271_Y  = place_out ? \$15 [0] : 1'h0;
+  assign \$procmux$273_Y  = lane ? \$procmux$271_Y  : place_out;
+  assign \$procmux$275_Y  = ended ? 1'h0 : \$procmux$273_Y ;
+  assign \$procmux$277_Y  = taken ? \$procmux$275_Y  : place_out;
+  assign \$34  = rst ? 1'h0 : \$procmux$277_Y ;
+  assign \$procmux$281_Y  = taken ? ended : opens;
+  assign \$33  = rst ? 1'h1 : \$procmux$281_Y ;
+  assign \$procmux$285_Y  = ended ? 1'h1 : lane;
+  assign \$procmux$287_Y  = taken ? \$procmux$285_Y  : lane;
+  assign \$32  = rst ? 1'h1 : \$procmux$287_Y ;
+  assign \$procmux$291_Y  = \$13  ? \$14 [2:0] : pause;
+  assign \$procmux$293_Y  = sync ? 3'h4 : \$procmux$291_Y ;
+  assign \$31  = rst ? 3'h0 : \$procmux$293_Y ;
+  assign \$procmux$297_Y  = take ? \$12 [2:0] : count;
+  assign \$30  = rst ? 3'h0 : \$procmux$297_Y ;
+  assign \$29  = rst ? 2'h0 : \$8 [1:0];
   assign \$28  = rst ? 1'h0 : take;
   assign last_places = { last_place_0_1, last_place_0_0 };
   assign last_rows = { last_row_0_1, last_row_0_0 };
@@ -3731,17 +3675,17 @@ module bitslice_opt4c_small_merge(rst, go, ends, turn, first, complete, drain_0,
   wire \$108 ;
   wire \$109 ;
   wire [12:0] \$11 ;
+  wire \$110 ;
   wire \$111 ;
   wire \$112 ;
-  wire \$113 ;
   wire \$114 ;
+  wire \$115 ;
   wire \$116 ;
   wire \$117 ;
-  wire \$118 ;
+  wire \$119 ;
   wire \$120 ;
+  wire \$121 ;
   wire \$123 ;
-  wire \$124 ;
-  wire \$125 ;
   wire \$126 ;
   wire \$127 ;
   wire \$128 ;
@@ -3754,14 +3698,14 @@ module bitslice_opt4c_small_merge(rst, go, ends, turn, first, complete, drain_0,
   wire \$135 ;
   wire \$136 ;
   wire \$137 ;
+  wire \$138 ;
   wire \$139 ;
   wire \$14 ;
   wire \$140 ;
-  wire \$141 ;
   wire \$142 ;
+  wire \$143 ;
   wire \$144 ;
   wire \$145 ;
-  wire \$146 ;
   wire \$147 ;
   wire \$148 ;
   wire \$149 ;
@@ -3770,23 +3714,25 @@ module bitslice_opt4c_small_merge(rst, go, ends, turn, first, complete, drain_0,
   wire \$151 ;
   wire \$152 ;
   wire \$153 ;
-  wire [2:0] \$154 ;
+  wire \$154 ;
   wire \$155 ;
-  wire \$156 ;
-  wire [5:0] \$157 ;
-  wire [3:0] \$158 ;
-  wire \$159 ;
+  wire [2:0] \$156 ;
+  wire \$157 ;
+  wire \$158 ;
+  wire [5:0] \$159 ;
   wire \$16 ;
-  wire [8:0] \$162 ;
-  wire \$163 ;
-  wire \$166 ;
-  wire [5:0] \$167 ;
+  wire [3:0] \$160 ;
+  wire \$161 ;
+  wire [8:0] \$164 ;
+  wire \$165 ;
   wire \$168 ;
   wire [5:0] \$169 ;
   wire \$170 ;
   wire [5:0] \$171 ;
   wire \$172 ;
   wire [5:0] \$173 ;
+  wire \$174 ;
+  wire [5:0] \$175 ;
   (* unused_bits = "0 5" *)
   wire [5:0] \$19 ;
   wire \$2 ;
@@ -3829,46 +3775,41 @@ module bitslice_opt4c_small_merge(rst, go, ends, turn, first, complete, drain_0,
   wire \$59 ;
   wire [13:0] \$6 ;
   wire \$60 ;
-  wire [19:0] \$61 ;
-  wire [19:0] \$62 ;
-  wire [19:0] \$63 ;
   wire [19:0] \$64 ;
   wire [19:0] \$65 ;
   wire [19:0] \$66 ;
   wire [19:0] \$67 ;
+  wire [19:0] \$68 ;
+  wire [19:0] \$69 ;
   wire [13:0] \$7 ;
-  wire \$74 ;
-  wire \$75 ;
-  wire \$76 ;
+  wire [19:0] \$70 ;
   wire \$77 ;
+  wire \$78 ;
+  wire \$79 ;
   wire [13:0] \$8 ;
-  wire \$85 ;
-  wire \$86 ;
-  wire \$87 ;
+  wire \$80 ;
+  wire \$88 ;
   wire \$89 ;
   wire [12:0] \$9 ;
   wire \$90 ;
   wire \$92 ;
+  wire \$93 ;
   wire \$95 ;
-  wire \$96 ;
-  wire \$97 ;
   wire \$98 ;
   wire \$99 ;
-  wire \$procmux$108_Y ;
+  wire \$procmux$100_Y ;
+  wire \$procmux$107_Y ;
   wire \$procmux$114_Y ;
-  wire \$procmux$120_Y ;
-  wire \$procmux$126_Y ;
-  wire \$procmux$133_Y ;
-  wire \$procmux$135_Y ;
-  wire \$procmux$142_Y ;
-  wire \$procmux$144_Y ;
-  wire \$procmux$146_Y ;
-  wire \$procmux$150_Y ;
-  wire \$procmux$152_Y ;
-  wire \$procmux$154_Y ;
-  wire [2:0] \$procmux$159_Y ;
-  wire [2:0] \$procmux$161_Y ;
-  wire [2:0] \$procmux$163_Y ;
+  wire \$procmux$121_Y ;
+  wire \$procmux$128_Y ;
+  wire \$procmux$130_Y ;
+  wire \$procmux$137_Y ;
+  wire \$procmux$139_Y ;
+  wire \$procmux$143_Y ;
+  wire \$procmux$145_Y ;
+  wire \$procmux$147_Y ;
+  wire [2:0] \$procmux$152_Y ;
+  wire [2:0] \$procmux$154_Y ;
   input clk;
   wire clk;
   input complete;
@@ -3877,7 +3818,7 @@ module bitslice_opt4c_small_merge(rst, go, ends, turn, first, complete, drain_0,
   wire [55:0] drain_0;
   input [51:0] drain_1;
   wire [51:0] drain_1;
-  reg en = 1'h1;
+  reg en = 1'h0;
   wire \en$88 ;
   input ends;
   wire ends;
@@ -3980,25 +3921,25 @@ module bitslice_opt4c_small_merge(rst, go, ends, turn, first, complete, drain_0,
   assign \$14  = pair_0[1] ^ pair_1[0];
   assign \$15  = pair_0[2] ^ pair_1[1];
   assign \$16  = pair_0[3] ^ pair_1[2];
-  assign { \$19 [5], \$158 , \$19 [0] } = { 1'h0, \$16 , \$15 , \$14 , pair_0[0], 1'h0 } ^ { generate_2_4, generate_0_3, generate_1_2, 3'h0 };
+  assign { \$19 [5], \$160 , \$19 [0] } = { 1'h0, \$16 , \$15 , \$14 , pair_0[0], 1'h0 } ^ { generate_2_4, generate_0_3, generate_1_2, 3'h0 };
   assign \$22  = pair_0[1] ^ pair_1[0];
   assign \$23  = pair_0[2] ^ pair_1[1];
   assign \$24  = pair_0[3] ^ pair_1[2];
-  assign { \$159 , \$27 [4:0] } = { 1'h0, \$24 , \$23 , \$22 , pair_0[0], 1'h0 } ^ { generate_2_4, generate_0_3, generate_1_2, 3'h0 };
+  assign { \$161 , \$27 [4:0] } = { 1'h0, \$24 , \$23 , \$22 , pair_0[0], 1'h0 } ^ { generate_2_4, generate_0_3, generate_1_2, 3'h0 };
   assign \$28  = stage_0_carry ^ stage_0_carry;
   assign \$29  = stage_0_x[0] ^ stage_0_y[0];
   assign \$30  = stage_0_x[1] ^ stage_0_y[1];
   assign \$31  = stage_0_x[2] ^ stage_0_y[2];
   assign \$32  = stage_0_x[3] ^ stage_0_y[3];
   assign \$33  = stage_0_x[4] ^ stage_0_y[4];
-  assign { \$36 [6], \$162 [8:4], \$36 [0] } = { 1'h0, \$33 , \$32 , \$31 , \$30 , \$29 , \$28  } ^ { generate_2_5, \generate_2_4$44 , \generate_1_3$43 , \generate_1_2$42 , \generate_0_1$41 , stage_0_carry, 1'h0 };
+  assign { \$36 [6], \$164 [8:4], \$36 [0] } = { 1'h0, \$33 , \$32 , \$31 , \$30 , \$29 , \$28  } ^ { generate_2_5, \generate_2_4$44 , \generate_1_3$43 , \generate_1_2$42 , \generate_0_1$41 , stage_0_carry, 1'h0 };
   assign \$37  = stage_0_carry ^ stage_0_carry;
   assign \$38  = stage_0_x[0] ^ stage_0_y[0];
   assign \$39  = stage_0_x[1] ^ stage_0_y[1];
   assign \$40  = stage_0_x[2] ^ stage_0_y[2];
   assign \$41  = stage_0_x[3] ^ stage_0_y[3];
   assign \$42  = stage_0_x[4] ^ stage_0_y[4];
-  assign { \$163 , \$45 [5:0] } = { 1'h0, \$42 , \$41 , \$40 , \$39 , \$38 , \$37  } ^ { generate_2_5, \generate_2_4$44 , \generate_1_3$43 , \generate_1_2$42 , \generate_0_1$41 , stage_0_carry, 1'h0 };
+  assign { \$165 , \$45 [5:0] } = { 1'h0, \$42 , \$41 , \$40 , \$39 , \$38 , \$37  } ^ { generate_2_5, \generate_2_4$44 , \generate_1_3$43 , \generate_1_2$42 , \generate_0_1$41 , stage_0_carry, 1'h0 };
   assign \$46  = stage_1_carry ^ stage_1_carry;
   assign \$47  = stage_1_x[0] ^ stage_1_y[0];
   assign \$48  = stage_1_x[1] ^ stage_1_y[1];
@@ -4011,142 +3952,142 @@ module bitslice_opt4c_small_merge(rst, go, ends, turn, first, complete, drain_0,
   assign \$58  = number < 3'h4;
   assign \$59  = running & \$58 ;
   assign \$60  = number == 2'h3;
-  assign \$61  = { resolved[13], resolved[13], resolved[13], resolved[13], resolved[13], resolved[13], resolved } & { present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0] };
-  assign \$62  = { resolved[13], resolved[13], resolved[13], resolved[13], resolved, 2'h0 } & { present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1] };
-  assign \$63  = \$61  | \$62 ;
-  assign \$64  = { resolved[13], resolved[13], resolved, 4'h0 } & { present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2] };
-  assign \$65  = \$63  | \$64 ;
-  assign \$66  = { resolved, 6'h00 } & { present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3] };
-  assign \$67  = \$65  | \$66 ;
-  assign \$74  = pair_0[2] & pair_1[1];
-  assign \$75  = pair_0[2] ^ pair_1[1];
-  assign \$76  = pair_0[1] & pair_1[0];
-  assign \$77  = \$75  & \$76 ;
-  assign generate_0_3 = \$74  | \$77 ;
+  assign \$64  = { resolved[13], resolved[13], resolved[13], resolved[13], resolved[13], resolved[13], resolved } & { present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0] };
+  assign \$65  = { resolved[13], resolved[13], resolved[13], resolved[13], resolved, 2'h0 } & { present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1] };
+  assign \$66  = \$64  | \$65 ;
+  assign \$67  = { resolved[13], resolved[13], resolved, 4'h0 } & { present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2] };
+  assign \$68  = \$66  | \$67 ;
+  assign \$69  = { resolved, 6'h00 } & { present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3] };
+  assign \$70  = \$68  | \$69 ;
+  assign \$77  = pair_0[2] & pair_1[1];
+  assign \$78  = pair_0[2] ^ pair_1[1];
+  assign \$79  = pair_0[1] & pair_1[0];
+  assign \$80  = \$78  & \$79 ;
+  assign generate_0_3 = \$77  | \$80 ;
   assign generate_1_2 = pair_0[1] & pair_1[0];
-  assign \$85  = pair_0[3] & pair_1[2];
-  assign \$86  = pair_0[3] ^ pair_1[2];
-  assign \$87  = \$86  & generate_0_3;
-  assign generate_2_4 = \$85  | \$87 ;
-  assign \$89  = stage_0_x[0] & stage_0_y[0];
-  assign \$90  = stage_0_x[0] ^ stage_0_y[0];
-  assign \$92  = \$90  & stage_0_carry;
-  assign \generate_0_1$41  = \$89  | \$92 ;
-  assign \$95  = stage_0_x[2] & stage_0_y[2];
-  assign \$96  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$97  = stage_0_x[1] & stage_0_y[1];
-  assign \$98  = \$96  & \$97 ;
-  assign \generate_0_3$71  = \$95  | \$98 ;
+  assign \$88  = pair_0[3] & pair_1[2];
+  assign \$89  = pair_0[3] ^ pair_1[2];
+  assign \$90  = \$89  & generate_0_3;
+  assign generate_2_4 = \$88  | \$90 ;
+  assign \$92  = stage_0_x[0] & stage_0_y[0];
+  assign \$93  = stage_0_x[0] ^ stage_0_y[0];
+  assign \$95  = \$93  & stage_0_carry;
+  assign \generate_0_1$41  = \$92  | \$95 ;
+  assign \$98  = stage_0_x[2] & stage_0_y[2];
   assign \$99  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$100  = stage_0_x[1] ^ stage_0_y[1];
-  assign \propagate_0_3$72  = \$99  & \$100 ;
-  assign \$101  = stage_0_x[4] & stage_0_y[4];
-  assign \$102  = stage_0_x[4] ^ stage_0_y[4];
-  assign \$103  = stage_0_x[3] & stage_0_y[3];
-  assign \$104  = \$102  & \$103 ;
-  assign generate_0_5 = \$101  | \$104 ;
+  assign \$100  = stage_0_x[1] & stage_0_y[1];
+  assign \$101  = \$99  & \$100 ;
+  assign \generate_0_3$71  = \$98  | \$101 ;
+  assign \$102  = stage_0_x[2] ^ stage_0_y[2];
+  assign \$103  = stage_0_x[1] ^ stage_0_y[1];
+  assign \propagate_0_3$72  = \$102  & \$103 ;
+  assign \$104  = stage_0_x[4] & stage_0_y[4];
   assign \$105  = stage_0_x[4] ^ stage_0_y[4];
-  assign \$106  = stage_0_x[3] ^ stage_0_y[3];
-  assign propagate_0_5 = \$105  & \$106 ;
-  assign \$107  = stage_0_x[1] & stage_0_y[1];
-  assign \$108  = stage_0_x[1] ^ stage_0_y[1];
-  assign \$109  = \$108  & \generate_0_1$41 ;
-  assign \generate_1_2$42  = \$107  | \$109 ;
-  assign \$111  = \propagate_0_3$72  & \generate_0_1$41 ;
-  assign \generate_1_3$43  = \generate_0_3$71  | \$111 ;
-  assign \$112  = stage_0_x[3] & stage_0_y[3];
-  assign \$113  = stage_0_x[3] ^ stage_0_y[3];
-  assign \$114  = \$113  & \generate_1_3$43 ;
-  assign \generate_2_4$44  = \$112  | \$114 ;
-  assign \$116  = propagate_0_5 & \generate_1_3$43 ;
-  assign generate_2_5 = generate_0_5 | \$116 ;
-  assign \$117  = stage_1_x[0] & stage_1_y[0];
-  assign \$118  = stage_1_x[0] ^ stage_1_y[0];
-  assign \$120  = \$118  & stage_1_carry;
-  assign \generate_0_1$50  = \$117  | \$120 ;
-  assign \$123  = stage_1_x[2] & stage_1_y[2];
-  assign \$124  = stage_1_x[2] ^ stage_1_y[2];
-  assign \$125  = stage_1_x[1] & stage_1_y[1];
-  assign \$126  = \$124  & \$125 ;
-  assign \generate_0_3$80  = \$123  | \$126 ;
+  assign \$106  = stage_0_x[3] & stage_0_y[3];
+  assign \$107  = \$105  & \$106 ;
+  assign generate_0_5 = \$104  | \$107 ;
+  assign \$108  = stage_0_x[4] ^ stage_0_y[4];
+  assign \$109  = stage_0_x[3] ^ stage_0_y[3];
+  assign propagate_0_5 = \$108  & \$109 ;
+  assign \$110  = stage_0_x[1] & stage_0_y[1];
+  assign \$111  = stage_0_x[1] ^ stage_0_y[1];
+  assign \$112  = \$111  & \generate_0_1$41 ;
+  assign \generate_1_2$42  = \$110  | \$112 ;
+  assign \$114  = \propagate_0_3$72  & \generate_0_1$41 ;
+  assign \generate_1_3$43  = \generate_0_3$71  | \$114 ;
+  assign \$115  = stage_0_x[3] & stage_0_y[3];
+  assign \$116  = stage_0_x[3] ^ stage_0_y[3];
+  assign \$117  = \$116  & \generate_1_3$43 ;
+  assign \generate_2_4$44  = \$115  | \$117 ;
+  assign \$119  = propagate_0_5 & \generate_1_3$43 ;
+  assign generate_2_5 = generate_0_5 | \$119 ;
+  assign \$120  = stage_1_x[0] & stage_1_y[0];
+  assign \$121  = stage_1_x[0] ^ stage_1_y[0];
+  assign \$123  = \$121  & stage_1_carry;
+  assign \generate_0_1$50  = \$120  | \$123 ;
+  assign \$126  = stage_1_x[2] & stage_1_y[2];
   assign \$127  = stage_1_x[2] ^ stage_1_y[2];
-  assign \$128  = stage_1_x[1] ^ stage_1_y[1];
-  assign \propagate_0_3$81  = \$127  & \$128 ;
-  assign \$129  = stage_1_x[4] & stage_1_y[4];
-  assign \$130  = stage_1_x[4] ^ stage_1_y[4];
-  assign \$131  = stage_1_x[3] & stage_1_y[3];
-  assign \$132  = \$130  & \$131 ;
-  assign \generate_0_5$82  = \$129  | \$132 ;
+  assign \$128  = stage_1_x[1] & stage_1_y[1];
+  assign \$129  = \$127  & \$128 ;
+  assign \generate_0_3$80  = \$126  | \$129 ;
+  assign \$130  = stage_1_x[2] ^ stage_1_y[2];
+  assign \$131  = stage_1_x[1] ^ stage_1_y[1];
+  assign \propagate_0_3$81  = \$130  & \$131 ;
+  assign \$132  = stage_1_x[4] & stage_1_y[4];
   assign \$133  = stage_1_x[4] ^ stage_1_y[4];
-  assign \$134  = stage_1_x[3] ^ stage_1_y[3];
-  assign \propagate_0_5$83  = \$133  & \$134 ;
-  assign \$135  = stage_1_x[1] & stage_1_y[1];
-  assign \$136  = stage_1_x[1] ^ stage_1_y[1];
-  assign \$137  = \$136  & \generate_0_1$50 ;
-  assign \generate_1_2$51  = \$135  | \$137 ;
-  assign \$139  = \propagate_0_3$81  & \generate_0_1$50 ;
-  assign \generate_1_3$52  = \generate_0_3$80  | \$139 ;
-  assign \$140  = stage_1_x[3] & stage_1_y[3];
-  assign \$141  = stage_1_x[3] ^ stage_1_y[3];
-  assign \$142  = \$141  & \generate_1_3$52 ;
-  assign \generate_2_4$53  = \$140  | \$142 ;
-  assign \$144  = \propagate_0_5$83  & \generate_1_3$52 ;
-  assign \generate_2_5$54  = \generate_0_5$82  | \$144 ;
-  assign \$145  = ~ flags_3[2];
-  assign store = valid_3 & \$145 ;
-  assign \$146  = valid_2 & flags_2[2];
-  assign leaves = \$146  | valid;
+  assign \$134  = stage_1_x[3] & stage_1_y[3];
+  assign \$135  = \$133  & \$134 ;
+  assign \generate_0_5$82  = \$132  | \$135 ;
+  assign \$136  = stage_1_x[4] ^ stage_1_y[4];
+  assign \$137  = stage_1_x[3] ^ stage_1_y[3];
+  assign \propagate_0_5$83  = \$136  & \$137 ;
+  assign \$138  = stage_1_x[1] & stage_1_y[1];
+  assign \$139  = stage_1_x[1] ^ stage_1_y[1];
+  assign \$140  = \$139  & \generate_0_1$50 ;
+  assign \generate_1_2$51  = \$138  | \$140 ;
+  assign \$142  = \propagate_0_3$81  & \generate_0_1$50 ;
+  assign \generate_1_3$52  = \generate_0_3$80  | \$142 ;
+  assign \$143  = stage_1_x[3] & stage_1_y[3];
+  assign \$144  = stage_1_x[3] ^ stage_1_y[3];
+  assign \$145  = \$144  & \generate_1_3$52 ;
+  assign \generate_2_4$53  = \$143  | \$145 ;
+  assign \$147  = \propagate_0_5$83  & \generate_1_3$52 ;
+  assign \generate_2_5$54  = \generate_0_5$82  | \$147 ;
+  assign \$148  = ~ flags_3[2];
+  assign store = valid_3 & \$148 ;
+  assign \$149  = valid_2 & flags_2[2];
+  assign leaves = \$149  | valid;
   assign valid = valid_3 & flags_3[2];
   always @(posedge clk)
-    en <= \$147 ;
+    en <= go;
   always @(posedge clk)
-    ends_0 <= \$148 ;
+    ends_0 <= \$150 ;
   always @(posedge clk)
     tag_0 <= { complete, first, turn };
   always @(posedge clk)
-    ends_1 <= \$149 ;
+    ends_1 <= \$151 ;
   always @(posedge clk)
     tag_1 <= tag_0;
   always @(posedge clk)
-    ends_2 <= \$150 ;
+    ends_2 <= \$152 ;
   always @(posedge clk)
     tag_2 <= tag_1;
   always @(posedge clk)
-    ends_3 <= \$151 ;
+    ends_3 <= \$153 ;
   always @(posedge clk)
     tag_3 <= tag_2;
   always @(posedge clk)
-    ends_4 <= \$152 ;
+    ends_4 <= \$154 ;
   always @(posedge clk)
     tag_4 <= tag_3;
   always @(posedge clk)
-    ends_5 <= \$153 ;
+    ends_5 <= \$155 ;
   always @(posedge clk)
     tag_5 <= tag_4;
   always @(posedge clk)
-    number <= \$154 ;
+    number <= \$156 ;
   always @(posedge clk)
-    running <= \$155 ;
+    running <= \$157 ;
   always @(posedge clk)
-    leaving <= \$156 ;
+    leaving <= \$158 ;
   always @(posedge clk)
-    present <= \$157 ;
+    present <= \$159 ;
   always @(posedge clk)
     pair_0 <= \$8 ;
   always @(posedge clk)
     pair_1 <= \$11 ;
   always @(posedge clk)
-    stage_0_sum <= \$158 ;
+    stage_0_sum <= \$160 ;
   always @(posedge clk)
-    stage_0_carry <= \$159 ;
+    stage_0_carry <= \$161 ;
   always @(posedge clk)
     stage_0_x <= pair_0[13:4];
   always @(posedge clk)
     stage_0_y <= pair_1[12:3];
   always @(posedge clk)
-    stage_1_sum <= { \$162 [8:4], stage_0_sum };
+    stage_1_sum <= { \$164 [8:4], stage_0_sum };
   always @(posedge clk)
-    stage_1_carry <= \$163 ;
+    stage_1_carry <= \$165 ;
   always @(posedge clk)
     stage_1_x <= stage_0_x[9:5];
   always @(posedge clk)
@@ -4154,59 +4095,56 @@ module bitslice_opt4c_small_merge(rst, go, ends, turn, first, complete, drain_0,
   always @(posedge clk)
     resolved <= { \$54 [5:1], stage_1_sum };
   always @(posedge clk)
-    valid_0 <= \$166 ;
+    valid_0 <= \$168 ;
   always @(posedge clk)
-    flags_0 <= \$167 ;
+    flags_0 <= { \$169 [5:3], leaving, present[4], \$169 [0] };
   always @(posedge clk)
-    valid_1 <= \$168 ;
+    valid_1 <= \$170 ;
   always @(posedge clk)
-    flags_1 <= \$169 ;
+    flags_1 <= { \$171 [5:3], flags_0[2:1], \$171 [0] };
   always @(posedge clk)
-    valid_2 <= \$170 ;
+    valid_2 <= \$172 ;
   always @(posedge clk)
-    flags_2 <= \$171 ;
+    flags_2 <= { \$173 [5:3], flags_1[2:1], \$173 [0] };
   always @(posedge clk)
-    valid_3 <= \$172 ;
+    valid_3 <= \$174 ;
   always @(posedge clk)
-    flags_3 <= \$173 ;
+    flags_3 <= \$175 ;
   always @(posedge clk)
-    word <= \$67 ;
-  assign \$173  = en ? { flags_2[5:1], valid_2 } : flags_3;
-  assign \$procmux$108_Y  = en ? valid_2 : valid_3;
-  assign \$172  = rst ? 1'h0 : \$procmux$108_Y ;
-  assign \$171  = en ? { flags_1[5:1], valid_1 } : flags_2;
-  assign \$procmux$114_Y  = en ? valid_1 : valid_2;
+    word <= \$70 ;
+  assign \$procmux$100_Y  = en ? valid_2 : valid_3;
+  assign \$174  = rst ? 1'h0 : \$procmux$100_Y ;
+  assign { \$173 [5:3], \$173 [0] } = en ? { flags_1[5:3], valid_1 } : { flags_2[5:3], flags_2[0] };
+  assign \$procmux$107_Y  = en ? valid_1 : valid_2;
+  assign \$172  = rst ? 1'h0 : \$procmux$107_Y ;
+  assign { \$171 [5:3], \$171 [0] } = en ? { flags_0[5:3], valid_0 } : { flags_1[5:3], flags_1[0] };
+  assign \$procmux$114_Y  = en ? valid_0 : valid_1;
   assign \$170  = rst ? 1'h0 : \$procmux$114_Y ;
-  assign \$169  = en ? { flags_0[5:1], valid_0 } : flags_1;
-  assign \$procmux$120_Y  = en ? valid_0 : valid_1;
-  assign \$168  = rst ? 1'h0 : \$procmux$120_Y ;
-  assign \$167  = en ? { \$60 , number[1:0], leaving, present[4], \$59  } : flags_0;
-  assign \$procmux$126_Y  = en ? \$56  : valid_0;
-  assign \$166  = rst ? 1'h0 : \$procmux$126_Y ;
-  assign \$157 [5] = ends_5 ? tag_5[5] : present[5];
-  assign \$procmux$133_Y  = \$2  ? 1'h0 : present[4];
-  assign \$procmux$135_Y  = \$1  ? \$procmux$133_Y  : present[4];
-  assign \$157 [4] = ends_5 ? tag_5[4] : \$procmux$135_Y ;
-  assign \$157 [3:0] = ends_5 ? tag_5[3:0] : present[3:0];
-  assign \$procmux$142_Y  = \$2  ? 1'h1 : leaving;
-  assign \$procmux$144_Y  = \$1  ? \$procmux$142_Y  : leaving;
-  assign \$procmux$146_Y  = ends_5 ? 1'h0 : \$procmux$144_Y ;
-  assign \$156  = rst ? 1'h0 : \$procmux$146_Y ;
-  assign \$procmux$150_Y  = \$2  ? \$4  : running;
-  assign \$procmux$152_Y  = \$1  ? \$procmux$150_Y  : running;
-  assign \$procmux$154_Y  = ends_5 ? 1'h1 : \$procmux$152_Y ;
-  assign \$155  = rst ? 1'h0 : \$procmux$154_Y ;
-  assign \$procmux$159_Y  = \$2  ? (* full_case = 32'd1 *) 3'h0 : \$5 [2:0];
-  assign \$procmux$161_Y  = \$1  ? \$procmux$159_Y  : number;
-  assign \$procmux$163_Y  = ends_5 ? 3'h0 : \$procmux$161_Y ;
-  assign \$154  = rst ? 3'h0 : \$procmux$163_Y ;
-  assign \$153  = rst ? 1'h0 : ends_4;
-  assign \$152  = rst ? 1'h0 : ends_3;
-  assign \$151  = rst ? 1'h0 : ends_2;
-  assign \$150  = rst ? 1'h0 : ends_1;
-  assign \$149  = rst ? 1'h0 : ends_0;
-  assign \$148  = rst ? 1'h0 : ends;
-  assign \$147  = rst ? 1'h1 : go;
+  assign { \$169 [5:3], \$169 [0] } = en ? { \$60 , number[1:0], \$59  } : { flags_0[5:3], flags_0[0] };
+  assign \$procmux$121_Y  = en ? \$56  : valid_0;
+  assign \$168  = rst ? 1'h0 : \$procmux$121_Y ;
+  assign \$159 [5] = ends_5 ? tag_5[5] : present[5];
+  assign \$procmux$128_Y  = \$2  ? 1'h0 : present[4];
+  assign \$procmux$130_Y  = \$1  ? \$procmux$128_Y  : present[4];
+  assign \$159 [4] = ends_5 ? tag_5[4] : \$procmux$130_Y ;
+  assign \$159 [3:0] = ends_5 ? tag_5[3:0] : present[3:0];
+  assign \$procmux$137_Y  = \$2  ? 1'h1 : leaving;
+  assign \$procmux$139_Y  = \$1  ? \$procmux$137_Y  : leaving;
+  assign \$158  = ends_5 ? 1'h0 : \$procmux$139_Y ;
+  assign \$procmux$143_Y  = \$2  ? \$4  : running;
+  assign \$procmux$145_Y  = \$1  ? \$procmux$143_Y  : running;
+  assign \$procmux$147_Y  = ends_5 ? 1'h1 : \$procmux$145_Y ;
+  assign \$157  = rst ? 1'h0 : \$procmux$147_Y ;
+  assign \$procmux$152_Y  = \$2  ? (* full_case = 32'd1 *) 3'h0 : \$5 [2:0];
+  assign \$procmux$154_Y  = \$1  ? \$procmux$152_Y  : number;
+  assign \$156  = ends_5 ? 3'h0 : \$procmux$154_Y ;
+  assign \$155  = rst ? 1'h0 : ends_4;
+  assign \$154  = rst ? 1'h0 : ends_3;
+  assign \$153  = rst ? 1'h0 : ends_2;
+  assign \$152  = rst ? 1'h0 : ends_1;
+  assign \$151  = rst ? 1'h0 : ends_0;
+  assign \$150  = rst ? 1'h0 : ends;
+  assign \$175  = en ? { flags_2[5:1], valid_2 } : flags_3;
   bitslice_opt4c_small_accumulation_column total (
     .clk(clk),
     .en(en),
@@ -4218,11 +4156,14 @@ module bitslice_opt4c_small_merge(rst, go, ends, turn, first, complete, drain_0,
     .store(store),
     .word(word)
   );
-  assign \$162 [3:0] = stage_0_sum;
-  assign \$45 [6] = \$163 ;
-  assign \$36 [5:1] = \$162 [8:4];
-  assign \$27 [5] = \$159 ;
-  assign \$19 [4:1] = \$158 ;
+  assign \$171 [2:1] = flags_0[2:1];
+  assign \$169 [2:1] = { leaving, present[4] };
+  assign \$164 [3:0] = stage_0_sum;
+  assign \$45 [6] = \$165 ;
+  assign \$36 [5:1] = \$164 [8:4];
+  assign \$27 [5] = \$161 ;
+  assign \$173 [2:1] = flags_1[2:1];
+  assign \$19 [4:1] = \$160 ;
   assign last = flags_3[5];
   assign \result$94  = result;
   assign row = flags_3[4:3];
@@ -4327,9 +4268,9 @@ module bitslice_opt4c_small_pe(rst, a_in, b_in, last_in, a_out, b_out, last_out,
   wire [12:0] \$159 ;
   wire \$16 ;
   wire \$160 ;
-  wire [2:0] \$162 ;
-  wire \$164 ;
+  wire [1:0] \$163 ;
   wire \$165 ;
+  wire \$166 ;
   wire \$17 ;
   wire \$19 ;
   wire \$20 ;
@@ -4441,11 +4382,12 @@ module bitslice_opt4c_small_pe(rst, a_in, b_in, last_in, a_out, b_out, last_out,
   wire \$97 ;
   (* unused_bits = "0 1 2 3 4 5 7 8 9 10 11 12 13" *)
   wire [13:0] \$98 ;
-  wire [2:0] a;
+  reg [1:0] a = 2'h0;
   input [2:0] a_in;
   wire [2:0] a_in;
   output [2:0] a_out;
-  reg [2:0] a_out = 3'h0;
+  wire [2:0] a_out;
+  reg a_rest = 1'h0;
   wire [7:0] b;
   input [7:0] b_in;
   wire [7:0] b_in;
@@ -4506,47 +4448,47 @@ module bitslice_opt4c_small_pe(rst, a_in, b_in, last_in, a_out, b_out, last_out,
   wire sum_8;
   wire sum_9;
   reg [13:0] total = 14'h0000;
-  assign \$1  = a_out[1] & b_out[0];
-  assign selected_0_0[0] = \$1  ^ a_out[0];
-  assign \$3  = a_out[1] & b_out[1];
-  assign \$4  = a_out[2] & b_out[0];
+  assign \$1  = a[0] & b_out[0];
+  assign selected_0_0[0] = \$1  ^ a_rest;
+  assign \$3  = a[0] & b_out[1];
+  assign \$4  = a[1] & b_out[0];
   assign \$5  = \$3  | \$4 ;
-  assign selected_0_0[1] = \$5  ^ a_out[0];
-  assign \$7  = a_out[1] & b_out[2];
-  assign \$8  = a_out[2] & b_out[1];
+  assign selected_0_0[1] = \$5  ^ a_rest;
+  assign \$7  = a[0] & b_out[2];
+  assign \$8  = a[1] & b_out[1];
   assign \$9  = \$7  | \$8 ;
-  assign selected_0_0[2] = \$9  ^ a_out[0];
-  assign \$11  = a_out[1] & b_out[3];
-  assign \$12  = a_out[2] & b_out[2];
+  assign selected_0_0[2] = \$9  ^ a_rest;
+  assign \$11  = a[0] & b_out[3];
+  assign \$12  = a[1] & b_out[2];
   assign \$13  = \$11  | \$12 ;
-  assign selected_0_0[3] = \$13  ^ a_out[0];
-  assign \$15  = a_out[1] & b_out[4];
-  assign \$16  = a_out[2] & b_out[3];
+  assign selected_0_0[3] = \$13  ^ a_rest;
+  assign \$15  = a[0] & b_out[4];
+  assign \$16  = a[1] & b_out[3];
   assign \$17  = \$15  | \$16 ;
-  assign selected_0_0[4] = \$17  ^ a_out[0];
-  assign \$19  = a_out[1] & b_out[5];
-  assign \$20  = a_out[2] & b_out[4];
+  assign selected_0_0[4] = \$17  ^ a_rest;
+  assign \$19  = a[0] & b_out[5];
+  assign \$20  = a[1] & b_out[4];
   assign \$21  = \$19  | \$20 ;
-  assign selected_0_0[5] = \$21  ^ a_out[0];
-  assign \$23  = a_out[1] & b_out[6];
-  assign \$24  = a_out[2] & b_out[5];
+  assign selected_0_0[5] = \$21  ^ a_rest;
+  assign \$23  = a[0] & b_out[6];
+  assign \$24  = a[1] & b_out[5];
   assign \$25  = \$23  | \$24 ;
-  assign selected_0_0[6] = \$25  ^ a_out[0];
-  assign \$27  = a_out[1] & b_out[7];
-  assign \$28  = a_out[2] & b_out[6];
+  assign selected_0_0[6] = \$25  ^ a_rest;
+  assign \$27  = a[0] & b_out[7];
+  assign \$28  = a[1] & b_out[6];
   assign \$29  = \$27  | \$28 ;
-  assign selected_0_0[7] = \$29  ^ a_out[0];
-  assign \$31  = a_out[1] & b_out[7];
-  assign \$32  = a_out[2] & b_out[7];
+  assign selected_0_0[7] = \$29  ^ a_rest;
+  assign \$31  = a[0] & b_out[7];
+  assign \$32  = a[1] & b_out[7];
   assign \$33  = \$31  | \$32 ;
-  assign selected_0_0[8] = \$33  ^ a_out[0];
+  assign selected_0_0[8] = \$33  ^ a_rest;
   assign \$36  = done ? 14'h0000 : total;
-  assign \$37  = a_out[0] ^ \$36 [0];
+  assign \$37  = a_rest ^ \$36 [0];
   assign sum_0 = \$37  ^ selected_0_0[0];
   assign \$38  = done ? 14'h0000 : total;
-  assign \$39  = a_out[0] & \$38 [0];
+  assign \$39  = a_rest & \$38 [0];
   assign \$40  = done ? 14'h0000 : total;
-  assign \$41  = a_out[0] ^ \$40 [0];
+  assign \$41  = a_rest ^ \$40 [0];
   assign \$42  = selected_0_0[0] & \$41 ;
   assign carry_0 = \$39  | \$42 ;
   assign \$43  = done ? 14'h0000 : total;
@@ -4688,23 +4630,26 @@ module bitslice_opt4c_small_pe(rst, a_in, b_in, last_in, a_out, b_out, last_out,
   assign drain_0 = done ? total : 14'h0000;
   assign drain_1 = done ? carry : 13'h0000;
   always @(posedge clk)
-    a_out <= \$162 ;
+    a_rest <= a_in[0];
+  always @(posedge clk)
+    a <= \$163 ;
   always @(posedge clk)
     b_out <= b_in;
   always @(posedge clk)
-    last_out <= \$164 ;
+    last_out <= \$165 ;
   always @(posedge clk)
-    done <= \$165 ;
+    done <= \$166 ;
   always @(posedge clk)
     total <= { sum_19, sum_17, sum_15, sum_13, sum_11, carry_7, carry_6, carry_5, carry_4, carry_3, carry_2, carry_1, carry_0, sum_0 };
   always @(posedge clk)
     carry <= { carry_17, carry_15, carry_13, carry_11, carry_9, sum_9, sum_7, sum_6, sum_5, sum_4, sum_3, sum_2, sum_1 };
-  assign \$165  = rst ? 1'h1 : last_out;
-  assign \$164  = rst ? 1'h0 : last_in;
-  assign \$162  = rst ? 3'h0 : a_in;
+  assign \$166  = rst ? 1'h1 : last_out;
+  assign \$165  = rst ? 1'h0 : last_in;
+  assign \$163 [1] = rst ? 1'h0 : a_in[2];
+  assign \$163 [0] = rst ? 1'h0 : a_in[1];
+  assign a_out = { a, a_rest };
   assign last = last_out;
   assign b = b_out;
-  assign a = a_out;
 endmodule
 
 module bitslice_opt4c_small_plane(rst, write, write_row, write_slot, data_in, slot_in, row_in, bank_in, payload_in, ends_in, slot_out, row_out, bank_out, payload_out, ends_out, drain_0, drain_1, clk);
@@ -4741,8 +4686,7 @@ module bitslice_opt4c_small_plane(rst, write, write_row, write_slot, data_in, sl
   wire \$3 ;
   (* unused_bits = "0" *)
   wire \$30 ;
-  wire [8:0] \$31 ;
-  wire [2:0] \$32 ;
+  wire [5:0] \$32 ;
   wire [7:0] \$4 ;
   wire [7:0] \$5 ;
   wire [7:0] \$6 ;
@@ -4750,14 +4694,14 @@ module bitslice_opt4c_small_plane(rst, write, write_row, write_slot, data_in, sl
   wire \$8 ;
   wire \$9 ;
   wire [2:0] a_in;
-  wire [2:0] \a_in$39 ;
-  wire [2:0] \a_in$44 ;
+  wire [2:0] \a_in$40 ;
+  wire [2:0] \a_in$45 ;
   wire [7:0] b_0_0;
   wire [7:0] b_1_0;
   wire [7:0] b_2_0;
   wire [7:0] b_in;
-  wire [7:0] \b_in$37 ;
-  wire [7:0] \b_in$42 ;
+  wire [7:0] \b_in$38 ;
+  wire [7:0] \b_in$43 ;
   wire [11:0] bank;
   wire [2:0] bank_0_0;
   wire [2:0] bank_1_0;
@@ -4770,50 +4714,51 @@ module bitslice_opt4c_small_plane(rst, write, write_row, write_slot, data_in, sl
   wire clk;
   input [23:0] data_in;
   wire [23:0] data_in;
-  wire [23:0] \data_in$26 ;
+  wire [23:0] \data_in$27 ;
   wire [23:0] data_out;
   output [41:0] drain_0;
   wire [41:0] drain_0;
-  wire [13:0] \drain_0$45 ;
   wire [13:0] \drain_0$46 ;
   wire [13:0] \drain_0$47 ;
+  wire [13:0] \drain_0$48 ;
   output [38:0] drain_1;
   wire [38:0] drain_1;
-  wire [12:0] \drain_1$48 ;
   wire [12:0] \drain_1$49 ;
   wire [12:0] \drain_1$50 ;
+  wire [12:0] \drain_1$51 ;
   wire [2:0] ends;
   input [2:0] ends_in;
   wire [2:0] ends_in;
   output [2:0] ends_out;
   reg [2:0] ends_out = 3'h0;
   wire last_in;
-  wire \last_in$38 ;
-  wire \last_in$43 ;
-  wire [8:0] payload;
+  wire \last_in$39 ;
+  wire \last_in$44 ;
+  reg [5:0] payload = 6'h00;
   input [8:0] payload_in;
   wire [8:0] payload_in;
   output [8:0] payload_out;
-  reg [8:0] payload_out = 9'h000;
+  wire [8:0] payload_out;
+  reg [2:0] payload_rest = 3'h0;
   wire [8:0] row;
-  wire [8:0] \row$28 ;
+  wire [8:0] \row$29 ;
   input [8:0] row_in;
   wire [8:0] row_in;
-  wire [2:0] \row_in$24 ;
+  wire [2:0] \row_in$25 ;
   output [8:0] row_out;
   reg [8:0] row_out = 9'h000;
   input rst;
   wire rst;
   wire slot;
-  wire \slot$27 ;
+  wire \slot$28 ;
   input slot_in;
   wire slot_in;
-  wire \slot_in$25 ;
+  wire \slot_in$26 ;
   output slot_out;
   reg slot_out = 1'h0;
   input write;
   wire write;
-  wire \write$23 ;
+  wire \write$24 ;
   input [2:0] write_row;
   wire [2:0] write_row;
   input write_slot;
@@ -4852,11 +4797,17 @@ module bitslice_opt4c_small_plane(rst, write, write_row, write_slot, data_in, sl
   always @(posedge clk)
     bank_out <= bank_in;
   always @(posedge clk)
-    payload_out <= \$31 ;
+    payload_rest <= { payload_in[6], payload_in[3], payload_in[0] };
   always @(posedge clk)
-    ends_out <= \$32 ;
-  assign \$32  = rst ? 3'h0 : ends_in;
-  assign \$31  = rst ? 9'h000 : payload_in;
+    payload <= \$32 ;
+  always @(posedge clk)
+    ends_out <= ends_in;
+  assign \$32 [5] = rst ? 1'h0 : payload_in[8];
+  assign \$32 [3] = rst ? 1'h0 : payload_in[5];
+  assign \$32 [2] = rst ? 1'h0 : payload_in[4];
+  assign \$32 [1] = rst ? 1'h0 : payload_in[2];
+  assign \$32 [0] = rst ? 1'h0 : payload_in[1];
+  assign \$32 [4] = rst ? 1'h0 : payload_in[7];
   bitslice_opt4c_small_bank bank_0 (
     .clk(clk),
     .data_in(data_in),
@@ -4869,60 +4820,60 @@ module bitslice_opt4c_small_plane(rst, write, write_row, write_slot, data_in, sl
     .write(write)
   );
   bitslice_opt4c_small_pe pe_0 (
-    .a_in(payload_out[2:0]),
+    .a_in({ payload[1:0], payload_rest[0] }),
     .a_out(\$22 ),
     .b_in(b_0_0),
     .b_out(\$23 ),
     .clk(clk),
-    .drain_0(\drain_0$45 ),
-    .drain_1(\drain_1$48 ),
+    .drain_0(\drain_0$46 ),
+    .drain_1(\drain_1$49 ),
     .last_in(ends_out[0]),
     .last_out(\$24 ),
     .rst(rst)
   );
   bitslice_opt4c_small_pe pe_1 (
-    .a_in(payload_out[5:3]),
+    .a_in({ payload[3:2], payload_rest[1] }),
     .a_out(\$25 ),
     .b_in(b_1_0),
     .b_out(\$26 ),
     .clk(clk),
-    .drain_0(\drain_0$46 ),
-    .drain_1(\drain_1$49 ),
+    .drain_0(\drain_0$47 ),
+    .drain_1(\drain_1$50 ),
     .last_in(ends_out[1]),
     .last_out(\$27 ),
     .rst(rst)
   );
   bitslice_opt4c_small_pe pe_2 (
-    .a_in(payload_out[8:6]),
+    .a_in({ payload[5:4], payload_rest[2] }),
     .a_out(\$28 ),
     .b_in(b_2_0),
     .b_out(\$29 ),
     .clk(clk),
-    .drain_0(\drain_0$47 ),
-    .drain_1(\drain_1$50 ),
+    .drain_0(\drain_0$48 ),
+    .drain_1(\drain_1$51 ),
     .last_in(ends_out[2]),
     .last_out(\$30 ),
     .rst(rst)
   );
-  assign drain_1 = { \drain_1$50 , \drain_1$49 , \drain_1$48  };
-  assign drain_0 = { \drain_0$47 , \drain_0$46 , \drain_0$45  };
-  assign \a_in$44  = payload_out[8:6];
-  assign \last_in$43  = ends_out[2];
-  assign \b_in$42  = b_2_0;
-  assign \a_in$39  = payload_out[5:3];
-  assign \last_in$38  = ends_out[1];
-  assign \b_in$37  = b_1_0;
-  assign a_in = payload_out[2:0];
+  assign drain_1 = { \drain_1$51 , \drain_1$50 , \drain_1$49  };
+  assign drain_0 = { \drain_0$48 , \drain_0$47 , \drain_0$46  };
+  assign payload_out = { payload[5:4], payload_rest[2], payload[3:2], payload_rest[1], payload[1:0], payload_rest[0] };
+  assign \a_in$45  = { payload[5:4], payload_rest[2] };
+  assign \last_in$44  = ends_out[2];
+  assign \b_in$43  = b_2_0;
+  assign \a_in$40  = { payload[3:2], payload_rest[1] };
+  assign \last_in$39  = ends_out[1];
+  assign \b_in$38  = b_1_0;
+  assign a_in = { payload[1:0], payload_rest[0] };
   assign last_in = ends_out[0];
   assign b_in = b_0_0;
-  assign \row$28  = row_in;
-  assign \slot$27  = slot_in;
-  assign \data_in$26  = data_in;
-  assign \slot_in$25  = write_slot;
-  assign \row_in$24  = write_row;
-  assign \write$23  = write;
+  assign \row$29  = row_in;
+  assign \slot$28  = slot_in;
+  assign \data_in$27  = data_in;
+  assign \slot_in$26  = write_slot;
+  assign \row_in$25  = write_row;
+  assign \write$24  = write;
   assign ends = ends_out;
-  assign payload = payload_out;
   assign bank = bank_out;
   assign row = row_out;
   assign slot = slot_out;
@@ -4952,8 +4903,7 @@ module bitslice_opt4c_small_requests(rst, asks, following, bank, row, payload, e
   wire [2:0] \$31 ;
   wire [2:0] \$36 ;
   wire [4:0] \$37 ;
-  wire [4:0] \$38 ;
-  wire [2:0] \$41 ;
+  wire [1:0] \$40 ;
   wire [4:0] \$5 ;
   (* unused_bits = "3 4" *)
   wire [4:0] \$6 ;
@@ -4991,11 +4941,12 @@ module bitslice_opt4c_small_requests(rst, asks, following, bank, row, payload, e
   wire late_out;
   input [2:0] payload;
   wire [2:0] payload;
-  wire [2:0] \payload$24 ;
+  reg [1:0] \payload$25  = 2'h0;
   output [3:0] payload_bank;
   reg [3:0] payload_bank = 4'h0;
   output [2:0] payload_out;
-  reg [2:0] payload_out = 3'h0;
+  wire [2:0] payload_out;
+  reg payload_rest = 1'h0;
   output present;
   wire present;
   reg [9:0] request_1 = 10'h000;
@@ -5056,7 +5007,7 @@ module bitslice_opt4c_small_requests(rst, asks, following, bank, row, payload, e
   always @(posedge clk)
     valid <= \$37 ;
   always @(posedge clk)
-    \following$20  <= \$38 ;
+    \following$20  <= \$21 ;
   always @(posedge clk)
     asking <= { \$27 , \$31 , \$29  };
   always @(posedge clk)
@@ -5068,11 +5019,13 @@ module bitslice_opt4c_small_requests(rst, asks, following, bank, row, payload, e
   always @(posedge clk)
     request_4 <= request_3;
   always @(posedge clk)
-    payload_out <= \$41 ;
+    payload_rest <= \$36 [0];
+  always @(posedge clk)
+    \payload$25  <= \$40 ;
   always @(posedge clk)
     payload_bank <= request_3[9:6];
-  assign \$41  = rst ? 3'h0 : \$36 ;
-  assign \$38  = rst ? 5'h00 : \$21 ;
+  assign \$40 [1] = rst ? 1'h0 : \$36 [2];
+  assign \$40 [0] = rst ? 1'h0 : \$36 [1];
   assign \$37  = rst ? 5'h00 : { \$17 , valid[2:0], \$15  };
   assign \request_2.row  = request_2[2:0];
   assign \asking.bank  = asking[8:6];
@@ -5089,6 +5042,7 @@ module bitslice_opt4c_small_requests(rst, asks, following, bank, row, payload, e
   assign \request_4.row  = request_4[2:0];
   assign \request_2.code  = request_2[9:6];
   assign \request_2.payload  = request_2[5:3];
+  assign payload_out = { \payload$25 , payload_rest };
   assign code_row = request_2[2:0];
   assign code_out = request_2[9:6];
   assign row_out = asking[2:0];
@@ -5096,7 +5050,6 @@ module bitslice_opt4c_small_requests(rst, asks, following, bank, row, payload, e
   assign late_out = \following$20 [0];
   assign asks_out = valid[0];
   assign code = payload_bank;
-  assign \payload$24  = payload_out;
 endmodule
 
 module bitslice_opt4c_small_skid_buffer(rst, in_payload, in_valid, out_ready, in_ready, out_payload, out_valid, clk);

@@ -82,10 +82,9 @@ module bitslice_opt4e_small(rst, a__payload, a__valid, b__payload, b__valid, c__
   wire [71:0] \$89 ;
   wire [95:0] \$90 ;
   wire \$91 ;
-  wire [2:0] \$92 ;
-  wire \$93 ;
-  wire \$procmux$492_Y ;
-  wire \$procmux$494_Y ;
+  wire \$92 ;
+  wire \$procmux$453_Y ;
+  wire \$procmux$455_Y ;
   input [72:0] a__payload;
   wire [72:0] a__payload;
   wire [71:0] \a__payload.data ;
@@ -360,7 +359,6 @@ module bitslice_opt4e_small(rst, a__payload, a__valid, b__payload, b__valid, c__
   wire \write_slot$146 ;
   wire \write_slot$160 ;
   wire \write_slot$174 ;
-  assign \$4  = ! place_in;
   assign \write$120 [1] = write[1] & \$4 ;
   assign \$6  = ! place_in;
   assign \write$120 [2] = write[2] & \$6 ;
@@ -442,19 +440,19 @@ module bitslice_opt4e_small(rst, a__payload, a__valid, b__payload, b__valid, c__
   always @(posedge clk)
     sync <= \$91 ;
   always @(posedge clk)
-    \ahead$70  <= \$92 ;
+    \ahead$70  <= { \$74 , \$62 , \$50  };
   always @(posedge clk)
-    hold <= \$93 ;
+    hold <= \$92 ;
   assign \$1  = a__valid & b__valid;
   assign a__ready = \$1  & room;
   assign last = a__payload[72] | b__payload[96];
   assign all_wait = & { \waits$66 , \waits$65 , waits };
   assign \$2  = ! place_in;
   assign \write$120 [0] = write[0] & \$2 ;
-  assign \$procmux$492_Y  = \$77  ? 1'h0 : hold;
-  assign \$procmux$494_Y  = \$75  ? 1'h1 : \$procmux$492_Y ;
-  assign \$93  = rst ? 1'h0 : \$procmux$494_Y ;
-  assign \$92  = rst ? 3'h0 : { \$74 , \$62 , \$50  };
+  assign \$4  = ! place_in;
+  assign \$procmux$453_Y  = \$77  ? 1'h0 : hold;
+  assign \$procmux$455_Y  = \$75  ? 1'h1 : \$procmux$453_Y ;
+  assign \$92  = rst ? 1'h0 : \$procmux$455_Y ;
   assign \$91  = rst ? 1'h0 : \$38 ;
   assign \$90  = a__ready ? b__payload[95:0] : b_held;
   assign \$89  = a__ready ? a__payload[71:0] : a_held;
@@ -757,6 +755,8 @@ module bitslice_opt4e_small(rst, a__payload, a__valid, b__payload, b__valid, c__
   assign \a__payload.data[1]  = a__payload[15:8];
   assign \a__payload.data[0]  = a__payload[7:0];
   assign \a__payload.data  = a__payload[71:0];
+  assign \b__payload.data[8]  = b__payload[71:64];
+  assign \b__payload.data[9]  = b__payload[79:72];
   assign \b__payload.data[10]  = b__payload[87:80];
   assign \b__payload.data[11]  = b__payload[95:88];
   assign \b__payload.last  = b__payload[96];
@@ -765,8 +765,6 @@ module bitslice_opt4e_small(rst, a__payload, a__valid, b__payload, b__valid, c__
   assign \c__payload.data[1]  = c__payload[63:32];
   assign \c__payload.data[2]  = c__payload[95:64];
   assign \c__payload.last  = c__payload[96];
-  assign \b__payload.data[9]  = b__payload[79:72];
-  assign \b__payload.data[8]  = b__payload[71:64];
   assign \b__payload.data[7]  = b__payload[63:56];
   assign \b__payload.data[6]  = b__payload[55:48];
   assign \b__payload.data[5]  = b__payload[47:40];
@@ -1946,16 +1944,7 @@ module bitslice_opt4e_small_arbiter(rst, asks, late, bank, row, code, code_row, 
   wire \$433 ;
   wire \$434 ;
   wire \$435 ;
-  wire [11:0] \$436 ;
-  wire [3:0] \$437 ;
-  wire [2:0] \$438 ;
-  wire [3:0] \$439 ;
   wire \$44 ;
-  wire [2:0] \$440 ;
-  wire [3:0] \$441 ;
-  wire [2:0] \$442 ;
-  wire [8:0] \$443 ;
-  wire [2:0] \$444 ;
   (* unused_bits = "0 2" *)
   wire [2:0] \$45 ;
   wire \$46 ;
@@ -2431,40 +2420,27 @@ module bitslice_opt4e_small_arbiter(rst, asks, late, bank, row, code, code_row, 
   assign \$435  = ! code[8];
   assign one_hot_2 = code[11:9] & { \$435 , \$434 , \$433  };
   always @(posedge clk)
-    some <= \$436 ;
+    some <= { \$132 , \$121 , \$110 , \$99 , \$88 , \$77 , \$66 , \$55 , \$44 , \$33 , \$22 , \$11  };
   always @(posedge clk)
-    key_0 <= \$437 ;
+    key_0 <= { late[0], row[2:0] };
   always @(posedge clk)
-    wants_0 <= \$438 ;
+    wants_0 <= \$133 ;
   always @(posedge clk)
-    key_1 <= \$439 ;
+    key_1 <= { late[1], row[5:3] };
   always @(posedge clk)
-    wants_1 <= \$440 ;
+    wants_1 <= \$134 ;
   always @(posedge clk)
-    key_2 <= \$441 ;
+    key_2 <= { late[2], row[8:6] };
   always @(posedge clk)
-    wants_2 <= \$442 ;
+    wants_2 <= \$135 ;
   always @(posedge clk)
-    opened <= \$443 ;
+    opened <= { \$206 [0], \$194 , \$182 [0], \$170 , \$158 [0], \$146  };
   always @(posedge clk)
-    hit <= \$444 ;
+    hit <= { \$225 , \$219 , \$213  };
   always @(posedge clk)
     opened_0 <= opened;
   always @(posedge clk)
     row_out <= opened_0;
-  assign \$444 [2] = rst ? 1'h0 : \$225 ;
-  assign \$444 [0] = rst ? 1'h0 : \$213 ;
-  assign \$444 [1] = rst ? 1'h0 : \$219 ;
-  assign \$443 [8:6] = rst ? 3'h0 : { \$206 [0], \$194  };
-  assign \$443 [2:0] = rst ? 3'h0 : { \$158 [0], \$146  };
-  assign \$443 [5:3] = rst ? 3'h0 : { \$182 [0], \$170  };
-  assign \$442  = rst ? 3'h0 : \$135 ;
-  assign \$441  = rst ? 4'h0 : { late[2], row[8:6] };
-  assign \$440  = rst ? 3'h0 : \$134 ;
-  assign \$439  = rst ? 4'h0 : { late[1], row[5:3] };
-  assign \$438  = rst ? 3'h0 : \$133 ;
-  assign \$437  = rst ? 4'h0 : { late[0], row[2:0] };
-  assign \$436  = rst ? 12'h000 : { \$132 , \$121 , \$110 , \$99 , \$88 , \$77 , \$66 , \$55 , \$44 , \$33 , \$22 , \$11  };
   assign opened_1 = row_out;
   assign \hit$21  = hit;
 endmodule
@@ -2706,14 +2682,13 @@ module bitslice_opt4e_small_digits(rst, write, slot_in, place_in, row_in, data_i
   wire \$24 ;
   wire \$25 ;
   wire \$3 ;
-  wire [3:0] \$30 ;
+  wire \$30 ;
   wire \$31 ;
   wire \$32 ;
   wire \$33 ;
   wire \$34 ;
-  wire \$35 ;
-  wire [3:0] \$36 ;
-  wire [2:0] \$37 ;
+  wire [3:0] \$35 ;
+  wire [2:0] \$36 ;
   (* unused_bits = "1 2" *)
   wire [2:0] \$4 ;
   wire \$5 ;
@@ -2721,9 +2696,9 @@ module bitslice_opt4e_small_digits(rst, write, slot_in, place_in, row_in, data_i
   wire \$7 ;
   wire \$8 ;
   wire \$9 ;
-  wire [2:0] \$procmux$215_Y ;
-  wire [2:0] \$procmux$217_Y ;
-  wire [3:0] \$procmux$221_Y ;
+  wire [2:0] \$procmux$234_Y ;
+  wire [2:0] \$procmux$236_Y ;
+  wire [3:0] \$procmux$240_Y ;
   input ahead;
   wire ahead;
   input all_wait;
@@ -2962,7 +2937,7 @@ module bitslice_opt4e_small_digits(rst, write, slot_in, place_in, row_in, data_i
   assign late[2] = \late_out$150  | ahead;
   assign late[3] = \late_out$151  | ahead;
   always @(posedge clk)
-    \write$27  <= \$30 ;
+    \write$27  <= write;
   always @(posedge clk)
     held_slot_in <= slot_in;
   always @(posedge clk)
@@ -2972,30 +2947,29 @@ module bitslice_opt4e_small_digits(rst, write, slot_in, place_in, row_in, data_i
   always @(posedge clk)
     held_data_in <= data_in;
   always @(posedge clk)
-    held_more <= \$31 ;
+    held_more <= \$30 ;
   always @(posedge clk)
-    waits <= \$32 ;
+    waits <= \$31 ;
   always @(posedge clk)
-    sync <= \$33 ;
+    sync <= \$32 ;
   always @(posedge clk)
-    ends <= \$34 ;
+    ends <= \$33 ;
   always @(posedge clk)
-    apart <= \$35 ;
+    apart <= \$34 ;
   always @(posedge clk)
-    turn <= \$36 ;
+    turn <= \$35 ;
   always @(posedge clk)
-    gap <= \$37 ;
-  assign \$procmux$215_Y  = \$16  ? \$17 [2:0] : gap;
-  assign \$procmux$217_Y  = ends ? 3'h3 : \$procmux$215_Y ;
-  assign \$37  = rst ? 3'h0 : \$procmux$217_Y ;
-  assign \$procmux$221_Y  = ends ? { turn[2:0], turn[3] } : turn;
-  assign \$36  = rst ? 4'h1 : \$procmux$221_Y ;
-  assign \$35  = rst ? 1'h1 : \$15 ;
-  assign \$34  = rst ? 1'h0 : \$12 ;
-  assign \$33  = rst ? 1'h0 : \$7 ;
-  assign \$32  = rst ? 1'h0 : \$5 ;
-  assign \$31  = rst ? 1'h0 : more;
-  assign \$30  = rst ? 4'h0 : write;
+    gap <= \$36 ;
+  assign \$procmux$234_Y  = \$16  ? \$17 [2:0] : gap;
+  assign \$procmux$236_Y  = ends ? 3'h3 : \$procmux$234_Y ;
+  assign \$36  = rst ? 3'h0 : \$procmux$236_Y ;
+  assign \$procmux$240_Y  = ends ? { turn[2:0], turn[3] } : turn;
+  assign \$35  = rst ? 4'h1 : \$procmux$240_Y ;
+  assign \$34  = rst ? 1'h1 : \$15 ;
+  assign \$33  = rst ? 1'h0 : \$12 ;
+  assign \$32  = rst ? 1'h0 : \$7 ;
+  assign \$31  = rst ? 1'h0 : \$5 ;
+  assign \$30  = rst ? 1'h0 : more;
   bitslice_opt4e_small_feeder feeder_0 (
     .asks(\asks$53 ),
     .bank(\bank$57 ),
@@ -3373,13 +3347,12 @@ module bitslice_opt4e_small_feeder(rst, write, slot_in, place_in, row_in, data_i
   wire \$212 ;
   wire \$213 ;
   wire \$214 ;
-  wire \$215 ;
-  wire [16:0] \$216 ;
+  wire [16:0] \$215 ;
   wire [2:0] \$24 ;
   (* unused_bits = "0 2" *)
   wire [2:0] \$25 ;
   wire [2:0] \$28 ;
-  wire [2:0] \$286 ;
+  wire [2:0] \$285 ;
   (* unused_bits = "0 2" *)
   wire [2:0] \$29 ;
   wire [2:0] \$32 ;
@@ -3453,16 +3426,12 @@ module bitslice_opt4e_small_feeder(rst, write, slot_in, place_in, row_in, data_i
   wire \$97 ;
   wire \$98 ;
   wire [2:0] \$99 ;
-  wire \$procmux$36_Y ;
-  wire \$procmux$55_Y ;
-  wire [3:0] \$procmux$59_Y ;
-  wire [2:0] \$procmux$65_Y ;
-  wire [3:0] \$procmux$69_Y ;
-  wire \$procmux$73_Y ;
+  wire \$procmux$50_Y ;
+  wire \$procmux$67_Y ;
+  wire [3:0] \$procmux$71_Y ;
   wire [2:0] \$procmux$77_Y ;
-  wire \$procmux$81_Y ;
-  wire \$procmux$86_Y ;
-  wire [2:0] \$procmux$93_Y ;
+  wire \$procmux$90_Y ;
+  wire [2:0] \$procmux$97_Y ;
   wire [3:0] address;
   wire [3:0] address_in;
   output asks;
@@ -3608,8 +3577,8 @@ module bitslice_opt4e_small_feeder(rst, write, slot_in, place_in, row_in, data_i
   assign \$57  = \$56  - 1'h1;
   assign \$58  = 1'h0 + start;
   assign { \$59 [2:1], here } = \$55  ? \$57  : { 1'h0, \$58  };
-  assign \$286  = slot * 2'h3;
-  assign last_row = last_rows >> \$286 ;
+  assign \$285  = slot * 2'h3;
+  assign last_row = last_rows >> \$285 ;
   assign last_place = last_places >> slot;
   assign \filled$37  = filled >> slot;
   assign at_last = \row$39  == last_row;
@@ -3774,44 +3743,39 @@ module bitslice_opt4e_small_feeder(rst, write, slot_in, place_in, row_in, data_i
   always @(posedge clk)
     next_valid <= \$212 ;
   always @(posedge clk)
-    \following$62  <= \$213 ;
+    \following$62  <= \$185 ;
   always @(posedge clk)
-    finished <= \$214 ;
+    finished <= \$213 ;
   always @(posedge clk)
-    coded_valid <= \$215 ;
+    coded_valid <= \$214 ;
   always @(posedge clk)
-    coded <= \$216 ;
+    coded <= \$215 ;
+  assign \$202 [16:7] = taken ? coded[16:7] : word[16:7];
   assign \$201  = rst ? 1'h0 : \$160 ;
-  assign \$216 [16:4] = moves ? { digit_2, digit_1, digit_0, \words.place , words[6:4] } : coded[16:4];
-  assign \$procmux$36_Y  = ends ? 1'h0 : coded[3];
-  assign \$216 [3] = moves ? \$200  : \$procmux$36_Y ;
-  assign \$216 [2:0] = moves ? next_row : coded[2:0];
-  assign \$215  = rst ? 1'h0 : \$198 ;
-  assign \$214  = rst ? 1'h0 : \$195 ;
-  assign \$213  = rst ? 1'h0 : \$185 ;
+  assign \$215 [16:4] = moves ? { digit_2, digit_1, digit_0, \words.place , words[6:4] } : coded[16:4];
+  assign \$procmux$50_Y  = ends ? 1'h0 : coded[3];
+  assign \$215 [3] = moves ? \$200  : \$procmux$50_Y ;
+  assign \$215 [2:0] = moves ? next_row : coded[2:0];
+  assign \$214  = rst ? 1'h0 : \$198 ;
+  assign \$213  = rst ? 1'h0 : \$195 ;
   assign \$212  = rst ? 1'h0 : \$181 ;
   assign \$211  = rst ? 2'h0 : \$178 [1:0];
   assign \$210  = rst ? 2'h0 : \$176 [1:0];
-  assign \$procmux$55_Y  = over ? \$174 [0] : slot;
-  assign \$209  = rst ? 1'h0 : \$procmux$55_Y ;
-  assign \$procmux$59_Y  = done ? { turn[2:0], turn[3] } : turn;
-  assign \$208  = rst ? 4'h1 : \$procmux$59_Y ;
-  assign \$procmux$65_Y  = read ? \$171 [2:0] : \row$39 ;
-  assign \$207  = rst ? 3'h0 : \$procmux$65_Y ;
-  assign \$procmux$69_Y  = read ? turn : next_turn;
-  assign \$206  = rst ? 4'h0 : \$procmux$69_Y ;
-  assign \$procmux$73_Y  = read ? \$167  : next_inside;
-  assign \$205  = rst ? 1'h0 : \$procmux$73_Y ;
-  assign \$procmux$77_Y  = read ? \row$39  : next_row;
-  assign \$204  = rst ? 3'h0 : \$procmux$77_Y ;
-  assign \$procmux$81_Y  = read ? here : next_place;
-  assign \$203  = rst ? 1'h0 : \$procmux$81_Y ;
-  assign \$procmux$86_Y  = taken ? coded[3] : word[3];
-  assign \$202 [3] = ends ? 1'h0 : \$procmux$86_Y ;
+  assign \$procmux$67_Y  = over ? \$174 [0] : slot;
+  assign \$209  = rst ? 1'h0 : \$procmux$67_Y ;
+  assign \$procmux$71_Y  = done ? { turn[2:0], turn[3] } : turn;
+  assign \$208  = rst ? 4'h1 : \$procmux$71_Y ;
+  assign \$procmux$77_Y  = read ? \$171 [2:0] : \row$39 ;
+  assign \$207  = rst ? 3'h0 : \$procmux$77_Y ;
+  assign \$206  = read ? turn : next_turn;
+  assign \$205  = read ? \$167  : next_inside;
+  assign \$204  = read ? \row$39  : next_row;
+  assign \$203  = read ? here : next_place;
+  assign \$procmux$90_Y  = taken ? coded[3] : word[3];
+  assign \$202 [3] = ends ? 1'h0 : \$procmux$90_Y ;
   assign \$202 [2:0] = taken ? coded[2:0] : word[2:0];
-  assign \$procmux$93_Y  = served ? \$163  : word[6:4];
-  assign \$202 [6:4] = taken ? coded[6:4] : \$procmux$93_Y ;
-  assign \$202 [16:7] = taken ? coded[16:7] : word[16:7];
+  assign \$procmux$97_Y  = served ? \$163  : word[6:4];
+  assign \$202 [6:4] = taken ? coded[6:4] : \$procmux$97_Y ;
   bitslice_opt4e_small_buffer buffer (
     .address(address),
     .address_in(address_in),
@@ -3830,11 +3794,11 @@ module bitslice_opt4e_small_feeder(rst, write, slot_in, place_in, row_in, data_i
   assign \words.digits  = { digit_2, digit_1, digit_0 };
   assign \words.left  = words[6:4];
   assign \words.following  = \following$62 ;
+  assign \words.row  = next_row;
+  assign \word.digits  = word[16:8];
   assign \$73 [3:0] = address_in;
   assign \$69 [3:0] = address;
   assign \$59 [0] = here;
-  assign \words.row  = next_row;
-  assign \word.digits  = word[16:8];
   assign \word.place  = word[7];
   assign \word.left  = word[6:4];
   assign \word.following  = word[3];
@@ -3885,21 +3849,21 @@ module bitslice_opt4e_small_loader(rst, take, last, sync, room, write, slot_out,
   wire [1:0] \$39 ;
   wire \$4 ;
   wire \$40 ;
-  wire \$41 ;
-  wire \$42 ;
-  wire [1:0] \$43 ;
-  wire [4:0] \$44 ;
-  wire [2:0] \$45 ;
-  wire [3:0] \$46 ;
-  wire \$47 ;
+  wire [1:0] \$41 ;
+  wire [4:0] \$42 ;
+  wire [2:0] \$43 ;
+  wire [3:0] \$44 ;
+  wire \$45 ;
+  wire \$46 ;
+  wire [2:0] \$47 ;
   wire \$48 ;
-  wire [2:0] \$49 ;
+  wire [1:0] \$49 ;
   wire \$5 ;
-  wire \$50 ;
-  wire [1:0] \$51 ;
-  wire [2:0] \$52 ;
-  wire \$53 ;
-  wire [7:0] \$54 ;
+  wire [2:0] \$50 ;
+  wire \$51 ;
+  wire [7:0] \$52 ;
+  wire [2:0] \$53 ;
+  wire \$54 ;
   wire [2:0] \$55 ;
   wire \$56 ;
   wire [2:0] \$57 ;
@@ -3913,102 +3877,74 @@ module bitslice_opt4e_small_loader(rst, take, last, sync, room, write, slot_out,
   wire \$64 ;
   wire [2:0] \$65 ;
   wire \$66 ;
-  wire [2:0] \$67 ;
+  wire \$67 ;
   wire \$68 ;
-  wire \$69 ;
   wire \$7 ;
-  wire \$70 ;
   (* unused_bits = "2 3" *)
   wire [3:0] \$8 ;
   wire \$9 ;
-  wire \$procmux$237_Y ;
-  wire \$procmux$241_Y ;
-  wire \$procmux$245_Y ;
-  wire \$procmux$247_Y ;
-  wire [2:0] \$procmux$251_Y ;
-  wire [2:0] \$procmux$253_Y ;
-  wire [2:0] \$procmux$255_Y ;
-  wire \$procmux$259_Y ;
-  wire \$procmux$261_Y ;
-  wire [2:0] \$procmux$265_Y ;
-  wire [2:0] \$procmux$267_Y ;
-  wire [2:0] \$procmux$269_Y ;
-  wire \$procmux$273_Y ;
-  wire \$procmux$275_Y ;
-  wire [2:0] \$procmux$279_Y ;
-  wire [2:0] \$procmux$281_Y ;
-  wire [2:0] \$procmux$283_Y ;
-  wire \$procmux$287_Y ;
-  wire \$procmux$289_Y ;
-  wire [2:0] \$procmux$293_Y ;
-  wire [2:0] \$procmux$295_Y ;
-  wire [2:0] \$procmux$297_Y ;
-  wire \$procmux$301_Y ;
-  wire \$procmux$303_Y ;
-  wire [2:0] \$procmux$307_Y ;
-  wire [2:0] \$procmux$309_Y ;
-  wire [2:0] \$procmux$311_Y ;
-  wire \$procmux$315_Y ;
-  wire \$procmux$317_Y ;
-  wire [2:0] \$procmux$321_Y ;
-  wire [2:0] \$procmux$323_Y ;
-  wire [2:0] \$procmux$325_Y ;
-  wire \$procmux$329_Y ;
-  wire \$procmux$331_Y ;
-  wire [2:0] \$procmux$335_Y ;
-  wire [2:0] \$procmux$337_Y ;
-  wire [2:0] \$procmux$339_Y ;
-  wire \$procmux$343_Y ;
-  wire \$procmux$345_Y ;
-  wire \$procmux$347_Y ;
-  wire \$procmux$351_Y ;
-  wire \$procmux$353_Y ;
-  wire \$procmux$355_Y ;
-  wire \$procmux$359_Y ;
-  wire \$procmux$361_Y ;
-  wire \$procmux$363_Y ;
-  wire \$procmux$367_Y ;
-  wire \$procmux$369_Y ;
-  wire \$procmux$371_Y ;
-  wire \$procmux$375_Y ;
-  wire \$procmux$377_Y ;
-  wire \$procmux$379_Y ;
-  wire \$procmux$383_Y ;
-  wire \$procmux$385_Y ;
-  wire \$procmux$387_Y ;
-  wire \$procmux$391_Y ;
-  wire \$procmux$393_Y ;
-  wire \$procmux$395_Y ;
+  wire \$procmux$254_Y ;
+  wire \$procmux$258_Y ;
+  wire \$procmux$262_Y ;
+  wire [2:0] \$procmux$266_Y ;
+  wire [2:0] \$procmux$268_Y ;
+  wire \$procmux$272_Y ;
+  wire [2:0] \$procmux$276_Y ;
+  wire [2:0] \$procmux$278_Y ;
+  wire \$procmux$282_Y ;
+  wire [2:0] \$procmux$286_Y ;
+  wire [2:0] \$procmux$288_Y ;
+  wire \$procmux$292_Y ;
+  wire [2:0] \$procmux$296_Y ;
+  wire [2:0] \$procmux$298_Y ;
+  wire \$procmux$302_Y ;
+  wire [2:0] \$procmux$306_Y ;
+  wire [2:0] \$procmux$308_Y ;
+  wire \$procmux$312_Y ;
+  wire [2:0] \$procmux$316_Y ;
+  wire [2:0] \$procmux$318_Y ;
+  wire \$procmux$322_Y ;
+  wire [2:0] \$procmux$326_Y ;
+  wire [2:0] \$procmux$328_Y ;
+  wire \$procmux$332_Y ;
+  wire \$procmux$334_Y ;
+  wire \$procmux$338_Y ;
+  wire \$procmux$340_Y ;
+  wire \$procmux$344_Y ;
+  wire \$procmux$346_Y ;
+  wire \$procmux$350_Y ;
+  wire \$procmux$352_Y ;
+  wire \$procmux$356_Y ;
+  wire \$procmux$358_Y ;
+  wire \$procmux$362_Y ;
+  wire \$procmux$364_Y ;
+  wire \$procmux$368_Y ;
+  wire \$procmux$370_Y ;
+  wire \$procmux$374_Y ;
+  wire \$procmux$376_Y ;
+  wire \$procmux$380_Y ;
+  wire [2:0] \$procmux$384_Y ;
+  wire [2:0] \$procmux$386_Y ;
+  wire \$procmux$390_Y ;
+  wire \$procmux$392_Y ;
+  wire \$procmux$397_Y ;
   wire \$procmux$399_Y ;
-  wire \$procmux$401_Y ;
   wire \$procmux$403_Y ;
-  wire \$procmux$407_Y ;
-  wire \$procmux$409_Y ;
+  wire \$procmux$405_Y ;
+  wire [2:0] \$procmux$409_Y ;
+  wire [2:0] \$procmux$411_Y ;
   wire [2:0] \$procmux$413_Y ;
   wire [2:0] \$procmux$415_Y ;
-  wire [2:0] \$procmux$417_Y ;
+  wire \$procmux$419_Y ;
   wire \$procmux$421_Y ;
   wire \$procmux$423_Y ;
   wire \$procmux$425_Y ;
-  wire \$procmux$430_Y ;
-  wire \$procmux$432_Y ;
-  wire \$procmux$434_Y ;
-  wire \$procmux$438_Y ;
-  wire \$procmux$440_Y ;
-  wire [2:0] \$procmux$444_Y ;
-  wire [2:0] \$procmux$446_Y ;
-  wire [2:0] \$procmux$448_Y ;
-  wire [2:0] \$procmux$450_Y ;
-  wire \$procmux$454_Y ;
-  wire \$procmux$456_Y ;
-  wire \$procmux$458_Y ;
-  wire \$procmux$460_Y ;
-  wire \$procmux$464_Y ;
-  wire [3:0] \$procmux$468_Y ;
-  wire [3:0] \$procmux$470_Y ;
-  wire [2:0] \$procmux$474_Y ;
-  wire [2:0] \$procmux$476_Y ;
-  wire [4:0] \$procmux$480_Y ;
+  wire \$procmux$429_Y ;
+  wire [3:0] \$procmux$433_Y ;
+  wire [3:0] \$procmux$435_Y ;
+  wire [2:0] \$procmux$439_Y ;
+  wire [2:0] \$procmux$441_Y ;
+  wire [4:0] \$procmux$445_Y ;
   input clk;
   wire clk;
   output complete;
@@ -4074,7 +4010,6 @@ module bitslice_opt4e_small_loader(rst, take, last, sync, room, write, slot_out,
   reg tile = 1'h0;
   output [3:0] write;
   wire [3:0] write;
-  assign \$26  = taken & \$25 ;
   assign \$28  = taken & slot_out;
   assign \$29  = ! slot_out;
   assign \$30  = taken & \$29 ;
@@ -4087,65 +4022,65 @@ module bitslice_opt4e_small_loader(rst, take, last, sync, room, write, slot_out,
   always @(posedge clk)
     taken <= \$40 ;
   always @(posedge clk)
-    ended <= \$41 ;
+    ended <= \$2 ;
   always @(posedge clk)
-    tile <= \$42 ;
+    tile <= last;
   always @(posedge clk)
-    occupied <= \$43 ;
+    occupied <= \$41 ;
   always @(posedge clk)
-    count <= \$44 ;
+    count <= \$42 ;
   always @(posedge clk)
-    pause <= \$45 ;
+    pause <= \$43 ;
   always @(posedge clk)
-    lane <= \$46 ;
+    lane <= \$44 ;
   always @(posedge clk)
-    opens <= \$47 ;
+    opens <= \$45 ;
   always @(posedge clk)
-    place_out <= \$48 ;
+    place_out <= \$46 ;
   always @(posedge clk)
-    row_out <= \$49 ;
+    row_out <= \$47 ;
   always @(posedge clk)
-    slot_out <= \$50 ;
+    slot_out <= \$48 ;
   always @(posedge clk)
-    \complete$43  <= \$51 ;
+    \complete$43  <= \$49 ;
   always @(posedge clk)
-    last_row_0_0 <= \$52 ;
+    last_row_0_0 <= \$50 ;
   always @(posedge clk)
-    last_place_0_0 <= \$53 ;
+    last_place_0_0 <= \$51 ;
   always @(posedge clk)
-    filled <= \$54 ;
+    filled <= \$52 ;
   always @(posedge clk)
-    last_row_0_1 <= \$55 ;
+    last_row_0_1 <= \$53 ;
   always @(posedge clk)
-    last_place_0_1 <= \$56 ;
+    last_place_0_1 <= \$54 ;
   always @(posedge clk)
-    last_row_1_0 <= \$57 ;
+    last_row_1_0 <= \$55 ;
   always @(posedge clk)
-    last_place_1_0 <= \$58 ;
+    last_place_1_0 <= \$56 ;
   always @(posedge clk)
-    last_row_1_1 <= \$59 ;
+    last_row_1_1 <= \$57 ;
   always @(posedge clk)
-    last_place_1_1 <= \$60 ;
+    last_place_1_1 <= \$58 ;
   always @(posedge clk)
-    last_row_2_0 <= \$61 ;
+    last_row_2_0 <= \$59 ;
   always @(posedge clk)
-    last_place_2_0 <= \$62 ;
+    last_place_2_0 <= \$60 ;
   always @(posedge clk)
-    last_row_2_1 <= \$63 ;
+    last_row_2_1 <= \$61 ;
   always @(posedge clk)
-    last_place_2_1 <= \$64 ;
+    last_place_2_1 <= \$62 ;
   always @(posedge clk)
-    last_row_3_0 <= \$65 ;
+    last_row_3_0 <= \$63 ;
   always @(posedge clk)
-    last_place_3_0 <= \$66 ;
+    last_place_3_0 <= \$64 ;
   always @(posedge clk)
-    last_row_3_1 <= \$67 ;
+    last_row_3_1 <= \$65 ;
   always @(posedge clk)
-    last_place_3_1 <= \$68 ;
+    last_place_3_1 <= \$66 ;
   always @(posedge clk)
-    slot <= \$69 ;
+    slot <= \$67 ;
   always @(posedge clk)
-    first <= \$70 ;
+    first <= \$68 ;
   assign room = occupied != 2'h2;
   assign write = lane & { taken, taken, taken, taken };
   assign more = taken & ended;
@@ -4172,132 +4107,105 @@ module bitslice_opt4e_small_loader(rst, take, last, sync, room, write, slot_out,
   assign \$22  = taken & \$21 ;
   assign \$24  = taken & slot_out;
   assign \$25  = ! slot_out;
-  assign \$procmux$237_Y  = sync ? complete : first;
-  assign \$70  = rst ? 1'h1 : \$procmux$237_Y ;
-  assign \$procmux$241_Y  = sync ? \$39 [0] : slot;
-  assign \$69  = rst ? 1'h0 : \$procmux$241_Y ;
-  assign \$procmux$245_Y  = lane[3] ? place_out : last_place_3_1;
-  assign \$procmux$247_Y  = \$36  ? \$procmux$245_Y  : last_place_3_1;
-  assign \$68  = rst ? 1'h0 : \$procmux$247_Y ;
-  assign \$procmux$251_Y  = opens ? 3'h0 : last_row_3_1;
-  assign \$procmux$253_Y  = lane[3] ? row_out : \$procmux$251_Y ;
-  assign \$procmux$255_Y  = \$36  ? \$procmux$253_Y  : last_row_3_1;
-  assign \$67  = rst ? 3'h0 : \$procmux$255_Y ;
-  assign \$procmux$259_Y  = lane[3] ? place_out : last_place_3_0;
-  assign \$procmux$261_Y  = \$34  ? \$procmux$259_Y  : last_place_3_0;
-  assign \$66  = rst ? 1'h0 : \$procmux$261_Y ;
-  assign \$procmux$265_Y  = opens ? 3'h0 : last_row_3_0;
-  assign \$procmux$267_Y  = lane[3] ? row_out : \$procmux$265_Y ;
-  assign \$procmux$269_Y  = \$34  ? \$procmux$267_Y  : last_row_3_0;
-  assign \$65  = rst ? 3'h0 : \$procmux$269_Y ;
-  assign \$procmux$273_Y  = lane[2] ? place_out : last_place_2_1;
-  assign \$procmux$275_Y  = \$32  ? \$procmux$273_Y  : last_place_2_1;
-  assign \$64  = rst ? 1'h0 : \$procmux$275_Y ;
-  assign \$procmux$279_Y  = opens ? 3'h0 : last_row_2_1;
-  assign \$procmux$281_Y  = lane[2] ? row_out : \$procmux$279_Y ;
-  assign \$procmux$283_Y  = \$32  ? \$procmux$281_Y  : last_row_2_1;
-  assign \$63  = rst ? 3'h0 : \$procmux$283_Y ;
-  assign \$procmux$287_Y  = lane[2] ? place_out : last_place_2_0;
-  assign \$procmux$289_Y  = \$30  ? \$procmux$287_Y  : last_place_2_0;
-  assign \$62  = rst ? 1'h0 : \$procmux$289_Y ;
-  assign \$procmux$293_Y  = opens ? 3'h0 : last_row_2_0;
-  assign \$procmux$295_Y  = lane[2] ? row_out : \$procmux$293_Y ;
-  assign \$procmux$297_Y  = \$30  ? \$procmux$295_Y  : last_row_2_0;
-  assign \$61  = rst ? 3'h0 : \$procmux$297_Y ;
-  assign \$procmux$301_Y  = lane[1] ? place_out : last_place_1_1;
-  assign \$procmux$303_Y  = \$28  ? \$procmux$301_Y  : last_place_1_1;
-  assign \$60  = rst ? 1'h0 : \$procmux$303_Y ;
-  assign \$procmux$307_Y  = opens ? 3'h0 : last_row_1_1;
-  assign \$procmux$309_Y  = lane[1] ? row_out : \$procmux$307_Y ;
-  assign \$procmux$311_Y  = \$28  ? \$procmux$309_Y  : last_row_1_1;
-  assign \$59  = rst ? 3'h0 : \$procmux$311_Y ;
-  assign \$procmux$315_Y  = lane[1] ? place_out : last_place_1_0;
-  assign \$procmux$317_Y  = \$26  ? \$procmux$315_Y  : last_place_1_0;
-  assign \$58  = rst ? 1'h0 : \$procmux$317_Y ;
-  assign \$procmux$321_Y  = opens ? 3'h0 : last_row_1_0;
-  assign \$procmux$323_Y  = lane[1] ? row_out : \$procmux$321_Y ;
-  assign \$procmux$325_Y  = \$26  ? \$procmux$323_Y  : last_row_1_0;
-  assign \$57  = rst ? 3'h0 : \$procmux$325_Y ;
-  assign \$procmux$329_Y  = lane[0] ? place_out : last_place_0_1;
-  assign \$procmux$331_Y  = \$24  ? \$procmux$329_Y  : last_place_0_1;
-  assign \$56  = rst ? 1'h0 : \$procmux$331_Y ;
-  assign \$procmux$335_Y  = opens ? 3'h0 : last_row_0_1;
-  assign \$procmux$337_Y  = lane[0] ? row_out : \$procmux$335_Y ;
-  assign \$procmux$339_Y  = \$24  ? \$procmux$337_Y  : last_row_0_1;
-  assign \$55  = rst ? 3'h0 : \$procmux$339_Y ;
-  assign \$procmux$343_Y  = opens ? 1'h0 : filled[7];
-  assign \$procmux$345_Y  = lane[3] ? 1'h1 : \$procmux$343_Y ;
-  assign \$procmux$347_Y  = \$36  ? \$procmux$345_Y  : filled[7];
-  assign \$54 [7] = rst ? 1'h0 : \$procmux$347_Y ;
-  assign \$procmux$351_Y  = opens ? 1'h0 : filled[5];
-  assign \$procmux$353_Y  = lane[2] ? 1'h1 : \$procmux$351_Y ;
-  assign \$procmux$355_Y  = \$32  ? \$procmux$353_Y  : filled[5];
-  assign \$54 [5] = rst ? 1'h0 : \$procmux$355_Y ;
-  assign \$procmux$359_Y  = opens ? 1'h0 : filled[4];
-  assign \$procmux$361_Y  = lane[2] ? 1'h1 : \$procmux$359_Y ;
-  assign \$procmux$363_Y  = \$30  ? \$procmux$361_Y  : filled[4];
-  assign \$54 [4] = rst ? 1'h0 : \$procmux$363_Y ;
-  assign \$procmux$367_Y  = opens ? 1'h0 : filled[3];
-  assign \$procmux$369_Y  = lane[1] ? 1'h1 : \$procmux$367_Y ;
-  assign \$procmux$371_Y  = \$28  ? \$procmux$369_Y  : filled[3];
-  assign \$54 [3] = rst ? 1'h0 : \$procmux$371_Y ;
-  assign \$procmux$375_Y  = opens ? 1'h0 : filled[2];
-  assign \$procmux$377_Y  = lane[1] ? 1'h1 : \$procmux$375_Y ;
-  assign \$procmux$379_Y  = \$26  ? \$procmux$377_Y  : filled[2];
-  assign \$54 [2] = rst ? 1'h0 : \$procmux$379_Y ;
-  assign \$procmux$383_Y  = opens ? 1'h0 : filled[1];
-  assign \$procmux$385_Y  = lane[0] ? 1'h1 : \$procmux$383_Y ;
-  assign \$procmux$387_Y  = \$24  ? \$procmux$385_Y  : filled[1];
-  assign \$54 [1] = rst ? 1'h0 : \$procmux$387_Y ;
-  assign \$procmux$391_Y  = opens ? 1'h0 : filled[0];
-  assign \$procmux$393_Y  = lane[0] ? 1'h1 : \$procmux$391_Y ;
-  assign \$procmux$395_Y  = \$22  ? \$procmux$393_Y  : filled[0];
-  assign \$54 [0] = rst ? 1'h0 : \$procmux$395_Y ;
-  assign \$procmux$399_Y  = opens ? 1'h0 : filled[6];
-  assign \$procmux$401_Y  = lane[3] ? 1'h1 : \$procmux$399_Y ;
-  assign \$procmux$403_Y  = \$34  ? \$procmux$401_Y  : filled[6];
-  assign \$54 [6] = rst ? 1'h0 : \$procmux$403_Y ;
-  assign \$procmux$407_Y  = lane[0] ? place_out : last_place_0_0;
-  assign \$procmux$409_Y  = \$22  ? \$procmux$407_Y  : last_place_0_0;
-  assign \$53  = rst ? 1'h0 : \$procmux$409_Y ;
-  assign \$procmux$413_Y  = opens ? 3'h0 : last_row_0_0;
-  assign \$procmux$415_Y  = lane[0] ? row_out : \$procmux$413_Y ;
-  assign \$procmux$417_Y  = \$22  ? \$procmux$415_Y  : last_row_0_0;
-  assign \$52  = rst ? 3'h0 : \$procmux$417_Y ;
-  assign \$procmux$421_Y  = slot_out ? (* full_case = 32'd1 *) tile : \complete$43 [1];
-  assign \$procmux$423_Y  = ended ? \$procmux$421_Y  : \complete$43 [1];
-  assign \$procmux$425_Y  = taken ? \$procmux$423_Y  : \complete$43 [1];
-  assign \$51 [1] = rst ? 1'h0 : \$procmux$425_Y ;
-  assign \$procmux$430_Y  = slot_out ? (* full_case = 32'd1 *) \complete$43 [0] : tile;
-  assign \$procmux$432_Y  = ended ? \$procmux$430_Y  : \complete$43 [0];
-  assign \$procmux$434_Y  = taken ? \$procmux$432_Y  : \complete$43 [0];
-  assign \$51 [0] = rst ? 1'h0 : \$procmux$434_Y ;
-  assign \$procmux$438_Y  = ended ? \$20 [0] : slot_out;
-  assign \$procmux$440_Y  = taken ? \$procmux$438_Y  : slot_out;
-  assign \$50  = rst ? 1'h0 : \$procmux$440_Y ;
-  assign \$procmux$444_Y  = place_out ? row_out : \$17 [2:0];
-  assign \$procmux$446_Y  = lane[3] ? \$procmux$444_Y  : row_out;
-  assign \$procmux$448_Y  = ended ? 3'h0 : \$procmux$446_Y ;
-  assign \$procmux$450_Y  = taken ? \$procmux$448_Y  : row_out;
-  assign \$49  = rst ? 3'h0 : \$procmux$450_Y ;
-  assign \$procmux$454_Y  = place_out ? \$15 [0] : 1'h0;
-  assign \$procmux$456_Y  = lane[3] ? \$procmux$454_Y  : place_out;
-  assign \$procmux$458_Y  = ended ? 1'h0 : \$procmux$456_Y ;
-  assign \$procmux$460_Y  = taken ? \$procmux$458_Y  : place_out;
-  assign \$48  = rst ? 1'h0 : \$procmux$460_Y ;
-  assign \$procmux$464_Y  = taken ? ended : opens;
-  assign \$47  = rst ? 1'h1 : \$procmux$464_Y ;
-  assign \$procmux$468_Y  = ended ? 4'h1 : { lane[2:0], lane[3] };
-  assign \$procmux$470_Y  = taken ? \$procmux$468_Y  : lane;
-  assign \$46  = rst ? 4'h1 : \$procmux$470_Y ;
-  assign \$procmux$474_Y  = \$13  ? \$14 [2:0] : pause;
-  assign \$procmux$476_Y  = sync ? 3'h4 : \$procmux$474_Y ;
-  assign \$45  = rst ? 3'h0 : \$procmux$476_Y ;
-  assign \$procmux$480_Y  = take ? \$12 [4:0] : count;
-  assign \$44  = rst ? 5'h00 : \$procmux$480_Y ;
-  assign \$43  = rst ? 2'h0 : \$8 [1:0];
-  assign \$42  = rst ? 1'h0 : last;
-  assign \$41  = rst ? 1'h0 : \$2 ;
+  assign \$26  = taken & \$25 ;
+  assign \$procmux$254_Y  = sync ? complete : first;
+  assign \$68  = rst ? 1'h1 : \$procmux$254_Y ;
+  assign \$procmux$258_Y  = sync ? \$39 [0] : slot;
+  assign \$67  = rst ? 1'h0 : \$procmux$258_Y ;
+  assign \$procmux$262_Y  = lane[3] ? place_out : last_place_3_1;
+  assign \$66  = \$36  ? \$procmux$262_Y  : last_place_3_1;
+  assign \$procmux$266_Y  = opens ? 3'h0 : last_row_3_1;
+  assign \$procmux$268_Y  = lane[3] ? row_out : \$procmux$266_Y ;
+  assign \$65  = \$36  ? \$procmux$268_Y  : last_row_3_1;
+  assign \$procmux$272_Y  = lane[3] ? place_out : last_place_3_0;
+  assign \$64  = \$34  ? \$procmux$272_Y  : last_place_3_0;
+  assign \$procmux$276_Y  = opens ? 3'h0 : last_row_3_0;
+  assign \$procmux$278_Y  = lane[3] ? row_out : \$procmux$276_Y ;
+  assign \$63  = \$34  ? \$procmux$278_Y  : last_row_3_0;
+  assign \$procmux$282_Y  = lane[2] ? place_out : last_place_2_1;
+  assign \$62  = \$32  ? \$procmux$282_Y  : last_place_2_1;
+  assign \$procmux$286_Y  = opens ? 3'h0 : last_row_2_1;
+  assign \$procmux$288_Y  = lane[2] ? row_out : \$procmux$286_Y ;
+  assign \$61  = \$32  ? \$procmux$288_Y  : last_row_2_1;
+  assign \$procmux$292_Y  = lane[2] ? place_out : last_place_2_0;
+  assign \$60  = \$30  ? \$procmux$292_Y  : last_place_2_0;
+  assign \$procmux$296_Y  = opens ? 3'h0 : last_row_2_0;
+  assign \$procmux$298_Y  = lane[2] ? row_out : \$procmux$296_Y ;
+  assign \$59  = \$30  ? \$procmux$298_Y  : last_row_2_0;
+  assign \$procmux$302_Y  = lane[1] ? place_out : last_place_1_1;
+  assign \$58  = \$28  ? \$procmux$302_Y  : last_place_1_1;
+  assign \$procmux$306_Y  = opens ? 3'h0 : last_row_1_1;
+  assign \$procmux$308_Y  = lane[1] ? row_out : \$procmux$306_Y ;
+  assign \$57  = \$28  ? \$procmux$308_Y  : last_row_1_1;
+  assign \$procmux$312_Y  = lane[1] ? place_out : last_place_1_0;
+  assign \$56  = \$26  ? \$procmux$312_Y  : last_place_1_0;
+  assign \$procmux$316_Y  = opens ? 3'h0 : last_row_1_0;
+  assign \$procmux$318_Y  = lane[1] ? row_out : \$procmux$316_Y ;
+  assign \$55  = \$26  ? \$procmux$318_Y  : last_row_1_0;
+  assign \$procmux$322_Y  = lane[0] ? place_out : last_place_0_1;
+  assign \$54  = \$24  ? \$procmux$322_Y  : last_place_0_1;
+  assign \$procmux$326_Y  = opens ? 3'h0 : last_row_0_1;
+  assign \$procmux$328_Y  = lane[0] ? row_out : \$procmux$326_Y ;
+  assign \$53  = \$24  ? \$procmux$328_Y  : last_row_0_1;
+  assign \$procmux$332_Y  = opens ? 1'h0 : filled[7];
+  assign \$procmux$334_Y  = lane[3] ? 1'h1 : \$procmux$332_Y ;
+  assign \$52 [7] = \$36  ? \$procmux$334_Y  : filled[7];
+  assign \$procmux$338_Y  = opens ? 1'h0 : filled[6];
+  assign \$procmux$340_Y  = lane[3] ? 1'h1 : \$procmux$338_Y ;
+  assign \$52 [6] = \$34  ? \$procmux$340_Y  : filled[6];
+  assign \$procmux$344_Y  = opens ? 1'h0 : filled[5];
+  assign \$procmux$346_Y  = lane[2] ? 1'h1 : \$procmux$344_Y ;
+  assign \$52 [5] = \$32  ? \$procmux$346_Y  : filled[5];
+  assign \$procmux$350_Y  = opens ? 1'h0 : filled[4];
+  assign \$procmux$352_Y  = lane[2] ? 1'h1 : \$procmux$350_Y ;
+  assign \$52 [4] = \$30  ? \$procmux$352_Y  : filled[4];
+  assign \$procmux$356_Y  = opens ? 1'h0 : filled[3];
+  assign \$procmux$358_Y  = lane[1] ? 1'h1 : \$procmux$356_Y ;
+  assign \$52 [3] = \$28  ? \$procmux$358_Y  : filled[3];
+  assign \$procmux$362_Y  = opens ? 1'h0 : filled[2];
+  assign \$procmux$364_Y  = lane[1] ? 1'h1 : \$procmux$362_Y ;
+  assign \$52 [2] = \$26  ? \$procmux$364_Y  : filled[2];
+  assign \$procmux$368_Y  = opens ? 1'h0 : filled[1];
+  assign \$procmux$370_Y  = lane[0] ? 1'h1 : \$procmux$368_Y ;
+  assign \$52 [1] = \$24  ? \$procmux$370_Y  : filled[1];
+  assign \$procmux$374_Y  = opens ? 1'h0 : filled[0];
+  assign \$procmux$376_Y  = lane[0] ? 1'h1 : \$procmux$374_Y ;
+  assign \$52 [0] = \$22  ? \$procmux$376_Y  : filled[0];
+  assign \$procmux$380_Y  = lane[0] ? place_out : last_place_0_0;
+  assign \$51  = \$22  ? \$procmux$380_Y  : last_place_0_0;
+  assign \$procmux$384_Y  = opens ? 3'h0 : last_row_0_0;
+  assign \$procmux$386_Y  = lane[0] ? row_out : \$procmux$384_Y ;
+  assign \$50  = \$22  ? \$procmux$386_Y  : last_row_0_0;
+  assign \$procmux$390_Y  = slot_out ? (* full_case = 32'd1 *) tile : \complete$43 [1];
+  assign \$procmux$392_Y  = ended ? \$procmux$390_Y  : \complete$43 [1];
+  assign \$49 [1] = taken ? \$procmux$392_Y  : \complete$43 [1];
+  assign \$procmux$397_Y  = slot_out ? (* full_case = 32'd1 *) \complete$43 [0] : tile;
+  assign \$procmux$399_Y  = ended ? \$procmux$397_Y  : \complete$43 [0];
+  assign \$49 [0] = taken ? \$procmux$399_Y  : \complete$43 [0];
+  assign \$procmux$403_Y  = ended ? \$20 [0] : slot_out;
+  assign \$procmux$405_Y  = taken ? \$procmux$403_Y  : slot_out;
+  assign \$48  = rst ? 1'h0 : \$procmux$405_Y ;
+  assign \$procmux$409_Y  = place_out ? row_out : \$17 [2:0];
+  assign \$procmux$411_Y  = lane[3] ? \$procmux$409_Y  : row_out;
+  assign \$procmux$413_Y  = ended ? 3'h0 : \$procmux$411_Y ;
+  assign \$procmux$415_Y  = taken ? \$procmux$413_Y  : row_out;
+  assign \$47  = rst ? 3'h0 : \$procmux$415_Y ;
+  assign \$procmux$419_Y  = place_out ? \$15 [0] : 1'h0;
+  assign \$procmux$421_Y  = lane[3] ? \$procmux$419_Y  : place_out;
+  assign \$procmux$423_Y  = ended ? 1'h0 : \$procmux$421_Y ;
+  assign \$procmux$425_Y  = taken ? \$procmux$423_Y  : place_out;
+  assign \$46  = rst ? 1'h0 : \$procmux$425_Y ;
+  assign \$procmux$429_Y  = taken ? ended : opens;
+  assign \$45  = rst ? 1'h1 : \$procmux$429_Y ;
+  assign \$procmux$433_Y  = ended ? 4'h1 : { lane[2:0], lane[3] };
+  assign \$procmux$435_Y  = taken ? \$procmux$433_Y  : lane;
+  assign \$44  = rst ? 4'h1 : \$procmux$435_Y ;
+  assign \$procmux$439_Y  = \$13  ? \$14 [2:0] : pause;
+  assign \$procmux$441_Y  = sync ? 3'h4 : \$procmux$439_Y ;
+  assign \$43  = rst ? 3'h0 : \$procmux$441_Y ;
+  assign \$procmux$445_Y  = take ? \$12 [4:0] : count;
+  assign \$42  = rst ? 5'h00 : \$procmux$445_Y ;
+  assign \$41  = rst ? 2'h0 : \$8 [1:0];
   assign \$40  = rst ? 1'h0 : take;
   assign last_places = { last_place_3_1, last_place_3_0, last_place_2_1, last_place_2_0, last_place_1_1, last_place_1_0, last_place_0_1, last_place_0_0 };
   assign last_rows = { last_row_3_1, last_row_3_0, last_row_2_1, last_row_2_0, last_row_1_1, last_row_1_0, last_row_0_1, last_row_0_0 };
@@ -4312,11 +4220,10 @@ endmodule
 module bitslice_opt4e_small_merge(rst, go, ends, turn, first, complete, drain_0, drain_1, leaves, result, valid, last, clk);
   wire \$1 ;
   wire [10:0] \$10 ;
-  wire \$100 ;
+  wire \$101 ;
   wire \$102 ;
+  wire \$103 ;
   wire \$105 ;
-  wire \$106 ;
-  wire \$107 ;
   wire \$108 ;
   wire \$109 ;
   wire [10:0] \$11 ;
@@ -4330,17 +4237,17 @@ module bitslice_opt4e_small_merge(rst, go, ends, turn, first, complete, drain_0,
   wire \$117 ;
   wire \$118 ;
   wire \$119 ;
+  wire \$120 ;
   wire \$121 ;
   wire \$122 ;
-  wire \$123 ;
   wire \$124 ;
+  wire \$125 ;
   wire \$126 ;
   wire \$127 ;
-  wire \$128 ;
+  wire \$129 ;
   wire \$130 ;
+  wire \$131 ;
   wire \$133 ;
-  wire \$134 ;
-  wire \$135 ;
   wire \$136 ;
   wire \$137 ;
   wire \$138 ;
@@ -4353,19 +4260,19 @@ module bitslice_opt4e_small_merge(rst, go, ends, turn, first, complete, drain_0,
   wire \$145 ;
   wire \$146 ;
   wire \$147 ;
+  wire \$148 ;
   wire \$149 ;
   wire \$15 ;
   wire \$150 ;
-  wire \$151 ;
   wire \$152 ;
   wire \$153 ;
   wire \$154 ;
   wire \$155 ;
   wire \$156 ;
+  wire \$157 ;
   wire \$158 ;
   wire \$159 ;
   wire \$16 ;
-  wire \$160 ;
   wire \$161 ;
   wire \$162 ;
   wire \$163 ;
@@ -4376,22 +4283,24 @@ module bitslice_opt4e_small_merge(rst, go, ends, turn, first, complete, drain_0,
   wire \$168 ;
   wire \$169 ;
   wire \$17 ;
-  wire [2:0] \$170 ;
+  wire \$170 ;
   wire \$171 ;
-  wire \$172 ;
-  wire [5:0] \$173 ;
-  wire [4:0] \$174 ;
-  wire \$175 ;
-  wire [9:0] \$178 ;
-  wire \$179 ;
-  wire \$182 ;
-  wire [5:0] \$183 ;
+  wire [2:0] \$172 ;
+  wire \$173 ;
+  wire \$174 ;
+  wire [5:0] \$175 ;
+  wire [4:0] \$176 ;
+  wire \$177 ;
+  wire [9:0] \$180 ;
+  wire \$181 ;
   wire \$184 ;
   wire [5:0] \$185 ;
   wire \$186 ;
   wire [5:0] \$187 ;
   wire \$188 ;
   wire [5:0] \$189 ;
+  wire \$190 ;
+  wire [5:0] \$191 ;
   wire \$2 ;
   (* unused_bits = "0 6" *)
   wire [6:0] \$20 ;
@@ -4435,42 +4344,38 @@ module bitslice_opt4e_small_merge(rst, go, ends, turn, first, complete, drain_0,
   wire \$61 ;
   wire \$62 ;
   wire \$63 ;
-  wire [21:0] \$64 ;
-  wire [21:0] \$65 ;
-  wire [21:0] \$66 ;
   wire [21:0] \$67 ;
   wire [21:0] \$68 ;
   wire [21:0] \$69 ;
   wire [15:0] \$7 ;
   wire [21:0] \$70 ;
+  wire [21:0] \$71 ;
+  wire [21:0] \$72 ;
+  wire [21:0] \$73 ;
   wire [15:0] \$8 ;
-  wire \$83 ;
-  wire \$84 ;
-  wire \$85 ;
   wire \$86 ;
   wire \$87 ;
   wire \$88 ;
+  wire \$89 ;
   wire [10:0] \$9 ;
-  wire \$94 ;
-  wire \$95 ;
-  wire \$96 ;
+  wire \$90 ;
+  wire \$91 ;
+  wire \$97 ;
   wire \$98 ;
   wire \$99 ;
-  wire \$procmux$110_Y ;
-  wire \$procmux$116_Y ;
-  wire \$procmux$122_Y ;
+  wire \$procmux$114_Y ;
+  wire \$procmux$121_Y ;
   wire \$procmux$128_Y ;
   wire \$procmux$135_Y ;
-  wire \$procmux$137_Y ;
+  wire \$procmux$142_Y ;
   wire \$procmux$144_Y ;
-  wire \$procmux$146_Y ;
-  wire \$procmux$148_Y ;
-  wire \$procmux$152_Y ;
-  wire \$procmux$154_Y ;
-  wire \$procmux$156_Y ;
-  wire [2:0] \$procmux$161_Y ;
-  wire [2:0] \$procmux$163_Y ;
-  wire [2:0] \$procmux$165_Y ;
+  wire \$procmux$151_Y ;
+  wire \$procmux$153_Y ;
+  wire \$procmux$157_Y ;
+  wire \$procmux$159_Y ;
+  wire \$procmux$161_Y ;
+  wire [2:0] \$procmux$166_Y ;
+  wire [2:0] \$procmux$168_Y ;
   input clk;
   wire clk;
   input complete;
@@ -4479,7 +4384,7 @@ module bitslice_opt4e_small_merge(rst, go, ends, turn, first, complete, drain_0,
   wire [63:0] drain_0;
   input [43:0] drain_1;
   wire [43:0] drain_1;
-  reg en = 1'h1;
+  reg en = 1'h0;
   wire \en$98 ;
   input ends;
   wire ends;
@@ -4591,25 +4496,25 @@ module bitslice_opt4e_small_merge(rst, go, ends, turn, first, complete, drain_0,
   assign \$15  = pair_0[2] ^ pair_1[0];
   assign \$16  = pair_0[3] ^ pair_1[1];
   assign \$17  = pair_0[4] ^ pair_1[2];
-  assign { \$20 [6], \$174 , \$20 [0] } = { 1'h0, \$17 , \$16 , \$15 , pair_0[1:0], 1'h0 } ^ { generate_2_5, generate_2_4, generate_1_3, 4'h0 };
+  assign { \$20 [6], \$176 , \$20 [0] } = { 1'h0, \$17 , \$16 , \$15 , pair_0[1:0], 1'h0 } ^ { generate_2_5, generate_2_4, generate_1_3, 4'h0 };
   assign \$24  = pair_0[2] ^ pair_1[0];
   assign \$25  = pair_0[3] ^ pair_1[1];
   assign \$26  = pair_0[4] ^ pair_1[2];
-  assign { \$175 , \$29 [5:0] } = { 1'h0, \$26 , \$25 , \$24 , pair_0[1:0], 1'h0 } ^ { generate_2_5, generate_2_4, generate_1_3, 4'h0 };
+  assign { \$177 , \$29 [5:0] } = { 1'h0, \$26 , \$25 , \$24 , pair_0[1:0], 1'h0 } ^ { generate_2_5, generate_2_4, generate_1_3, 4'h0 };
   assign \$30  = stage_0_carry ^ stage_0_carry;
   assign \$31  = stage_0_x[0] ^ stage_0_y[0];
   assign \$32  = stage_0_x[1] ^ stage_0_y[1];
   assign \$33  = stage_0_x[2] ^ stage_0_y[2];
   assign \$34  = stage_0_x[3] ^ stage_0_y[3];
   assign \$35  = stage_0_x[4] ^ stage_0_y[4];
-  assign { \$38 [6], \$178 [9:5], \$38 [0] } = { 1'h0, \$35 , \$34 , \$33 , \$32 , \$31 , \$30  } ^ { \generate_2_5$48 , \generate_2_4$47 , \generate_1_3$46 , \generate_1_2$45 , \generate_0_1$44 , stage_0_carry, 1'h0 };
+  assign { \$38 [6], \$180 [9:5], \$38 [0] } = { 1'h0, \$35 , \$34 , \$33 , \$32 , \$31 , \$30  } ^ { \generate_2_5$48 , \generate_2_4$47 , \generate_1_3$46 , \generate_1_2$45 , \generate_0_1$44 , stage_0_carry, 1'h0 };
   assign \$39  = stage_0_carry ^ stage_0_carry;
   assign \$40  = stage_0_x[0] ^ stage_0_y[0];
   assign \$41  = stage_0_x[1] ^ stage_0_y[1];
   assign \$42  = stage_0_x[2] ^ stage_0_y[2];
   assign \$43  = stage_0_x[3] ^ stage_0_y[3];
   assign \$44  = stage_0_x[4] ^ stage_0_y[4];
-  assign { \$179 , \$47 [5:0] } = { 1'h0, \$44 , \$43 , \$42 , \$41 , \$40 , \$39  } ^ { \generate_2_5$48 , \generate_2_4$47 , \generate_1_3$46 , \generate_1_2$45 , \generate_0_1$44 , stage_0_carry, 1'h0 };
+  assign { \$181 , \$47 [5:0] } = { 1'h0, \$44 , \$43 , \$42 , \$41 , \$40 , \$39  } ^ { \generate_2_5$48 , \generate_2_4$47 , \generate_1_3$46 , \generate_1_2$45 , \generate_0_1$44 , stage_0_carry, 1'h0 };
   assign \$48  = stage_1_carry ^ stage_1_carry;
   assign \$49  = stage_1_x[0] ^ stage_1_y[0];
   assign \$50  = stage_1_x[1] ^ stage_1_y[1];
@@ -4623,159 +4528,159 @@ module bitslice_opt4e_small_merge(rst, go, ends, turn, first, complete, drain_0,
   assign \$61  = number < 3'h4;
   assign \$62  = running & \$61 ;
   assign \$63  = number == 2'h3;
-  assign \$64  = { resolved[15], resolved[15], resolved[15], resolved[15], resolved[15], resolved[15], resolved } & { present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0] };
-  assign \$65  = { resolved[15], resolved[15], resolved[15], resolved[15], resolved, 2'h0 } & { present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1] };
-  assign \$66  = \$64  | \$65 ;
-  assign \$67  = { resolved[15], resolved[15], resolved, 4'h0 } & { present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2] };
-  assign \$68  = \$66  | \$67 ;
-  assign \$69  = { resolved, 6'h00 } & { present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3] };
-  assign \$70  = \$68  | \$69 ;
+  assign \$67  = { resolved[15], resolved[15], resolved[15], resolved[15], resolved[15], resolved[15], resolved } & { present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0] };
+  assign \$68  = { resolved[15], resolved[15], resolved[15], resolved[15], resolved, 2'h0 } & { present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1] };
+  assign \$69  = \$67  | \$68 ;
+  assign \$70  = { resolved[15], resolved[15], resolved, 4'h0 } & { present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2] };
+  assign \$71  = \$69  | \$70 ;
+  assign \$72  = { resolved, 6'h00 } & { present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3] };
+  assign \$73  = \$71  | \$72 ;
   assign generate_1_3 = pair_0[2] & pair_1[0];
-  assign \$83  = pair_0[4] & pair_1[2];
-  assign \$84  = pair_0[4] ^ pair_1[2];
-  assign \$85  = pair_0[3] & pair_1[1];
-  assign \$86  = \$84  & \$85 ;
-  assign generate_0_5 = \$83  | \$86 ;
+  assign \$86  = pair_0[4] & pair_1[2];
   assign \$87  = pair_0[4] ^ pair_1[2];
-  assign \$88  = pair_0[3] ^ pair_1[1];
-  assign propagate_0_5 = \$87  & \$88 ;
-  assign \$94  = pair_0[3] & pair_1[1];
-  assign \$95  = pair_0[3] ^ pair_1[1];
-  assign \$96  = \$95  & generate_1_3;
-  assign generate_2_4 = \$94  | \$96 ;
-  assign \$98  = propagate_0_5 & generate_1_3;
-  assign generate_2_5 = generate_0_5 | \$98 ;
-  assign \$99  = stage_0_x[0] & stage_0_y[0];
-  assign \$100  = stage_0_x[0] ^ stage_0_y[0];
-  assign \$102  = \$100  & stage_0_carry;
-  assign \generate_0_1$44  = \$99  | \$102 ;
-  assign \$105  = stage_0_x[2] & stage_0_y[2];
-  assign \$106  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$107  = stage_0_x[1] & stage_0_y[1];
-  assign \$108  = \$106  & \$107 ;
-  assign \generate_0_3$78  = \$105  | \$108 ;
+  assign \$88  = pair_0[3] & pair_1[1];
+  assign \$89  = \$87  & \$88 ;
+  assign generate_0_5 = \$86  | \$89 ;
+  assign \$90  = pair_0[4] ^ pair_1[2];
+  assign \$91  = pair_0[3] ^ pair_1[1];
+  assign propagate_0_5 = \$90  & \$91 ;
+  assign \$97  = pair_0[3] & pair_1[1];
+  assign \$98  = pair_0[3] ^ pair_1[1];
+  assign \$99  = \$98  & generate_1_3;
+  assign generate_2_4 = \$97  | \$99 ;
+  assign \$101  = propagate_0_5 & generate_1_3;
+  assign generate_2_5 = generate_0_5 | \$101 ;
+  assign \$102  = stage_0_x[0] & stage_0_y[0];
+  assign \$103  = stage_0_x[0] ^ stage_0_y[0];
+  assign \$105  = \$103  & stage_0_carry;
+  assign \generate_0_1$44  = \$102  | \$105 ;
+  assign \$108  = stage_0_x[2] & stage_0_y[2];
   assign \$109  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$110  = stage_0_x[1] ^ stage_0_y[1];
-  assign \propagate_0_3$79  = \$109  & \$110 ;
-  assign \$111  = stage_0_x[4] & stage_0_y[4];
-  assign \$112  = stage_0_x[4] ^ stage_0_y[4];
-  assign \$113  = stage_0_x[3] & stage_0_y[3];
-  assign \$114  = \$112  & \$113 ;
-  assign \generate_0_5$80  = \$111  | \$114 ;
+  assign \$110  = stage_0_x[1] & stage_0_y[1];
+  assign \$111  = \$109  & \$110 ;
+  assign \generate_0_3$78  = \$108  | \$111 ;
+  assign \$112  = stage_0_x[2] ^ stage_0_y[2];
+  assign \$113  = stage_0_x[1] ^ stage_0_y[1];
+  assign \propagate_0_3$79  = \$112  & \$113 ;
+  assign \$114  = stage_0_x[4] & stage_0_y[4];
   assign \$115  = stage_0_x[4] ^ stage_0_y[4];
-  assign \$116  = stage_0_x[3] ^ stage_0_y[3];
-  assign \propagate_0_5$81  = \$115  & \$116 ;
-  assign \$117  = stage_0_x[1] & stage_0_y[1];
-  assign \$118  = stage_0_x[1] ^ stage_0_y[1];
-  assign \$119  = \$118  & \generate_0_1$44 ;
-  assign \generate_1_2$45  = \$117  | \$119 ;
-  assign \$121  = \propagate_0_3$79  & \generate_0_1$44 ;
-  assign \generate_1_3$46  = \generate_0_3$78  | \$121 ;
-  assign \$122  = stage_0_x[3] & stage_0_y[3];
-  assign \$123  = stage_0_x[3] ^ stage_0_y[3];
-  assign \$124  = \$123  & \generate_1_3$46 ;
-  assign \generate_2_4$47  = \$122  | \$124 ;
-  assign \$126  = \propagate_0_5$81  & \generate_1_3$46 ;
-  assign \generate_2_5$48  = \generate_0_5$80  | \$126 ;
-  assign \$127  = stage_1_x[0] & stage_1_y[0];
-  assign \$128  = stage_1_x[0] ^ stage_1_y[0];
-  assign \$130  = \$128  & stage_1_carry;
-  assign \generate_0_1$53  = \$127  | \$130 ;
-  assign \$133  = stage_1_x[2] & stage_1_y[2];
-  assign \$134  = stage_1_x[2] ^ stage_1_y[2];
-  assign \$135  = stage_1_x[1] & stage_1_y[1];
-  assign \$136  = \$134  & \$135 ;
-  assign \generate_0_3$87  = \$133  | \$136 ;
+  assign \$116  = stage_0_x[3] & stage_0_y[3];
+  assign \$117  = \$115  & \$116 ;
+  assign \generate_0_5$80  = \$114  | \$117 ;
+  assign \$118  = stage_0_x[4] ^ stage_0_y[4];
+  assign \$119  = stage_0_x[3] ^ stage_0_y[3];
+  assign \propagate_0_5$81  = \$118  & \$119 ;
+  assign \$120  = stage_0_x[1] & stage_0_y[1];
+  assign \$121  = stage_0_x[1] ^ stage_0_y[1];
+  assign \$122  = \$121  & \generate_0_1$44 ;
+  assign \generate_1_2$45  = \$120  | \$122 ;
+  assign \$124  = \propagate_0_3$79  & \generate_0_1$44 ;
+  assign \generate_1_3$46  = \generate_0_3$78  | \$124 ;
+  assign \$125  = stage_0_x[3] & stage_0_y[3];
+  assign \$126  = stage_0_x[3] ^ stage_0_y[3];
+  assign \$127  = \$126  & \generate_1_3$46 ;
+  assign \generate_2_4$47  = \$125  | \$127 ;
+  assign \$129  = \propagate_0_5$81  & \generate_1_3$46 ;
+  assign \generate_2_5$48  = \generate_0_5$80  | \$129 ;
+  assign \$130  = stage_1_x[0] & stage_1_y[0];
+  assign \$131  = stage_1_x[0] ^ stage_1_y[0];
+  assign \$133  = \$131  & stage_1_carry;
+  assign \generate_0_1$53  = \$130  | \$133 ;
+  assign \$136  = stage_1_x[2] & stage_1_y[2];
   assign \$137  = stage_1_x[2] ^ stage_1_y[2];
-  assign \$138  = stage_1_x[1] ^ stage_1_y[1];
-  assign \propagate_0_3$88  = \$137  & \$138 ;
-  assign \$139  = stage_1_x[4] & stage_1_y[4];
-  assign \$140  = stage_1_x[4] ^ stage_1_y[4];
-  assign \$141  = stage_1_x[3] & stage_1_y[3];
-  assign \$142  = \$140  & \$141 ;
-  assign \generate_0_5$89  = \$139  | \$142 ;
+  assign \$138  = stage_1_x[1] & stage_1_y[1];
+  assign \$139  = \$137  & \$138 ;
+  assign \generate_0_3$87  = \$136  | \$139 ;
+  assign \$140  = stage_1_x[2] ^ stage_1_y[2];
+  assign \$141  = stage_1_x[1] ^ stage_1_y[1];
+  assign \propagate_0_3$88  = \$140  & \$141 ;
+  assign \$142  = stage_1_x[4] & stage_1_y[4];
   assign \$143  = stage_1_x[4] ^ stage_1_y[4];
-  assign \$144  = stage_1_x[3] ^ stage_1_y[3];
-  assign \propagate_0_5$90  = \$143  & \$144 ;
-  assign \$145  = stage_1_x[1] & stage_1_y[1];
-  assign \$146  = stage_1_x[1] ^ stage_1_y[1];
-  assign \$147  = \$146  & \generate_0_1$53 ;
-  assign \generate_1_2$54  = \$145  | \$147 ;
-  assign \$149  = \propagate_0_3$88  & \generate_0_1$53 ;
-  assign \generate_1_3$55  = \generate_0_3$87  | \$149 ;
-  assign \$150  = stage_1_x[5] & stage_1_y[5];
-  assign \$151  = stage_1_x[5] ^ stage_1_y[5];
-  assign \$152  = \$151  & \generate_0_5$89 ;
-  assign generate_1_6 = \$150  | \$152 ;
-  assign \$153  = stage_1_x[5] ^ stage_1_y[5];
-  assign propagate_1_6 = \$153  & \propagate_0_5$90 ;
-  assign \$154  = stage_1_x[3] & stage_1_y[3];
-  assign \$155  = stage_1_x[3] ^ stage_1_y[3];
-  assign \$156  = \$155  & \generate_1_3$55 ;
-  assign \generate_2_4$56  = \$154  | \$156 ;
-  assign \$158  = \propagate_0_5$90  & \generate_1_3$55 ;
-  assign \generate_2_5$57  = \generate_0_5$89  | \$158 ;
-  assign \$159  = propagate_1_6 & \generate_1_3$55 ;
-  assign generate_2_6 = generate_1_6 | \$159 ;
-  assign \$160  = ~ flags_3[2];
-  assign store = valid_3 & \$160 ;
-  assign \$161  = valid_2 & flags_2[2];
-  assign leaves = \$161  | valid;
+  assign \$144  = stage_1_x[3] & stage_1_y[3];
+  assign \$145  = \$143  & \$144 ;
+  assign \generate_0_5$89  = \$142  | \$145 ;
+  assign \$146  = stage_1_x[4] ^ stage_1_y[4];
+  assign \$147  = stage_1_x[3] ^ stage_1_y[3];
+  assign \propagate_0_5$90  = \$146  & \$147 ;
+  assign \$148  = stage_1_x[1] & stage_1_y[1];
+  assign \$149  = stage_1_x[1] ^ stage_1_y[1];
+  assign \$150  = \$149  & \generate_0_1$53 ;
+  assign \generate_1_2$54  = \$148  | \$150 ;
+  assign \$152  = \propagate_0_3$88  & \generate_0_1$53 ;
+  assign \generate_1_3$55  = \generate_0_3$87  | \$152 ;
+  assign \$153  = stage_1_x[5] & stage_1_y[5];
+  assign \$154  = stage_1_x[5] ^ stage_1_y[5];
+  assign \$155  = \$154  & \generate_0_5$89 ;
+  assign generate_1_6 = \$153  | \$155 ;
+  assign \$156  = stage_1_x[5] ^ stage_1_y[5];
+  assign propagate_1_6 = \$156  & \propagate_0_5$90 ;
+  assign \$157  = stage_1_x[3] & stage_1_y[3];
+  assign \$158  = stage_1_x[3] ^ stage_1_y[3];
+  assign \$159  = \$158  & \generate_1_3$55 ;
+  assign \generate_2_4$56  = \$157  | \$159 ;
+  assign \$161  = \propagate_0_5$90  & \generate_1_3$55 ;
+  assign \generate_2_5$57  = \generate_0_5$89  | \$161 ;
+  assign \$162  = propagate_1_6 & \generate_1_3$55 ;
+  assign generate_2_6 = generate_1_6 | \$162 ;
+  assign \$163  = ~ flags_3[2];
+  assign store = valid_3 & \$163 ;
+  assign \$164  = valid_2 & flags_2[2];
+  assign leaves = \$164  | valid;
   assign valid = valid_3 & flags_3[2];
   always @(posedge clk)
-    en <= \$162 ;
+    en <= go;
   always @(posedge clk)
-    ends_0 <= \$163 ;
+    ends_0 <= \$165 ;
   always @(posedge clk)
     tag_0 <= { complete, first, turn };
   always @(posedge clk)
-    ends_1 <= \$164 ;
+    ends_1 <= \$166 ;
   always @(posedge clk)
     tag_1 <= tag_0;
   always @(posedge clk)
-    ends_2 <= \$165 ;
+    ends_2 <= \$167 ;
   always @(posedge clk)
     tag_2 <= tag_1;
   always @(posedge clk)
-    ends_3 <= \$166 ;
+    ends_3 <= \$168 ;
   always @(posedge clk)
     tag_3 <= tag_2;
   always @(posedge clk)
-    ends_4 <= \$167 ;
+    ends_4 <= \$169 ;
   always @(posedge clk)
     tag_4 <= tag_3;
   always @(posedge clk)
-    ends_5 <= \$168 ;
+    ends_5 <= \$170 ;
   always @(posedge clk)
     tag_5 <= tag_4;
   always @(posedge clk)
-    ends_6 <= \$169 ;
+    ends_6 <= \$171 ;
   always @(posedge clk)
     tag_6 <= tag_5;
   always @(posedge clk)
-    number <= \$170 ;
+    number <= \$172 ;
   always @(posedge clk)
-    running <= \$171 ;
+    running <= \$173 ;
   always @(posedge clk)
-    leaving <= \$172 ;
+    leaving <= \$174 ;
   always @(posedge clk)
-    present <= \$173 ;
+    present <= \$175 ;
   always @(posedge clk)
     pair_0 <= \$8 ;
   always @(posedge clk)
     pair_1 <= \$11 ;
   always @(posedge clk)
-    stage_0_sum <= \$174 ;
+    stage_0_sum <= \$176 ;
   always @(posedge clk)
-    stage_0_carry <= \$175 ;
+    stage_0_carry <= \$177 ;
   always @(posedge clk)
     stage_0_x <= pair_0[15:5];
   always @(posedge clk)
     stage_0_y <= { 1'h0, pair_1[10], 1'h0, pair_1[9], 1'h0, pair_1[8:3] };
   always @(posedge clk)
-    stage_1_sum <= { \$178 [9:5], stage_0_sum };
+    stage_1_sum <= { \$180 [9:5], stage_0_sum };
   always @(posedge clk)
-    stage_1_carry <= \$179 ;
+    stage_1_carry <= \$181 ;
   always @(posedge clk)
     stage_1_x <= stage_0_x[10:5];
   always @(posedge clk)
@@ -4783,60 +4688,57 @@ module bitslice_opt4e_small_merge(rst, go, ends, turn, first, complete, drain_0,
   always @(posedge clk)
     resolved <= { \$57 [6:1], stage_1_sum };
   always @(posedge clk)
-    valid_0 <= \$182 ;
+    valid_0 <= \$184 ;
   always @(posedge clk)
-    flags_0 <= \$183 ;
+    flags_0 <= { \$185 [5:3], leaving, present[4], \$185 [0] };
   always @(posedge clk)
-    valid_1 <= \$184 ;
+    valid_1 <= \$186 ;
   always @(posedge clk)
-    flags_1 <= \$185 ;
+    flags_1 <= { \$187 [5:3], flags_0[2:1], \$187 [0] };
   always @(posedge clk)
-    valid_2 <= \$186 ;
+    valid_2 <= \$188 ;
   always @(posedge clk)
-    flags_2 <= \$187 ;
+    flags_2 <= { \$189 [5:3], flags_1[2:1], \$189 [0] };
   always @(posedge clk)
-    valid_3 <= \$188 ;
+    valid_3 <= \$190 ;
   always @(posedge clk)
-    flags_3 <= \$189 ;
+    flags_3 <= \$191 ;
   always @(posedge clk)
-    word <= \$70 ;
-  assign \$189  = en ? { flags_2[5:1], valid_2 } : flags_3;
-  assign \$procmux$110_Y  = en ? valid_2 : valid_3;
-  assign \$188  = rst ? 1'h0 : \$procmux$110_Y ;
-  assign \$187  = en ? { flags_1[5:1], valid_1 } : flags_2;
-  assign \$procmux$116_Y  = en ? valid_1 : valid_2;
-  assign \$186  = rst ? 1'h0 : \$procmux$116_Y ;
-  assign \$185  = en ? { flags_0[5:1], valid_0 } : flags_1;
-  assign \$procmux$122_Y  = en ? valid_0 : valid_1;
-  assign \$184  = rst ? 1'h0 : \$procmux$122_Y ;
-  assign \$183  = en ? { \$63 , number[1:0], leaving, present[4], \$62  } : flags_0;
-  assign \$procmux$128_Y  = en ? \$59  : valid_0;
-  assign \$182  = rst ? 1'h0 : \$procmux$128_Y ;
-  assign \$173 [5] = ends_6 ? tag_6[5] : present[5];
-  assign \$procmux$135_Y  = \$2  ? 1'h0 : present[4];
-  assign \$procmux$137_Y  = \$1  ? \$procmux$135_Y  : present[4];
-  assign \$173 [4] = ends_6 ? tag_6[4] : \$procmux$137_Y ;
-  assign \$173 [3:0] = ends_6 ? tag_6[3:0] : present[3:0];
-  assign \$procmux$144_Y  = \$2  ? 1'h1 : leaving;
-  assign \$procmux$146_Y  = \$1  ? \$procmux$144_Y  : leaving;
-  assign \$procmux$148_Y  = ends_6 ? 1'h0 : \$procmux$146_Y ;
-  assign \$172  = rst ? 1'h0 : \$procmux$148_Y ;
-  assign \$procmux$152_Y  = \$2  ? \$4  : running;
-  assign \$procmux$154_Y  = \$1  ? \$procmux$152_Y  : running;
-  assign \$procmux$156_Y  = ends_6 ? 1'h1 : \$procmux$154_Y ;
-  assign \$171  = rst ? 1'h0 : \$procmux$156_Y ;
-  assign \$procmux$161_Y  = \$2  ? (* full_case = 32'd1 *) 3'h0 : \$5 [2:0];
-  assign \$procmux$163_Y  = \$1  ? \$procmux$161_Y  : number;
-  assign \$procmux$165_Y  = ends_6 ? 3'h0 : \$procmux$163_Y ;
-  assign \$170  = rst ? 3'h0 : \$procmux$165_Y ;
-  assign \$169  = rst ? 1'h0 : ends_5;
-  assign \$168  = rst ? 1'h0 : ends_4;
-  assign \$167  = rst ? 1'h0 : ends_3;
-  assign \$166  = rst ? 1'h0 : ends_2;
-  assign \$165  = rst ? 1'h0 : ends_1;
-  assign \$164  = rst ? 1'h0 : ends_0;
-  assign \$163  = rst ? 1'h0 : ends;
-  assign \$162  = rst ? 1'h1 : go;
+    word <= \$73 ;
+  assign \$191  = en ? { flags_2[5:1], valid_2 } : flags_3;
+  assign \$procmux$114_Y  = en ? valid_2 : valid_3;
+  assign \$190  = rst ? 1'h0 : \$procmux$114_Y ;
+  assign { \$189 [5:3], \$189 [0] } = en ? { flags_1[5:3], valid_1 } : { flags_2[5:3], flags_2[0] };
+  assign \$procmux$121_Y  = en ? valid_1 : valid_2;
+  assign \$188  = rst ? 1'h0 : \$procmux$121_Y ;
+  assign { \$187 [5:3], \$187 [0] } = en ? { flags_0[5:3], valid_0 } : { flags_1[5:3], flags_1[0] };
+  assign \$procmux$128_Y  = en ? valid_0 : valid_1;
+  assign \$186  = rst ? 1'h0 : \$procmux$128_Y ;
+  assign { \$185 [5:3], \$185 [0] } = en ? { \$63 , number[1:0], \$62  } : { flags_0[5:3], flags_0[0] };
+  assign \$procmux$135_Y  = en ? \$59  : valid_0;
+  assign \$184  = rst ? 1'h0 : \$procmux$135_Y ;
+  assign \$175 [5] = ends_6 ? tag_6[5] : present[5];
+  assign \$procmux$142_Y  = \$2  ? 1'h0 : present[4];
+  assign \$procmux$144_Y  = \$1  ? \$procmux$142_Y  : present[4];
+  assign \$175 [4] = ends_6 ? tag_6[4] : \$procmux$144_Y ;
+  assign \$175 [3:0] = ends_6 ? tag_6[3:0] : present[3:0];
+  assign \$procmux$151_Y  = \$2  ? 1'h1 : leaving;
+  assign \$procmux$153_Y  = \$1  ? \$procmux$151_Y  : leaving;
+  assign \$174  = ends_6 ? 1'h0 : \$procmux$153_Y ;
+  assign \$procmux$157_Y  = \$2  ? \$4  : running;
+  assign \$procmux$159_Y  = \$1  ? \$procmux$157_Y  : running;
+  assign \$procmux$161_Y  = ends_6 ? 1'h1 : \$procmux$159_Y ;
+  assign \$173  = rst ? 1'h0 : \$procmux$161_Y ;
+  assign \$procmux$166_Y  = \$2  ? (* full_case = 32'd1 *) 3'h0 : \$5 [2:0];
+  assign \$procmux$168_Y  = \$1  ? \$procmux$166_Y  : number;
+  assign \$172  = ends_6 ? 3'h0 : \$procmux$168_Y ;
+  assign \$171  = rst ? 1'h0 : ends_5;
+  assign \$170  = rst ? 1'h0 : ends_4;
+  assign \$169  = rst ? 1'h0 : ends_3;
+  assign \$168  = rst ? 1'h0 : ends_2;
+  assign \$167  = rst ? 1'h0 : ends_1;
+  assign \$166  = rst ? 1'h0 : ends_0;
+  assign \$165  = rst ? 1'h0 : ends;
   bitslice_opt4e_small_accumulation_column total (
     .clk(clk),
     .en(en),
@@ -4848,11 +4750,14 @@ module bitslice_opt4e_small_merge(rst, go, ends, turn, first, complete, drain_0,
     .store(store),
     .word(word)
   );
-  assign \$178 [4:0] = stage_0_sum;
-  assign \$47 [6] = \$179 ;
-  assign \$38 [5:1] = \$178 [9:5];
-  assign \$29 [6] = \$175 ;
-  assign \$20 [5:1] = \$174 ;
+  assign \$187 [2:1] = flags_0[2:1];
+  assign \$185 [2:1] = { leaving, present[4] };
+  assign \$180 [4:0] = stage_0_sum;
+  assign \$189 [2:1] = flags_1[2:1];
+  assign \$47 [6] = \$181 ;
+  assign \$38 [5:1] = \$180 [9:5];
+  assign \$29 [6] = \$177 ;
+  assign \$20 [5:1] = \$176 ;
   assign last = flags_3[5];
   assign \result$104  = result;
   assign row = flags_3[4:3];
@@ -5216,10 +5121,10 @@ module bitslice_opt4e_small_pe(rst, a_in, b_in, last_in, a_out, b_out, last_out,
   wire \$413 ;
   wire \$415 ;
   wire \$416 ;
-  wire [11:0] \$417 ;
-  wire \$419 ;
+  wire [7:0] \$418 ;
   wire \$42 ;
   wire \$420 ;
+  wire \$421 ;
   wire \$43 ;
   wire \$45 ;
   wire \$46 ;
@@ -5266,11 +5171,12 @@ module bitslice_opt4e_small_pe(rst, a_in, b_in, last_in, a_out, b_out, last_out,
   wire \$96 ;
   wire \$97 ;
   wire \$99 ;
-  wire [11:0] a;
+  reg [7:0] a = 8'h00;
   input [11:0] a_in;
   wire [11:0] a_in;
   output [11:0] a_out;
-  reg [11:0] a_out = 12'h000;
+  wire [11:0] a_out;
+  reg [3:0] a_rest = 4'h0;
   wire [31:0] b;
   input [31:0] b_in;
   wire [31:0] b_in;
@@ -5423,152 +5329,152 @@ module bitslice_opt4e_small_pe(rst, a_in, b_in, last_in, a_out, b_out, last_out,
   wire sum_8;
   wire sum_9;
   reg [15:0] total = 16'h0000;
-  assign \$1  = a_out[1] & b_out[0];
-  assign selected_0_0[0] = \$1  ^ a_out[0];
-  assign \$3  = a_out[1] & b_out[1];
-  assign \$4  = a_out[2] & b_out[0];
+  assign \$1  = a[0] & b_out[0];
+  assign selected_0_0[0] = \$1  ^ a_rest[0];
+  assign \$3  = a[0] & b_out[1];
+  assign \$4  = a[1] & b_out[0];
   assign \$5  = \$3  | \$4 ;
-  assign selected_0_0[1] = \$5  ^ a_out[0];
-  assign \$7  = a_out[1] & b_out[2];
-  assign \$8  = a_out[2] & b_out[1];
+  assign selected_0_0[1] = \$5  ^ a_rest[0];
+  assign \$7  = a[0] & b_out[2];
+  assign \$8  = a[1] & b_out[1];
   assign \$9  = \$7  | \$8 ;
-  assign selected_0_0[2] = \$9  ^ a_out[0];
-  assign \$11  = a_out[1] & b_out[3];
-  assign \$12  = a_out[2] & b_out[2];
+  assign selected_0_0[2] = \$9  ^ a_rest[0];
+  assign \$11  = a[0] & b_out[3];
+  assign \$12  = a[1] & b_out[2];
   assign \$13  = \$11  | \$12 ;
-  assign selected_0_0[3] = \$13  ^ a_out[0];
-  assign \$15  = a_out[1] & b_out[4];
-  assign \$16  = a_out[2] & b_out[3];
+  assign selected_0_0[3] = \$13  ^ a_rest[0];
+  assign \$15  = a[0] & b_out[4];
+  assign \$16  = a[1] & b_out[3];
   assign \$17  = \$15  | \$16 ;
-  assign selected_0_0[4] = \$17  ^ a_out[0];
-  assign \$19  = a_out[1] & b_out[5];
-  assign \$20  = a_out[2] & b_out[4];
+  assign selected_0_0[4] = \$17  ^ a_rest[0];
+  assign \$19  = a[0] & b_out[5];
+  assign \$20  = a[1] & b_out[4];
   assign \$21  = \$19  | \$20 ;
-  assign selected_0_0[5] = \$21  ^ a_out[0];
-  assign \$23  = a_out[1] & b_out[6];
-  assign \$24  = a_out[2] & b_out[5];
+  assign selected_0_0[5] = \$21  ^ a_rest[0];
+  assign \$23  = a[0] & b_out[6];
+  assign \$24  = a[1] & b_out[5];
   assign \$25  = \$23  | \$24 ;
-  assign selected_0_0[6] = \$25  ^ a_out[0];
-  assign \$27  = a_out[1] & b_out[7];
-  assign \$28  = a_out[2] & b_out[6];
+  assign selected_0_0[6] = \$25  ^ a_rest[0];
+  assign \$27  = a[0] & b_out[7];
+  assign \$28  = a[1] & b_out[6];
   assign \$29  = \$27  | \$28 ;
-  assign selected_0_0[7] = \$29  ^ a_out[0];
-  assign \$31  = a_out[1] & b_out[7];
-  assign \$32  = a_out[2] & b_out[7];
+  assign selected_0_0[7] = \$29  ^ a_rest[0];
+  assign \$31  = a[0] & b_out[7];
+  assign \$32  = a[1] & b_out[7];
   assign \$33  = \$31  | \$32 ;
-  assign selected_0_0[8] = \$33  ^ a_out[0];
-  assign \$35  = a_out[4] & b_out[8];
-  assign selected_1_0[0] = \$35  ^ a_out[3];
-  assign \$37  = a_out[4] & b_out[9];
-  assign \$38  = a_out[5] & b_out[8];
+  assign selected_0_0[8] = \$33  ^ a_rest[0];
+  assign \$35  = a[2] & b_out[8];
+  assign selected_1_0[0] = \$35  ^ a_rest[1];
+  assign \$37  = a[2] & b_out[9];
+  assign \$38  = a[3] & b_out[8];
   assign \$39  = \$37  | \$38 ;
-  assign selected_1_0[1] = \$39  ^ a_out[3];
-  assign \$41  = a_out[4] & b_out[10];
-  assign \$42  = a_out[5] & b_out[9];
+  assign selected_1_0[1] = \$39  ^ a_rest[1];
+  assign \$41  = a[2] & b_out[10];
+  assign \$42  = a[3] & b_out[9];
   assign \$43  = \$41  | \$42 ;
-  assign selected_1_0[2] = \$43  ^ a_out[3];
-  assign \$45  = a_out[4] & b_out[11];
-  assign \$46  = a_out[5] & b_out[10];
+  assign selected_1_0[2] = \$43  ^ a_rest[1];
+  assign \$45  = a[2] & b_out[11];
+  assign \$46  = a[3] & b_out[10];
   assign \$47  = \$45  | \$46 ;
-  assign selected_1_0[3] = \$47  ^ a_out[3];
-  assign \$49  = a_out[4] & b_out[12];
-  assign \$50  = a_out[5] & b_out[11];
+  assign selected_1_0[3] = \$47  ^ a_rest[1];
+  assign \$49  = a[2] & b_out[12];
+  assign \$50  = a[3] & b_out[11];
   assign \$51  = \$49  | \$50 ;
-  assign selected_1_0[4] = \$51  ^ a_out[3];
-  assign \$53  = a_out[4] & b_out[13];
-  assign \$54  = a_out[5] & b_out[12];
+  assign selected_1_0[4] = \$51  ^ a_rest[1];
+  assign \$53  = a[2] & b_out[13];
+  assign \$54  = a[3] & b_out[12];
   assign \$55  = \$53  | \$54 ;
-  assign selected_1_0[5] = \$55  ^ a_out[3];
-  assign \$57  = a_out[4] & b_out[14];
-  assign \$58  = a_out[5] & b_out[13];
+  assign selected_1_0[5] = \$55  ^ a_rest[1];
+  assign \$57  = a[2] & b_out[14];
+  assign \$58  = a[3] & b_out[13];
   assign \$59  = \$57  | \$58 ;
-  assign selected_1_0[6] = \$59  ^ a_out[3];
-  assign \$61  = a_out[4] & b_out[15];
-  assign \$62  = a_out[5] & b_out[14];
+  assign selected_1_0[6] = \$59  ^ a_rest[1];
+  assign \$61  = a[2] & b_out[15];
+  assign \$62  = a[3] & b_out[14];
   assign \$63  = \$61  | \$62 ;
-  assign selected_1_0[7] = \$63  ^ a_out[3];
-  assign \$65  = a_out[4] & b_out[15];
-  assign \$66  = a_out[5] & b_out[15];
+  assign selected_1_0[7] = \$63  ^ a_rest[1];
+  assign \$65  = a[2] & b_out[15];
+  assign \$66  = a[3] & b_out[15];
   assign \$67  = \$65  | \$66 ;
-  assign selected_1_0[8] = \$67  ^ a_out[3];
-  assign \$69  = a_out[7] & b_out[16];
-  assign selected_2_0[0] = \$69  ^ a_out[6];
-  assign \$71  = a_out[7] & b_out[17];
-  assign \$72  = a_out[8] & b_out[16];
+  assign selected_1_0[8] = \$67  ^ a_rest[1];
+  assign \$69  = a[4] & b_out[16];
+  assign selected_2_0[0] = \$69  ^ a_rest[2];
+  assign \$71  = a[4] & b_out[17];
+  assign \$72  = a[5] & b_out[16];
   assign \$73  = \$71  | \$72 ;
-  assign selected_2_0[1] = \$73  ^ a_out[6];
-  assign \$75  = a_out[7] & b_out[18];
-  assign \$76  = a_out[8] & b_out[17];
+  assign selected_2_0[1] = \$73  ^ a_rest[2];
+  assign \$75  = a[4] & b_out[18];
+  assign \$76  = a[5] & b_out[17];
   assign \$77  = \$75  | \$76 ;
-  assign selected_2_0[2] = \$77  ^ a_out[6];
-  assign \$79  = a_out[7] & b_out[19];
-  assign \$80  = a_out[8] & b_out[18];
+  assign selected_2_0[2] = \$77  ^ a_rest[2];
+  assign \$79  = a[4] & b_out[19];
+  assign \$80  = a[5] & b_out[18];
   assign \$81  = \$79  | \$80 ;
-  assign selected_2_0[3] = \$81  ^ a_out[6];
-  assign \$83  = a_out[7] & b_out[20];
-  assign \$84  = a_out[8] & b_out[19];
+  assign selected_2_0[3] = \$81  ^ a_rest[2];
+  assign \$83  = a[4] & b_out[20];
+  assign \$84  = a[5] & b_out[19];
   assign \$85  = \$83  | \$84 ;
-  assign selected_2_0[4] = \$85  ^ a_out[6];
-  assign \$87  = a_out[7] & b_out[21];
-  assign \$88  = a_out[8] & b_out[20];
+  assign selected_2_0[4] = \$85  ^ a_rest[2];
+  assign \$87  = a[4] & b_out[21];
+  assign \$88  = a[5] & b_out[20];
   assign \$89  = \$87  | \$88 ;
-  assign selected_2_0[5] = \$89  ^ a_out[6];
-  assign \$91  = a_out[7] & b_out[22];
-  assign \$92  = a_out[8] & b_out[21];
+  assign selected_2_0[5] = \$89  ^ a_rest[2];
+  assign \$91  = a[4] & b_out[22];
+  assign \$92  = a[5] & b_out[21];
   assign \$93  = \$91  | \$92 ;
-  assign selected_2_0[6] = \$93  ^ a_out[6];
-  assign \$95  = a_out[7] & b_out[23];
-  assign \$96  = a_out[8] & b_out[22];
+  assign selected_2_0[6] = \$93  ^ a_rest[2];
+  assign \$95  = a[4] & b_out[23];
+  assign \$96  = a[5] & b_out[22];
   assign \$97  = \$95  | \$96 ;
-  assign selected_2_0[7] = \$97  ^ a_out[6];
-  assign \$99  = a_out[7] & b_out[23];
-  assign \$100  = a_out[8] & b_out[23];
+  assign selected_2_0[7] = \$97  ^ a_rest[2];
+  assign \$99  = a[4] & b_out[23];
+  assign \$100  = a[5] & b_out[23];
   assign \$101  = \$99  | \$100 ;
-  assign selected_2_0[8] = \$101  ^ a_out[6];
-  assign \$103  = a_out[10] & b_out[24];
-  assign selected_3_0[0] = \$103  ^ a_out[9];
-  assign \$105  = a_out[10] & b_out[25];
-  assign \$106  = a_out[11] & b_out[24];
+  assign selected_2_0[8] = \$101  ^ a_rest[2];
+  assign \$103  = a[6] & b_out[24];
+  assign selected_3_0[0] = \$103  ^ a_rest[3];
+  assign \$105  = a[6] & b_out[25];
+  assign \$106  = a[7] & b_out[24];
   assign \$107  = \$105  | \$106 ;
-  assign selected_3_0[1] = \$107  ^ a_out[9];
-  assign \$109  = a_out[10] & b_out[26];
-  assign \$110  = a_out[11] & b_out[25];
+  assign selected_3_0[1] = \$107  ^ a_rest[3];
+  assign \$109  = a[6] & b_out[26];
+  assign \$110  = a[7] & b_out[25];
   assign \$111  = \$109  | \$110 ;
-  assign selected_3_0[2] = \$111  ^ a_out[9];
-  assign \$113  = a_out[10] & b_out[27];
-  assign \$114  = a_out[11] & b_out[26];
+  assign selected_3_0[2] = \$111  ^ a_rest[3];
+  assign \$113  = a[6] & b_out[27];
+  assign \$114  = a[7] & b_out[26];
   assign \$115  = \$113  | \$114 ;
-  assign selected_3_0[3] = \$115  ^ a_out[9];
-  assign \$117  = a_out[10] & b_out[28];
-  assign \$118  = a_out[11] & b_out[27];
+  assign selected_3_0[3] = \$115  ^ a_rest[3];
+  assign \$117  = a[6] & b_out[28];
+  assign \$118  = a[7] & b_out[27];
   assign \$119  = \$117  | \$118 ;
-  assign selected_3_0[4] = \$119  ^ a_out[9];
-  assign \$121  = a_out[10] & b_out[29];
-  assign \$122  = a_out[11] & b_out[28];
+  assign selected_3_0[4] = \$119  ^ a_rest[3];
+  assign \$121  = a[6] & b_out[29];
+  assign \$122  = a[7] & b_out[28];
   assign \$123  = \$121  | \$122 ;
-  assign selected_3_0[5] = \$123  ^ a_out[9];
-  assign \$125  = a_out[10] & b_out[30];
-  assign \$126  = a_out[11] & b_out[29];
+  assign selected_3_0[5] = \$123  ^ a_rest[3];
+  assign \$125  = a[6] & b_out[30];
+  assign \$126  = a[7] & b_out[29];
   assign \$127  = \$125  | \$126 ;
-  assign selected_3_0[6] = \$127  ^ a_out[9];
-  assign \$129  = a_out[10] & b_out[31];
-  assign \$130  = a_out[11] & b_out[30];
+  assign selected_3_0[6] = \$127  ^ a_rest[3];
+  assign \$129  = a[6] & b_out[31];
+  assign \$130  = a[7] & b_out[30];
   assign \$131  = \$129  | \$130 ;
-  assign selected_3_0[7] = \$131  ^ a_out[9];
-  assign \$133  = a_out[10] & b_out[31];
-  assign \$134  = a_out[11] & b_out[31];
+  assign selected_3_0[7] = \$131  ^ a_rest[3];
+  assign \$133  = a[6] & b_out[31];
+  assign \$134  = a[7] & b_out[31];
   assign \$135  = \$133  | \$134 ;
-  assign selected_3_0[8] = \$135  ^ a_out[9];
-  assign \$138  = a_out[0] ^ a_out[3];
-  assign sum_0 = \$138  ^ a_out[6];
-  assign \$139  = a_out[0] & a_out[3];
-  assign \$140  = a_out[0] ^ a_out[3];
-  assign \$141  = a_out[6] & \$140 ;
+  assign selected_3_0[8] = \$135  ^ a_rest[3];
+  assign \$138  = a_rest[0] ^ a_rest[1];
+  assign sum_0 = \$138  ^ a_rest[2];
+  assign \$139  = a_rest[0] & a_rest[1];
+  assign \$140  = a_rest[0] ^ a_rest[1];
+  assign \$141  = a_rest[2] & \$140 ;
   assign carry_0 = \$139  | \$141 ;
-  assign \$143  = a_out[9] ^ selected_0_0[0];
+  assign \$143  = a_rest[3] ^ selected_0_0[0];
   assign sum_1 = \$143  ^ selected_1_0[0];
-  assign \$144  = a_out[9] & selected_0_0[0];
-  assign \$145  = a_out[9] ^ selected_0_0[0];
+  assign \$144  = a_rest[3] & selected_0_0[0];
+  assign \$145  = a_rest[3] ^ selected_0_0[0];
   assign \$146  = selected_1_0[0] & \$145 ;
   assign carry_1 = \$144  | \$146 ;
   assign \$148  = selected_2_0[0] ^ selected_3_0[0];
@@ -5947,24 +5853,33 @@ module bitslice_opt4e_small_pe(rst, a_in, b_in, last_in, a_out, b_out, last_out,
   always @(posedge clk)
     ended <= \$416 ;
   always @(posedge clk)
-    a_out <= \$417 ;
+    a_rest <= { a_in[9], a_in[6], a_in[3], a_in[0] };
+  always @(posedge clk)
+    a <= \$418 ;
   always @(posedge clk)
     b_out <= b_in;
   always @(posedge clk)
-    last_out <= \$419 ;
+    last_out <= \$420 ;
   always @(posedge clk)
-    done <= \$420 ;
+    done <= \$421 ;
   always @(posedge clk)
     total <= { sum_49, carry_45, sum_45, carry_41, sum_41, carry_37, sum_37, sum_35, sum_31, sum_27, sum_23, sum_19, sum_15, sum_11, sum_7, sum_3 };
   always @(posedge clk)
     carry <= { sum_47, sum_43, sum_39, carry_35, carry_31, carry_27, carry_23, carry_19, carry_15, carry_11, sum_10 };
-  assign \$420  = rst ? 1'h1 : ended;
-  assign \$419  = rst ? 1'h0 : last_in;
-  assign \$417  = rst ? 12'h000 : a_in;
+  assign \$421  = rst ? 1'h1 : ended;
+  assign \$420  = rst ? 1'h0 : last_in;
+  assign \$418 [7] = rst ? 1'h0 : a_in[11];
+  assign \$418 [5] = rst ? 1'h0 : a_in[8];
+  assign \$418 [4] = rst ? 1'h0 : a_in[7];
+  assign \$418 [3] = rst ? 1'h0 : a_in[5];
+  assign \$418 [2] = rst ? 1'h0 : a_in[4];
+  assign \$418 [1] = rst ? 1'h0 : a_in[2];
+  assign \$418 [0] = rst ? 1'h0 : a_in[1];
+  assign \$418 [6] = rst ? 1'h0 : a_in[10];
   assign \$416  = rst ? 1'h1 : last_out;
+  assign a_out = { a[7:6], a_rest[3], a[5:4], a_rest[2], a[3:2], a_rest[1], a[1:0], a_rest[0] };
   assign last = last_out;
   assign b = b_out;
-  assign a = a_out;
 endmodule
 
 module bitslice_opt4e_small_plane(rst, write, write_row, write_slot, data_in, slot_in, row_in, bank_in, payload_in, ends_in, slot_out, row_out, bank_out, payload_out, ends_out, drain_0, drain_1, clk);
@@ -6070,11 +5985,10 @@ module bitslice_opt4e_small_plane(rst, write, write_row, write_slot, data_in, sl
   wire [31:0] \$92 ;
   (* unused_bits = "0" *)
   wire \$93 ;
-  wire [35:0] \$94 ;
-  wire [2:0] \$95 ;
+  wire [23:0] \$95 ;
   wire [11:0] a_in;
-  wire [11:0] \a_in$72 ;
-  wire [11:0] \a_in$83 ;
+  wire [11:0] \a_in$73 ;
+  wire [11:0] \a_in$84 ;
   wire [7:0] b_0_0;
   wire [7:0] b_0_1;
   wire [7:0] b_0_2;
@@ -6088,8 +6002,8 @@ module bitslice_opt4e_small_plane(rst, write, write_row, write_slot, data_in, sl
   wire [7:0] b_2_2;
   wire [7:0] b_2_3;
   wire [31:0] b_in;
-  wire [31:0] \b_in$70 ;
-  wire [31:0] \b_in$81 ;
+  wire [31:0] \b_in$71 ;
+  wire [31:0] \b_in$82 ;
   wire [47:0] bank;
   wire [2:0] bank_0_0;
   wire [2:0] bank_0_1;
@@ -6111,71 +6025,72 @@ module bitslice_opt4e_small_plane(rst, write, write_row, write_slot, data_in, sl
   wire clk;
   input [23:0] data_in;
   wire [23:0] data_in;
-  wire [23:0] \data_in$26 ;
-  wire [23:0] \data_in$32 ;
-  wire [23:0] \data_in$38 ;
-  wire [23:0] \data_in$44 ;
+  wire [23:0] \data_in$27 ;
+  wire [23:0] \data_in$33 ;
+  wire [23:0] \data_in$39 ;
+  wire [23:0] \data_in$45 ;
   wire [23:0] data_out;
-  wire [23:0] \data_out$52 ;
-  wire [23:0] \data_out$55 ;
-  wire [23:0] \data_out$58 ;
+  wire [23:0] \data_out$53 ;
+  wire [23:0] \data_out$56 ;
+  wire [23:0] \data_out$59 ;
   output [47:0] drain_0;
   wire [47:0] drain_0;
-  wire [15:0] \drain_0$84 ;
   wire [15:0] \drain_0$85 ;
   wire [15:0] \drain_0$86 ;
+  wire [15:0] \drain_0$87 ;
   output [32:0] drain_1;
   wire [32:0] drain_1;
-  wire [10:0] \drain_1$87 ;
   wire [10:0] \drain_1$88 ;
   wire [10:0] \drain_1$89 ;
+  wire [10:0] \drain_1$90 ;
   wire [2:0] ends;
   input [2:0] ends_in;
   wire [2:0] ends_in;
   output [2:0] ends_out;
   reg [2:0] ends_out = 3'h0;
   wire last_in;
-  wire \last_in$71 ;
-  wire \last_in$82 ;
-  wire [35:0] payload;
+  wire \last_in$72 ;
+  wire \last_in$83 ;
+  reg [23:0] payload = 24'h000000;
   input [35:0] payload_in;
   wire [35:0] payload_in;
   output [35:0] payload_out;
-  reg [35:0] payload_out = 36'h000000000;
+  wire [35:0] payload_out;
+  reg [11:0] payload_rest = 12'h000;
   wire [35:0] row;
-  wire [8:0] \row$28 ;
-  wire [8:0] \row$34 ;
-  wire [8:0] \row$40 ;
-  wire [8:0] \row$46 ;
+  wire [8:0] \row$29 ;
+  wire [8:0] \row$35 ;
+  wire [8:0] \row$41 ;
+  wire [8:0] \row$47 ;
   input [35:0] row_in;
   wire [35:0] row_in;
-  wire [2:0] \row_in$24 ;
-  wire [2:0] \row_in$30 ;
-  wire [2:0] \row_in$36 ;
-  wire [2:0] \row_in$42 ;
+  wire [2:0] \row_in$25 ;
+  wire [2:0] \row_in$31 ;
+  wire [2:0] \row_in$37 ;
+  wire [2:0] \row_in$43 ;
   output [35:0] row_out;
   reg [35:0] row_out = 36'h000000000;
   input rst;
   wire rst;
   wire slot;
-  wire \slot$27 ;
-  wire \slot$33 ;
-  wire \slot$39 ;
-  wire \slot$45 ;
+  wire \slot$28 ;
+  wire \slot$34 ;
+  wire \slot$40 ;
+  wire \slot$46 ;
   input slot_in;
   wire slot_in;
-  wire \slot_in$25 ;
-  wire \slot_in$31 ;
-  wire \slot_in$37 ;
-  wire \slot_in$43 ;
+  wire \slot_in$26 ;
+  wire \slot_in$32 ;
+  wire \slot_in$38 ;
+  wire \slot_in$44 ;
   output slot_out;
   reg slot_out = 1'h0;
   input [3:0] write;
   wire [3:0] write;
-  wire \write$23 ;
-  wire \write$29 ;
-  wire \write$35 ;
-  wire \write$41 ;
+  wire \write$24 ;
+  wire \write$30 ;
+  wire \write$36 ;
+  wire \write$42 ;
   input [2:0] write_row;
   wire [2:0] write_row;
   input write_slot;
@@ -6189,28 +6104,28 @@ module bitslice_opt4e_small_plane(rst, write, write_row, write_slot, data_in, sl
   assign \$9  = ! bank_out[12];
   assign \$10  = ! bank_out[12];
   assign bank_0_1 = bank_out[15:13] & { \$10 , \$9 , \$8  };
-  assign \$11  = \data_out$52 [7:0] & { bank_0_1[0], bank_0_1[0], bank_0_1[0], bank_0_1[0], bank_0_1[0], bank_0_1[0], bank_0_1[0], bank_0_1[0] };
-  assign \$12  = \data_out$52 [15:8] & { bank_0_1[1], bank_0_1[1], bank_0_1[1], bank_0_1[1], bank_0_1[1], bank_0_1[1], bank_0_1[1], bank_0_1[1] };
+  assign \$11  = \data_out$53 [7:0] & { bank_0_1[0], bank_0_1[0], bank_0_1[0], bank_0_1[0], bank_0_1[0], bank_0_1[0], bank_0_1[0], bank_0_1[0] };
+  assign \$12  = \data_out$53 [15:8] & { bank_0_1[1], bank_0_1[1], bank_0_1[1], bank_0_1[1], bank_0_1[1], bank_0_1[1], bank_0_1[1], bank_0_1[1] };
   assign \$13  = \$11  | \$12 ;
-  assign \$14  = \data_out$52 [23:16] & { bank_0_1[2], bank_0_1[2], bank_0_1[2], bank_0_1[2], bank_0_1[2], bank_0_1[2], bank_0_1[2], bank_0_1[2] };
+  assign \$14  = \data_out$53 [23:16] & { bank_0_1[2], bank_0_1[2], bank_0_1[2], bank_0_1[2], bank_0_1[2], bank_0_1[2], bank_0_1[2], bank_0_1[2] };
   assign b_0_1 = \$13  | \$14 ;
   assign \$15  = ! bank_out[24];
   assign \$16  = ! bank_out[24];
   assign \$17  = ! bank_out[24];
   assign bank_0_2 = bank_out[27:25] & { \$17 , \$16 , \$15  };
-  assign \$18  = \data_out$55 [7:0] & { bank_0_2[0], bank_0_2[0], bank_0_2[0], bank_0_2[0], bank_0_2[0], bank_0_2[0], bank_0_2[0], bank_0_2[0] };
-  assign \$19  = \data_out$55 [15:8] & { bank_0_2[1], bank_0_2[1], bank_0_2[1], bank_0_2[1], bank_0_2[1], bank_0_2[1], bank_0_2[1], bank_0_2[1] };
+  assign \$18  = \data_out$56 [7:0] & { bank_0_2[0], bank_0_2[0], bank_0_2[0], bank_0_2[0], bank_0_2[0], bank_0_2[0], bank_0_2[0], bank_0_2[0] };
+  assign \$19  = \data_out$56 [15:8] & { bank_0_2[1], bank_0_2[1], bank_0_2[1], bank_0_2[1], bank_0_2[1], bank_0_2[1], bank_0_2[1], bank_0_2[1] };
   assign \$20  = \$18  | \$19 ;
-  assign \$21  = \data_out$55 [23:16] & { bank_0_2[2], bank_0_2[2], bank_0_2[2], bank_0_2[2], bank_0_2[2], bank_0_2[2], bank_0_2[2], bank_0_2[2] };
+  assign \$21  = \data_out$56 [23:16] & { bank_0_2[2], bank_0_2[2], bank_0_2[2], bank_0_2[2], bank_0_2[2], bank_0_2[2], bank_0_2[2], bank_0_2[2] };
   assign b_0_2 = \$20  | \$21 ;
   assign \$22  = ! bank_out[36];
   assign \$23  = ! bank_out[36];
   assign \$24  = ! bank_out[36];
   assign bank_0_3 = bank_out[39:37] & { \$24 , \$23 , \$22  };
-  assign \$25  = \data_out$58 [7:0] & { bank_0_3[0], bank_0_3[0], bank_0_3[0], bank_0_3[0], bank_0_3[0], bank_0_3[0], bank_0_3[0], bank_0_3[0] };
-  assign \$26  = \data_out$58 [15:8] & { bank_0_3[1], bank_0_3[1], bank_0_3[1], bank_0_3[1], bank_0_3[1], bank_0_3[1], bank_0_3[1], bank_0_3[1] };
+  assign \$25  = \data_out$59 [7:0] & { bank_0_3[0], bank_0_3[0], bank_0_3[0], bank_0_3[0], bank_0_3[0], bank_0_3[0], bank_0_3[0], bank_0_3[0] };
+  assign \$26  = \data_out$59 [15:8] & { bank_0_3[1], bank_0_3[1], bank_0_3[1], bank_0_3[1], bank_0_3[1], bank_0_3[1], bank_0_3[1], bank_0_3[1] };
   assign \$27  = \$25  | \$26 ;
-  assign \$28  = \data_out$58 [23:16] & { bank_0_3[2], bank_0_3[2], bank_0_3[2], bank_0_3[2], bank_0_3[2], bank_0_3[2], bank_0_3[2], bank_0_3[2] };
+  assign \$28  = \data_out$59 [23:16] & { bank_0_3[2], bank_0_3[2], bank_0_3[2], bank_0_3[2], bank_0_3[2], bank_0_3[2], bank_0_3[2], bank_0_3[2] };
   assign b_0_3 = \$27  | \$28 ;
   assign \$29  = ! bank_out[4];
   assign \$30  = ! bank_out[4];
@@ -6225,28 +6140,28 @@ module bitslice_opt4e_small_plane(rst, write, write_row, write_slot, data_in, sl
   assign \$37  = ! bank_out[16];
   assign \$38  = ! bank_out[16];
   assign bank_1_1 = bank_out[19:17] & { \$38 , \$37 , \$36  };
-  assign \$39  = \data_out$52 [7:0] & { bank_1_1[0], bank_1_1[0], bank_1_1[0], bank_1_1[0], bank_1_1[0], bank_1_1[0], bank_1_1[0], bank_1_1[0] };
-  assign \$40  = \data_out$52 [15:8] & { bank_1_1[1], bank_1_1[1], bank_1_1[1], bank_1_1[1], bank_1_1[1], bank_1_1[1], bank_1_1[1], bank_1_1[1] };
+  assign \$39  = \data_out$53 [7:0] & { bank_1_1[0], bank_1_1[0], bank_1_1[0], bank_1_1[0], bank_1_1[0], bank_1_1[0], bank_1_1[0], bank_1_1[0] };
+  assign \$40  = \data_out$53 [15:8] & { bank_1_1[1], bank_1_1[1], bank_1_1[1], bank_1_1[1], bank_1_1[1], bank_1_1[1], bank_1_1[1], bank_1_1[1] };
   assign \$41  = \$39  | \$40 ;
-  assign \$42  = \data_out$52 [23:16] & { bank_1_1[2], bank_1_1[2], bank_1_1[2], bank_1_1[2], bank_1_1[2], bank_1_1[2], bank_1_1[2], bank_1_1[2] };
+  assign \$42  = \data_out$53 [23:16] & { bank_1_1[2], bank_1_1[2], bank_1_1[2], bank_1_1[2], bank_1_1[2], bank_1_1[2], bank_1_1[2], bank_1_1[2] };
   assign b_1_1 = \$41  | \$42 ;
   assign \$43  = ! bank_out[28];
   assign \$44  = ! bank_out[28];
   assign \$45  = ! bank_out[28];
   assign bank_1_2 = bank_out[31:29] & { \$45 , \$44 , \$43  };
-  assign \$46  = \data_out$55 [7:0] & { bank_1_2[0], bank_1_2[0], bank_1_2[0], bank_1_2[0], bank_1_2[0], bank_1_2[0], bank_1_2[0], bank_1_2[0] };
-  assign \$47  = \data_out$55 [15:8] & { bank_1_2[1], bank_1_2[1], bank_1_2[1], bank_1_2[1], bank_1_2[1], bank_1_2[1], bank_1_2[1], bank_1_2[1] };
+  assign \$46  = \data_out$56 [7:0] & { bank_1_2[0], bank_1_2[0], bank_1_2[0], bank_1_2[0], bank_1_2[0], bank_1_2[0], bank_1_2[0], bank_1_2[0] };
+  assign \$47  = \data_out$56 [15:8] & { bank_1_2[1], bank_1_2[1], bank_1_2[1], bank_1_2[1], bank_1_2[1], bank_1_2[1], bank_1_2[1], bank_1_2[1] };
   assign \$48  = \$46  | \$47 ;
-  assign \$49  = \data_out$55 [23:16] & { bank_1_2[2], bank_1_2[2], bank_1_2[2], bank_1_2[2], bank_1_2[2], bank_1_2[2], bank_1_2[2], bank_1_2[2] };
+  assign \$49  = \data_out$56 [23:16] & { bank_1_2[2], bank_1_2[2], bank_1_2[2], bank_1_2[2], bank_1_2[2], bank_1_2[2], bank_1_2[2], bank_1_2[2] };
   assign b_1_2 = \$48  | \$49 ;
   assign \$50  = ! bank_out[40];
   assign \$51  = ! bank_out[40];
   assign \$52  = ! bank_out[40];
   assign bank_1_3 = bank_out[43:41] & { \$52 , \$51 , \$50  };
-  assign \$53  = \data_out$58 [7:0] & { bank_1_3[0], bank_1_3[0], bank_1_3[0], bank_1_3[0], bank_1_3[0], bank_1_3[0], bank_1_3[0], bank_1_3[0] };
-  assign \$54  = \data_out$58 [15:8] & { bank_1_3[1], bank_1_3[1], bank_1_3[1], bank_1_3[1], bank_1_3[1], bank_1_3[1], bank_1_3[1], bank_1_3[1] };
+  assign \$53  = \data_out$59 [7:0] & { bank_1_3[0], bank_1_3[0], bank_1_3[0], bank_1_3[0], bank_1_3[0], bank_1_3[0], bank_1_3[0], bank_1_3[0] };
+  assign \$54  = \data_out$59 [15:8] & { bank_1_3[1], bank_1_3[1], bank_1_3[1], bank_1_3[1], bank_1_3[1], bank_1_3[1], bank_1_3[1], bank_1_3[1] };
   assign \$55  = \$53  | \$54 ;
-  assign \$56  = \data_out$58 [23:16] & { bank_1_3[2], bank_1_3[2], bank_1_3[2], bank_1_3[2], bank_1_3[2], bank_1_3[2], bank_1_3[2], bank_1_3[2] };
+  assign \$56  = \data_out$59 [23:16] & { bank_1_3[2], bank_1_3[2], bank_1_3[2], bank_1_3[2], bank_1_3[2], bank_1_3[2], bank_1_3[2], bank_1_3[2] };
   assign b_1_3 = \$55  | \$56 ;
   assign \$57  = ! bank_out[8];
   assign \$58  = ! bank_out[8];
@@ -6261,28 +6176,28 @@ module bitslice_opt4e_small_plane(rst, write, write_row, write_slot, data_in, sl
   assign \$65  = ! bank_out[20];
   assign \$66  = ! bank_out[20];
   assign bank_2_1 = bank_out[23:21] & { \$66 , \$65 , \$64  };
-  assign \$67  = \data_out$52 [7:0] & { bank_2_1[0], bank_2_1[0], bank_2_1[0], bank_2_1[0], bank_2_1[0], bank_2_1[0], bank_2_1[0], bank_2_1[0] };
-  assign \$68  = \data_out$52 [15:8] & { bank_2_1[1], bank_2_1[1], bank_2_1[1], bank_2_1[1], bank_2_1[1], bank_2_1[1], bank_2_1[1], bank_2_1[1] };
+  assign \$67  = \data_out$53 [7:0] & { bank_2_1[0], bank_2_1[0], bank_2_1[0], bank_2_1[0], bank_2_1[0], bank_2_1[0], bank_2_1[0], bank_2_1[0] };
+  assign \$68  = \data_out$53 [15:8] & { bank_2_1[1], bank_2_1[1], bank_2_1[1], bank_2_1[1], bank_2_1[1], bank_2_1[1], bank_2_1[1], bank_2_1[1] };
   assign \$69  = \$67  | \$68 ;
-  assign \$70  = \data_out$52 [23:16] & { bank_2_1[2], bank_2_1[2], bank_2_1[2], bank_2_1[2], bank_2_1[2], bank_2_1[2], bank_2_1[2], bank_2_1[2] };
+  assign \$70  = \data_out$53 [23:16] & { bank_2_1[2], bank_2_1[2], bank_2_1[2], bank_2_1[2], bank_2_1[2], bank_2_1[2], bank_2_1[2], bank_2_1[2] };
   assign b_2_1 = \$69  | \$70 ;
   assign \$71  = ! bank_out[32];
   assign \$72  = ! bank_out[32];
   assign \$73  = ! bank_out[32];
   assign bank_2_2 = bank_out[35:33] & { \$73 , \$72 , \$71  };
-  assign \$74  = \data_out$55 [7:0] & { bank_2_2[0], bank_2_2[0], bank_2_2[0], bank_2_2[0], bank_2_2[0], bank_2_2[0], bank_2_2[0], bank_2_2[0] };
-  assign \$75  = \data_out$55 [15:8] & { bank_2_2[1], bank_2_2[1], bank_2_2[1], bank_2_2[1], bank_2_2[1], bank_2_2[1], bank_2_2[1], bank_2_2[1] };
+  assign \$74  = \data_out$56 [7:0] & { bank_2_2[0], bank_2_2[0], bank_2_2[0], bank_2_2[0], bank_2_2[0], bank_2_2[0], bank_2_2[0], bank_2_2[0] };
+  assign \$75  = \data_out$56 [15:8] & { bank_2_2[1], bank_2_2[1], bank_2_2[1], bank_2_2[1], bank_2_2[1], bank_2_2[1], bank_2_2[1], bank_2_2[1] };
   assign \$76  = \$74  | \$75 ;
-  assign \$77  = \data_out$55 [23:16] & { bank_2_2[2], bank_2_2[2], bank_2_2[2], bank_2_2[2], bank_2_2[2], bank_2_2[2], bank_2_2[2], bank_2_2[2] };
+  assign \$77  = \data_out$56 [23:16] & { bank_2_2[2], bank_2_2[2], bank_2_2[2], bank_2_2[2], bank_2_2[2], bank_2_2[2], bank_2_2[2], bank_2_2[2] };
   assign b_2_2 = \$76  | \$77 ;
   assign \$78  = ! bank_out[44];
   assign \$79  = ! bank_out[44];
   assign \$80  = ! bank_out[44];
   assign bank_2_3 = bank_out[47:45] & { \$80 , \$79 , \$78  };
-  assign \$81  = \data_out$58 [7:0] & { bank_2_3[0], bank_2_3[0], bank_2_3[0], bank_2_3[0], bank_2_3[0], bank_2_3[0], bank_2_3[0], bank_2_3[0] };
-  assign \$82  = \data_out$58 [15:8] & { bank_2_3[1], bank_2_3[1], bank_2_3[1], bank_2_3[1], bank_2_3[1], bank_2_3[1], bank_2_3[1], bank_2_3[1] };
+  assign \$81  = \data_out$59 [7:0] & { bank_2_3[0], bank_2_3[0], bank_2_3[0], bank_2_3[0], bank_2_3[0], bank_2_3[0], bank_2_3[0], bank_2_3[0] };
+  assign \$82  = \data_out$59 [15:8] & { bank_2_3[1], bank_2_3[1], bank_2_3[1], bank_2_3[1], bank_2_3[1], bank_2_3[1], bank_2_3[1], bank_2_3[1] };
   assign \$83  = \$81  | \$82 ;
-  assign \$84  = \data_out$58 [23:16] & { bank_2_3[2], bank_2_3[2], bank_2_3[2], bank_2_3[2], bank_2_3[2], bank_2_3[2], bank_2_3[2], bank_2_3[2] };
+  assign \$84  = \data_out$59 [23:16] & { bank_2_3[2], bank_2_3[2], bank_2_3[2], bank_2_3[2], bank_2_3[2], bank_2_3[2], bank_2_3[2], bank_2_3[2] };
   assign b_2_3 = \$83  | \$84 ;
   always @(posedge clk)
     slot_out <= slot_in;
@@ -6291,15 +6206,39 @@ module bitslice_opt4e_small_plane(rst, write, write_row, write_slot, data_in, sl
   always @(posedge clk)
     bank_out <= bank_in;
   always @(posedge clk)
-    payload_out <= \$94 ;
+    payload_rest <= { payload_in[33], payload_in[30], payload_in[27], payload_in[24], payload_in[21], payload_in[18], payload_in[15], payload_in[12], payload_in[9], payload_in[6], payload_in[3], payload_in[0] };
   always @(posedge clk)
-    ends_out <= \$95 ;
+    payload <= \$95 ;
+  always @(posedge clk)
+    ends_out <= ends_in;
   assign \$1  = ! bank_out[0];
   assign \$2  = ! bank_out[0];
   assign \$3  = ! bank_out[0];
   assign bank_0_0 = bank_out[3:1] & { \$3 , \$2 , \$1  };
-  assign \$95  = rst ? 3'h0 : ends_in;
-  assign \$94  = rst ? 36'h000000000 : payload_in;
+  assign \$95 [23] = rst ? 1'h0 : payload_in[35];
+  assign \$95 [21] = rst ? 1'h0 : payload_in[32];
+  assign \$95 [20] = rst ? 1'h0 : payload_in[31];
+  assign \$95 [19] = rst ? 1'h0 : payload_in[29];
+  assign \$95 [18] = rst ? 1'h0 : payload_in[28];
+  assign \$95 [17] = rst ? 1'h0 : payload_in[26];
+  assign \$95 [16] = rst ? 1'h0 : payload_in[25];
+  assign \$95 [15] = rst ? 1'h0 : payload_in[23];
+  assign \$95 [14] = rst ? 1'h0 : payload_in[22];
+  assign \$95 [13] = rst ? 1'h0 : payload_in[20];
+  assign \$95 [12] = rst ? 1'h0 : payload_in[19];
+  assign \$95 [11] = rst ? 1'h0 : payload_in[17];
+  assign \$95 [10] = rst ? 1'h0 : payload_in[16];
+  assign \$95 [9] = rst ? 1'h0 : payload_in[14];
+  assign \$95 [8] = rst ? 1'h0 : payload_in[13];
+  assign \$95 [7] = rst ? 1'h0 : payload_in[11];
+  assign \$95 [6] = rst ? 1'h0 : payload_in[10];
+  assign \$95 [5] = rst ? 1'h0 : payload_in[8];
+  assign \$95 [4] = rst ? 1'h0 : payload_in[7];
+  assign \$95 [3] = rst ? 1'h0 : payload_in[5];
+  assign \$95 [2] = rst ? 1'h0 : payload_in[4];
+  assign \$95 [1] = rst ? 1'h0 : payload_in[2];
+  assign \$95 [0] = rst ? 1'h0 : payload_in[1];
+  assign \$95 [22] = rst ? 1'h0 : payload_in[34];
   bitslice_opt4e_small_bank bank_0 (
     .clk(clk),
     .data_in(data_in),
@@ -6314,7 +6253,7 @@ module bitslice_opt4e_small_plane(rst, write, write_row, write_slot, data_in, sl
   bitslice_opt4e_small_bank bank_1 (
     .clk(clk),
     .data_in(data_in),
-    .data_out(\data_out$52 ),
+    .data_out(\data_out$53 ),
     .row(row_in[17:9]),
     .row_in(write_row),
     .rst(rst),
@@ -6325,7 +6264,7 @@ module bitslice_opt4e_small_plane(rst, write, write_row, write_slot, data_in, sl
   bitslice_opt4e_small_bank bank_2 (
     .clk(clk),
     .data_in(data_in),
-    .data_out(\data_out$55 ),
+    .data_out(\data_out$56 ),
     .row(row_in[26:18]),
     .row_in(write_row),
     .rst(rst),
@@ -6336,7 +6275,7 @@ module bitslice_opt4e_small_plane(rst, write, write_row, write_slot, data_in, sl
   bitslice_opt4e_small_bank bank_3 (
     .clk(clk),
     .data_in(data_in),
-    .data_out(\data_out$58 ),
+    .data_out(\data_out$59 ),
     .row(row_in[35:27]),
     .row_in(write_row),
     .rst(rst),
@@ -6345,78 +6284,78 @@ module bitslice_opt4e_small_plane(rst, write, write_row, write_slot, data_in, sl
     .write(write[3])
   );
   bitslice_opt4e_small_pe pe_0 (
-    .a_in({ payload_out[29:27], payload_out[20:18], payload_out[11:9], payload_out[2:0] }),
+    .a_in({ payload[19:18], payload_rest[9], payload[13:12], payload_rest[6], payload[7:6], payload_rest[3], payload[1:0], payload_rest[0] }),
     .a_out(\$85 ),
     .b_in({ b_0_3, b_0_2, b_0_1, b_0_0 }),
     .b_out(\$86 ),
     .clk(clk),
-    .drain_0(\drain_0$84 ),
-    .drain_1(\drain_1$87 ),
+    .drain_0(\drain_0$85 ),
+    .drain_1(\drain_1$88 ),
     .last_in(ends_out[0]),
     .last_out(\$87 ),
     .rst(rst)
   );
   bitslice_opt4e_small_pe pe_1 (
-    .a_in({ payload_out[32:30], payload_out[23:21], payload_out[14:12], payload_out[5:3] }),
+    .a_in({ payload[21:20], payload_rest[10], payload[15:14], payload_rest[7], payload[9:8], payload_rest[4], payload[3:2], payload_rest[1] }),
     .a_out(\$88 ),
     .b_in({ b_1_3, b_1_2, b_1_1, b_1_0 }),
     .b_out(\$89 ),
     .clk(clk),
-    .drain_0(\drain_0$85 ),
-    .drain_1(\drain_1$88 ),
+    .drain_0(\drain_0$86 ),
+    .drain_1(\drain_1$89 ),
     .last_in(ends_out[1]),
     .last_out(\$90 ),
     .rst(rst)
   );
   bitslice_opt4e_small_pe pe_2 (
-    .a_in({ payload_out[35:33], payload_out[26:24], payload_out[17:15], payload_out[8:6] }),
+    .a_in({ payload[23:22], payload_rest[11], payload[17:16], payload_rest[8], payload[11:10], payload_rest[5], payload[5:4], payload_rest[2] }),
     .a_out(\$91 ),
     .b_in({ b_2_3, b_2_2, b_2_1, b_2_0 }),
     .b_out(\$92 ),
     .clk(clk),
-    .drain_0(\drain_0$86 ),
-    .drain_1(\drain_1$89 ),
+    .drain_0(\drain_0$87 ),
+    .drain_1(\drain_1$90 ),
     .last_in(ends_out[2]),
     .last_out(\$93 ),
     .rst(rst)
   );
-  assign drain_1 = { \drain_1$89 , \drain_1$88 , \drain_1$87  };
-  assign drain_0 = { \drain_0$86 , \drain_0$85 , \drain_0$84  };
-  assign \a_in$83  = { payload_out[35:33], payload_out[26:24], payload_out[17:15], payload_out[8:6] };
-  assign \last_in$82  = ends_out[2];
-  assign \b_in$81  = { b_2_3, b_2_2, b_2_1, b_2_0 };
-  assign \a_in$72  = { payload_out[32:30], payload_out[23:21], payload_out[14:12], payload_out[5:3] };
-  assign \last_in$71  = ends_out[1];
-  assign \b_in$70  = { b_1_3, b_1_2, b_1_1, b_1_0 };
-  assign a_in = { payload_out[29:27], payload_out[20:18], payload_out[11:9], payload_out[2:0] };
+  assign drain_1 = { \drain_1$90 , \drain_1$89 , \drain_1$88  };
+  assign drain_0 = { \drain_0$87 , \drain_0$86 , \drain_0$85  };
+  assign payload_out = { payload[23:22], payload_rest[11], payload[21:20], payload_rest[10], payload[19:18], payload_rest[9], payload[17:16], payload_rest[8], payload[15:14], payload_rest[7], payload[13:12], payload_rest[6], payload[11:10], payload_rest[5], payload[9:8], payload_rest[4], payload[7:6], payload_rest[3], payload[5:4], payload_rest[2], payload[3:2], payload_rest[1], payload[1:0], payload_rest[0] };
+  assign \a_in$84  = { payload[23:22], payload_rest[11], payload[17:16], payload_rest[8], payload[11:10], payload_rest[5], payload[5:4], payload_rest[2] };
+  assign \last_in$83  = ends_out[2];
+  assign \b_in$82  = { b_2_3, b_2_2, b_2_1, b_2_0 };
+  assign \a_in$73  = { payload[21:20], payload_rest[10], payload[15:14], payload_rest[7], payload[9:8], payload_rest[4], payload[3:2], payload_rest[1] };
+  assign \last_in$72  = ends_out[1];
+  assign \b_in$71  = { b_1_3, b_1_2, b_1_1, b_1_0 };
+  assign a_in = { payload[19:18], payload_rest[9], payload[13:12], payload_rest[6], payload[7:6], payload_rest[3], payload[1:0], payload_rest[0] };
   assign last_in = ends_out[0];
   assign b_in = { b_0_3, b_0_2, b_0_1, b_0_0 };
-  assign \row$46  = row_in[35:27];
-  assign \slot$45  = slot_in;
-  assign \data_in$44  = data_in;
-  assign \slot_in$43  = write_slot;
-  assign \row_in$42  = write_row;
-  assign \write$41  = write[3];
-  assign \row$40  = row_in[26:18];
-  assign \slot$39  = slot_in;
-  assign \data_in$38  = data_in;
-  assign \slot_in$37  = write_slot;
-  assign \row_in$36  = write_row;
-  assign \write$35  = write[2];
-  assign \row$34  = row_in[17:9];
-  assign \slot$33  = slot_in;
-  assign \data_in$32  = data_in;
-  assign \slot_in$31  = write_slot;
-  assign \row_in$30  = write_row;
-  assign \write$29  = write[1];
-  assign \row$28  = row_in[8:0];
-  assign \slot$27  = slot_in;
-  assign \data_in$26  = data_in;
-  assign \slot_in$25  = write_slot;
-  assign \row_in$24  = write_row;
-  assign \write$23  = write[0];
+  assign \row$47  = row_in[35:27];
+  assign \slot$46  = slot_in;
+  assign \data_in$45  = data_in;
+  assign \slot_in$44  = write_slot;
+  assign \row_in$43  = write_row;
+  assign \write$42  = write[3];
+  assign \row$41  = row_in[26:18];
+  assign \slot$40  = slot_in;
+  assign \data_in$39  = data_in;
+  assign \slot_in$38  = write_slot;
+  assign \row_in$37  = write_row;
+  assign \write$36  = write[2];
+  assign \row$35  = row_in[17:9];
+  assign \slot$34  = slot_in;
+  assign \data_in$33  = data_in;
+  assign \slot_in$32  = write_slot;
+  assign \row_in$31  = write_row;
+  assign \write$30  = write[1];
+  assign \row$29  = row_in[8:0];
+  assign \slot$28  = slot_in;
+  assign \data_in$27  = data_in;
+  assign \slot_in$26  = write_slot;
+  assign \row_in$25  = write_row;
+  assign \write$24  = write[0];
   assign ends = ends_out;
-  assign payload = payload_out;
   assign bank = bank_out;
   assign row = row_out;
   assign slot = slot_out;
@@ -6446,8 +6385,7 @@ module bitslice_opt4e_small_requests(rst, asks, following, bank, row, payload, e
   wire [2:0] \$31 ;
   wire [2:0] \$36 ;
   wire [4:0] \$37 ;
-  wire [4:0] \$38 ;
-  wire [2:0] \$41 ;
+  wire [1:0] \$40 ;
   wire [4:0] \$5 ;
   (* unused_bits = "3 4" *)
   wire [4:0] \$6 ;
@@ -6485,11 +6423,12 @@ module bitslice_opt4e_small_requests(rst, asks, following, bank, row, payload, e
   wire late_out;
   input [2:0] payload;
   wire [2:0] payload;
-  wire [2:0] \payload$24 ;
+  reg [1:0] \payload$25  = 2'h0;
   output [3:0] payload_bank;
   reg [3:0] payload_bank = 4'h0;
   output [2:0] payload_out;
-  reg [2:0] payload_out = 3'h0;
+  wire [2:0] payload_out;
+  reg payload_rest = 1'h0;
   output present;
   wire present;
   reg [9:0] request_1 = 10'h000;
@@ -6550,7 +6489,7 @@ module bitslice_opt4e_small_requests(rst, asks, following, bank, row, payload, e
   always @(posedge clk)
     valid <= \$37 ;
   always @(posedge clk)
-    \following$20  <= \$38 ;
+    \following$20  <= \$21 ;
   always @(posedge clk)
     asking <= { \$27 , \$31 , \$29  };
   always @(posedge clk)
@@ -6562,11 +6501,13 @@ module bitslice_opt4e_small_requests(rst, asks, following, bank, row, payload, e
   always @(posedge clk)
     request_4 <= request_3;
   always @(posedge clk)
-    payload_out <= \$41 ;
+    payload_rest <= \$36 [0];
+  always @(posedge clk)
+    \payload$25  <= \$40 ;
   always @(posedge clk)
     payload_bank <= request_3[9:6];
-  assign \$41  = rst ? 3'h0 : \$36 ;
-  assign \$38  = rst ? 5'h00 : \$21 ;
+  assign \$40 [1] = rst ? 1'h0 : \$36 [2];
+  assign \$40 [0] = rst ? 1'h0 : \$36 [1];
   assign \$37  = rst ? 5'h00 : { \$17 , valid[2:0], \$15  };
   assign \request_2.row  = request_2[2:0];
   assign \asking.bank  = asking[8:6];
@@ -6583,6 +6524,7 @@ module bitslice_opt4e_small_requests(rst, asks, following, bank, row, payload, e
   assign \request_4.row  = request_4[2:0];
   assign \request_2.code  = request_2[9:6];
   assign \request_2.payload  = request_2[5:3];
+  assign payload_out = { \payload$25 , payload_rest };
   assign code_row = request_2[2:0];
   assign code_out = request_2[9:6];
   assign row_out = asking[2:0];
@@ -6590,7 +6532,6 @@ module bitslice_opt4e_small_requests(rst, asks, following, bank, row, payload, e
   assign late_out = \following$20 [0];
   assign asks_out = valid[0];
   assign code = payload_bank;
-  assign \payload$24  = payload_out;
 endmodule
 
 module bitslice_opt4e_small_skid_buffer(rst, in_payload, in_valid, out_ready, in_ready, out_payload, out_valid, clk);

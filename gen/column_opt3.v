@@ -58,12 +58,11 @@ module column_opt3(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a_
   wire [1023:0] \$60 ;
   wire \$61 ;
   wire \$62 ;
-  wire \$63 ;
   wire \$7 ;
   wire \$8 ;
   wire \$9 ;
-  wire \$procmux$334_Y ;
-  wire \$procmux$336_Y ;
+  wire \$procmux$307_Y ;
+  wire \$procmux$309_Y ;
   input [32:0] a__payload;
   wire [32:0] a__payload;
   wire [31:0] \a__payload.data ;
@@ -805,7 +804,6 @@ module column_opt3(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a_
   wire \write_slot$494 ;
   wire \write_slot$74 ;
   wire \write_slot$88 ;
-  assign \$18  = ! place_in;
   assign \write$282  = write & \$18 ;
   assign \$19  = ! place_in;
   assign \write$296  = write & \$19 ;
@@ -859,9 +857,9 @@ module column_opt3(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a_
   always @(posedge clk)
     sync <= \$61 ;
   always @(posedge clk)
-    ahead <= \$62 ;
+    ahead <= \$50 ;
   always @(posedge clk)
-    hold <= \$63 ;
+    hold <= \$62 ;
   assign \$1  = a__valid & b__valid;
   assign a__ready = \$1  & room;
   assign last = a__payload[32] | b__payload[1024];
@@ -897,10 +895,10 @@ module column_opt3(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a_
   assign \write$254  = write & \$16 ;
   assign \$17  = ! place_in;
   assign \write$268  = write & \$17 ;
-  assign \$procmux$334_Y  = \$53  ? 1'h0 : hold;
-  assign \$procmux$336_Y  = \$51  ? 1'h1 : \$procmux$334_Y ;
-  assign \$63  = rst ? 1'h0 : \$procmux$336_Y ;
-  assign \$62  = rst ? 1'h0 : \$50 ;
+  assign \$18  = ! place_in;
+  assign \$procmux$307_Y  = \$53  ? 1'h0 : hold;
+  assign \$procmux$309_Y  = \$51  ? 1'h1 : \$procmux$307_Y ;
+  assign \$62  = rst ? 1'h0 : \$procmux$309_Y ;
   assign \$61  = rst ? 1'h0 : \$38 ;
   assign \$60  = a__ready ? b__payload[1023:0] : b_held;
   assign \$59  = a__ready ? a__payload[31:0] : data_in;
@@ -3386,9 +3384,8 @@ module column_opt3_digits(rst, write, slot_in, place_in, row_in, data_in, start,
   wire \$29 ;
   wire \$3 ;
   wire \$30 ;
-  wire \$31 ;
-  wire [3:0] \$32 ;
-  wire [4:0] \$33 ;
+  wire [3:0] \$31 ;
+  wire [4:0] \$32 ;
   (* unused_bits = "1 2" *)
   wire [2:0] \$4 ;
   wire \$5 ;
@@ -3396,9 +3393,9 @@ module column_opt3_digits(rst, write, slot_in, place_in, row_in, data_in, start,
   wire \$7 ;
   wire \$8 ;
   wire \$9 ;
-  wire [4:0] \$procmux$189_Y ;
-  wire [4:0] \$procmux$191_Y ;
-  wire [3:0] \$procmux$195_Y ;
+  wire [4:0] \$procmux$184_Y ;
+  wire [4:0] \$procmux$186_Y ;
+  wire [3:0] \$procmux$190_Y ;
   input ahead;
   wire ahead;
   input all_wait;
@@ -3530,7 +3527,7 @@ module column_opt3_digits(rst, write, slot_in, place_in, row_in, data_in, start,
   assign none = \$24  & \$25 ;
   assign late = late_out | ahead;
   always @(posedge clk)
-    \write$27  <= \$26 ;
+    \write$27  <= write;
   always @(posedge clk)
     held_slot_in <= slot_in;
   always @(posedge clk)
@@ -3540,30 +3537,29 @@ module column_opt3_digits(rst, write, slot_in, place_in, row_in, data_in, start,
   always @(posedge clk)
     held_data_in <= data_in;
   always @(posedge clk)
-    held_more <= \$27 ;
+    held_more <= \$26 ;
   always @(posedge clk)
-    waits <= \$28 ;
+    waits <= \$27 ;
   always @(posedge clk)
-    sync <= \$29 ;
+    sync <= \$28 ;
   always @(posedge clk)
-    ends <= \$30 ;
+    ends <= \$29 ;
   always @(posedge clk)
-    apart <= \$31 ;
+    apart <= \$30 ;
   always @(posedge clk)
-    turn <= \$32 ;
+    turn <= \$31 ;
   always @(posedge clk)
-    gap <= \$33 ;
-  assign \$procmux$189_Y  = \$16  ? \$17 [4:0] : gap;
-  assign \$procmux$191_Y  = ends ? 5'h1e : \$procmux$189_Y ;
-  assign \$33  = rst ? 5'h00 : \$procmux$191_Y ;
-  assign \$procmux$195_Y  = ends ? { turn[2:0], turn[3] } : turn;
-  assign \$32  = rst ? 4'h1 : \$procmux$195_Y ;
-  assign \$31  = rst ? 1'h1 : \$15 ;
-  assign \$30  = rst ? 1'h0 : \$12 ;
-  assign \$29  = rst ? 1'h0 : \$7 ;
-  assign \$28  = rst ? 1'h0 : \$5 ;
-  assign \$27  = rst ? 1'h0 : more;
-  assign \$26  = rst ? 1'h0 : write;
+    gap <= \$32 ;
+  assign \$procmux$184_Y  = \$16  ? \$17 [4:0] : gap;
+  assign \$procmux$186_Y  = ends ? 5'h1e : \$procmux$184_Y ;
+  assign \$32  = rst ? 5'h00 : \$procmux$186_Y ;
+  assign \$procmux$190_Y  = ends ? { turn[2:0], turn[3] } : turn;
+  assign \$31  = rst ? 4'h1 : \$procmux$190_Y ;
+  assign \$30  = rst ? 1'h1 : \$15 ;
+  assign \$29  = rst ? 1'h0 : \$12 ;
+  assign \$28  = rst ? 1'h0 : \$7 ;
+  assign \$27  = rst ? 1'h0 : \$5 ;
+  assign \$26  = rst ? 1'h0 : more;
   column_opt3_feeder feeder_0 (
     .asks(\asks$53 ),
     .bank(\bank$57 ),
@@ -3734,10 +3730,9 @@ module column_opt3_feeder(rst, write, slot_in, place_in, row_in, data_in, start,
   wire \$182 ;
   wire \$183 ;
   wire \$184 ;
-  wire \$185 ;
-  wire [46:0] \$186 ;
+  wire [46:0] \$185 ;
   wire [6:0] \$19 ;
-  wire [3:0] \$197 ;
+  wire [3:0] \$196 ;
   wire \$2 ;
   (* unused_bits = "6 7" *)
   wire [7:0] \$20 ;
@@ -3823,14 +3818,10 @@ module column_opt3_feeder(rst, write, slot_in, place_in, row_in, data_in, start,
   wire \$97 ;
   wire \$98 ;
   wire \$99 ;
-  wire \$procmux$53_Y ;
-  wire \$procmux$72_Y ;
-  wire [3:0] \$procmux$76_Y ;
-  wire [4:0] \$procmux$82_Y ;
-  wire [3:0] \$procmux$86_Y ;
-  wire \$procmux$90_Y ;
-  wire [4:0] \$procmux$94_Y ;
-  wire \$procmux$98_Y ;
+  wire \$procmux$57_Y ;
+  wire \$procmux$74_Y ;
+  wire [3:0] \$procmux$78_Y ;
+  wire [4:0] \$procmux$84_Y ;
   wire [5:0] address;
   wire [5:0] address_in;
   output asks;
@@ -3936,8 +3927,8 @@ module column_opt3_feeder(rst, write, slot_in, place_in, row_in, data_in, start,
   assign \$6  = \$5  - 1'h1;
   assign \$7  = 1'h0 + start;
   assign { \$8 [2:1], here } = \$4  ? \$6  : { 1'h0, \$7  };
-  assign \$197  = slot * 3'h5;
-  assign last_row = last_rows >> \$197 ;
+  assign \$196  = slot * 3'h5;
+  assign last_row = last_rows >> \$196 ;
   assign last_place = last_places >> slot;
   assign \filled$32  = filled >> slot;
   assign at_last = \row$34  == last_row;
@@ -4122,37 +4113,32 @@ module column_opt3_feeder(rst, write, slot_in, place_in, row_in, data_in, start,
   always @(posedge clk)
     next_valid <= \$182 ;
   always @(posedge clk)
-    \following$58  <= \$183 ;
+    \following$58  <= \$157 ;
   always @(posedge clk)
-    finished <= \$184 ;
+    finished <= \$183 ;
   always @(posedge clk)
-    asks <= \$185 ;
+    asks <= \$184 ;
   always @(posedge clk)
-    coded <= \$186 ;
-  assign \$173  = rst ? 1'h0 : \$procmux$98_Y ;
-  assign \$186 [46:6] = moves ? { next_turn, data_out, \words.place , words[9:6] } : coded[46:6];
-  assign \$procmux$53_Y  = ends ? 1'h0 : coded[5];
-  assign \$186 [5] = moves ? \$172  : \$procmux$53_Y ;
-  assign \$186 [4:0] = moves ? next_row : coded[4:0];
-  assign \$185  = rst ? 1'h0 : \$170 ;
-  assign \$184  = rst ? 1'h0 : \$167 ;
-  assign \$183  = rst ? 1'h0 : \$157 ;
+    coded <= \$185 ;
+  assign \$185 [46:6] = moves ? { next_turn, data_out, \words.place , words[9:6] } : coded[46:6];
+  assign \$procmux$57_Y  = ends ? 1'h0 : coded[5];
+  assign \$185 [5] = moves ? \$172  : \$procmux$57_Y ;
+  assign \$185 [4:0] = moves ? next_row : coded[4:0];
+  assign \$184  = rst ? 1'h0 : \$170 ;
+  assign \$183  = rst ? 1'h0 : \$167 ;
   assign \$182  = rst ? 1'h0 : \$153 ;
   assign \$181  = rst ? 2'h0 : \$150 [1:0];
   assign \$180  = rst ? 2'h0 : \$148 [1:0];
-  assign \$procmux$72_Y  = over ? \$146 [0] : slot;
-  assign \$179  = rst ? 1'h0 : \$procmux$72_Y ;
-  assign \$procmux$76_Y  = done ? { turn[2:0], turn[3] } : turn;
-  assign \$178  = rst ? 4'h1 : \$procmux$76_Y ;
-  assign \$procmux$82_Y  = read ? \$143 [4:0] : \row$34 ;
-  assign \$177  = rst ? 5'h00 : \$procmux$82_Y ;
-  assign \$procmux$86_Y  = read ? turn : next_turn;
-  assign \$176  = rst ? 4'h0 : \$procmux$86_Y ;
-  assign \$procmux$90_Y  = read ? \$139  : next_inside;
-  assign \$175  = rst ? 1'h0 : \$procmux$90_Y ;
-  assign \$procmux$94_Y  = read ? \row$34  : next_row;
-  assign \$174  = rst ? 5'h00 : \$procmux$94_Y ;
-  assign \$procmux$98_Y  = read ? here : next_place;
+  assign \$procmux$74_Y  = over ? \$146 [0] : slot;
+  assign \$179  = rst ? 1'h0 : \$procmux$74_Y ;
+  assign \$procmux$78_Y  = done ? { turn[2:0], turn[3] } : turn;
+  assign \$178  = rst ? 4'h1 : \$procmux$78_Y ;
+  assign \$procmux$84_Y  = read ? \$143 [4:0] : \row$34 ;
+  assign \$177  = rst ? 5'h00 : \$procmux$84_Y ;
+  assign \$176  = read ? turn : next_turn;
+  assign \$175  = read ? \$139  : next_inside;
+  assign \$174  = read ? \row$34  : next_row;
+  assign \$173  = read ? here : next_place;
   column_opt3_buffer buffer (
     .address(address),
     .address_in(address_in),
@@ -4163,16 +4149,17 @@ module column_opt3_feeder(rst, write, slot_in, place_in, row_in, data_in, start,
     .rst(rst),
     .write(write)
   );
-  assign \coded.row  = coded[4:0];
   assign \words.digits  = { next_turn, data_out };
   assign \words.left  = words[9:6];
   assign \words.following  = \following$58 ;
   assign \words.row  = next_row;
   assign \coded.digits  = coded[46:11];
   assign \coded.place  = coded[10];
+  assign \coded.left  = coded[9:6];
+  assign \coded.following  = coded[5];
+  assign \coded.row  = coded[4:0];
   assign \$22 [5:0] = address_in;
   assign \$18 [5:0] = address;
-  assign \coded.left  = coded[9:6];
   assign \$8 [0] = here;
   assign left = coded[9:6];
   assign turn_out = coded[46:43];
@@ -4186,7 +4173,6 @@ module column_opt3_feeder(rst, write, slot_in, place_in, row_in, data_in, start,
   assign \write$44  = write;
   assign \read$42  = read;
   assign leaves = 1'h1;
-  assign \coded.following  = coded[5];
   assign coded_valid = asks;
 endmodule
 
@@ -4214,72 +4200,62 @@ module column_opt3_loader(rst, take, last, sync, room, write, slot_out, place_ou
   (* unused_bits = "1" *)
   wire [1:0] \$27 ;
   wire \$28 ;
-  wire \$29 ;
+  wire [1:0] \$29 ;
   wire \$3 ;
-  wire \$30 ;
-  wire [1:0] \$31 ;
-  wire [4:0] \$32 ;
-  wire [5:0] \$33 ;
+  wire [4:0] \$30 ;
+  wire [5:0] \$31 ;
+  wire \$32 ;
+  wire \$33 ;
   wire \$34 ;
-  wire \$35 ;
+  wire [4:0] \$35 ;
   wire \$36 ;
-  wire [4:0] \$37 ;
-  wire \$38 ;
-  wire [1:0] \$39 ;
+  wire [1:0] \$37 ;
+  wire [4:0] \$38 ;
+  wire \$39 ;
   wire \$4 ;
-  wire [4:0] \$40 ;
-  wire \$41 ;
-  wire [1:0] \$42 ;
-  wire [4:0] \$43 ;
+  wire [1:0] \$40 ;
+  wire [4:0] \$41 ;
+  wire \$42 ;
+  wire \$43 ;
   wire \$44 ;
-  wire \$45 ;
-  wire \$46 ;
   wire \$5 ;
   wire [2:0] \$6 ;
   wire \$7 ;
   (* unused_bits = "2 3" *)
   wire [3:0] \$8 ;
   wire \$9 ;
-  wire \$procmux$211_Y ;
-  wire \$procmux$215_Y ;
-  wire \$procmux$219_Y ;
-  wire \$procmux$221_Y ;
-  wire [4:0] \$procmux$225_Y ;
-  wire [4:0] \$procmux$227_Y ;
-  wire [4:0] \$procmux$229_Y ;
-  wire \$procmux$233_Y ;
-  wire \$procmux$235_Y ;
-  wire \$procmux$237_Y ;
-  wire \$procmux$241_Y ;
-  wire \$procmux$243_Y ;
-  wire \$procmux$245_Y ;
-  wire \$procmux$249_Y ;
+  wire \$procmux$204_Y ;
+  wire \$procmux$208_Y ;
+  wire \$procmux$212_Y ;
+  wire [4:0] \$procmux$216_Y ;
+  wire [4:0] \$procmux$218_Y ;
+  wire \$procmux$222_Y ;
+  wire \$procmux$224_Y ;
+  wire \$procmux$228_Y ;
+  wire \$procmux$230_Y ;
+  wire \$procmux$234_Y ;
+  wire [4:0] \$procmux$238_Y ;
+  wire [4:0] \$procmux$240_Y ;
+  wire \$procmux$244_Y ;
+  wire \$procmux$246_Y ;
   wire \$procmux$251_Y ;
-  wire [4:0] \$procmux$255_Y ;
-  wire [4:0] \$procmux$257_Y ;
-  wire [4:0] \$procmux$259_Y ;
-  wire \$procmux$263_Y ;
-  wire \$procmux$265_Y ;
-  wire \$procmux$267_Y ;
-  wire \$procmux$272_Y ;
-  wire \$procmux$274_Y ;
-  wire \$procmux$276_Y ;
-  wire \$procmux$280_Y ;
-  wire \$procmux$282_Y ;
-  wire [4:0] \$procmux$286_Y ;
-  wire [4:0] \$procmux$288_Y ;
-  wire [4:0] \$procmux$290_Y ;
-  wire [4:0] \$procmux$292_Y ;
-  wire \$procmux$296_Y ;
-  wire \$procmux$298_Y ;
-  wire \$procmux$300_Y ;
-  wire \$procmux$302_Y ;
-  wire \$procmux$306_Y ;
-  wire \$procmux$310_Y ;
-  wire \$procmux$312_Y ;
-  wire [5:0] \$procmux$316_Y ;
-  wire [5:0] \$procmux$318_Y ;
-  wire [4:0] \$procmux$322_Y ;
+  wire \$procmux$253_Y ;
+  wire \$procmux$257_Y ;
+  wire \$procmux$259_Y ;
+  wire [4:0] \$procmux$263_Y ;
+  wire [4:0] \$procmux$265_Y ;
+  wire [4:0] \$procmux$267_Y ;
+  wire [4:0] \$procmux$269_Y ;
+  wire \$procmux$273_Y ;
+  wire \$procmux$275_Y ;
+  wire \$procmux$277_Y ;
+  wire \$procmux$279_Y ;
+  wire \$procmux$283_Y ;
+  wire \$procmux$287_Y ;
+  wire \$procmux$289_Y ;
+  wire [5:0] \$procmux$293_Y ;
+  wire [5:0] \$procmux$295_Y ;
+  wire [4:0] \$procmux$299_Y ;
   input clk;
   wire clk;
   output complete;
@@ -4334,21 +4310,17 @@ module column_opt3_loader(rst, take, last, sync, room, write, slot_out, place_ou
   output write;
   wire write;
   always @(posedge clk)
-    \complete$31  <= \$39 ;
+    last_place_0_0 <= \$39 ;
   always @(posedge clk)
-    last_row_0_0 <= \$40 ;
+    filled <= \$40 ;
   always @(posedge clk)
-    last_place_0_0 <= \$41 ;
+    last_row_0_1 <= \$41 ;
   always @(posedge clk)
-    filled <= \$42 ;
+    last_place_0_1 <= \$42 ;
   always @(posedge clk)
-    last_row_0_1 <= \$43 ;
+    slot <= \$43 ;
   always @(posedge clk)
-    last_place_0_1 <= \$44 ;
-  always @(posedge clk)
-    slot <= \$45 ;
-  always @(posedge clk)
-    first <= \$46 ;
+    first <= \$44 ;
   assign room = occupied != 2'h2;
   assign write = lane & taken;
   assign more = taken & ended;
@@ -4379,85 +4351,79 @@ module column_opt3_loader(rst, take, last, sync, room, write, slot_out, place_ou
   always @(posedge clk)
     taken <= \$28 ;
   always @(posedge clk)
-    ended <= \$29 ;
+    ended <= \$2 ;
   always @(posedge clk)
-    tile <= \$30 ;
+    tile <= last;
   always @(posedge clk)
-    occupied <= \$31 ;
+    occupied <= \$29 ;
   always @(posedge clk)
-    count <= \$32 ;
+    count <= \$30 ;
   always @(posedge clk)
-    pause <= \$33 ;
+    pause <= \$31 ;
   always @(posedge clk)
-    lane <= \$34 ;
+    lane <= \$32 ;
   always @(posedge clk)
-    opens <= \$35 ;
+    opens <= \$33 ;
   always @(posedge clk)
-    place_out <= \$36 ;
+    place_out <= \$34 ;
   always @(posedge clk)
-    row_out <= \$37 ;
+    row_out <= \$35 ;
   always @(posedge clk)
-    slot_out <= \$38 ;
-  assign \$procmux$211_Y  = sync ? complete : first;
-  assign \$46  = rst ? 1'h1 : \$procmux$211_Y ;
-  assign \$procmux$215_Y  = sync ? \$27 [0] : slot;
-  assign \$45  = rst ? 1'h0 : \$procmux$215_Y ;
-  assign \$procmux$219_Y  = lane ? place_out : last_place_0_1;
-  assign \$procmux$221_Y  = \$24  ? \$procmux$219_Y  : last_place_0_1;
-  assign \$44  = rst ? 1'h0 : \$procmux$221_Y ;
-  assign \$procmux$225_Y  = opens ? 5'h00 : last_row_0_1;
-  assign \$procmux$227_Y  = lane ? row_out : \$procmux$225_Y ;
-  assign \$procmux$229_Y  = \$24  ? \$procmux$227_Y  : last_row_0_1;
-  assign \$43  = rst ? 5'h00 : \$procmux$229_Y ;
-  assign \$procmux$233_Y  = opens ? 1'h0 : filled[1];
-  assign \$procmux$235_Y  = lane ? 1'h1 : \$procmux$233_Y ;
-  assign \$procmux$237_Y  = \$24  ? \$procmux$235_Y  : filled[1];
-  assign \$42 [1] = rst ? 1'h0 : \$procmux$237_Y ;
-  assign \$procmux$241_Y  = opens ? 1'h0 : filled[0];
-  assign \$procmux$243_Y  = lane ? 1'h1 : \$procmux$241_Y ;
-  assign \$procmux$245_Y  = \$22  ? \$procmux$243_Y  : filled[0];
-  assign \$42 [0] = rst ? 1'h0 : \$procmux$245_Y ;
-  assign \$procmux$249_Y  = lane ? place_out : last_place_0_0;
-  assign \$procmux$251_Y  = \$22  ? \$procmux$249_Y  : last_place_0_0;
-  assign \$41  = rst ? 1'h0 : \$procmux$251_Y ;
-  assign \$procmux$255_Y  = opens ? 5'h00 : last_row_0_0;
-  assign \$procmux$257_Y  = lane ? row_out : \$procmux$255_Y ;
-  assign \$procmux$259_Y  = \$22  ? \$procmux$257_Y  : last_row_0_0;
-  assign \$40  = rst ? 5'h00 : \$procmux$259_Y ;
-  assign \$procmux$263_Y  = slot_out ? (* full_case = 32'd1 *) tile : \complete$31 [1];
-  assign \$procmux$265_Y  = ended ? \$procmux$263_Y  : \complete$31 [1];
-  assign \$procmux$267_Y  = taken ? \$procmux$265_Y  : \complete$31 [1];
-  assign \$39 [1] = rst ? 1'h0 : \$procmux$267_Y ;
-  assign \$procmux$272_Y  = slot_out ? (* full_case = 32'd1 *) \complete$31 [0] : tile;
-  assign \$procmux$274_Y  = ended ? \$procmux$272_Y  : \complete$31 [0];
-  assign \$procmux$276_Y  = taken ? \$procmux$274_Y  : \complete$31 [0];
-  assign \$39 [0] = rst ? 1'h0 : \$procmux$276_Y ;
-  assign \$procmux$280_Y  = ended ? \$20 [0] : slot_out;
-  assign \$procmux$282_Y  = taken ? \$procmux$280_Y  : slot_out;
-  assign \$38  = rst ? 1'h0 : \$procmux$282_Y ;
-  assign \$procmux$286_Y  = place_out ? row_out : \$17 [4:0];
-  assign \$procmux$288_Y  = lane ? \$procmux$286_Y  : row_out;
-  assign \$procmux$290_Y  = ended ? 5'h00 : \$procmux$288_Y ;
-  assign \$procmux$292_Y  = taken ? \$procmux$290_Y  : row_out;
-  assign \$37  = rst ? 5'h00 : \$procmux$292_Y ;
-  assign \$procmux$296_Y  = place_out ? \$15 [0] : 1'h0;
-  assign \$procmux$298_Y  = lane ? \$procmux$296_Y  : place_out;
-  assign \$procmux$300_Y  = ended ? 1'h0 : \$procmux$298_Y ;
-  assign \$procmux$302_Y  = taken ? \$procmux$300_Y  : place_out;
-  assign \$36  = rst ? 1'h0 : \$procmux$302_Y ;
-  assign \$procmux$306_Y  = taken ? ended : opens;
-  assign \$35  = rst ? 1'h1 : \$procmux$306_Y ;
-  assign \$procmux$310_Y  = ended ? 1'h1 : lane;
-  assign \$procmux$312_Y  = taken ? \$procmux$310_Y  : lane;
-  assign \$34  = rst ? 1'h1 : \$procmux$312_Y ;
-  assign \$procmux$316_Y  = \$13  ? \$14 [5:0] : pause;
-  assign \$procmux$318_Y  = sync ? 6'h20 : \$procmux$316_Y ;
-  assign \$33  = rst ? 6'h00 : \$procmux$318_Y ;
-  assign \$procmux$322_Y  = take ? \$12 [4:0] : count;
-  assign \$32  = rst ? 5'h00 : \$procmux$322_Y ;
-  assign \$31  = rst ? 2'h0 : \$8 [1:0];
-  assign \$30  = rst ? 1'h0 : last;
-  assign \$29  = rst ? 1'h0 : \$2 ;
+    slot_out <= \$36 ;
+  always @(posedge clk)
+    \complete$31  <= \$37 ;
+  always @(posedge clk)
+    last_row_0_0 <= \$38 ;
+  assign \$procmux$204_Y  = sync ? complete : first;
+  assign \$44  = rst ? 1'h1 : \$procmux$204_Y ;
+  assign \$procmux$208_Y  = sync ? \$27 [0] : slot;
+  assign \$43  = rst ? 1'h0 : \$procmux$208_Y ;
+  assign \$procmux$212_Y  = lane ? place_out : last_place_0_1;
+  assign \$42  = \$24  ? \$procmux$212_Y  : last_place_0_1;
+  assign \$procmux$216_Y  = opens ? 5'h00 : last_row_0_1;
+  assign \$procmux$218_Y  = lane ? row_out : \$procmux$216_Y ;
+  assign \$41  = \$24  ? \$procmux$218_Y  : last_row_0_1;
+  assign \$procmux$222_Y  = opens ? 1'h0 : filled[1];
+  assign \$procmux$224_Y  = lane ? 1'h1 : \$procmux$222_Y ;
+  assign \$40 [1] = \$24  ? \$procmux$224_Y  : filled[1];
+  assign \$procmux$228_Y  = opens ? 1'h0 : filled[0];
+  assign \$procmux$230_Y  = lane ? 1'h1 : \$procmux$228_Y ;
+  assign \$40 [0] = \$22  ? \$procmux$230_Y  : filled[0];
+  assign \$procmux$234_Y  = lane ? place_out : last_place_0_0;
+  assign \$39  = \$22  ? \$procmux$234_Y  : last_place_0_0;
+  assign \$procmux$238_Y  = opens ? 5'h00 : last_row_0_0;
+  assign \$procmux$240_Y  = lane ? row_out : \$procmux$238_Y ;
+  assign \$38  = \$22  ? \$procmux$240_Y  : last_row_0_0;
+  assign \$procmux$244_Y  = slot_out ? (* full_case = 32'd1 *) tile : \complete$31 [1];
+  assign \$procmux$246_Y  = ended ? \$procmux$244_Y  : \complete$31 [1];
+  assign \$37 [1] = taken ? \$procmux$246_Y  : \complete$31 [1];
+  assign \$procmux$251_Y  = slot_out ? (* full_case = 32'd1 *) \complete$31 [0] : tile;
+  assign \$procmux$253_Y  = ended ? \$procmux$251_Y  : \complete$31 [0];
+  assign \$37 [0] = taken ? \$procmux$253_Y  : \complete$31 [0];
+  assign \$procmux$257_Y  = ended ? \$20 [0] : slot_out;
+  assign \$procmux$259_Y  = taken ? \$procmux$257_Y  : slot_out;
+  assign \$36  = rst ? 1'h0 : \$procmux$259_Y ;
+  assign \$procmux$263_Y  = place_out ? row_out : \$17 [4:0];
+  assign \$procmux$265_Y  = lane ? \$procmux$263_Y  : row_out;
+  assign \$procmux$267_Y  = ended ? 5'h00 : \$procmux$265_Y ;
+  assign \$procmux$269_Y  = taken ? \$procmux$267_Y  : row_out;
+  assign \$35  = rst ? 5'h00 : \$procmux$269_Y ;
+  assign \$procmux$273_Y  = place_out ? \$15 [0] : 1'h0;
+  assign \$procmux$275_Y  = lane ? \$procmux$273_Y  : place_out;
+  assign \$procmux$277_Y  = ended ? 1'h0 : \$procmux$275_Y ;
+  assign \$procmux$279_Y  = taken ? \$procmux$277_Y  : place_out;
+  assign \$34  = rst ? 1'h0 : \$procmux$279_Y ;
+  assign \$procmux$283_Y  = taken ? ended : opens;
+  assign \$33  = rst ? 1'h1 : \$procmux$283_Y ;
+  assign \$procmux$287_Y  = ended ? 1'h1 : lane;
+  assign \$procmux$289_Y  = taken ? \$procmux$287_Y  : lane;
+  assign \$32  = rst ? 1'h1 : \$procmux$289_Y ;
+  assign \$procmux$293_Y  = \$13  ? \$14 [5:0] : pause;
+  assign \$procmux$295_Y  = sync ? 6'h20 : \$procmux$293_Y ;
+  assign \$31  = rst ? 6'h00 : \$procmux$295_Y ;
+  assign \$procmux$299_Y  = take ? \$12 [4:0] : count;
+  assign \$30  = rst ? 5'h00 : \$procmux$299_Y ;
+  assign \$29  = rst ? 2'h0 : \$8 [1:0];
   assign \$28  = rst ? 1'h0 : take;
   assign last_places = { last_place_0_1, last_place_0_0 };
   assign last_rows = { last_row_0_1, last_row_0_0 };
@@ -4493,37 +4459,34 @@ module column_opt3_merge(rst, go, ends, turn, first, complete, drain_0, drain_1,
   wire [16:0] \$12 ;
   wire \$120 ;
   wire \$121 ;
-  wire [22:0] \$122 ;
-  wire [22:0] \$123 ;
-  wire [22:0] \$124 ;
   wire [22:0] \$125 ;
   wire [22:0] \$126 ;
   wire [22:0] \$127 ;
   wire [22:0] \$128 ;
+  wire [22:0] \$129 ;
   wire [16:0] \$13 ;
-  wire \$135 ;
-  wire \$136 ;
-  wire \$137 ;
+  wire [22:0] \$130 ;
+  wire [22:0] \$131 ;
   wire \$138 ;
+  wire \$139 ;
   wire [16:0] \$14 ;
+  wire \$140 ;
   wire \$141 ;
-  wire \$142 ;
-  wire \$143 ;
   wire \$144 ;
   wire \$145 ;
   wire \$146 ;
+  wire \$147 ;
+  wire \$148 ;
+  wire \$149 ;
   wire [16:0] \$15 ;
-  wire \$152 ;
-  wire \$153 ;
-  wire \$154 ;
+  wire \$155 ;
   wire \$156 ;
   wire \$157 ;
-  wire \$158 ;
+  wire \$159 ;
   wire [16:0] \$16 ;
   wire \$160 ;
+  wire \$161 ;
   wire \$163 ;
-  wire \$164 ;
-  wire \$165 ;
   wire \$166 ;
   wire \$167 ;
   wire \$168 ;
@@ -4537,24 +4500,24 @@ module column_opt3_merge(rst, go, ends, turn, first, complete, drain_0, drain_1,
   wire \$175 ;
   wire \$176 ;
   wire \$177 ;
+  wire \$178 ;
   wire \$179 ;
   wire [16:0] \$18 ;
   wire \$180 ;
-  wire \$181 ;
   wire \$182 ;
   wire \$183 ;
   wire \$184 ;
   wire \$185 ;
   wire \$186 ;
+  wire \$187 ;
   wire \$188 ;
   wire \$189 ;
   wire [16:0] \$19 ;
-  wire \$190 ;
   wire \$191 ;
+  wire \$192 ;
   wire \$193 ;
+  wire \$194 ;
   wire \$196 ;
-  wire \$197 ;
-  wire \$198 ;
   wire \$199 ;
   wire \$2 ;
   wire [16:0] \$20 ;
@@ -4570,18 +4533,18 @@ module column_opt3_merge(rst, go, ends, turn, first, complete, drain_0, drain_1,
   wire \$209 ;
   wire [16:0] \$21 ;
   wire \$210 ;
+  wire \$211 ;
   wire \$212 ;
   wire \$213 ;
-  wire \$214 ;
   wire \$215 ;
   wire \$216 ;
   wire \$217 ;
   wire \$218 ;
   wire \$219 ;
   wire [16:0] \$22 ;
+  wire \$220 ;
   wire \$221 ;
   wire \$222 ;
-  wire \$223 ;
   wire \$224 ;
   wire \$225 ;
   wire \$226 ;
@@ -4592,16 +4555,16 @@ module column_opt3_merge(rst, go, ends, turn, first, complete, drain_0, drain_1,
   wire \$230 ;
   wire \$231 ;
   wire \$232 ;
-  wire [4:0] \$233 ;
+  wire \$233 ;
   wire \$234 ;
-  wire \$235 ;
-  wire [5:0] \$236 ;
-  wire [4:0] \$237 ;
-  wire \$238 ;
+  wire [4:0] \$235 ;
+  wire \$236 ;
+  wire \$237 ;
+  wire [5:0] \$238 ;
+  wire [4:0] \$239 ;
   wire [16:0] \$24 ;
-  wire [10:0] \$241 ;
-  wire \$245 ;
-  wire [8:0] \$246 ;
+  wire \$240 ;
+  wire [10:0] \$243 ;
   wire \$247 ;
   wire [8:0] \$248 ;
   wire \$249 ;
@@ -4609,6 +4572,8 @@ module column_opt3_merge(rst, go, ends, turn, first, complete, drain_0, drain_1,
   wire [8:0] \$250 ;
   wire \$251 ;
   wire [8:0] \$252 ;
+  wire \$253 ;
+  wire [8:0] \$254 ;
   wire [16:0] \$26 ;
   wire [16:0] \$27 ;
   wire [16:0] \$28 ;
@@ -4684,21 +4649,19 @@ module column_opt3_merge(rst, go, ends, turn, first, complete, drain_0, drain_1,
   wire \$97 ;
   wire \$98 ;
   wire \$99 ;
-  wire \$procmux$110_Y ;
-  wire \$procmux$116_Y ;
-  wire \$procmux$122_Y ;
-  wire \$procmux$128_Y ;
-  wire \$procmux$135_Y ;
-  wire \$procmux$137_Y ;
-  wire \$procmux$144_Y ;
-  wire \$procmux$146_Y ;
-  wire \$procmux$148_Y ;
-  wire \$procmux$152_Y ;
-  wire \$procmux$154_Y ;
-  wire \$procmux$156_Y ;
-  wire [4:0] \$procmux$161_Y ;
-  wire [4:0] \$procmux$163_Y ;
-  wire [4:0] \$procmux$165_Y ;
+  wire \$procmux$104_Y ;
+  wire \$procmux$111_Y ;
+  wire \$procmux$118_Y ;
+  wire \$procmux$125_Y ;
+  wire \$procmux$132_Y ;
+  wire \$procmux$134_Y ;
+  wire \$procmux$141_Y ;
+  wire \$procmux$143_Y ;
+  wire \$procmux$147_Y ;
+  wire \$procmux$149_Y ;
+  wire \$procmux$151_Y ;
+  wire [4:0] \$procmux$156_Y ;
+  wire [4:0] \$procmux$158_Y ;
   input clk;
   wire clk;
   input complete;
@@ -4707,7 +4670,7 @@ module column_opt3_merge(rst, go, ends, turn, first, complete, drain_0, drain_1,
   wire [543:0] drain_0;
   input [511:0] drain_1;
   wire [511:0] drain_1;
-  reg en = 1'h1;
+  reg en = 1'h0;
   wire \en$102 ;
   input ends;
   wire ends;
@@ -4879,12 +4842,12 @@ module column_opt3_merge(rst, go, ends, turn, first, complete, drain_0, drain_1,
   assign \$71  = pair_0[2] ^ pair_1[1];
   assign \$72  = pair_0[3] ^ pair_1[2];
   assign \$73  = pair_0[4] ^ pair_1[3];
-  assign { \$76 [6], \$237 , \$76 [0] } = { 1'h0, \$73 , \$72 , \$71 , \$70 , pair_0[0], 1'h0 } ^ { generate_2_5, generate_2_4, generate_0_3, generate_1_2, 3'h0 };
+  assign { \$76 [6], \$239 , \$76 [0] } = { 1'h0, \$73 , \$72 , \$71 , \$70 , pair_0[0], 1'h0 } ^ { generate_2_5, generate_2_4, generate_0_3, generate_1_2, 3'h0 };
   assign \$79  = pair_0[1] ^ pair_1[0];
   assign \$80  = pair_0[2] ^ pair_1[1];
   assign \$81  = pair_0[3] ^ pair_1[2];
   assign \$82  = pair_0[4] ^ pair_1[3];
-  assign { \$238 , \$85 [5:0] } = { 1'h0, \$82 , \$81 , \$80 , \$79 , pair_0[0], 1'h0 } ^ { generate_2_5, generate_2_4, generate_0_3, generate_1_2, 3'h0 };
+  assign { \$240 , \$85 [5:0] } = { 1'h0, \$82 , \$81 , \$80 , \$79 , pair_0[0], 1'h0 } ^ { generate_2_5, generate_2_4, generate_0_3, generate_1_2, 3'h0 };
   assign \$86  = stage_0_carry ^ stage_0_carry;
   assign \$87  = stage_0_x[0] ^ stage_0_y[0];
   assign \$88  = stage_0_x[1] ^ stage_0_y[1];
@@ -4892,7 +4855,7 @@ module column_opt3_merge(rst, go, ends, turn, first, complete, drain_0, drain_1,
   assign \$90  = stage_0_x[3] ^ stage_0_y[3];
   assign \$91  = stage_0_x[4] ^ stage_0_y[4];
   assign \$92  = stage_0_x[5] ^ stage_0_y[5];
-  assign { \$95 [7], \$241 [10:5], \$95 [0] } = { 1'h0, \$92 , \$91 , \$90 , \$89 , \$88 , \$87 , \$86  } ^ { generate_2_6, \generate_2_5$48 , \generate_2_4$47 , \generate_1_3$46 , \generate_1_2$45 , \generate_0_1$44 , stage_0_carry, 1'h0 };
+  assign { \$95 [7], \$243 [10:5], \$95 [0] } = { 1'h0, \$92 , \$91 , \$90 , \$89 , \$88 , \$87 , \$86  } ^ { generate_2_6, \generate_2_5$48 , \generate_2_4$47 , \generate_1_3$46 , \generate_1_2$45 , \generate_0_1$44 , stage_0_carry, 1'h0 };
   assign \$96  = stage_0_carry ^ stage_0_carry;
   assign \$97  = stage_0_x[0] ^ stage_0_y[0];
   assign \$98  = stage_0_x[1] ^ stage_0_y[1];
@@ -4914,170 +4877,170 @@ module column_opt3_merge(rst, go, ends, turn, first, complete, drain_0, drain_1,
   assign \$119  = number < 6'h20;
   assign \$120  = running & \$119 ;
   assign \$121  = number == 5'h1f;
-  assign \$122  = { resolved[16], resolved[16], resolved[16], resolved[16], resolved[16], resolved[16], resolved } & { present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0] };
-  assign \$123  = { resolved[16], resolved[16], resolved[16], resolved[16], resolved, 2'h0 } & { present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1] };
-  assign \$124  = \$122  | \$123 ;
-  assign \$125  = { resolved[16], resolved[16], resolved, 4'h0 } & { present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2] };
-  assign \$126  = \$124  | \$125 ;
-  assign \$127  = { resolved, 6'h00 } & { present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3] };
-  assign \$128  = \$126  | \$127 ;
-  assign \$135  = pair_0[2] & pair_1[1];
-  assign \$136  = pair_0[2] ^ pair_1[1];
-  assign \$137  = pair_0[1] & pair_1[0];
-  assign \$138  = \$136  & \$137 ;
-  assign generate_0_3 = \$135  | \$138 ;
-  assign \$141  = pair_0[4] & pair_1[3];
-  assign \$142  = pair_0[4] ^ pair_1[3];
-  assign \$143  = pair_0[3] & pair_1[2];
-  assign \$144  = \$142  & \$143 ;
-  assign generate_0_5 = \$141  | \$144 ;
+  assign \$125  = { resolved[16], resolved[16], resolved[16], resolved[16], resolved[16], resolved[16], resolved } & { present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0] };
+  assign \$126  = { resolved[16], resolved[16], resolved[16], resolved[16], resolved, 2'h0 } & { present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1] };
+  assign \$127  = \$125  | \$126 ;
+  assign \$128  = { resolved[16], resolved[16], resolved, 4'h0 } & { present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2] };
+  assign \$129  = \$127  | \$128 ;
+  assign \$130  = { resolved, 6'h00 } & { present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3] };
+  assign \$131  = \$129  | \$130 ;
+  assign \$138  = pair_0[2] & pair_1[1];
+  assign \$139  = pair_0[2] ^ pair_1[1];
+  assign \$140  = pair_0[1] & pair_1[0];
+  assign \$141  = \$139  & \$140 ;
+  assign generate_0_3 = \$138  | \$141 ;
+  assign \$144  = pair_0[4] & pair_1[3];
   assign \$145  = pair_0[4] ^ pair_1[3];
-  assign \$146  = pair_0[3] ^ pair_1[2];
-  assign propagate_0_5 = \$145  & \$146 ;
+  assign \$146  = pair_0[3] & pair_1[2];
+  assign \$147  = \$145  & \$146 ;
+  assign generate_0_5 = \$144  | \$147 ;
+  assign \$148  = pair_0[4] ^ pair_1[3];
+  assign \$149  = pair_0[3] ^ pair_1[2];
+  assign propagate_0_5 = \$148  & \$149 ;
   assign generate_1_2 = pair_0[1] & pair_1[0];
-  assign \$152  = pair_0[3] & pair_1[2];
-  assign \$153  = pair_0[3] ^ pair_1[2];
-  assign \$154  = \$153  & generate_0_3;
-  assign generate_2_4 = \$152  | \$154 ;
-  assign \$156  = propagate_0_5 & generate_0_3;
-  assign generate_2_5 = generate_0_5 | \$156 ;
-  assign \$157  = stage_0_x[0] & stage_0_y[0];
-  assign \$158  = stage_0_x[0] ^ stage_0_y[0];
-  assign \$160  = \$158  & stage_0_carry;
-  assign \generate_0_1$44  = \$157  | \$160 ;
-  assign \$163  = stage_0_x[2] & stage_0_y[2];
-  assign \$164  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$165  = stage_0_x[1] & stage_0_y[1];
-  assign \$166  = \$164  & \$165 ;
-  assign \generate_0_3$79  = \$163  | \$166 ;
+  assign \$155  = pair_0[3] & pair_1[2];
+  assign \$156  = pair_0[3] ^ pair_1[2];
+  assign \$157  = \$156  & generate_0_3;
+  assign generate_2_4 = \$155  | \$157 ;
+  assign \$159  = propagate_0_5 & generate_0_3;
+  assign generate_2_5 = generate_0_5 | \$159 ;
+  assign \$160  = stage_0_x[0] & stage_0_y[0];
+  assign \$161  = stage_0_x[0] ^ stage_0_y[0];
+  assign \$163  = \$161  & stage_0_carry;
+  assign \generate_0_1$44  = \$160  | \$163 ;
+  assign \$166  = stage_0_x[2] & stage_0_y[2];
   assign \$167  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$168  = stage_0_x[1] ^ stage_0_y[1];
-  assign \propagate_0_3$80  = \$167  & \$168 ;
-  assign \$169  = stage_0_x[4] & stage_0_y[4];
-  assign \$170  = stage_0_x[4] ^ stage_0_y[4];
-  assign \$171  = stage_0_x[3] & stage_0_y[3];
-  assign \$172  = \$170  & \$171 ;
-  assign \generate_0_5$81  = \$169  | \$172 ;
+  assign \$168  = stage_0_x[1] & stage_0_y[1];
+  assign \$169  = \$167  & \$168 ;
+  assign \generate_0_3$79  = \$166  | \$169 ;
+  assign \$170  = stage_0_x[2] ^ stage_0_y[2];
+  assign \$171  = stage_0_x[1] ^ stage_0_y[1];
+  assign \propagate_0_3$80  = \$170  & \$171 ;
+  assign \$172  = stage_0_x[4] & stage_0_y[4];
   assign \$173  = stage_0_x[4] ^ stage_0_y[4];
-  assign \$174  = stage_0_x[3] ^ stage_0_y[3];
-  assign \propagate_0_5$82  = \$173  & \$174 ;
-  assign \$175  = stage_0_x[1] & stage_0_y[1];
-  assign \$176  = stage_0_x[1] ^ stage_0_y[1];
-  assign \$177  = \$176  & \generate_0_1$44 ;
-  assign \generate_1_2$45  = \$175  | \$177 ;
-  assign \$179  = \propagate_0_3$80  & \generate_0_1$44 ;
-  assign \generate_1_3$46  = \generate_0_3$79  | \$179 ;
-  assign \$180  = stage_0_x[5] & stage_0_y[5];
-  assign \$181  = stage_0_x[5] ^ stage_0_y[5];
-  assign \$182  = \$181  & \generate_0_5$81 ;
-  assign generate_1_6 = \$180  | \$182 ;
-  assign \$183  = stage_0_x[5] ^ stage_0_y[5];
-  assign propagate_1_6 = \$183  & \propagate_0_5$82 ;
-  assign \$184  = stage_0_x[3] & stage_0_y[3];
-  assign \$185  = stage_0_x[3] ^ stage_0_y[3];
-  assign \$186  = \$185  & \generate_1_3$46 ;
-  assign \generate_2_4$47  = \$184  | \$186 ;
-  assign \$188  = \propagate_0_5$82  & \generate_1_3$46 ;
-  assign \generate_2_5$48  = \generate_0_5$81  | \$188 ;
-  assign \$189  = propagate_1_6 & \generate_1_3$46 ;
-  assign generate_2_6 = generate_1_6 | \$189 ;
-  assign \$190  = stage_1_x[0] & stage_1_y[0];
-  assign \$191  = stage_1_x[0] ^ stage_1_y[0];
-  assign \$193  = \$191  & stage_1_carry;
-  assign \generate_0_1$54  = \$190  | \$193 ;
-  assign \$196  = stage_1_x[2] & stage_1_y[2];
-  assign \$197  = stage_1_x[2] ^ stage_1_y[2];
-  assign \$198  = stage_1_x[1] & stage_1_y[1];
-  assign \$199  = \$197  & \$198 ;
-  assign \generate_0_3$91  = \$196  | \$199 ;
+  assign \$174  = stage_0_x[3] & stage_0_y[3];
+  assign \$175  = \$173  & \$174 ;
+  assign \generate_0_5$81  = \$172  | \$175 ;
+  assign \$176  = stage_0_x[4] ^ stage_0_y[4];
+  assign \$177  = stage_0_x[3] ^ stage_0_y[3];
+  assign \propagate_0_5$82  = \$176  & \$177 ;
+  assign \$178  = stage_0_x[1] & stage_0_y[1];
+  assign \$179  = stage_0_x[1] ^ stage_0_y[1];
+  assign \$180  = \$179  & \generate_0_1$44 ;
+  assign \generate_1_2$45  = \$178  | \$180 ;
+  assign \$182  = \propagate_0_3$80  & \generate_0_1$44 ;
+  assign \generate_1_3$46  = \generate_0_3$79  | \$182 ;
+  assign \$183  = stage_0_x[5] & stage_0_y[5];
+  assign \$184  = stage_0_x[5] ^ stage_0_y[5];
+  assign \$185  = \$184  & \generate_0_5$81 ;
+  assign generate_1_6 = \$183  | \$185 ;
+  assign \$186  = stage_0_x[5] ^ stage_0_y[5];
+  assign propagate_1_6 = \$186  & \propagate_0_5$82 ;
+  assign \$187  = stage_0_x[3] & stage_0_y[3];
+  assign \$188  = stage_0_x[3] ^ stage_0_y[3];
+  assign \$189  = \$188  & \generate_1_3$46 ;
+  assign \generate_2_4$47  = \$187  | \$189 ;
+  assign \$191  = \propagate_0_5$82  & \generate_1_3$46 ;
+  assign \generate_2_5$48  = \generate_0_5$81  | \$191 ;
+  assign \$192  = propagate_1_6 & \generate_1_3$46 ;
+  assign generate_2_6 = generate_1_6 | \$192 ;
+  assign \$193  = stage_1_x[0] & stage_1_y[0];
+  assign \$194  = stage_1_x[0] ^ stage_1_y[0];
+  assign \$196  = \$194  & stage_1_carry;
+  assign \generate_0_1$54  = \$193  | \$196 ;
+  assign \$199  = stage_1_x[2] & stage_1_y[2];
   assign \$200  = stage_1_x[2] ^ stage_1_y[2];
-  assign \$201  = stage_1_x[1] ^ stage_1_y[1];
-  assign \propagate_0_3$92  = \$200  & \$201 ;
-  assign \$202  = stage_1_x[4] & stage_1_y[4];
-  assign \$203  = stage_1_x[4] ^ stage_1_y[4];
-  assign \$204  = stage_1_x[3] & stage_1_y[3];
-  assign \$205  = \$203  & \$204 ;
-  assign \generate_0_5$93  = \$202  | \$205 ;
+  assign \$201  = stage_1_x[1] & stage_1_y[1];
+  assign \$202  = \$200  & \$201 ;
+  assign \generate_0_3$91  = \$199  | \$202 ;
+  assign \$203  = stage_1_x[2] ^ stage_1_y[2];
+  assign \$204  = stage_1_x[1] ^ stage_1_y[1];
+  assign \propagate_0_3$92  = \$203  & \$204 ;
+  assign \$205  = stage_1_x[4] & stage_1_y[4];
   assign \$206  = stage_1_x[4] ^ stage_1_y[4];
-  assign \$207  = stage_1_x[3] ^ stage_1_y[3];
-  assign \propagate_0_5$94  = \$206  & \$207 ;
-  assign \$208  = stage_1_x[1] & stage_1_y[1];
-  assign \$209  = stage_1_x[1] ^ stage_1_y[1];
-  assign \$210  = \$209  & \generate_0_1$54 ;
-  assign \generate_1_2$55  = \$208  | \$210 ;
-  assign \$212  = \propagate_0_3$92  & \generate_0_1$54 ;
-  assign \generate_1_3$56  = \generate_0_3$91  | \$212 ;
-  assign \$213  = stage_1_x[5] & stage_1_y[5];
-  assign \$214  = stage_1_x[5] ^ stage_1_y[5];
-  assign \$215  = \$214  & \generate_0_5$93 ;
-  assign \generate_1_6$97  = \$213  | \$215 ;
-  assign \$216  = stage_1_x[5] ^ stage_1_y[5];
-  assign \propagate_1_6$98  = \$216  & \propagate_0_5$94 ;
-  assign \$217  = stage_1_x[3] & stage_1_y[3];
-  assign \$218  = stage_1_x[3] ^ stage_1_y[3];
-  assign \$219  = \$218  & \generate_1_3$56 ;
-  assign \generate_2_4$57  = \$217  | \$219 ;
-  assign \$221  = \propagate_0_5$94  & \generate_1_3$56 ;
-  assign \generate_2_5$58  = \generate_0_5$93  | \$221 ;
-  assign \$222  = \propagate_1_6$98  & \generate_1_3$56 ;
-  assign \generate_2_6$59  = \generate_1_6$97  | \$222 ;
-  assign \$223  = ~ flags_3[2];
-  assign store = valid_3 & \$223 ;
-  assign \$224  = valid_2 & flags_2[2];
-  assign leaves = \$224  | valid;
+  assign \$207  = stage_1_x[3] & stage_1_y[3];
+  assign \$208  = \$206  & \$207 ;
+  assign \generate_0_5$93  = \$205  | \$208 ;
+  assign \$209  = stage_1_x[4] ^ stage_1_y[4];
+  assign \$210  = stage_1_x[3] ^ stage_1_y[3];
+  assign \propagate_0_5$94  = \$209  & \$210 ;
+  assign \$211  = stage_1_x[1] & stage_1_y[1];
+  assign \$212  = stage_1_x[1] ^ stage_1_y[1];
+  assign \$213  = \$212  & \generate_0_1$54 ;
+  assign \generate_1_2$55  = \$211  | \$213 ;
+  assign \$215  = \propagate_0_3$92  & \generate_0_1$54 ;
+  assign \generate_1_3$56  = \generate_0_3$91  | \$215 ;
+  assign \$216  = stage_1_x[5] & stage_1_y[5];
+  assign \$217  = stage_1_x[5] ^ stage_1_y[5];
+  assign \$218  = \$217  & \generate_0_5$93 ;
+  assign \generate_1_6$97  = \$216  | \$218 ;
+  assign \$219  = stage_1_x[5] ^ stage_1_y[5];
+  assign \propagate_1_6$98  = \$219  & \propagate_0_5$94 ;
+  assign \$220  = stage_1_x[3] & stage_1_y[3];
+  assign \$221  = stage_1_x[3] ^ stage_1_y[3];
+  assign \$222  = \$221  & \generate_1_3$56 ;
+  assign \generate_2_4$57  = \$220  | \$222 ;
+  assign \$224  = \propagate_0_5$94  & \generate_1_3$56 ;
+  assign \generate_2_5$58  = \generate_0_5$93  | \$224 ;
+  assign \$225  = \propagate_1_6$98  & \generate_1_3$56 ;
+  assign \generate_2_6$59  = \generate_1_6$97  | \$225 ;
+  assign \$226  = ~ flags_3[2];
+  assign store = valid_3 & \$226 ;
+  assign \$227  = valid_2 & flags_2[2];
+  assign leaves = \$227  | valid;
   assign valid = valid_3 & flags_3[2];
   always @(posedge clk)
-    en <= \$225 ;
+    en <= go;
   always @(posedge clk)
-    ends_0 <= \$226 ;
+    ends_0 <= \$228 ;
   always @(posedge clk)
     tag_0 <= { complete, first, turn };
   always @(posedge clk)
-    ends_1 <= \$227 ;
+    ends_1 <= \$229 ;
   always @(posedge clk)
     tag_1 <= tag_0;
   always @(posedge clk)
-    ends_2 <= \$228 ;
+    ends_2 <= \$230 ;
   always @(posedge clk)
     tag_2 <= tag_1;
   always @(posedge clk)
-    ends_3 <= \$229 ;
+    ends_3 <= \$231 ;
   always @(posedge clk)
     tag_3 <= tag_2;
   always @(posedge clk)
-    ends_4 <= \$230 ;
+    ends_4 <= \$232 ;
   always @(posedge clk)
     tag_4 <= tag_3;
   always @(posedge clk)
-    ends_5 <= \$231 ;
+    ends_5 <= \$233 ;
   always @(posedge clk)
     tag_5 <= tag_4;
   always @(posedge clk)
-    ends_6 <= \$232 ;
+    ends_6 <= \$234 ;
   always @(posedge clk)
     tag_6 <= tag_5;
   always @(posedge clk)
-    number <= \$233 ;
+    number <= \$235 ;
   always @(posedge clk)
-    running <= \$234 ;
+    running <= \$236 ;
   always @(posedge clk)
-    leaving <= \$235 ;
+    leaving <= \$237 ;
   always @(posedge clk)
-    present <= \$236 ;
+    present <= \$238 ;
   always @(posedge clk)
     pair_0 <= \$36 ;
   always @(posedge clk)
     pair_1 <= \$67 ;
   always @(posedge clk)
-    stage_0_sum <= \$237 ;
+    stage_0_sum <= \$239 ;
   always @(posedge clk)
-    stage_0_carry <= \$238 ;
+    stage_0_carry <= \$240 ;
   always @(posedge clk)
     stage_0_x <= pair_0[16:5];
   always @(posedge clk)
     stage_0_y <= pair_1[15:4];
   always @(posedge clk)
-    stage_1_sum <= { \$241 [10:5], stage_0_sum };
+    stage_1_sum <= { \$243 [10:5], stage_0_sum };
   always @(posedge clk)
     stage_1_carry <= \$105 [7];
   always @(posedge clk)
@@ -5087,60 +5050,57 @@ module column_opt3_merge(rst, go, ends, turn, first, complete, drain_0, drain_1,
   always @(posedge clk)
     resolved <= { \$115 [6:1], stage_1_sum };
   always @(posedge clk)
-    valid_0 <= \$245 ;
+    valid_0 <= \$247 ;
   always @(posedge clk)
-    flags_0 <= \$246 ;
+    flags_0 <= { \$248 [8:3], leaving, present[4], \$248 [0] };
   always @(posedge clk)
-    valid_1 <= \$247 ;
+    valid_1 <= \$249 ;
   always @(posedge clk)
-    flags_1 <= \$248 ;
+    flags_1 <= { \$250 [8:3], flags_0[2:1], \$250 [0] };
   always @(posedge clk)
-    valid_2 <= \$249 ;
+    valid_2 <= \$251 ;
   always @(posedge clk)
-    flags_2 <= \$250 ;
+    flags_2 <= { \$252 [8:3], flags_1[2:1], \$252 [0] };
   always @(posedge clk)
-    valid_3 <= \$251 ;
+    valid_3 <= \$253 ;
   always @(posedge clk)
-    flags_3 <= \$252 ;
+    flags_3 <= \$254 ;
   always @(posedge clk)
-    word <= \$128 ;
-  assign \$252  = en ? { flags_2[8:1], valid_2 } : flags_3;
-  assign \$procmux$110_Y  = en ? valid_2 : valid_3;
-  assign \$251  = rst ? 1'h0 : \$procmux$110_Y ;
-  assign \$250  = en ? { flags_1[8:1], valid_1 } : flags_2;
-  assign \$procmux$116_Y  = en ? valid_1 : valid_2;
-  assign \$249  = rst ? 1'h0 : \$procmux$116_Y ;
-  assign \$248  = en ? { flags_0[8:1], valid_0 } : flags_1;
-  assign \$procmux$122_Y  = en ? valid_0 : valid_1;
-  assign \$247  = rst ? 1'h0 : \$procmux$122_Y ;
-  assign \$246  = en ? { \$121 , number, leaving, present[4], \$120  } : flags_0;
-  assign \$procmux$128_Y  = en ? \$117  : valid_0;
-  assign \$245  = rst ? 1'h0 : \$procmux$128_Y ;
-  assign \$236 [5] = ends_6 ? tag_6[5] : present[5];
-  assign \$procmux$135_Y  = \$2  ? 1'h0 : present[4];
-  assign \$procmux$137_Y  = \$1  ? \$procmux$135_Y  : present[4];
-  assign \$236 [4] = ends_6 ? tag_6[4] : \$procmux$137_Y ;
-  assign \$236 [3:0] = ends_6 ? tag_6[3:0] : present[3:0];
-  assign \$procmux$144_Y  = \$2  ? 1'h1 : leaving;
-  assign \$procmux$146_Y  = \$1  ? \$procmux$144_Y  : leaving;
-  assign \$procmux$148_Y  = ends_6 ? 1'h0 : \$procmux$146_Y ;
-  assign \$235  = rst ? 1'h0 : \$procmux$148_Y ;
-  assign \$procmux$152_Y  = \$2  ? \$4  : running;
-  assign \$procmux$154_Y  = \$1  ? \$procmux$152_Y  : running;
-  assign \$procmux$156_Y  = ends_6 ? 1'h1 : \$procmux$154_Y ;
-  assign \$234  = rst ? 1'h0 : \$procmux$156_Y ;
-  assign \$procmux$161_Y  = \$2  ? (* full_case = 32'd1 *) 5'h00 : \$5 [4:0];
-  assign \$procmux$163_Y  = \$1  ? \$procmux$161_Y  : number;
-  assign \$procmux$165_Y  = ends_6 ? 5'h00 : \$procmux$163_Y ;
-  assign \$233  = rst ? 5'h00 : \$procmux$165_Y ;
-  assign \$232  = rst ? 1'h0 : ends_5;
-  assign \$231  = rst ? 1'h0 : ends_4;
-  assign \$230  = rst ? 1'h0 : ends_3;
-  assign \$229  = rst ? 1'h0 : ends_2;
-  assign \$228  = rst ? 1'h0 : ends_1;
-  assign \$227  = rst ? 1'h0 : ends_0;
-  assign \$226  = rst ? 1'h0 : ends;
-  assign \$225  = rst ? 1'h1 : go;
+    word <= \$131 ;
+  assign \$254  = en ? { flags_2[8:1], valid_2 } : flags_3;
+  assign \$procmux$104_Y  = en ? valid_2 : valid_3;
+  assign \$253  = rst ? 1'h0 : \$procmux$104_Y ;
+  assign { \$252 [8:3], \$252 [0] } = en ? { flags_1[8:3], valid_1 } : { flags_2[8:3], flags_2[0] };
+  assign \$procmux$111_Y  = en ? valid_1 : valid_2;
+  assign \$251  = rst ? 1'h0 : \$procmux$111_Y ;
+  assign { \$250 [8:3], \$250 [0] } = en ? { flags_0[8:3], valid_0 } : { flags_1[8:3], flags_1[0] };
+  assign \$procmux$118_Y  = en ? valid_0 : valid_1;
+  assign \$249  = rst ? 1'h0 : \$procmux$118_Y ;
+  assign { \$248 [8:3], \$248 [0] } = en ? { \$121 , number, \$120  } : { flags_0[8:3], flags_0[0] };
+  assign \$procmux$125_Y  = en ? \$117  : valid_0;
+  assign \$247  = rst ? 1'h0 : \$procmux$125_Y ;
+  assign \$238 [5] = ends_6 ? tag_6[5] : present[5];
+  assign \$procmux$132_Y  = \$2  ? 1'h0 : present[4];
+  assign \$procmux$134_Y  = \$1  ? \$procmux$132_Y  : present[4];
+  assign \$238 [4] = ends_6 ? tag_6[4] : \$procmux$134_Y ;
+  assign \$238 [3:0] = ends_6 ? tag_6[3:0] : present[3:0];
+  assign \$procmux$141_Y  = \$2  ? 1'h1 : leaving;
+  assign \$procmux$143_Y  = \$1  ? \$procmux$141_Y  : leaving;
+  assign \$237  = ends_6 ? 1'h0 : \$procmux$143_Y ;
+  assign \$procmux$147_Y  = \$2  ? \$4  : running;
+  assign \$procmux$149_Y  = \$1  ? \$procmux$147_Y  : running;
+  assign \$procmux$151_Y  = ends_6 ? 1'h1 : \$procmux$149_Y ;
+  assign \$236  = rst ? 1'h0 : \$procmux$151_Y ;
+  assign \$procmux$156_Y  = \$2  ? (* full_case = 32'd1 *) 5'h00 : \$5 [4:0];
+  assign \$procmux$158_Y  = \$1  ? \$procmux$156_Y  : number;
+  assign \$235  = ends_6 ? 5'h00 : \$procmux$158_Y ;
+  assign \$234  = rst ? 1'h0 : ends_5;
+  assign \$233  = rst ? 1'h0 : ends_4;
+  assign \$232  = rst ? 1'h0 : ends_3;
+  assign \$231  = rst ? 1'h0 : ends_2;
+  assign \$230  = rst ? 1'h0 : ends_1;
+  assign \$229  = rst ? 1'h0 : ends_0;
+  assign \$228  = rst ? 1'h0 : ends;
   column_opt3_accumulation_column total (
     .clk(clk),
     .en(en),
@@ -5152,10 +5112,12 @@ module column_opt3_merge(rst, go, ends, turn, first, complete, drain_0, drain_1,
     .store(store),
     .word(word)
   );
-  assign \$241 [4:0] = stage_0_sum;
-  assign \$95 [6:1] = \$241 [10:5];
-  assign \$85 [6] = \$238 ;
-  assign \$76 [5:1] = \$237 ;
+  assign \$248 [2:1] = { leaving, present[4] };
+  assign \$243 [4:0] = stage_0_sum;
+  assign \$252 [2:1] = flags_1[2:1];
+  assign \$95 [6:1] = \$243 [10:5];
+  assign \$85 [6] = \$240 ;
+  assign \$76 [5:1] = \$239 ;
   assign last = flags_3[8];
   assign \result$108  = result;
   assign row = flags_3[7:3];
@@ -5163,6 +5125,7 @@ module column_opt3_merge(rst, go, ends, turn, first, complete, drain_0, drain_1,
   assign \word$104  = word;
   assign read = number;
   assign \en$102  = en;
+  assign \$250 [2:1] = flags_0[2:1];
   assign propagate_2_5 = 1'h0;
   assign propagate_2_4 = 1'h0;
   assign propagate_1_3 = 1'h0;
@@ -6494,8 +6457,7 @@ module column_opt3_pe(rst, a_in, b_in, turn_in, last_in, drain_0, drain_1, clk);
 endmodule
 
 module column_opt3_plane(rst, write, write_row, write_slot, data_in, slot_in, row_in, bank_in, payload_in, ends_in, slot_out, row_out, bank_out, payload_out, ends_out, drain_0, drain_1, clk);
-  wire [35:0] \$2 ;
-  wire \$3 ;
+  wire [3:0] \$3 ;
   wire [31:0] a_in;
   wire [31:0] b_0_0;
   wire [31:0] b_in;
@@ -6509,53 +6471,56 @@ module column_opt3_plane(rst, write, write_row, write_slot, data_in, slot_in, ro
   wire clk;
   input [31:0] data_in;
   wire [31:0] data_in;
-  wire [31:0] \data_in$26 ;
+  wire [31:0] \data_in$27 ;
   wire [31:0] data_out;
   output [16:0] drain_0;
   wire [16:0] drain_0;
-  wire [16:0] \drain_0$36 ;
+  wire [16:0] \drain_0$37 ;
   output [15:0] drain_1;
   wire [15:0] drain_1;
-  wire [15:0] \drain_1$37 ;
+  wire [15:0] \drain_1$38 ;
   wire ends;
   input ends_in;
   wire ends_in;
   output ends_out;
   reg ends_out = 1'h0;
   wire last_in;
-  wire [35:0] payload;
+  reg [3:0] payload = 4'h0;
   input [35:0] payload_in;
   wire [35:0] payload_in;
   output [35:0] payload_out;
-  reg [35:0] payload_out = 36'h000000000;
+  wire [35:0] payload_out;
+  reg [31:0] payload_rest = 32'd0;
   wire [4:0] row;
-  wire [4:0] \row$28 ;
+  wire [4:0] \row$29 ;
   input [4:0] row_in;
   wire [4:0] row_in;
-  wire [4:0] \row_in$24 ;
+  wire [4:0] \row_in$25 ;
   output [4:0] row_out;
   reg [4:0] row_out = 5'h00;
   input rst;
   wire rst;
   wire slot;
-  wire \slot$27 ;
+  wire \slot$28 ;
   input slot_in;
   wire slot_in;
-  wire \slot_in$25 ;
+  wire \slot_in$26 ;
   output slot_out;
   reg slot_out = 1'h0;
   wire [3:0] turn_in;
   input write;
   wire write;
-  wire \write$23 ;
+  wire \write$24 ;
   input [4:0] write_row;
   wire [4:0] write_row;
   input write_slot;
   wire write_slot;
   always @(posedge clk)
-    payload_out <= \$2 ;
+    payload_rest <= payload_in[31:0];
   always @(posedge clk)
-    ends_out <= \$3 ;
+    payload <= \$3 ;
+  always @(posedge clk)
+    ends_out <= ends_in;
   assign bank_0_0 = ! bank_out;
   assign b_0_0 = data_out & { bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0 };
   always @(posedge clk)
@@ -6564,8 +6529,10 @@ module column_opt3_plane(rst, write, write_row, write_slot, data_in, slot_in, ro
     row_out <= row_in;
   always @(posedge clk)
     bank_out <= bank_in;
-  assign \$3  = rst ? 1'h0 : ends_in;
-  assign \$2  = rst ? 36'h000000000 : payload_in;
+  assign \$3 [3] = rst ? 1'h0 : payload_in[35];
+  assign \$3 [1] = rst ? 1'h0 : payload_in[33];
+  assign \$3 [0] = rst ? 1'h0 : payload_in[32];
+  assign \$3 [2] = rst ? 1'h0 : payload_in[34];
   column_opt3_bank bank_0 (
     .clk(clk),
     .data_in(data_in),
@@ -6578,29 +6545,29 @@ module column_opt3_plane(rst, write, write_row, write_slot, data_in, slot_in, ro
     .write(write)
   );
   column_opt3_pe pe_0 (
-    .a_in(payload_out[31:0]),
+    .a_in(payload_rest),
     .b_in(b_0_0),
     .clk(clk),
     .drain_0(drain_0),
     .drain_1(drain_1),
     .last_in(ends_out),
     .rst(rst),
-    .turn_in(payload_out[35:32])
+    .turn_in(payload)
   );
-  assign \drain_1$37  = drain_1;
-  assign \drain_0$36  = drain_0;
-  assign turn_in = payload_out[35:32];
-  assign a_in = payload_out[31:0];
+  assign payload_out = { payload, payload_rest };
+  assign \drain_1$38  = drain_1;
+  assign \drain_0$37  = drain_0;
+  assign turn_in = payload;
+  assign a_in = payload_rest;
   assign last_in = ends_out;
   assign b_in = b_0_0;
-  assign \row$28  = row_in;
-  assign \slot$27  = slot_in;
-  assign \data_in$26  = data_in;
-  assign \slot_in$25  = write_slot;
-  assign \row_in$24  = write_row;
-  assign \write$23  = write;
+  assign \row$29  = row_in;
+  assign \slot$28  = slot_in;
+  assign \data_in$27  = data_in;
+  assign \slot_in$26  = write_slot;
+  assign \row_in$25  = write_row;
+  assign \write$24  = write;
   assign ends = ends_out;
-  assign payload = payload_out;
   assign bank = bank_out;
   assign row = row_out;
   assign slot = slot_out;
@@ -6649,9 +6616,8 @@ module column_opt3_requests(rst, asks, following, bank, row, payload, left, ends
   wire [3:0] \$59 ;
   wire [35:0] \$60 ;
   wire [4:0] \$61 ;
-  wire [4:0] \$62 ;
-  wire [3:0] \$65 ;
-  wire [35:0] \$66 ;
+  wire [3:0] \$64 ;
+  wire [3:0] \$66 ;
   reg [45:0] asking = 46'h000000000000;
   wire \asking.bank ;
   wire [3:0] \asking.left ;
@@ -6687,11 +6653,12 @@ module column_opt3_requests(rst, asks, following, bank, row, payload, left, ends
   wire [3:0] left;
   input [35:0] payload;
   wire [35:0] payload;
-  wire [35:0] \payload$33 ;
+  reg [3:0] \payload$34  = 4'h0;
   output payload_bank;
   reg payload_bank = 1'h0;
   output [35:0] payload_out;
-  reg [35:0] payload_out = 36'h000000000;
+  wire [35:0] payload_out;
+  reg [31:0] payload_rest = 32'd0;
   output present;
   wire present;
   reg [45:0] request_1 = 46'h000000000000;
@@ -6751,7 +6718,7 @@ module column_opt3_requests(rst, asks, following, bank, row, payload, left, ends
   always @(posedge clk)
     valid <= \$61 ;
   always @(posedge clk)
-    \following$21  <= \$62 ;
+    \following$21  <= \$40 ;
   always @(posedge clk)
     asking <= { \$44 , \$50 , \$48 , \$46  };
   always @(posedge clk)
@@ -6763,9 +6730,11 @@ module column_opt3_requests(rst, asks, following, bank, row, payload, left, ends
   always @(posedge clk)
     request_4 <= request_3;
   always @(posedge clk)
-    digits <= \$65 ;
+    digits <= \$64 ;
   always @(posedge clk)
-    payload_out <= \$66 ;
+    payload_rest <= \$60 [31:0];
+  always @(posedge clk)
+    \payload$34  <= \$66 ;
   always @(posedge clk)
     payload_bank <= request_3[45];
   assign taken = ~ valid[4];
@@ -6784,15 +6753,12 @@ module column_opt3_requests(rst, asks, following, bank, row, payload, left, ends
   assign \$23  = | \$22 [2:0];
   assign \$24  = ~ \following$21 [4];
   assign \$25  = valid[4] & \$24 ;
-  assign \$66  = rst ? 36'h000000000 : \$60 ;
-  assign \$65  = rst ? 4'h0 : \$59 ;
-  assign \$62  = rst ? 5'h00 : \$40 ;
+  assign \$66 [3] = rst ? 1'h0 : \$60 [35];
+  assign \$66 [1] = rst ? 1'h0 : \$60 [33];
+  assign \$66 [0] = rst ? 1'h0 : \$60 [32];
+  assign \$66 [2] = rst ? 1'h0 : \$60 [34];
+  assign \$64  = rst ? 4'h0 : \$59 ;
   assign \$61  = rst ? 5'h00 : { \$36 , valid[2:0], \$34  };
-  assign \asking.row  = asking[4:0];
-  assign \asking.payload  = asking[40:5];
-  assign \asking.left  = asking[44:41];
-  assign \asking.bank  = asking[45];
-  assign \request_2.row  = request_2[4:0];
   assign \request_2.payload  = request_2[40:5];
   assign \request_2.left  = request_2[44:41];
   assign \request_2.code  = request_2[45];
@@ -6808,6 +6774,10 @@ module column_opt3_requests(rst, asks, following, bank, row, payload, left, ends
   assign \request_1.payload  = request_1[40:5];
   assign \request_1.left  = request_1[44:41];
   assign \request_1.code  = request_1[45];
+  assign \asking.row  = asking[4:0];
+  assign \asking.payload  = asking[40:5];
+  assign \asking.left  = asking[44:41];
+  assign payload_out = { \payload$34 , payload_rest };
   assign code_row = request_2[4:0];
   assign code_out = request_2[45];
   assign row_out = asking[4:0];
@@ -6815,7 +6785,8 @@ module column_opt3_requests(rst, asks, following, bank, row, payload, left, ends
   assign late_out = \following$21 [0];
   assign asks_out = valid[0];
   assign code = payload_bank;
-  assign \payload$33  = payload_out;
+  assign \asking.bank  = asking[45];
+  assign \request_2.row  = request_2[4:0];
 endmodule
 
 module column_opt3_skid_buffer(rst, in_payload, in_valid, out_ready, in_ready, out_payload, out_valid, clk);
@@ -6859,8 +6830,8 @@ module column_opt3_skid_buffer(rst, in_payload, in_valid, out_ready, in_ready, o
     in_ready <= \$8 ;
   always @(posedge clk)
     held <= \$9 ;
+  assign \$7  = rst ? 1'h0 : \$2 ;
   assign \$9  = full ? held : in_payload;
   assign \$8  = rst ? 1'h1 : \$5 ;
-  assign \$7  = rst ? 1'h0 : \$2 ;
   assign ready = in_ready;
 endmodule

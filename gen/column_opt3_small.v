@@ -26,15 +26,14 @@ module column_opt3_small(rst, a__payload, a__valid, b__payload, b__valid, c__rea
   wire [47:0] \$31 ;
   wire \$32 ;
   wire \$33 ;
-  wire \$34 ;
   wire \$4 ;
   wire \$5 ;
   wire \$6 ;
   wire \$7 ;
   wire \$8 ;
   wire \$9 ;
-  wire \$procmux$299_Y ;
-  wire \$procmux$301_Y ;
+  wire \$procmux$280_Y ;
+  wire \$procmux$282_Y ;
   input [16:0] a__payload;
   wire [16:0] a__payload;
   wire [15:0] \a__payload.data ;
@@ -219,13 +218,12 @@ module column_opt3_small(rst, a__payload, a__valid, b__payload, b__valid, c__rea
   always @(posedge clk)
     sync <= \$32 ;
   always @(posedge clk)
-    ahead <= \$33 ;
+    ahead <= \$21 ;
   always @(posedge clk)
-    hold <= \$34 ;
-  assign \$procmux$299_Y  = \$24  ? 1'h0 : hold;
-  assign \$procmux$301_Y  = \$22  ? 1'h1 : \$procmux$299_Y ;
-  assign \$34  = rst ? 1'h0 : \$procmux$301_Y ;
-  assign \$33  = rst ? 1'h0 : \$21 ;
+    hold <= \$33 ;
+  assign \$procmux$280_Y  = \$24  ? 1'h0 : hold;
+  assign \$procmux$282_Y  = \$22  ? 1'h1 : \$procmux$280_Y ;
+  assign \$33  = rst ? 1'h0 : \$procmux$282_Y ;
   assign \$32  = rst ? 1'h0 : \$9 ;
   assign \$31  = a__ready ? b__payload[47:0] : b_held;
   assign \$30  = a__ready ? a__payload[15:0] : data_in;
@@ -1390,9 +1388,8 @@ module column_opt3_small_digits(rst, write, slot_in, place_in, row_in, data_in, 
   wire \$29 ;
   wire \$3 ;
   wire \$30 ;
-  wire \$31 ;
-  wire [3:0] \$32 ;
-  wire [2:0] \$33 ;
+  wire [3:0] \$31 ;
+  wire [2:0] \$32 ;
   (* unused_bits = "1 2" *)
   wire [2:0] \$4 ;
   wire \$5 ;
@@ -1400,9 +1397,9 @@ module column_opt3_small_digits(rst, write, slot_in, place_in, row_in, data_in, 
   wire \$7 ;
   wire \$8 ;
   wire \$9 ;
-  wire [2:0] \$procmux$185_Y ;
-  wire [2:0] \$procmux$187_Y ;
-  wire [3:0] \$procmux$191_Y ;
+  wire [2:0] \$procmux$180_Y ;
+  wire [2:0] \$procmux$182_Y ;
+  wire [3:0] \$procmux$186_Y ;
   input ahead;
   wire ahead;
   input all_wait;
@@ -1534,7 +1531,7 @@ module column_opt3_small_digits(rst, write, slot_in, place_in, row_in, data_in, 
   assign none = \$24  & \$25 ;
   assign late = late_out | ahead;
   always @(posedge clk)
-    \write$27  <= \$26 ;
+    \write$27  <= write;
   always @(posedge clk)
     held_slot_in <= slot_in;
   always @(posedge clk)
@@ -1544,30 +1541,29 @@ module column_opt3_small_digits(rst, write, slot_in, place_in, row_in, data_in, 
   always @(posedge clk)
     held_data_in <= data_in;
   always @(posedge clk)
-    held_more <= \$27 ;
+    held_more <= \$26 ;
   always @(posedge clk)
-    waits <= \$28 ;
+    waits <= \$27 ;
   always @(posedge clk)
-    sync <= \$29 ;
+    sync <= \$28 ;
   always @(posedge clk)
-    ends <= \$30 ;
+    ends <= \$29 ;
   always @(posedge clk)
-    apart <= \$31 ;
+    apart <= \$30 ;
   always @(posedge clk)
-    turn <= \$32 ;
+    turn <= \$31 ;
   always @(posedge clk)
-    gap <= \$33 ;
-  assign \$procmux$185_Y  = \$16  ? \$17 [2:0] : gap;
-  assign \$procmux$187_Y  = ends ? 3'h3 : \$procmux$185_Y ;
-  assign \$33  = rst ? 3'h0 : \$procmux$187_Y ;
-  assign \$procmux$191_Y  = ends ? { turn[2:0], turn[3] } : turn;
-  assign \$32  = rst ? 4'h1 : \$procmux$191_Y ;
-  assign \$31  = rst ? 1'h1 : \$15 ;
-  assign \$30  = rst ? 1'h0 : \$12 ;
-  assign \$29  = rst ? 1'h0 : \$7 ;
-  assign \$28  = rst ? 1'h0 : \$5 ;
-  assign \$27  = rst ? 1'h0 : more;
-  assign \$26  = rst ? 1'h0 : write;
+    gap <= \$32 ;
+  assign \$procmux$180_Y  = \$16  ? \$17 [2:0] : gap;
+  assign \$procmux$182_Y  = ends ? 3'h3 : \$procmux$180_Y ;
+  assign \$32  = rst ? 3'h0 : \$procmux$182_Y ;
+  assign \$procmux$186_Y  = ends ? { turn[2:0], turn[3] } : turn;
+  assign \$31  = rst ? 4'h1 : \$procmux$186_Y ;
+  assign \$30  = rst ? 1'h1 : \$15 ;
+  assign \$29  = rst ? 1'h0 : \$12 ;
+  assign \$28  = rst ? 1'h0 : \$7 ;
+  assign \$27  = rst ? 1'h0 : \$5 ;
+  assign \$26  = rst ? 1'h0 : more;
   column_opt3_small_feeder feeder_0 (
     .asks(\asks$53 ),
     .bank(\bank$57 ),
@@ -1681,9 +1677,8 @@ module column_opt3_small_feeder(rst, write, slot_in, place_in, row_in, data_in, 
   wire \$126 ;
   wire \$127 ;
   wire \$128 ;
-  wire \$129 ;
-  wire [26:0] \$130 ;
-  wire [2:0] \$141 ;
+  wire [26:0] \$129 ;
+  wire [2:0] \$140 ;
   wire [3:0] \$15 ;
   (* unused_bits = "3 4" *)
   wire [4:0] \$16 ;
@@ -1776,14 +1771,10 @@ module column_opt3_small_feeder(rst, write, slot_in, place_in, row_in, data_in, 
   wire \$97 ;
   wire \$98 ;
   wire \$99 ;
-  wire \$procmux$49_Y ;
-  wire \$procmux$68_Y ;
-  wire [3:0] \$procmux$72_Y ;
-  wire [2:0] \$procmux$78_Y ;
-  wire [3:0] \$procmux$82_Y ;
-  wire \$procmux$86_Y ;
-  wire [2:0] \$procmux$90_Y ;
-  wire \$procmux$94_Y ;
+  wire \$procmux$53_Y ;
+  wire \$procmux$70_Y ;
+  wire [3:0] \$procmux$74_Y ;
+  wire [2:0] \$procmux$80_Y ;
   wire [2:0] address;
   wire [2:0] address_in;
   output asks;
@@ -1885,8 +1876,8 @@ module column_opt3_small_feeder(rst, write, slot_in, place_in, row_in, data_in, 
   assign \$6  = \$5  - 1'h1;
   assign \$7  = 1'h0 + start;
   assign { \$8 [2:1], here } = \$4  ? \$6  : { 1'h0, \$7  };
-  assign \$141  = slot * 2'h3;
-  assign last_row = last_rows >> \$141 ;
+  assign \$140  = slot * 2'h3;
+  assign last_row = last_rows >> \$140 ;
   assign last_place = last_places >> slot;
   assign \filled$32  = filled >> slot;
   assign at_last = \row$34  == last_row;
@@ -2016,37 +2007,32 @@ module column_opt3_small_feeder(rst, write, slot_in, place_in, row_in, data_in, 
   always @(posedge clk)
     next_valid <= \$126 ;
   always @(posedge clk)
-    \following$56  <= \$127 ;
+    \following$56  <= \$101 ;
   always @(posedge clk)
-    finished <= \$128 ;
+    finished <= \$127 ;
   always @(posedge clk)
-    asks <= \$129 ;
+    asks <= \$128 ;
   always @(posedge clk)
-    coded <= \$130 ;
-  assign \$130 [26:4] = moves ? { next_turn, data_out, \words.place , words[5:4] } : coded[26:4];
-  assign \$procmux$49_Y  = ends ? 1'h0 : coded[3];
-  assign \$130 [3] = moves ? \$116  : \$procmux$49_Y ;
-  assign \$130 [2:0] = moves ? next_row : coded[2:0];
-  assign \$129  = rst ? 1'h0 : \$114 ;
-  assign \$128  = rst ? 1'h0 : \$111 ;
-  assign \$127  = rst ? 1'h0 : \$101 ;
+    coded <= \$129 ;
+  assign \$129 [26:4] = moves ? { next_turn, data_out, \words.place , words[5:4] } : coded[26:4];
+  assign \$procmux$53_Y  = ends ? 1'h0 : coded[3];
+  assign \$129 [3] = moves ? \$116  : \$procmux$53_Y ;
+  assign \$129 [2:0] = moves ? next_row : coded[2:0];
+  assign \$128  = rst ? 1'h0 : \$114 ;
+  assign \$127  = rst ? 1'h0 : \$111 ;
   assign \$126  = rst ? 1'h0 : \$97 ;
   assign \$125  = rst ? 1'h0 : \$94 [0];
   assign \$124  = rst ? 2'h0 : \$92 [1:0];
-  assign \$procmux$68_Y  = over ? \$90 [0] : slot;
-  assign \$123  = rst ? 1'h0 : \$procmux$68_Y ;
-  assign \$procmux$72_Y  = done ? { turn[2:0], turn[3] } : turn;
-  assign \$122  = rst ? 4'h1 : \$procmux$72_Y ;
-  assign \$procmux$78_Y  = read ? \$87 [2:0] : \row$34 ;
-  assign \$121  = rst ? 3'h0 : \$procmux$78_Y ;
-  assign \$procmux$82_Y  = read ? turn : next_turn;
-  assign \$120  = rst ? 4'h0 : \$procmux$82_Y ;
-  assign \$procmux$86_Y  = read ? \$83  : next_inside;
-  assign \$119  = rst ? 1'h0 : \$procmux$86_Y ;
-  assign \$procmux$90_Y  = read ? \row$34  : next_row;
-  assign \$118  = rst ? 3'h0 : \$procmux$90_Y ;
-  assign \$procmux$94_Y  = read ? here : next_place;
-  assign \$117  = rst ? 1'h0 : \$procmux$94_Y ;
+  assign \$procmux$70_Y  = over ? \$90 [0] : slot;
+  assign \$123  = rst ? 1'h0 : \$procmux$70_Y ;
+  assign \$procmux$74_Y  = done ? { turn[2:0], turn[3] } : turn;
+  assign \$122  = rst ? 4'h1 : \$procmux$74_Y ;
+  assign \$procmux$80_Y  = read ? \$87 [2:0] : \row$34 ;
+  assign \$121  = rst ? 3'h0 : \$procmux$80_Y ;
+  assign \$120  = read ? turn : next_turn;
+  assign \$119  = read ? \$83  : next_inside;
+  assign \$118  = read ? \row$34  : next_row;
+  assign \$117  = read ? here : next_place;
   column_opt3_small_buffer buffer (
     .address(address),
     .address_in(address_in),
@@ -2057,16 +2043,16 @@ module column_opt3_small_feeder(rst, write, slot_in, place_in, row_in, data_in, 
     .rst(rst),
     .write(write)
   );
-  assign \words.row  = next_row;
-  assign \coded.digits  = coded[26:7];
-  assign \coded.place  = coded[6];
-  assign \coded.left  = coded[5:4];
   assign \coded.following  = coded[3];
   assign \coded.row  = coded[2:0];
   assign \words.digits  = { next_turn, data_out };
+  assign \words.left  = words[5:4];
+  assign \words.following  = \following$56 ;
+  assign \words.row  = next_row;
   assign \$22 [2:0] = address_in;
   assign \$18 [2:0] = address;
-  assign \words.left  = words[5:4];
+  assign \coded.digits  = coded[26:7];
+  assign \coded.place  = coded[6];
   assign \$8 [0] = here;
   assign left = coded[5:4];
   assign turn_out = coded[26:23];
@@ -2080,7 +2066,7 @@ module column_opt3_small_feeder(rst, write, slot_in, place_in, row_in, data_in, 
   assign \write$44  = write;
   assign \read$42  = read;
   assign leaves = 1'h1;
-  assign \words.following  = \following$56 ;
+  assign \coded.left  = coded[5:4];
   assign coded_valid = asks;
 endmodule
 
@@ -2108,58 +2094,52 @@ module column_opt3_small_loader(rst, take, last, sync, room, write, slot_out, pl
   wire [1:0] \$25 ;
   wire \$26 ;
   wire \$27 ;
-  wire \$28 ;
-  wire \$29 ;
+  wire [2:0] \$28 ;
+  wire [1:0] \$29 ;
   wire \$3 ;
-  wire [2:0] \$30 ;
-  wire [1:0] \$31 ;
+  wire \$30 ;
+  wire \$31 ;
   wire \$32 ;
-  wire \$33 ;
+  wire [2:0] \$33 ;
   wire \$34 ;
-  wire [2:0] \$35 ;
-  wire \$36 ;
+  wire \$35 ;
+  wire [2:0] \$36 ;
   wire \$37 ;
-  wire [2:0] \$38 ;
+  wire \$38 ;
   wire \$39 ;
   wire \$4 ;
   wire \$40 ;
-  wire \$41 ;
-  wire \$42 ;
   wire \$5 ;
   wire [1:0] \$6 ;
   wire \$7 ;
   (* unused_bits = "1 2" *)
   wire [2:0] \$8 ;
   wire \$9 ;
-  wire \$procmux$207_Y ;
-  wire \$procmux$211_Y ;
-  wire \$procmux$215_Y ;
-  wire \$procmux$217_Y ;
-  wire \$procmux$219_Y ;
-  wire \$procmux$223_Y ;
-  wire \$procmux$225_Y ;
-  wire [2:0] \$procmux$229_Y ;
-  wire [2:0] \$procmux$231_Y ;
-  wire [2:0] \$procmux$233_Y ;
-  wire \$procmux$237_Y ;
-  wire \$procmux$239_Y ;
-  wire \$procmux$241_Y ;
-  wire \$procmux$245_Y ;
-  wire \$procmux$247_Y ;
-  wire [2:0] \$procmux$251_Y ;
-  wire [2:0] \$procmux$253_Y ;
-  wire [2:0] \$procmux$255_Y ;
-  wire [2:0] \$procmux$257_Y ;
-  wire \$procmux$261_Y ;
-  wire \$procmux$263_Y ;
-  wire \$procmux$265_Y ;
-  wire \$procmux$267_Y ;
-  wire \$procmux$271_Y ;
-  wire \$procmux$275_Y ;
-  wire \$procmux$277_Y ;
-  wire [1:0] \$procmux$281_Y ;
-  wire [1:0] \$procmux$283_Y ;
-  wire [2:0] \$procmux$287_Y ;
+  wire \$procmux$200_Y ;
+  wire \$procmux$204_Y ;
+  wire \$procmux$208_Y ;
+  wire \$procmux$210_Y ;
+  wire \$procmux$214_Y ;
+  wire [2:0] \$procmux$218_Y ;
+  wire [2:0] \$procmux$220_Y ;
+  wire \$procmux$224_Y ;
+  wire \$procmux$226_Y ;
+  wire \$procmux$230_Y ;
+  wire \$procmux$232_Y ;
+  wire [2:0] \$procmux$236_Y ;
+  wire [2:0] \$procmux$238_Y ;
+  wire [2:0] \$procmux$240_Y ;
+  wire [2:0] \$procmux$242_Y ;
+  wire \$procmux$246_Y ;
+  wire \$procmux$248_Y ;
+  wire \$procmux$250_Y ;
+  wire \$procmux$252_Y ;
+  wire \$procmux$256_Y ;
+  wire \$procmux$260_Y ;
+  wire \$procmux$262_Y ;
+  wire [1:0] \$procmux$266_Y ;
+  wire [1:0] \$procmux$268_Y ;
+  wire [2:0] \$procmux$272_Y ;
   input clk;
   wire clk;
   output complete;
@@ -2212,11 +2192,7 @@ module column_opt3_small_loader(rst, take, last, sync, room, write, slot_out, pl
   output write;
   wire write;
   always @(posedge clk)
-    filled <= \$40 ;
-  always @(posedge clk)
-    slot <= \$41 ;
-  always @(posedge clk)
-    first <= \$42 ;
+    first <= \$40 ;
   assign room = ~ occupied;
   assign write = lane & taken;
   assign more = taken & ended;
@@ -2246,76 +2222,74 @@ module column_opt3_small_loader(rst, take, last, sync, room, write, slot_out, pl
   always @(posedge clk)
     taken <= \$26 ;
   always @(posedge clk)
-    ended <= \$27 ;
+    ended <= \$2 ;
   always @(posedge clk)
-    tile <= \$28 ;
+    tile <= last;
   always @(posedge clk)
-    occupied <= \$29 ;
+    occupied <= \$27 ;
   always @(posedge clk)
-    count <= \$30 ;
+    count <= \$28 ;
   always @(posedge clk)
-    pause <= \$31 ;
+    pause <= \$29 ;
   always @(posedge clk)
-    lane <= \$32 ;
+    lane <= \$30 ;
   always @(posedge clk)
-    opens <= \$33 ;
+    opens <= \$31 ;
   always @(posedge clk)
-    place_out <= \$34 ;
+    place_out <= \$32 ;
   always @(posedge clk)
-    row_out <= \$35 ;
+    row_out <= \$33 ;
   always @(posedge clk)
-    slot_out <= \$36 ;
+    slot_out <= \$34 ;
   always @(posedge clk)
-    \complete$29  <= \$37 ;
+    \complete$29  <= \$35 ;
   always @(posedge clk)
-    last_rows <= \$38 ;
+    last_rows <= \$36 ;
   always @(posedge clk)
-    last_places <= \$39 ;
-  assign \$procmux$207_Y  = sync ? complete : first;
-  assign \$42  = rst ? 1'h1 : \$procmux$207_Y ;
-  assign \$procmux$211_Y  = sync ? \$25 [0] : slot;
-  assign \$41  = rst ? 1'h0 : \$procmux$211_Y ;
-  assign \$procmux$215_Y  = opens ? 1'h0 : filled;
-  assign \$procmux$217_Y  = lane ? 1'h1 : \$procmux$215_Y ;
-  assign \$procmux$219_Y  = \$22  ? \$procmux$217_Y  : filled;
-  assign \$40  = rst ? 1'h0 : \$procmux$219_Y ;
-  assign \$procmux$223_Y  = lane ? place_out : last_places;
-  assign \$procmux$225_Y  = \$22  ? \$procmux$223_Y  : last_places;
-  assign \$39  = rst ? 1'h0 : \$procmux$225_Y ;
-  assign \$procmux$229_Y  = opens ? 3'h0 : last_rows;
-  assign \$procmux$231_Y  = lane ? row_out : \$procmux$229_Y ;
-  assign \$procmux$233_Y  = \$22  ? \$procmux$231_Y  : last_rows;
-  assign \$38  = rst ? 3'h0 : \$procmux$233_Y ;
-  assign \$procmux$237_Y  = slot_out ? \complete$29  : tile;
-  assign \$procmux$239_Y  = ended ? \$procmux$237_Y  : \complete$29 ;
-  assign \$procmux$241_Y  = taken ? \$procmux$239_Y  : \complete$29 ;
-  assign \$37  = rst ? 1'h0 : \$procmux$241_Y ;
-  assign \$procmux$245_Y  = ended ? \$20 [0] : slot_out;
-  assign \$procmux$247_Y  = taken ? \$procmux$245_Y  : slot_out;
-  assign \$36  = rst ? 1'h0 : \$procmux$247_Y ;
-  assign \$procmux$251_Y  = place_out ? row_out : \$17 [2:0];
-  assign \$procmux$253_Y  = lane ? \$procmux$251_Y  : row_out;
-  assign \$procmux$255_Y  = ended ? 3'h0 : \$procmux$253_Y ;
-  assign \$procmux$257_Y  = taken ? \$procmux$255_Y  : row_out;
-  assign \$35  = rst ? 3'h0 : \$procmux$257_Y ;
-  assign \$procmux$261_Y  = place_out ? \$15 [0] : 1'h0;
-  assign \$procmux$263_Y  = lane ? \$procmux$261_Y  : place_out;
-  assign \$procmux$265_Y  = ended ? 1'h0 : \$procmux$263_Y ;
-  assign \$procmux$267_Y  = taken ? \$procmux$265_Y  : place_out;
-  assign \$34  = rst ? 1'h0 : \$procmux$267_Y ;
-  assign \$procmux$271_Y  = taken ? ended : opens;
-  assign \$33  = rst ? 1'h1 : \$procmux$271_Y ;
-  assign \$procmux$275_Y  = ended ? 1'h1 : lane;
-  assign \$procmux$277_Y  = taken ? \$procmux$275_Y  : lane;
-  assign \$32  = rst ? 1'h1 : \$procmux$277_Y ;
-  assign \$procmux$281_Y  = \$13  ? \$14 [1:0] : pause;
-  assign \$procmux$283_Y  = sync ? 2'h3 : \$procmux$281_Y ;
-  assign \$31  = rst ? 2'h0 : \$procmux$283_Y ;
-  assign \$procmux$287_Y  = take ? \$12 [2:0] : count;
-  assign \$30  = rst ? 3'h0 : \$procmux$287_Y ;
-  assign \$29  = rst ? 1'h0 : \$8 [0];
-  assign \$28  = rst ? 1'h0 : last;
-  assign \$27  = rst ? 1'h0 : \$2 ;
+    last_places <= \$37 ;
+  always @(posedge clk)
+    filled <= \$38 ;
+  always @(posedge clk)
+    slot <= \$39 ;
+  assign \$procmux$200_Y  = sync ? complete : first;
+  assign \$40  = rst ? 1'h1 : \$procmux$200_Y ;
+  assign \$procmux$204_Y  = sync ? \$25 [0] : slot;
+  assign \$39  = rst ? 1'h0 : \$procmux$204_Y ;
+  assign \$procmux$208_Y  = opens ? 1'h0 : filled;
+  assign \$procmux$210_Y  = lane ? 1'h1 : \$procmux$208_Y ;
+  assign \$38  = \$22  ? \$procmux$210_Y  : filled;
+  assign \$procmux$214_Y  = lane ? place_out : last_places;
+  assign \$37  = \$22  ? \$procmux$214_Y  : last_places;
+  assign \$procmux$218_Y  = opens ? 3'h0 : last_rows;
+  assign \$procmux$220_Y  = lane ? row_out : \$procmux$218_Y ;
+  assign \$36  = \$22  ? \$procmux$220_Y  : last_rows;
+  assign \$procmux$224_Y  = slot_out ? \complete$29  : tile;
+  assign \$procmux$226_Y  = ended ? \$procmux$224_Y  : \complete$29 ;
+  assign \$35  = taken ? \$procmux$226_Y  : \complete$29 ;
+  assign \$procmux$230_Y  = ended ? \$20 [0] : slot_out;
+  assign \$procmux$232_Y  = taken ? \$procmux$230_Y  : slot_out;
+  assign \$34  = rst ? 1'h0 : \$procmux$232_Y ;
+  assign \$procmux$236_Y  = place_out ? row_out : \$17 [2:0];
+  assign \$procmux$238_Y  = lane ? \$procmux$236_Y  : row_out;
+  assign \$procmux$240_Y  = ended ? 3'h0 : \$procmux$238_Y ;
+  assign \$procmux$242_Y  = taken ? \$procmux$240_Y  : row_out;
+  assign \$33  = rst ? 3'h0 : \$procmux$242_Y ;
+  assign \$procmux$246_Y  = place_out ? \$15 [0] : 1'h0;
+  assign \$procmux$248_Y  = lane ? \$procmux$246_Y  : place_out;
+  assign \$procmux$250_Y  = ended ? 1'h0 : \$procmux$248_Y ;
+  assign \$procmux$252_Y  = taken ? \$procmux$250_Y  : place_out;
+  assign \$32  = rst ? 1'h0 : \$procmux$252_Y ;
+  assign \$procmux$256_Y  = taken ? ended : opens;
+  assign \$31  = rst ? 1'h1 : \$procmux$256_Y ;
+  assign \$procmux$260_Y  = ended ? 1'h1 : lane;
+  assign \$procmux$262_Y  = taken ? \$procmux$260_Y  : lane;
+  assign \$30  = rst ? 1'h1 : \$procmux$262_Y ;
+  assign \$procmux$266_Y  = \$13  ? \$14 [1:0] : pause;
+  assign \$procmux$268_Y  = sync ? 2'h3 : \$procmux$266_Y ;
+  assign \$29  = rst ? 2'h0 : \$procmux$268_Y ;
+  assign \$procmux$272_Y  = take ? \$12 [2:0] : count;
+  assign \$28  = rst ? 3'h0 : \$procmux$272_Y ;
+  assign \$27  = rst ? 1'h0 : \$8 [0];
   assign \$26  = rst ? 1'h0 : take;
   assign \first$28  = first;
   assign present = slot;
@@ -2329,16 +2303,16 @@ endmodule
 
 module column_opt3_small_merge(rst, go, ends, turn, first, complete, drain_0, drain_1, leaves, result, valid, last, clk);
   wire \$1 ;
+  wire \$100 ;
   wire \$101 ;
   wire \$102 ;
-  wire \$103 ;
   wire \$104 ;
+  wire \$105 ;
   wire \$106 ;
   wire \$107 ;
   wire \$109 ;
+  wire \$110 ;
   wire \$112 ;
-  wire \$113 ;
-  wire \$114 ;
   wire \$115 ;
   wire \$116 ;
   wire \$117 ;
@@ -2352,14 +2326,14 @@ module column_opt3_small_merge(rst, go, ends, turn, first, complete, drain_0, dr
   wire \$124 ;
   wire \$125 ;
   wire \$126 ;
+  wire \$127 ;
   wire \$128 ;
   wire \$129 ;
   wire \$13 ;
-  wire \$130 ;
   wire \$131 ;
+  wire \$132 ;
   wire \$133 ;
   wire \$134 ;
-  wire \$135 ;
   wire \$136 ;
   wire \$137 ;
   wire \$138 ;
@@ -2369,22 +2343,24 @@ module column_opt3_small_merge(rst, go, ends, turn, first, complete, drain_0, dr
   wire \$141 ;
   wire \$142 ;
   wire \$143 ;
-  wire [2:0] \$144 ;
+  wire \$144 ;
   wire \$145 ;
-  wire \$146 ;
-  wire [5:0] \$147 ;
-  wire [3:0] \$148 ;
-  wire \$149 ;
-  wire [7:0] \$152 ;
-  wire \$153 ;
-  wire \$156 ;
-  wire [5:0] \$157 ;
+  wire [2:0] \$146 ;
+  wire \$147 ;
+  wire \$148 ;
+  wire [5:0] \$149 ;
+  wire [3:0] \$150 ;
+  wire \$151 ;
+  wire [7:0] \$154 ;
+  wire \$155 ;
   wire \$158 ;
   wire [5:0] \$159 ;
   wire \$160 ;
   wire [5:0] \$161 ;
   wire \$162 ;
   wire [5:0] \$163 ;
+  wire \$164 ;
+  wire [5:0] \$165 ;
   (* unused_bits = "0 5" *)
   wire [5:0] \$17 ;
   wire \$2 ;
@@ -2424,51 +2400,46 @@ module column_opt3_small_merge(rst, go, ends, turn, first, complete, drain_0, dr
   wire \$54 ;
   wire \$55 ;
   wire \$56 ;
-  wire [18:0] \$57 ;
-  wire [18:0] \$58 ;
-  wire [18:0] \$59 ;
   wire [12:0] \$6 ;
   wire [18:0] \$60 ;
   wire [18:0] \$61 ;
   wire [18:0] \$62 ;
   wire [18:0] \$63 ;
+  wire [18:0] \$64 ;
+  wire [18:0] \$65 ;
+  wire [18:0] \$66 ;
   wire [12:0] \$7 ;
-  wire \$70 ;
-  wire \$71 ;
-  wire \$72 ;
   wire \$73 ;
+  wire \$74 ;
+  wire \$75 ;
+  wire \$76 ;
   wire [11:0] \$8 ;
-  wire \$81 ;
-  wire \$82 ;
-  wire \$83 ;
+  wire \$84 ;
   wire \$85 ;
   wire \$86 ;
   wire \$88 ;
+  wire \$89 ;
   wire [11:0] \$9 ;
   wire \$91 ;
-  wire \$92 ;
-  wire \$93 ;
   wire \$94 ;
   wire \$95 ;
   wire \$96 ;
   wire \$97 ;
   wire \$98 ;
   wire \$99 ;
-  wire \$procmux$106_Y ;
-  wire \$procmux$112_Y ;
-  wire \$procmux$118_Y ;
-  wire \$procmux$124_Y ;
-  wire \$procmux$131_Y ;
-  wire \$procmux$133_Y ;
-  wire \$procmux$140_Y ;
-  wire \$procmux$142_Y ;
-  wire \$procmux$144_Y ;
-  wire \$procmux$148_Y ;
-  wire \$procmux$150_Y ;
-  wire \$procmux$152_Y ;
-  wire [2:0] \$procmux$157_Y ;
-  wire [2:0] \$procmux$159_Y ;
-  wire [2:0] \$procmux$161_Y ;
+  wire \$procmux$100_Y ;
+  wire \$procmux$107_Y ;
+  wire \$procmux$114_Y ;
+  wire \$procmux$121_Y ;
+  wire \$procmux$128_Y ;
+  wire \$procmux$130_Y ;
+  wire \$procmux$137_Y ;
+  wire \$procmux$139_Y ;
+  wire \$procmux$143_Y ;
+  wire \$procmux$145_Y ;
+  wire \$procmux$147_Y ;
+  wire [2:0] \$procmux$152_Y ;
+  wire [2:0] \$procmux$154_Y ;
   input clk;
   wire clk;
   input complete;
@@ -2477,7 +2448,7 @@ module column_opt3_small_merge(rst, go, ends, turn, first, complete, drain_0, dr
   wire [38:0] drain_0;
   input [35:0] drain_1;
   wire [35:0] drain_1;
-  reg en = 1'h1;
+  reg en = 1'h0;
   wire \en$86 ;
   input ends;
   wire ends;
@@ -2577,23 +2548,23 @@ module column_opt3_small_merge(rst, go, ends, turn, first, complete, drain_0, dr
   assign \$12  = pair_0[1] ^ pair_1[0];
   assign \$13  = pair_0[2] ^ pair_1[1];
   assign \$14  = pair_0[3] ^ pair_1[2];
-  assign { \$17 [5], \$148 , \$17 [0] } = { 1'h0, \$14 , \$13 , \$12 , pair_0[0], 1'h0 } ^ { generate_2_4, generate_0_3, generate_1_2, 3'h0 };
+  assign { \$17 [5], \$150 , \$17 [0] } = { 1'h0, \$14 , \$13 , \$12 , pair_0[0], 1'h0 } ^ { generate_2_4, generate_0_3, generate_1_2, 3'h0 };
   assign \$20  = pair_0[1] ^ pair_1[0];
   assign \$21  = pair_0[2] ^ pair_1[1];
   assign \$22  = pair_0[3] ^ pair_1[2];
-  assign { \$149 , \$25 [4:0] } = { 1'h0, \$22 , \$21 , \$20 , pair_0[0], 1'h0 } ^ { generate_2_4, generate_0_3, generate_1_2, 3'h0 };
+  assign { \$151 , \$25 [4:0] } = { 1'h0, \$22 , \$21 , \$20 , pair_0[0], 1'h0 } ^ { generate_2_4, generate_0_3, generate_1_2, 3'h0 };
   assign \$26  = stage_0_carry ^ stage_0_carry;
   assign \$27  = stage_0_x[0] ^ stage_0_y[0];
   assign \$28  = stage_0_x[1] ^ stage_0_y[1];
   assign \$29  = stage_0_x[2] ^ stage_0_y[2];
   assign \$30  = stage_0_x[3] ^ stage_0_y[3];
-  assign { \$33 [5], \$152 [7:4], \$33 [0] } = { 1'h0, \$30 , \$29 , \$28 , \$27 , \$26  } ^ { \generate_2_4$46 , \generate_1_3$45 , \generate_1_2$44 , \generate_0_1$43 , stage_0_carry, 1'h0 };
+  assign { \$33 [5], \$154 [7:4], \$33 [0] } = { 1'h0, \$30 , \$29 , \$28 , \$27 , \$26  } ^ { \generate_2_4$46 , \generate_1_3$45 , \generate_1_2$44 , \generate_0_1$43 , stage_0_carry, 1'h0 };
   assign \$34  = stage_0_carry ^ stage_0_carry;
   assign \$35  = stage_0_x[0] ^ stage_0_y[0];
   assign \$36  = stage_0_x[1] ^ stage_0_y[1];
   assign \$37  = stage_0_x[2] ^ stage_0_y[2];
   assign \$38  = stage_0_x[3] ^ stage_0_y[3];
-  assign { \$153 , \$41 [4:0] } = { 1'h0, \$38 , \$37 , \$36 , \$35 , \$34  } ^ { \generate_2_4$46 , \generate_1_3$45 , \generate_1_2$44 , \generate_0_1$43 , stage_0_carry, 1'h0 };
+  assign { \$155 , \$41 [4:0] } = { 1'h0, \$38 , \$37 , \$36 , \$35 , \$34  } ^ { \generate_2_4$46 , \generate_1_3$45 , \generate_1_2$44 , \generate_0_1$43 , stage_0_carry, 1'h0 };
   assign \$42  = stage_1_carry ^ stage_1_carry;
   assign \$43  = stage_1_x[0] ^ stage_1_y[0];
   assign \$44  = stage_1_x[1] ^ stage_1_y[1];
@@ -2606,136 +2577,136 @@ module column_opt3_small_merge(rst, go, ends, turn, first, complete, drain_0, dr
   assign \$54  = number < 2'h3;
   assign \$55  = running & \$54 ;
   assign \$56  = number == 2'h2;
-  assign \$57  = { resolved[12], resolved[12], resolved[12], resolved[12], resolved[12], resolved[12], resolved } & { present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0] };
-  assign \$58  = { resolved[12], resolved[12], resolved[12], resolved[12], resolved, 2'h0 } & { present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1] };
-  assign \$59  = \$57  | \$58 ;
-  assign \$60  = { resolved[12], resolved[12], resolved, 4'h0 } & { present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2] };
-  assign \$61  = \$59  | \$60 ;
-  assign \$62  = { resolved, 6'h00 } & { present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3] };
-  assign \$63  = \$61  | \$62 ;
-  assign \$70  = pair_0[2] & pair_1[1];
-  assign \$71  = pair_0[2] ^ pair_1[1];
-  assign \$72  = pair_0[1] & pair_1[0];
-  assign \$73  = \$71  & \$72 ;
-  assign generate_0_3 = \$70  | \$73 ;
+  assign \$60  = { resolved[12], resolved[12], resolved[12], resolved[12], resolved[12], resolved[12], resolved } & { present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0] };
+  assign \$61  = { resolved[12], resolved[12], resolved[12], resolved[12], resolved, 2'h0 } & { present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1] };
+  assign \$62  = \$60  | \$61 ;
+  assign \$63  = { resolved[12], resolved[12], resolved, 4'h0 } & { present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2] };
+  assign \$64  = \$62  | \$63 ;
+  assign \$65  = { resolved, 6'h00 } & { present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3] };
+  assign \$66  = \$64  | \$65 ;
+  assign \$73  = pair_0[2] & pair_1[1];
+  assign \$74  = pair_0[2] ^ pair_1[1];
+  assign \$75  = pair_0[1] & pair_1[0];
+  assign \$76  = \$74  & \$75 ;
+  assign generate_0_3 = \$73  | \$76 ;
   assign generate_1_2 = pair_0[1] & pair_1[0];
-  assign \$81  = pair_0[3] & pair_1[2];
-  assign \$82  = pair_0[3] ^ pair_1[2];
-  assign \$83  = \$82  & generate_0_3;
-  assign generate_2_4 = \$81  | \$83 ;
-  assign \$85  = stage_0_x[0] & stage_0_y[0];
-  assign \$86  = stage_0_x[0] ^ stage_0_y[0];
-  assign \$88  = \$86  & stage_0_carry;
-  assign \generate_0_1$43  = \$85  | \$88 ;
-  assign \$91  = stage_0_x[2] & stage_0_y[2];
-  assign \$92  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$93  = stage_0_x[1] & stage_0_y[1];
-  assign \$94  = \$92  & \$93 ;
-  assign \generate_0_3$72  = \$91  | \$94 ;
+  assign \$84  = pair_0[3] & pair_1[2];
+  assign \$85  = pair_0[3] ^ pair_1[2];
+  assign \$86  = \$85  & generate_0_3;
+  assign generate_2_4 = \$84  | \$86 ;
+  assign \$88  = stage_0_x[0] & stage_0_y[0];
+  assign \$89  = stage_0_x[0] ^ stage_0_y[0];
+  assign \$91  = \$89  & stage_0_carry;
+  assign \generate_0_1$43  = \$88  | \$91 ;
+  assign \$94  = stage_0_x[2] & stage_0_y[2];
   assign \$95  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$96  = stage_0_x[1] ^ stage_0_y[1];
-  assign \propagate_0_3$73  = \$95  & \$96 ;
-  assign \$97  = stage_0_x[1] & stage_0_y[1];
-  assign \$98  = stage_0_x[1] ^ stage_0_y[1];
-  assign \$99  = \$98  & \generate_0_1$43 ;
-  assign \generate_1_2$44  = \$97  | \$99 ;
-  assign \$101  = \propagate_0_3$73  & \generate_0_1$43 ;
-  assign \generate_1_3$45  = \generate_0_3$72  | \$101 ;
-  assign \$102  = stage_0_x[3] & stage_0_y[3];
-  assign \$103  = stage_0_x[3] ^ stage_0_y[3];
-  assign \$104  = \$103  & \generate_1_3$45 ;
-  assign \generate_2_4$46  = \$102  | \$104 ;
-  assign \$106  = stage_1_x[0] & stage_1_y[0];
-  assign \$107  = stage_1_x[0] ^ stage_1_y[0];
-  assign \$109  = \$107  & stage_1_carry;
-  assign \generate_0_1$51  = \$106  | \$109 ;
-  assign \$112  = stage_1_x[2] & stage_1_y[2];
-  assign \$113  = stage_1_x[2] ^ stage_1_y[2];
-  assign \$114  = stage_1_x[1] & stage_1_y[1];
-  assign \$115  = \$113  & \$114 ;
-  assign \generate_0_3$78  = \$112  | \$115 ;
+  assign \$96  = stage_0_x[1] & stage_0_y[1];
+  assign \$97  = \$95  & \$96 ;
+  assign \generate_0_3$72  = \$94  | \$97 ;
+  assign \$98  = stage_0_x[2] ^ stage_0_y[2];
+  assign \$99  = stage_0_x[1] ^ stage_0_y[1];
+  assign \propagate_0_3$73  = \$98  & \$99 ;
+  assign \$100  = stage_0_x[1] & stage_0_y[1];
+  assign \$101  = stage_0_x[1] ^ stage_0_y[1];
+  assign \$102  = \$101  & \generate_0_1$43 ;
+  assign \generate_1_2$44  = \$100  | \$102 ;
+  assign \$104  = \propagate_0_3$73  & \generate_0_1$43 ;
+  assign \generate_1_3$45  = \generate_0_3$72  | \$104 ;
+  assign \$105  = stage_0_x[3] & stage_0_y[3];
+  assign \$106  = stage_0_x[3] ^ stage_0_y[3];
+  assign \$107  = \$106  & \generate_1_3$45 ;
+  assign \generate_2_4$46  = \$105  | \$107 ;
+  assign \$109  = stage_1_x[0] & stage_1_y[0];
+  assign \$110  = stage_1_x[0] ^ stage_1_y[0];
+  assign \$112  = \$110  & stage_1_carry;
+  assign \generate_0_1$51  = \$109  | \$112 ;
+  assign \$115  = stage_1_x[2] & stage_1_y[2];
   assign \$116  = stage_1_x[2] ^ stage_1_y[2];
-  assign \$117  = stage_1_x[1] ^ stage_1_y[1];
-  assign \propagate_0_3$79  = \$116  & \$117 ;
-  assign \$118  = stage_1_x[4] & stage_1_y[4];
-  assign \$119  = stage_1_x[4] ^ stage_1_y[4];
-  assign \$120  = stage_1_x[3] & stage_1_y[3];
-  assign \$121  = \$119  & \$120 ;
-  assign generate_0_5 = \$118  | \$121 ;
+  assign \$117  = stage_1_x[1] & stage_1_y[1];
+  assign \$118  = \$116  & \$117 ;
+  assign \generate_0_3$78  = \$115  | \$118 ;
+  assign \$119  = stage_1_x[2] ^ stage_1_y[2];
+  assign \$120  = stage_1_x[1] ^ stage_1_y[1];
+  assign \propagate_0_3$79  = \$119  & \$120 ;
+  assign \$121  = stage_1_x[4] & stage_1_y[4];
   assign \$122  = stage_1_x[4] ^ stage_1_y[4];
-  assign \$123  = stage_1_x[3] ^ stage_1_y[3];
-  assign propagate_0_5 = \$122  & \$123 ;
-  assign \$124  = stage_1_x[1] & stage_1_y[1];
-  assign \$125  = stage_1_x[1] ^ stage_1_y[1];
-  assign \$126  = \$125  & \generate_0_1$51 ;
-  assign \generate_1_2$52  = \$124  | \$126 ;
-  assign \$128  = \propagate_0_3$79  & \generate_0_1$51 ;
-  assign \generate_1_3$53  = \generate_0_3$78  | \$128 ;
-  assign \$129  = stage_1_x[3] & stage_1_y[3];
-  assign \$130  = stage_1_x[3] ^ stage_1_y[3];
-  assign \$131  = \$130  & \generate_1_3$53 ;
-  assign \generate_2_4$54  = \$129  | \$131 ;
-  assign \$133  = propagate_0_5 & \generate_1_3$53 ;
-  assign generate_2_5 = generate_0_5 | \$133 ;
-  assign \$134  = ~ flags_3[2];
-  assign store = valid_3 & \$134 ;
-  assign \$135  = valid_2 & flags_2[2];
-  assign leaves = \$135  | valid;
+  assign \$123  = stage_1_x[3] & stage_1_y[3];
+  assign \$124  = \$122  & \$123 ;
+  assign generate_0_5 = \$121  | \$124 ;
+  assign \$125  = stage_1_x[4] ^ stage_1_y[4];
+  assign \$126  = stage_1_x[3] ^ stage_1_y[3];
+  assign propagate_0_5 = \$125  & \$126 ;
+  assign \$127  = stage_1_x[1] & stage_1_y[1];
+  assign \$128  = stage_1_x[1] ^ stage_1_y[1];
+  assign \$129  = \$128  & \generate_0_1$51 ;
+  assign \generate_1_2$52  = \$127  | \$129 ;
+  assign \$131  = \propagate_0_3$79  & \generate_0_1$51 ;
+  assign \generate_1_3$53  = \generate_0_3$78  | \$131 ;
+  assign \$132  = stage_1_x[3] & stage_1_y[3];
+  assign \$133  = stage_1_x[3] ^ stage_1_y[3];
+  assign \$134  = \$133  & \generate_1_3$53 ;
+  assign \generate_2_4$54  = \$132  | \$134 ;
+  assign \$136  = propagate_0_5 & \generate_1_3$53 ;
+  assign generate_2_5 = generate_0_5 | \$136 ;
+  assign \$137  = ~ flags_3[2];
+  assign store = valid_3 & \$137 ;
+  assign \$138  = valid_2 & flags_2[2];
+  assign leaves = \$138  | valid;
   assign valid = valid_3 & flags_3[2];
   always @(posedge clk)
-    en <= \$136 ;
+    en <= go;
   always @(posedge clk)
-    ends_0 <= \$137 ;
+    ends_0 <= \$139 ;
   always @(posedge clk)
     tag_0 <= { complete, first, turn };
   always @(posedge clk)
-    ends_1 <= \$138 ;
+    ends_1 <= \$140 ;
   always @(posedge clk)
     tag_1 <= tag_0;
   always @(posedge clk)
-    ends_2 <= \$139 ;
+    ends_2 <= \$141 ;
   always @(posedge clk)
     tag_2 <= tag_1;
   always @(posedge clk)
-    ends_3 <= \$140 ;
+    ends_3 <= \$142 ;
   always @(posedge clk)
     tag_3 <= tag_2;
   always @(posedge clk)
-    ends_4 <= \$141 ;
+    ends_4 <= \$143 ;
   always @(posedge clk)
     tag_4 <= tag_3;
   always @(posedge clk)
-    ends_5 <= \$142 ;
+    ends_5 <= \$144 ;
   always @(posedge clk)
     tag_5 <= tag_4;
   always @(posedge clk)
-    ends_6 <= \$143 ;
+    ends_6 <= \$145 ;
   always @(posedge clk)
     tag_6 <= tag_5;
   always @(posedge clk)
-    number <= \$144 ;
+    number <= \$146 ;
   always @(posedge clk)
-    running <= \$145 ;
+    running <= \$147 ;
   always @(posedge clk)
-    leaving <= \$146 ;
+    leaving <= \$148 ;
   always @(posedge clk)
-    present <= \$147 ;
+    present <= \$149 ;
   always @(posedge clk)
     pair_0 <= \$7 ;
   always @(posedge clk)
     pair_1 <= \$9 ;
   always @(posedge clk)
-    stage_0_sum <= \$148 ;
+    stage_0_sum <= \$150 ;
   always @(posedge clk)
-    stage_0_carry <= \$149 ;
+    stage_0_carry <= \$151 ;
   always @(posedge clk)
     stage_0_x <= pair_0[12:4];
   always @(posedge clk)
     stage_0_y <= pair_1[11:3];
   always @(posedge clk)
-    stage_1_sum <= { \$152 [7:4], stage_0_sum };
+    stage_1_sum <= { \$154 [7:4], stage_0_sum };
   always @(posedge clk)
-    stage_1_carry <= \$153 ;
+    stage_1_carry <= \$155 ;
   always @(posedge clk)
     stage_1_x <= stage_0_x[8:4];
   always @(posedge clk)
@@ -2743,60 +2714,57 @@ module column_opt3_small_merge(rst, go, ends, turn, first, complete, drain_0, dr
   always @(posedge clk)
     resolved <= { \$50 [5:1], stage_1_sum };
   always @(posedge clk)
-    valid_0 <= \$156 ;
+    valid_0 <= \$158 ;
   always @(posedge clk)
-    flags_0 <= \$157 ;
+    flags_0 <= { \$159 [5:3], leaving, present[4], \$159 [0] };
   always @(posedge clk)
-    valid_1 <= \$158 ;
+    valid_1 <= \$160 ;
   always @(posedge clk)
-    flags_1 <= \$159 ;
+    flags_1 <= { \$161 [5:3], flags_0[2:1], \$161 [0] };
   always @(posedge clk)
-    valid_2 <= \$160 ;
+    valid_2 <= \$162 ;
   always @(posedge clk)
-    flags_2 <= \$161 ;
+    flags_2 <= { \$163 [5:3], flags_1[2:1], \$163 [0] };
   always @(posedge clk)
-    valid_3 <= \$162 ;
+    valid_3 <= \$164 ;
   always @(posedge clk)
-    flags_3 <= \$163 ;
+    flags_3 <= \$165 ;
   always @(posedge clk)
-    word <= \$63 ;
-  assign \$163  = en ? { flags_2[5:1], valid_2 } : flags_3;
-  assign \$procmux$106_Y  = en ? valid_2 : valid_3;
-  assign \$162  = rst ? 1'h0 : \$procmux$106_Y ;
-  assign \$161  = en ? { flags_1[5:1], valid_1 } : flags_2;
-  assign \$procmux$112_Y  = en ? valid_1 : valid_2;
-  assign \$160  = rst ? 1'h0 : \$procmux$112_Y ;
-  assign \$159  = en ? { flags_0[5:1], valid_0 } : flags_1;
-  assign \$procmux$118_Y  = en ? valid_0 : valid_1;
-  assign \$158  = rst ? 1'h0 : \$procmux$118_Y ;
-  assign \$157  = en ? { \$56 , number[1:0], leaving, present[4], \$55  } : flags_0;
-  assign \$procmux$124_Y  = en ? \$52  : valid_0;
-  assign \$156  = rst ? 1'h0 : \$procmux$124_Y ;
-  assign \$147 [5] = ends_6 ? tag_6[5] : present[5];
-  assign \$procmux$131_Y  = \$2  ? 1'h0 : present[4];
-  assign \$procmux$133_Y  = \$1  ? \$procmux$131_Y  : present[4];
-  assign \$147 [4] = ends_6 ? tag_6[4] : \$procmux$133_Y ;
-  assign \$147 [3:0] = ends_6 ? tag_6[3:0] : present[3:0];
-  assign \$procmux$140_Y  = \$2  ? 1'h1 : leaving;
-  assign \$procmux$142_Y  = \$1  ? \$procmux$140_Y  : leaving;
-  assign \$procmux$144_Y  = ends_6 ? 1'h0 : \$procmux$142_Y ;
-  assign \$146  = rst ? 1'h0 : \$procmux$144_Y ;
-  assign \$procmux$148_Y  = \$2  ? \$4  : running;
-  assign \$procmux$150_Y  = \$1  ? \$procmux$148_Y  : running;
-  assign \$procmux$152_Y  = ends_6 ? 1'h1 : \$procmux$150_Y ;
-  assign \$145  = rst ? 1'h0 : \$procmux$152_Y ;
-  assign \$procmux$157_Y  = \$2  ? (* full_case = 32'd1 *) 3'h0 : \$5 [2:0];
-  assign \$procmux$159_Y  = \$1  ? \$procmux$157_Y  : number;
-  assign \$procmux$161_Y  = ends_6 ? 3'h0 : \$procmux$159_Y ;
-  assign \$144  = rst ? 3'h0 : \$procmux$161_Y ;
-  assign \$143  = rst ? 1'h0 : ends_5;
-  assign \$142  = rst ? 1'h0 : ends_4;
-  assign \$141  = rst ? 1'h0 : ends_3;
-  assign \$140  = rst ? 1'h0 : ends_2;
-  assign \$139  = rst ? 1'h0 : ends_1;
-  assign \$138  = rst ? 1'h0 : ends_0;
-  assign \$137  = rst ? 1'h0 : ends;
-  assign \$136  = rst ? 1'h1 : go;
+    word <= \$66 ;
+  assign \$procmux$100_Y  = en ? valid_2 : valid_3;
+  assign \$164  = rst ? 1'h0 : \$procmux$100_Y ;
+  assign { \$163 [5:3], \$163 [0] } = en ? { flags_1[5:3], valid_1 } : { flags_2[5:3], flags_2[0] };
+  assign \$procmux$107_Y  = en ? valid_1 : valid_2;
+  assign \$162  = rst ? 1'h0 : \$procmux$107_Y ;
+  assign { \$161 [5:3], \$161 [0] } = en ? { flags_0[5:3], valid_0 } : { flags_1[5:3], flags_1[0] };
+  assign \$procmux$114_Y  = en ? valid_0 : valid_1;
+  assign \$160  = rst ? 1'h0 : \$procmux$114_Y ;
+  assign { \$159 [5:3], \$159 [0] } = en ? { \$56 , number[1:0], \$55  } : { flags_0[5:3], flags_0[0] };
+  assign \$procmux$121_Y  = en ? \$52  : valid_0;
+  assign \$158  = rst ? 1'h0 : \$procmux$121_Y ;
+  assign \$149 [5] = ends_6 ? tag_6[5] : present[5];
+  assign \$procmux$128_Y  = \$2  ? 1'h0 : present[4];
+  assign \$procmux$130_Y  = \$1  ? \$procmux$128_Y  : present[4];
+  assign \$149 [4] = ends_6 ? tag_6[4] : \$procmux$130_Y ;
+  assign \$149 [3:0] = ends_6 ? tag_6[3:0] : present[3:0];
+  assign \$procmux$137_Y  = \$2  ? 1'h1 : leaving;
+  assign \$procmux$139_Y  = \$1  ? \$procmux$137_Y  : leaving;
+  assign \$148  = ends_6 ? 1'h0 : \$procmux$139_Y ;
+  assign \$procmux$143_Y  = \$2  ? \$4  : running;
+  assign \$procmux$145_Y  = \$1  ? \$procmux$143_Y  : running;
+  assign \$procmux$147_Y  = ends_6 ? 1'h1 : \$procmux$145_Y ;
+  assign \$147  = rst ? 1'h0 : \$procmux$147_Y ;
+  assign \$procmux$152_Y  = \$2  ? (* full_case = 32'd1 *) 3'h0 : \$5 [2:0];
+  assign \$procmux$154_Y  = \$1  ? \$procmux$152_Y  : number;
+  assign \$146  = ends_6 ? 3'h0 : \$procmux$154_Y ;
+  assign \$145  = rst ? 1'h0 : ends_5;
+  assign \$144  = rst ? 1'h0 : ends_4;
+  assign \$143  = rst ? 1'h0 : ends_3;
+  assign \$142  = rst ? 1'h0 : ends_2;
+  assign \$141  = rst ? 1'h0 : ends_1;
+  assign \$140  = rst ? 1'h0 : ends_0;
+  assign \$139  = rst ? 1'h0 : ends;
+  assign \$165  = en ? { flags_2[5:1], valid_2 } : flags_3;
   column_opt3_small_accumulation_column total (
     .clk(clk),
     .en(en),
@@ -2808,11 +2776,13 @@ module column_opt3_small_merge(rst, go, ends, turn, first, complete, drain_0, dr
     .store(store),
     .word(word)
   );
-  assign \$152 [3:0] = stage_0_sum;
-  assign \$41 [5] = \$153 ;
-  assign \$33 [4:1] = \$152 [7:4];
-  assign \$25 [5] = \$149 ;
-  assign \$17 [4:1] = \$148 ;
+  assign \$161 [2:1] = flags_0[2:1];
+  assign \$159 [2:1] = { leaving, present[4] };
+  assign \$154 [3:0] = stage_0_sum;
+  assign \$41 [5] = \$155 ;
+  assign \$33 [4:1] = \$154 [7:4];
+  assign \$25 [5] = \$151 ;
+  assign \$17 [4:1] = \$150 ;
   assign last = flags_3[5];
   assign \result$92  = result;
   assign row = flags_3[4:3];
@@ -2820,6 +2790,7 @@ module column_opt3_small_merge(rst, go, ends, turn, first, complete, drain_0, dr
   assign \word$88  = word;
   assign read = number[1:0];
   assign \en$86  = en;
+  assign \$163 [2:1] = flags_1[2:1];
   assign propagate_2_4 = 1'h0;
   assign propagate_1_3 = 1'h0;
   assign propagate_1_2 = 1'h0;
@@ -3628,8 +3599,7 @@ module column_opt3_small_pe(rst, a_in, b_in, turn_in, last_in, drain_0, drain_1,
 endmodule
 
 module column_opt3_small_plane(rst, write, write_row, write_slot, data_in, slot_in, row_in, bank_in, payload_in, ends_in, slot_out, row_out, bank_out, payload_out, ends_out, drain_0, drain_1, clk);
-  wire [19:0] \$2 ;
-  wire \$3 ;
+  wire [3:0] \$3 ;
   wire [15:0] a_in;
   wire [15:0] b_0_0;
   wire [15:0] b_in;
@@ -3643,53 +3613,56 @@ module column_opt3_small_plane(rst, write, write_row, write_slot, data_in, slot_
   wire clk;
   input [15:0] data_in;
   wire [15:0] data_in;
-  wire [15:0] \data_in$26 ;
+  wire [15:0] \data_in$27 ;
   wire [15:0] data_out;
   output [12:0] drain_0;
   wire [12:0] drain_0;
-  wire [12:0] \drain_0$36 ;
+  wire [12:0] \drain_0$37 ;
   output [11:0] drain_1;
   wire [11:0] drain_1;
-  wire [11:0] \drain_1$37 ;
+  wire [11:0] \drain_1$38 ;
   wire ends;
   input ends_in;
   wire ends_in;
   output ends_out;
   reg ends_out = 1'h0;
   wire last_in;
-  wire [19:0] payload;
+  reg [3:0] payload = 4'h0;
   input [19:0] payload_in;
   wire [19:0] payload_in;
   output [19:0] payload_out;
-  reg [19:0] payload_out = 20'h00000;
+  wire [19:0] payload_out;
+  reg [15:0] payload_rest = 16'h0000;
   wire [2:0] row;
-  wire [2:0] \row$28 ;
+  wire [2:0] \row$29 ;
   input [2:0] row_in;
   wire [2:0] row_in;
-  wire [2:0] \row_in$24 ;
+  wire [2:0] \row_in$25 ;
   output [2:0] row_out;
   reg [2:0] row_out = 3'h0;
   input rst;
   wire rst;
   wire slot;
-  wire \slot$27 ;
+  wire \slot$28 ;
   input slot_in;
   wire slot_in;
-  wire \slot_in$25 ;
+  wire \slot_in$26 ;
   output slot_out;
   reg slot_out = 1'h0;
   wire [3:0] turn_in;
   input write;
   wire write;
-  wire \write$23 ;
+  wire \write$24 ;
   input [2:0] write_row;
   wire [2:0] write_row;
   input write_slot;
   wire write_slot;
   always @(posedge clk)
-    payload_out <= \$2 ;
+    payload_rest <= payload_in[15:0];
   always @(posedge clk)
-    ends_out <= \$3 ;
+    payload <= \$3 ;
+  always @(posedge clk)
+    ends_out <= ends_in;
   assign bank_0_0 = ! bank_out;
   assign b_0_0 = data_out & { bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0, bank_0_0 };
   always @(posedge clk)
@@ -3698,8 +3671,10 @@ module column_opt3_small_plane(rst, write, write_row, write_slot, data_in, slot_
     row_out <= row_in;
   always @(posedge clk)
     bank_out <= bank_in;
-  assign \$3  = rst ? 1'h0 : ends_in;
-  assign \$2  = rst ? 20'h00000 : payload_in;
+  assign \$3 [3] = rst ? 1'h0 : payload_in[19];
+  assign \$3 [1] = rst ? 1'h0 : payload_in[17];
+  assign \$3 [0] = rst ? 1'h0 : payload_in[16];
+  assign \$3 [2] = rst ? 1'h0 : payload_in[18];
   column_opt3_small_bank bank_0 (
     .clk(clk),
     .data_in(data_in),
@@ -3712,29 +3687,29 @@ module column_opt3_small_plane(rst, write, write_row, write_slot, data_in, slot_
     .write(write)
   );
   column_opt3_small_pe pe_0 (
-    .a_in(payload_out[15:0]),
+    .a_in(payload_rest),
     .b_in(b_0_0),
     .clk(clk),
     .drain_0(drain_0),
     .drain_1(drain_1),
     .last_in(ends_out),
     .rst(rst),
-    .turn_in(payload_out[19:16])
+    .turn_in(payload)
   );
-  assign \drain_1$37  = drain_1;
-  assign \drain_0$36  = drain_0;
-  assign turn_in = payload_out[19:16];
-  assign a_in = payload_out[15:0];
+  assign payload_out = { payload, payload_rest };
+  assign \drain_1$38  = drain_1;
+  assign \drain_0$37  = drain_0;
+  assign turn_in = payload;
+  assign a_in = payload_rest;
   assign last_in = ends_out;
   assign b_in = b_0_0;
-  assign \row$28  = row_in;
-  assign \slot$27  = slot_in;
-  assign \data_in$26  = data_in;
-  assign \slot_in$25  = write_slot;
-  assign \row_in$24  = write_row;
-  assign \write$23  = write;
+  assign \row$29  = row_in;
+  assign \slot$28  = slot_in;
+  assign \data_in$27  = data_in;
+  assign \slot_in$26  = write_slot;
+  assign \row_in$25  = write_row;
+  assign \write$24  = write;
   assign ends = ends_out;
-  assign payload = payload_out;
   assign bank = bank_out;
   assign row = row_out;
   assign slot = slot_out;
@@ -3773,9 +3748,8 @@ module column_opt3_small_requests(rst, asks, following, bank, row, payload, left
   wire [1:0] \$47 ;
   wire [19:0] \$48 ;
   wire [4:0] \$49 ;
-  wire [4:0] \$50 ;
-  wire [1:0] \$53 ;
-  wire [19:0] \$54 ;
+  wire [1:0] \$52 ;
+  wire [3:0] \$54 ;
   wire \$7 ;
   wire \$8 ;
   wire \$9 ;
@@ -3814,11 +3788,12 @@ module column_opt3_small_requests(rst, asks, following, bank, row, payload, left
   wire [1:0] left;
   input [19:0] payload;
   wire [19:0] payload;
-  wire [19:0] \payload$29 ;
+  reg [3:0] \payload$30  = 4'h0;
   output payload_bank;
   reg payload_bank = 1'h0;
   output [19:0] payload_out;
-  reg [19:0] payload_out = 20'h00000;
+  wire [19:0] payload_out;
+  reg [15:0] payload_rest = 16'h0000;
   output present;
   wire present;
   reg [25:0] request_1 = 26'h0000000;
@@ -3858,7 +3833,7 @@ module column_opt3_small_requests(rst, asks, following, bank, row, payload, left
   always @(posedge clk)
     valid <= \$49 ;
   always @(posedge clk)
-    \following$21  <= \$50 ;
+    \following$21  <= \$32 ;
   always @(posedge clk)
     asking <= { \$36 , \$42 , \$40 , \$38  };
   always @(posedge clk)
@@ -3870,9 +3845,11 @@ module column_opt3_small_requests(rst, asks, following, bank, row, payload, left
   always @(posedge clk)
     request_4 <= request_3;
   always @(posedge clk)
-    digits <= \$53 ;
+    digits <= \$52 ;
   always @(posedge clk)
-    payload_out <= \$54 ;
+    payload_rest <= \$48 [15:0];
+  always @(posedge clk)
+    \payload$30  <= \$54 ;
   always @(posedge clk)
     payload_bank <= request_3[25];
   assign taken = ~ valid[4];
@@ -3905,13 +3882,12 @@ module column_opt3_small_requests(rst, asks, following, bank, row, payload, left
   assign \$36  = valid[4] ? \$34  : bank;
   assign \$38  = valid[4] ? request_4[2:0] : row;
   assign \$40  = valid[4] ? request_4[22:3] : payload;
-  assign \$54  = rst ? 20'h00000 : \$48 ;
-  assign \$53  = rst ? 2'h0 : \$47 ;
-  assign \$50  = rst ? 5'h00 : \$32 ;
+  assign \$54 [3] = rst ? 1'h0 : \$48 [19];
+  assign \$54 [1] = rst ? 1'h0 : \$48 [17];
+  assign \$54 [0] = rst ? 1'h0 : \$48 [16];
+  assign \$54 [2] = rst ? 1'h0 : \$48 [18];
+  assign \$52  = rst ? 2'h0 : \$47 ;
   assign \$49  = rst ? 5'h00 : { \$28 , valid[2:0], \$26  };
-  assign \request_3.row  = request_3[2:0];
-  assign \request_3.payload  = request_3[22:3];
-  assign \request_3.left  = request_3[24:23];
   assign \request_3.code  = request_3[25];
   assign \request_4.row  = request_4[2:0];
   assign \request_4.payload  = request_4[22:3];
@@ -3921,12 +3897,17 @@ module column_opt3_small_requests(rst, asks, following, bank, row, payload, left
   assign \request_1.payload  = request_1[22:3];
   assign \request_1.left  = request_1[24:23];
   assign \request_1.code  = request_1[25];
+  assign \request_3.left  = request_3[24:23];
+  assign \request_3.payload  = request_3[22:3];
+  assign \request_3.row  = request_3[2:0];
   assign \request_2.code  = request_2[25];
   assign \request_2.left  = request_2[24:23];
   assign \request_2.payload  = request_2[22:3];
   assign \request_2.row  = request_2[2:0];
   assign \asking.bank  = asking[25];
   assign \asking.left  = asking[24:23];
+  assign \asking.payload  = asking[22:3];
+  assign payload_out = { \payload$30 , payload_rest };
   assign code_row = request_2[2:0];
   assign code_out = request_2[25];
   assign row_out = asking[2:0];
@@ -3934,8 +3915,6 @@ module column_opt3_small_requests(rst, asks, following, bank, row, payload, left
   assign late_out = \following$21 [0];
   assign asks_out = valid[0];
   assign code = payload_bank;
-  assign \payload$29  = payload_out;
-  assign \asking.payload  = asking[22:3];
   assign \asking.row  = asking[2:0];
 endmodule
 
@@ -3980,8 +3959,8 @@ module column_opt3_small_skid_buffer(rst, in_payload, in_valid, out_ready, in_re
     in_ready <= \$8 ;
   always @(posedge clk)
     held <= \$9 ;
+  assign \$9  = full ? held : in_payload;
   assign \$8  = rst ? 1'h1 : \$5 ;
   assign \$7  = rst ? 1'h0 : \$2 ;
-  assign \$9  = full ? held : in_payload;
   assign ready = in_ready;
 endmodule

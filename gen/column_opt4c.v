@@ -58,12 +58,11 @@ module column_opt4c(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a
   wire [1023:0] \$60 ;
   wire \$61 ;
   wire \$62 ;
-  wire \$63 ;
   wire \$7 ;
   wire \$8 ;
   wire \$9 ;
-  wire \$procmux$330_Y ;
-  wire \$procmux$332_Y ;
+  wire \$procmux$297_Y ;
+  wire \$procmux$299_Y ;
   input [32:0] a__payload;
   wire [32:0] a__payload;
   wire [31:0] \a__payload.data ;
@@ -805,7 +804,6 @@ module column_opt4c(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a
   wire \write_slot$494 ;
   wire \write_slot$74 ;
   wire \write_slot$88 ;
-  assign \$18  = ! place_in;
   assign \write$282  = write & \$18 ;
   assign \$19  = ! place_in;
   assign \write$296  = write & \$19 ;
@@ -859,9 +857,9 @@ module column_opt4c(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a
   always @(posedge clk)
     sync <= \$61 ;
   always @(posedge clk)
-    ahead <= \$62 ;
+    ahead <= \$50 ;
   always @(posedge clk)
-    hold <= \$63 ;
+    hold <= \$62 ;
   assign \$1  = a__valid & b__valid;
   assign a__ready = \$1  & room;
   assign last = a__payload[32] | b__payload[1024];
@@ -897,10 +895,10 @@ module column_opt4c(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a
   assign \write$254  = write & \$16 ;
   assign \$17  = ! place_in;
   assign \write$268  = write & \$17 ;
-  assign \$procmux$330_Y  = \$53  ? 1'h0 : hold;
-  assign \$procmux$332_Y  = \$51  ? 1'h1 : \$procmux$330_Y ;
-  assign \$63  = rst ? 1'h0 : \$procmux$332_Y ;
-  assign \$62  = rst ? 1'h0 : \$50 ;
+  assign \$18  = ! place_in;
+  assign \$procmux$297_Y  = \$53  ? 1'h0 : hold;
+  assign \$procmux$299_Y  = \$51  ? 1'h1 : \$procmux$297_Y ;
+  assign \$62  = rst ? 1'h0 : \$procmux$299_Y ;
   assign \$61  = rst ? 1'h0 : \$38 ;
   assign \$60  = a__ready ? b__payload[1023:0] : b_held;
   assign \$59  = a__ready ? a__payload[31:0] : data_in;
@@ -3386,9 +3384,8 @@ module column_opt4c_digits(rst, write, slot_in, place_in, row_in, data_in, start
   wire \$29 ;
   wire \$3 ;
   wire \$30 ;
-  wire \$31 ;
-  wire [3:0] \$32 ;
-  wire [4:0] \$33 ;
+  wire [3:0] \$31 ;
+  wire [4:0] \$32 ;
   (* unused_bits = "1 2" *)
   wire [2:0] \$4 ;
   wire \$5 ;
@@ -3396,9 +3393,9 @@ module column_opt4c_digits(rst, write, slot_in, place_in, row_in, data_in, start
   wire \$7 ;
   wire \$8 ;
   wire \$9 ;
-  wire [4:0] \$procmux$185_Y ;
-  wire [4:0] \$procmux$187_Y ;
-  wire [3:0] \$procmux$191_Y ;
+  wire [4:0] \$procmux$174_Y ;
+  wire [4:0] \$procmux$176_Y ;
+  wire [3:0] \$procmux$180_Y ;
   input ahead;
   wire ahead;
   input all_wait;
@@ -3527,7 +3524,7 @@ module column_opt4c_digits(rst, write, slot_in, place_in, row_in, data_in, start
   assign none = \$24  & \$25 ;
   assign late = late_out | ahead;
   always @(posedge clk)
-    \write$27  <= \$26 ;
+    \write$27  <= write;
   always @(posedge clk)
     held_slot_in <= slot_in;
   always @(posedge clk)
@@ -3537,30 +3534,29 @@ module column_opt4c_digits(rst, write, slot_in, place_in, row_in, data_in, start
   always @(posedge clk)
     held_data_in <= data_in;
   always @(posedge clk)
-    held_more <= \$27 ;
+    held_more <= \$26 ;
   always @(posedge clk)
-    waits <= \$28 ;
+    waits <= \$27 ;
   always @(posedge clk)
-    sync <= \$29 ;
+    sync <= \$28 ;
   always @(posedge clk)
-    ends <= \$30 ;
+    ends <= \$29 ;
   always @(posedge clk)
-    apart <= \$31 ;
+    apart <= \$30 ;
   always @(posedge clk)
-    turn <= \$32 ;
+    turn <= \$31 ;
   always @(posedge clk)
-    gap <= \$33 ;
-  assign \$procmux$185_Y  = \$16  ? \$17 [4:0] : gap;
-  assign \$procmux$187_Y  = ends ? 5'h1e : \$procmux$185_Y ;
-  assign \$33  = rst ? 5'h00 : \$procmux$187_Y ;
-  assign \$procmux$191_Y  = ends ? { turn[2:0], turn[3] } : turn;
-  assign \$32  = rst ? 4'h1 : \$procmux$191_Y ;
-  assign \$31  = rst ? 1'h1 : \$15 ;
-  assign \$30  = rst ? 1'h0 : \$12 ;
-  assign \$29  = rst ? 1'h0 : \$7 ;
-  assign \$28  = rst ? 1'h0 : \$5 ;
-  assign \$27  = rst ? 1'h0 : more;
-  assign \$26  = rst ? 1'h0 : write;
+    gap <= \$32 ;
+  assign \$procmux$174_Y  = \$16  ? \$17 [4:0] : gap;
+  assign \$procmux$176_Y  = ends ? 5'h1e : \$procmux$174_Y ;
+  assign \$32  = rst ? 5'h00 : \$procmux$176_Y ;
+  assign \$procmux$180_Y  = ends ? { turn[2:0], turn[3] } : turn;
+  assign \$31  = rst ? 4'h1 : \$procmux$180_Y ;
+  assign \$30  = rst ? 1'h1 : \$15 ;
+  assign \$29  = rst ? 1'h0 : \$12 ;
+  assign \$28  = rst ? 1'h0 : \$7 ;
+  assign \$27  = rst ? 1'h0 : \$5 ;
+  assign \$26  = rst ? 1'h0 : more;
   column_opt4c_feeder feeder_0 (
     .asks(\asks$53 ),
     .bank(\bank$57 ),
@@ -3824,8 +3820,7 @@ module column_opt4c_feeder(rst, write, slot_in, place_in, row_in, data_in, start
   wire \$284 ;
   wire \$285 ;
   wire \$286 ;
-  wire \$287 ;
-  wire [22:0] \$288 ;
+  wire [22:0] \$287 ;
   wire [3:0] \$29 ;
   (* unused_bits = "1 2 3" *)
   wire [3:0] \$30 ;
@@ -3834,7 +3829,7 @@ module column_opt4c_feeder(rst, write, slot_in, place_in, row_in, data_in, start
   wire [3:0] \$36 ;
   (* unused_bits = "0 2 3" *)
   wire [3:0] \$37 ;
-  wire [3:0] \$402 ;
+  wire [3:0] \$401 ;
   wire \$41 ;
   wire [3:0] \$42 ;
   (* unused_bits = "0 2 3" *)
@@ -3883,16 +3878,12 @@ module column_opt4c_feeder(rst, write, slot_in, place_in, row_in, data_in, start
   wire \$97 ;
   wire [1:0] \$98 ;
   wire [2:0] \$99 ;
-  wire \$procmux$34_Y ;
+  wire \$procmux$36_Y ;
   wire \$procmux$53_Y ;
   wire [3:0] \$procmux$57_Y ;
   wire [4:0] \$procmux$63_Y ;
-  wire [3:0] \$procmux$67_Y ;
-  wire \$procmux$71_Y ;
-  wire [4:0] \$procmux$75_Y ;
-  wire \$procmux$79_Y ;
-  wire \$procmux$84_Y ;
-  wire [3:0] \$procmux$91_Y ;
+  wire \$procmux$76_Y ;
+  wire [3:0] \$procmux$83_Y ;
   wire [5:0] address;
   wire [5:0] address_in;
   output asks;
@@ -4065,8 +4056,8 @@ module column_opt4c_feeder(rst, write, slot_in, place_in, row_in, data_in, start
   assign \$99  = \$98  - 1'h1;
   assign \$100  = 1'h0 + start;
   assign { \$101 [2:1], here } = \$97  ? \$99  : { 1'h0, \$100  };
-  assign \$402  = slot * 3'h5;
-  assign last_row = last_rows >> \$402 ;
+  assign \$401  = slot * 3'h5;
+  assign last_row = last_rows >> \$401 ;
   assign last_place = last_places >> slot;
   assign \filled$39  = filled >> slot;
   assign at_last = \row$41  == last_row;
@@ -4259,20 +4250,19 @@ module column_opt4c_feeder(rst, write, slot_in, place_in, row_in, data_in, start
   always @(posedge clk)
     next_valid <= \$284 ;
   always @(posedge clk)
-    \following$65  <= \$285 ;
+    \following$65  <= \$257 ;
   always @(posedge clk)
-    finished <= \$286 ;
+    finished <= \$285 ;
   always @(posedge clk)
-    coded_valid <= \$287 ;
+    coded_valid <= \$286 ;
   always @(posedge clk)
-    coded <= \$288 ;
-  assign \$288 [22:6] = moves ? { digit_3, digit_2, digit_1, digit_0, \words.place , words[9:6] } : coded[22:6];
-  assign \$procmux$34_Y  = ends ? 1'h0 : coded[5];
-  assign \$288 [5] = moves ? \$272  : \$procmux$34_Y ;
-  assign \$288 [4:0] = moves ? next_row : coded[4:0];
-  assign \$287  = rst ? 1'h0 : \$270 ;
-  assign \$286  = rst ? 1'h0 : \$267 ;
-  assign \$285  = rst ? 1'h0 : \$257 ;
+    coded <= \$287 ;
+  assign \$287 [22:6] = moves ? { digit_3, digit_2, digit_1, digit_0, \words.place , words[9:6] } : coded[22:6];
+  assign \$procmux$36_Y  = ends ? 1'h0 : coded[5];
+  assign \$287 [5] = moves ? \$272  : \$procmux$36_Y ;
+  assign \$287 [4:0] = moves ? next_row : coded[4:0];
+  assign \$286  = rst ? 1'h0 : \$270 ;
+  assign \$285  = rst ? 1'h0 : \$267 ;
   assign \$284  = rst ? 1'h0 : \$253 ;
   assign \$283  = rst ? 2'h0 : \$250 [1:0];
   assign \$282  = rst ? 2'h0 : \$248 [1:0];
@@ -4282,19 +4272,15 @@ module column_opt4c_feeder(rst, write, slot_in, place_in, row_in, data_in, start
   assign \$280  = rst ? 4'h1 : \$procmux$57_Y ;
   assign \$procmux$63_Y  = read ? \$243 [4:0] : \row$41 ;
   assign \$279  = rst ? 5'h00 : \$procmux$63_Y ;
-  assign \$procmux$67_Y  = read ? turn : next_turn;
-  assign \$278  = rst ? 4'h0 : \$procmux$67_Y ;
-  assign \$procmux$71_Y  = read ? \$239  : next_inside;
-  assign \$277  = rst ? 1'h0 : \$procmux$71_Y ;
-  assign \$procmux$75_Y  = read ? \row$41  : next_row;
-  assign \$276  = rst ? 5'h00 : \$procmux$75_Y ;
-  assign \$procmux$79_Y  = read ? here : next_place;
-  assign \$275  = rst ? 1'h0 : \$procmux$79_Y ;
-  assign \$procmux$84_Y  = taken ? coded[5] : word[5];
-  assign \$274 [5] = ends ? 1'h0 : \$procmux$84_Y ;
+  assign \$278  = read ? turn : next_turn;
+  assign \$277  = read ? \$239  : next_inside;
+  assign \$276  = read ? \row$41  : next_row;
+  assign \$275  = read ? here : next_place;
+  assign \$procmux$76_Y  = taken ? coded[5] : word[5];
+  assign \$274 [5] = ends ? 1'h0 : \$procmux$76_Y ;
   assign \$274 [4:0] = taken ? coded[4:0] : word[4:0];
-  assign \$procmux$91_Y  = served ? \$235  : word[9:6];
-  assign \$274 [9:6] = taken ? coded[9:6] : \$procmux$91_Y ;
+  assign \$procmux$83_Y  = served ? \$235  : word[9:6];
+  assign \$274 [9:6] = taken ? coded[9:6] : \$procmux$83_Y ;
   assign \$274 [22:10] = taken ? coded[22:10] : word[22:10];
   assign \$273  = rst ? 1'h0 : \$230 ;
   column_opt4c_buffer buffer (
@@ -4307,14 +4293,14 @@ module column_opt4c_feeder(rst, write, slot_in, place_in, row_in, data_in, start
     .rst(rst),
     .write(write)
   );
-  assign \coded.digits  = coded[22:11];
-  assign \coded.place  = coded[10];
-  assign \coded.left  = coded[9:6];
-  assign \coded.following  = coded[5];
-  assign \coded.row  = coded[4:0];
-  assign \words.digits  = { digit_3, digit_2, digit_1, digit_0 };
-  assign \words.left  = words[9:6];
   assign \words.following  = \following$65 ;
+  assign \words.left  = words[9:6];
+  assign \words.digits  = { digit_3, digit_2, digit_1, digit_0 };
+  assign \coded.row  = coded[4:0];
+  assign \coded.following  = coded[5];
+  assign \coded.left  = coded[9:6];
+  assign \coded.place  = coded[10];
+  assign \coded.digits  = coded[22:11];
   assign \words.row  = next_row;
   assign \word.digits  = word[22:11];
   assign \word.place  = word[10];
@@ -4359,72 +4345,62 @@ module column_opt4c_loader(rst, take, last, sync, room, write, slot_out, place_o
   (* unused_bits = "1" *)
   wire [1:0] \$27 ;
   wire \$28 ;
-  wire \$29 ;
+  wire [1:0] \$29 ;
   wire \$3 ;
-  wire \$30 ;
-  wire [1:0] \$31 ;
-  wire [4:0] \$32 ;
-  wire [5:0] \$33 ;
+  wire [4:0] \$30 ;
+  wire [5:0] \$31 ;
+  wire \$32 ;
+  wire \$33 ;
   wire \$34 ;
-  wire \$35 ;
+  wire [4:0] \$35 ;
   wire \$36 ;
-  wire [4:0] \$37 ;
-  wire \$38 ;
-  wire [1:0] \$39 ;
+  wire [1:0] \$37 ;
+  wire [4:0] \$38 ;
+  wire \$39 ;
   wire \$4 ;
-  wire [4:0] \$40 ;
-  wire \$41 ;
-  wire [1:0] \$42 ;
-  wire [4:0] \$43 ;
+  wire [1:0] \$40 ;
+  wire [4:0] \$41 ;
+  wire \$42 ;
+  wire \$43 ;
   wire \$44 ;
-  wire \$45 ;
-  wire \$46 ;
   wire \$5 ;
   wire [2:0] \$6 ;
   wire \$7 ;
   (* unused_bits = "2 3" *)
   wire [3:0] \$8 ;
   wire \$9 ;
-  wire \$procmux$207_Y ;
-  wire \$procmux$211_Y ;
-  wire \$procmux$215_Y ;
-  wire \$procmux$217_Y ;
-  wire [4:0] \$procmux$221_Y ;
-  wire [4:0] \$procmux$223_Y ;
-  wire [4:0] \$procmux$225_Y ;
-  wire \$procmux$229_Y ;
-  wire \$procmux$231_Y ;
-  wire \$procmux$233_Y ;
-  wire \$procmux$237_Y ;
-  wire \$procmux$239_Y ;
+  wire \$procmux$194_Y ;
+  wire \$procmux$198_Y ;
+  wire \$procmux$202_Y ;
+  wire [4:0] \$procmux$206_Y ;
+  wire [4:0] \$procmux$208_Y ;
+  wire \$procmux$212_Y ;
+  wire \$procmux$214_Y ;
+  wire \$procmux$218_Y ;
+  wire \$procmux$220_Y ;
+  wire \$procmux$224_Y ;
+  wire [4:0] \$procmux$228_Y ;
+  wire [4:0] \$procmux$230_Y ;
+  wire \$procmux$234_Y ;
+  wire \$procmux$236_Y ;
   wire \$procmux$241_Y ;
-  wire \$procmux$245_Y ;
+  wire \$procmux$243_Y ;
   wire \$procmux$247_Y ;
-  wire [4:0] \$procmux$251_Y ;
+  wire \$procmux$249_Y ;
   wire [4:0] \$procmux$253_Y ;
   wire [4:0] \$procmux$255_Y ;
-  wire \$procmux$259_Y ;
-  wire \$procmux$261_Y ;
+  wire [4:0] \$procmux$257_Y ;
+  wire [4:0] \$procmux$259_Y ;
   wire \$procmux$263_Y ;
-  wire \$procmux$268_Y ;
-  wire \$procmux$270_Y ;
-  wire \$procmux$272_Y ;
-  wire \$procmux$276_Y ;
-  wire \$procmux$278_Y ;
-  wire [4:0] \$procmux$282_Y ;
-  wire [4:0] \$procmux$284_Y ;
-  wire [4:0] \$procmux$286_Y ;
-  wire [4:0] \$procmux$288_Y ;
-  wire \$procmux$292_Y ;
-  wire \$procmux$294_Y ;
-  wire \$procmux$296_Y ;
-  wire \$procmux$298_Y ;
-  wire \$procmux$302_Y ;
-  wire \$procmux$306_Y ;
-  wire \$procmux$308_Y ;
-  wire [5:0] \$procmux$312_Y ;
-  wire [5:0] \$procmux$314_Y ;
-  wire [4:0] \$procmux$318_Y ;
+  wire \$procmux$265_Y ;
+  wire \$procmux$267_Y ;
+  wire \$procmux$269_Y ;
+  wire \$procmux$273_Y ;
+  wire \$procmux$277_Y ;
+  wire \$procmux$279_Y ;
+  wire [5:0] \$procmux$283_Y ;
+  wire [5:0] \$procmux$285_Y ;
+  wire [4:0] \$procmux$289_Y ;
   input clk;
   wire clk;
   output complete;
@@ -4479,21 +4455,17 @@ module column_opt4c_loader(rst, take, last, sync, room, write, slot_out, place_o
   output write;
   wire write;
   always @(posedge clk)
-    \complete$31  <= \$39 ;
+    last_place_0_0 <= \$39 ;
   always @(posedge clk)
-    last_row_0_0 <= \$40 ;
+    filled <= \$40 ;
   always @(posedge clk)
-    last_place_0_0 <= \$41 ;
+    last_row_0_1 <= \$41 ;
   always @(posedge clk)
-    filled <= \$42 ;
+    last_place_0_1 <= \$42 ;
   always @(posedge clk)
-    last_row_0_1 <= \$43 ;
+    slot <= \$43 ;
   always @(posedge clk)
-    last_place_0_1 <= \$44 ;
-  always @(posedge clk)
-    slot <= \$45 ;
-  always @(posedge clk)
-    first <= \$46 ;
+    first <= \$44 ;
   assign room = occupied != 2'h2;
   assign write = lane & taken;
   assign more = taken & ended;
@@ -4524,85 +4496,79 @@ module column_opt4c_loader(rst, take, last, sync, room, write, slot_out, place_o
   always @(posedge clk)
     taken <= \$28 ;
   always @(posedge clk)
-    ended <= \$29 ;
+    ended <= \$2 ;
   always @(posedge clk)
-    tile <= \$30 ;
+    tile <= last;
   always @(posedge clk)
-    occupied <= \$31 ;
+    occupied <= \$29 ;
   always @(posedge clk)
-    count <= \$32 ;
+    count <= \$30 ;
   always @(posedge clk)
-    pause <= \$33 ;
+    pause <= \$31 ;
   always @(posedge clk)
-    lane <= \$34 ;
+    lane <= \$32 ;
   always @(posedge clk)
-    opens <= \$35 ;
+    opens <= \$33 ;
   always @(posedge clk)
-    place_out <= \$36 ;
+    place_out <= \$34 ;
   always @(posedge clk)
-    row_out <= \$37 ;
+    row_out <= \$35 ;
   always @(posedge clk)
-    slot_out <= \$38 ;
-  assign \$procmux$207_Y  = sync ? complete : first;
-  assign \$46  = rst ? 1'h1 : \$procmux$207_Y ;
-  assign \$procmux$211_Y  = sync ? \$27 [0] : slot;
-  assign \$45  = rst ? 1'h0 : \$procmux$211_Y ;
-  assign \$procmux$215_Y  = lane ? place_out : last_place_0_1;
-  assign \$procmux$217_Y  = \$24  ? \$procmux$215_Y  : last_place_0_1;
-  assign \$44  = rst ? 1'h0 : \$procmux$217_Y ;
-  assign \$procmux$221_Y  = opens ? 5'h00 : last_row_0_1;
-  assign \$procmux$223_Y  = lane ? row_out : \$procmux$221_Y ;
-  assign \$procmux$225_Y  = \$24  ? \$procmux$223_Y  : last_row_0_1;
-  assign \$43  = rst ? 5'h00 : \$procmux$225_Y ;
-  assign \$procmux$229_Y  = opens ? 1'h0 : filled[1];
-  assign \$procmux$231_Y  = lane ? 1'h1 : \$procmux$229_Y ;
-  assign \$procmux$233_Y  = \$24  ? \$procmux$231_Y  : filled[1];
-  assign \$42 [1] = rst ? 1'h0 : \$procmux$233_Y ;
-  assign \$procmux$237_Y  = opens ? 1'h0 : filled[0];
-  assign \$procmux$239_Y  = lane ? 1'h1 : \$procmux$237_Y ;
-  assign \$procmux$241_Y  = \$22  ? \$procmux$239_Y  : filled[0];
-  assign \$42 [0] = rst ? 1'h0 : \$procmux$241_Y ;
-  assign \$procmux$245_Y  = lane ? place_out : last_place_0_0;
-  assign \$procmux$247_Y  = \$22  ? \$procmux$245_Y  : last_place_0_0;
-  assign \$41  = rst ? 1'h0 : \$procmux$247_Y ;
-  assign \$procmux$251_Y  = opens ? 5'h00 : last_row_0_0;
-  assign \$procmux$253_Y  = lane ? row_out : \$procmux$251_Y ;
-  assign \$procmux$255_Y  = \$22  ? \$procmux$253_Y  : last_row_0_0;
-  assign \$40  = rst ? 5'h00 : \$procmux$255_Y ;
-  assign \$procmux$259_Y  = slot_out ? (* full_case = 32'd1 *) tile : \complete$31 [1];
-  assign \$procmux$261_Y  = ended ? \$procmux$259_Y  : \complete$31 [1];
-  assign \$procmux$263_Y  = taken ? \$procmux$261_Y  : \complete$31 [1];
-  assign \$39 [1] = rst ? 1'h0 : \$procmux$263_Y ;
-  assign \$procmux$268_Y  = slot_out ? (* full_case = 32'd1 *) \complete$31 [0] : tile;
-  assign \$procmux$270_Y  = ended ? \$procmux$268_Y  : \complete$31 [0];
-  assign \$procmux$272_Y  = taken ? \$procmux$270_Y  : \complete$31 [0];
-  assign \$39 [0] = rst ? 1'h0 : \$procmux$272_Y ;
-  assign \$procmux$276_Y  = ended ? \$20 [0] : slot_out;
-  assign \$procmux$278_Y  = taken ? \$procmux$276_Y  : slot_out;
-  assign \$38  = rst ? 1'h0 : \$procmux$278_Y ;
-  assign \$procmux$282_Y  = place_out ? row_out : \$17 [4:0];
-  assign \$procmux$284_Y  = lane ? \$procmux$282_Y  : row_out;
-  assign \$procmux$286_Y  = ended ? 5'h00 : \$procmux$284_Y ;
-  assign \$procmux$288_Y  = taken ? \$procmux$286_Y  : row_out;
-  assign \$37  = rst ? 5'h00 : \$procmux$288_Y ;
-  assign \$procmux$292_Y  = place_out ? \$15 [0] : 1'h0;
-  assign \$procmux$294_Y  = lane ? \$procmux$292_Y  : place_out;
-  assign \$procmux$296_Y  = ended ? 1'h0 : \$procmux$294_Y ;
-  assign \$procmux$298_Y  = taken ? \$procmux$296_Y  : place_out;
-  assign \$36  = rst ? 1'h0 : \$procmux$298_Y ;
-  assign \$procmux$302_Y  = taken ? ended : opens;
-  assign \$35  = rst ? 1'h1 : \$procmux$302_Y ;
-  assign \$procmux$306_Y  = ended ? 1'h1 : lane;
-  assign \$procmux$308_Y  = taken ? \$procmux$306_Y  : lane;
-  assign \$34  = rst ? 1'h1 : \$procmux$308_Y ;
-  assign \$procmux$312_Y  = \$13  ? \$14 [5:0] : pause;
-  assign \$procmux$314_Y  = sync ? 6'h20 : \$procmux$312_Y ;
-  assign \$33  = rst ? 6'h00 : \$procmux$314_Y ;
-  assign \$procmux$318_Y  = take ? \$12 [4:0] : count;
-  assign \$32  = rst ? 5'h00 : \$procmux$318_Y ;
-  assign \$31  = rst ? 2'h0 : \$8 [1:0];
-  assign \$30  = rst ? 1'h0 : last;
-  assign \$29  = rst ? 1'h0 : \$2 ;
+    slot_out <= \$36 ;
+  always @(posedge clk)
+    \complete$31  <= \$37 ;
+  always @(posedge clk)
+    last_row_0_0 <= \$38 ;
+  assign \$procmux$194_Y  = sync ? complete : first;
+  assign \$44  = rst ? 1'h1 : \$procmux$194_Y ;
+  assign \$procmux$198_Y  = sync ? \$27 [0] : slot;
+  assign \$43  = rst ? 1'h0 : \$procmux$198_Y ;
+  assign \$procmux$202_Y  = lane ? place_out : last_place_0_1;
+  assign \$42  = \$24  ? \$procmux$202_Y  : last_place_0_1;
+  assign \$procmux$206_Y  = opens ? 5'h00 : last_row_0_1;
+  assign \$procmux$208_Y  = lane ? row_out : \$procmux$206_Y ;
+  assign \$41  = \$24  ? \$procmux$208_Y  : last_row_0_1;
+  assign \$procmux$212_Y  = opens ? 1'h0 : filled[1];
+  assign \$procmux$214_Y  = lane ? 1'h1 : \$procmux$212_Y ;
+  assign \$40 [1] = \$24  ? \$procmux$214_Y  : filled[1];
+  assign \$procmux$218_Y  = opens ? 1'h0 : filled[0];
+  assign \$procmux$220_Y  = lane ? 1'h1 : \$procmux$218_Y ;
+  assign \$40 [0] = \$22  ? \$procmux$220_Y  : filled[0];
+  assign \$procmux$224_Y  = lane ? place_out : last_place_0_0;
+  assign \$39  = \$22  ? \$procmux$224_Y  : last_place_0_0;
+  assign \$procmux$228_Y  = opens ? 5'h00 : last_row_0_0;
+  assign \$procmux$230_Y  = lane ? row_out : \$procmux$228_Y ;
+  assign \$38  = \$22  ? \$procmux$230_Y  : last_row_0_0;
+  assign \$procmux$234_Y  = slot_out ? (* full_case = 32'd1 *) tile : \complete$31 [1];
+  assign \$procmux$236_Y  = ended ? \$procmux$234_Y  : \complete$31 [1];
+  assign \$37 [1] = taken ? \$procmux$236_Y  : \complete$31 [1];
+  assign \$procmux$241_Y  = slot_out ? (* full_case = 32'd1 *) \complete$31 [0] : tile;
+  assign \$procmux$243_Y  = ended ? \$procmux$241_Y  : \complete$31 [0];
+  assign \$37 [0] = taken ? \$procmux$243_Y  : \complete$31 [0];
+  assign \$procmux$247_Y  = ended ? \$20 [0] : slot_out;
+  assign \$procmux$249_Y  = taken ? \$procmux$247_Y  : slot_out;
+  assign \$36  = rst ? 1'h0 : \$procmux$249_Y ;
+  assign \$procmux$253_Y  = place_out ? row_out : \$17 [4:0];
+  assign \$procmux$255_Y  = lane ? \$procmux$253_Y  : row_out;
+  assign \$procmux$257_Y  = ended ? 5'h00 : \$procmux$255_Y ;
+  assign \$procmux$259_Y  = taken ? \$procmux$257_Y  : row_out;
+  assign \$35  = rst ? 5'h00 : \$procmux$259_Y ;
+  assign \$procmux$263_Y  = place_out ? \$15 [0] : 1'h0;
+  assign \$procmux$265_Y  = lane ? \$procmux$263_Y  : place_out;
+  assign \$procmux$267_Y  = ended ? 1'h0 : \$procmux$265_Y ;
+  assign \$procmux$269_Y  = taken ? \$procmux$267_Y  : place_out;
+  assign \$34  = rst ? 1'h0 : \$procmux$269_Y ;
+  assign \$procmux$273_Y  = taken ? ended : opens;
+  assign \$33  = rst ? 1'h1 : \$procmux$273_Y ;
+  assign \$procmux$277_Y  = ended ? 1'h1 : lane;
+  assign \$procmux$279_Y  = taken ? \$procmux$277_Y  : lane;
+  assign \$32  = rst ? 1'h1 : \$procmux$279_Y ;
+  assign \$procmux$283_Y  = \$13  ? \$14 [5:0] : pause;
+  assign \$procmux$285_Y  = sync ? 6'h20 : \$procmux$283_Y ;
+  assign \$31  = rst ? 6'h00 : \$procmux$285_Y ;
+  assign \$procmux$289_Y  = take ? \$12 [4:0] : count;
+  assign \$30  = rst ? 5'h00 : \$procmux$289_Y ;
+  assign \$29  = rst ? 2'h0 : \$8 [1:0];
   assign \$28  = rst ? 1'h0 : take;
   assign last_places = { last_place_0_1, last_place_0_0 };
   assign last_rows = { last_row_0_1, last_row_0_0 };
@@ -4638,37 +4604,34 @@ module column_opt4c_merge(rst, go, ends, turn, first, complete, drain_0, drain_1
   wire [16:0] \$12 ;
   wire \$120 ;
   wire \$121 ;
-  wire [22:0] \$122 ;
-  wire [22:0] \$123 ;
-  wire [22:0] \$124 ;
   wire [22:0] \$125 ;
   wire [22:0] \$126 ;
   wire [22:0] \$127 ;
   wire [22:0] \$128 ;
+  wire [22:0] \$129 ;
   wire [16:0] \$13 ;
-  wire \$135 ;
-  wire \$136 ;
-  wire \$137 ;
+  wire [22:0] \$130 ;
+  wire [22:0] \$131 ;
   wire \$138 ;
+  wire \$139 ;
   wire [16:0] \$14 ;
+  wire \$140 ;
   wire \$141 ;
-  wire \$142 ;
-  wire \$143 ;
   wire \$144 ;
   wire \$145 ;
   wire \$146 ;
+  wire \$147 ;
+  wire \$148 ;
+  wire \$149 ;
   wire [16:0] \$15 ;
-  wire \$152 ;
-  wire \$153 ;
-  wire \$154 ;
+  wire \$155 ;
   wire \$156 ;
   wire \$157 ;
-  wire \$158 ;
+  wire \$159 ;
   wire [16:0] \$16 ;
   wire \$160 ;
+  wire \$161 ;
   wire \$163 ;
-  wire \$164 ;
-  wire \$165 ;
   wire \$166 ;
   wire \$167 ;
   wire \$168 ;
@@ -4682,24 +4645,24 @@ module column_opt4c_merge(rst, go, ends, turn, first, complete, drain_0, drain_1
   wire \$175 ;
   wire \$176 ;
   wire \$177 ;
+  wire \$178 ;
   wire \$179 ;
   wire [16:0] \$18 ;
   wire \$180 ;
-  wire \$181 ;
   wire \$182 ;
   wire \$183 ;
   wire \$184 ;
   wire \$185 ;
   wire \$186 ;
+  wire \$187 ;
   wire \$188 ;
   wire \$189 ;
   wire [16:0] \$19 ;
-  wire \$190 ;
   wire \$191 ;
+  wire \$192 ;
   wire \$193 ;
+  wire \$194 ;
   wire \$196 ;
-  wire \$197 ;
-  wire \$198 ;
   wire \$199 ;
   wire \$2 ;
   wire [16:0] \$20 ;
@@ -4715,18 +4678,18 @@ module column_opt4c_merge(rst, go, ends, turn, first, complete, drain_0, drain_1
   wire \$209 ;
   wire [16:0] \$21 ;
   wire \$210 ;
+  wire \$211 ;
   wire \$212 ;
   wire \$213 ;
-  wire \$214 ;
   wire \$215 ;
   wire \$216 ;
   wire \$217 ;
   wire \$218 ;
   wire \$219 ;
   wire [16:0] \$22 ;
+  wire \$220 ;
   wire \$221 ;
   wire \$222 ;
-  wire \$223 ;
   wire \$224 ;
   wire \$225 ;
   wire \$226 ;
@@ -4736,16 +4699,16 @@ module column_opt4c_merge(rst, go, ends, turn, first, complete, drain_0, drain_1
   wire [16:0] \$23 ;
   wire \$230 ;
   wire \$231 ;
-  wire [4:0] \$232 ;
+  wire \$232 ;
   wire \$233 ;
-  wire \$234 ;
-  wire [5:0] \$235 ;
-  wire [4:0] \$236 ;
-  wire \$237 ;
+  wire [4:0] \$234 ;
+  wire \$235 ;
+  wire \$236 ;
+  wire [5:0] \$237 ;
+  wire [4:0] \$238 ;
+  wire \$239 ;
   wire [16:0] \$24 ;
-  wire [10:0] \$240 ;
-  wire \$244 ;
-  wire [8:0] \$245 ;
+  wire [10:0] \$242 ;
   wire \$246 ;
   wire [8:0] \$247 ;
   wire \$248 ;
@@ -4753,6 +4716,8 @@ module column_opt4c_merge(rst, go, ends, turn, first, complete, drain_0, drain_1
   wire [16:0] \$25 ;
   wire \$250 ;
   wire [8:0] \$251 ;
+  wire \$252 ;
+  wire [8:0] \$253 ;
   wire [16:0] \$26 ;
   wire [16:0] \$27 ;
   wire [16:0] \$28 ;
@@ -4828,21 +4793,19 @@ module column_opt4c_merge(rst, go, ends, turn, first, complete, drain_0, drain_1
   wire \$97 ;
   wire \$98 ;
   wire \$99 ;
-  wire \$procmux$108_Y ;
+  wire \$procmux$100_Y ;
+  wire \$procmux$107_Y ;
   wire \$procmux$114_Y ;
-  wire \$procmux$120_Y ;
-  wire \$procmux$126_Y ;
-  wire \$procmux$133_Y ;
-  wire \$procmux$135_Y ;
-  wire \$procmux$142_Y ;
-  wire \$procmux$144_Y ;
-  wire \$procmux$146_Y ;
-  wire \$procmux$150_Y ;
-  wire \$procmux$152_Y ;
-  wire \$procmux$154_Y ;
-  wire [4:0] \$procmux$159_Y ;
-  wire [4:0] \$procmux$161_Y ;
-  wire [4:0] \$procmux$163_Y ;
+  wire \$procmux$121_Y ;
+  wire \$procmux$128_Y ;
+  wire \$procmux$130_Y ;
+  wire \$procmux$137_Y ;
+  wire \$procmux$139_Y ;
+  wire \$procmux$143_Y ;
+  wire \$procmux$145_Y ;
+  wire \$procmux$147_Y ;
+  wire [4:0] \$procmux$152_Y ;
+  wire [4:0] \$procmux$154_Y ;
   input clk;
   wire clk;
   input complete;
@@ -4851,7 +4814,7 @@ module column_opt4c_merge(rst, go, ends, turn, first, complete, drain_0, drain_1
   wire [543:0] drain_0;
   input [511:0] drain_1;
   wire [511:0] drain_1;
-  reg en = 1'h1;
+  reg en = 1'h0;
   wire \en$100 ;
   input ends;
   wire ends;
@@ -5021,12 +4984,12 @@ module column_opt4c_merge(rst, go, ends, turn, first, complete, drain_0, drain_1
   assign \$71  = pair_0[2] ^ pair_1[1];
   assign \$72  = pair_0[3] ^ pair_1[2];
   assign \$73  = pair_0[4] ^ pair_1[3];
-  assign { \$76 [6], \$236 , \$76 [0] } = { 1'h0, \$73 , \$72 , \$71 , \$70 , pair_0[0], 1'h0 } ^ { generate_2_5, generate_2_4, generate_0_3, generate_1_2, 3'h0 };
+  assign { \$76 [6], \$238 , \$76 [0] } = { 1'h0, \$73 , \$72 , \$71 , \$70 , pair_0[0], 1'h0 } ^ { generate_2_5, generate_2_4, generate_0_3, generate_1_2, 3'h0 };
   assign \$79  = pair_0[1] ^ pair_1[0];
   assign \$80  = pair_0[2] ^ pair_1[1];
   assign \$81  = pair_0[3] ^ pair_1[2];
   assign \$82  = pair_0[4] ^ pair_1[3];
-  assign { \$237 , \$85 [5:0] } = { 1'h0, \$82 , \$81 , \$80 , \$79 , pair_0[0], 1'h0 } ^ { generate_2_5, generate_2_4, generate_0_3, generate_1_2, 3'h0 };
+  assign { \$239 , \$85 [5:0] } = { 1'h0, \$82 , \$81 , \$80 , \$79 , pair_0[0], 1'h0 } ^ { generate_2_5, generate_2_4, generate_0_3, generate_1_2, 3'h0 };
   assign \$86  = stage_0_carry ^ stage_0_carry;
   assign \$87  = stage_0_x[0] ^ stage_0_y[0];
   assign \$88  = stage_0_x[1] ^ stage_0_y[1];
@@ -5034,7 +4997,7 @@ module column_opt4c_merge(rst, go, ends, turn, first, complete, drain_0, drain_1
   assign \$90  = stage_0_x[3] ^ stage_0_y[3];
   assign \$91  = stage_0_x[4] ^ stage_0_y[4];
   assign \$92  = stage_0_x[5] ^ stage_0_y[5];
-  assign { \$95 [7], \$240 [10:5], \$95 [0] } = { 1'h0, \$92 , \$91 , \$90 , \$89 , \$88 , \$87 , \$86  } ^ { generate_2_6, \generate_2_5$46 , \generate_2_4$45 , \generate_1_3$44 , \generate_1_2$43 , \generate_0_1$42 , stage_0_carry, 1'h0 };
+  assign { \$95 [7], \$242 [10:5], \$95 [0] } = { 1'h0, \$92 , \$91 , \$90 , \$89 , \$88 , \$87 , \$86  } ^ { generate_2_6, \generate_2_5$46 , \generate_2_4$45 , \generate_1_3$44 , \generate_1_2$43 , \generate_0_1$42 , stage_0_carry, 1'h0 };
   assign \$96  = stage_0_carry ^ stage_0_carry;
   assign \$97  = stage_0_x[0] ^ stage_0_y[0];
   assign \$98  = stage_0_x[1] ^ stage_0_y[1];
@@ -5056,166 +5019,166 @@ module column_opt4c_merge(rst, go, ends, turn, first, complete, drain_0, drain_1
   assign \$119  = number < 6'h20;
   assign \$120  = running & \$119 ;
   assign \$121  = number == 5'h1f;
-  assign \$122  = { resolved[16], resolved[16], resolved[16], resolved[16], resolved[16], resolved[16], resolved } & { present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0] };
-  assign \$123  = { resolved[16], resolved[16], resolved[16], resolved[16], resolved, 2'h0 } & { present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1] };
-  assign \$124  = \$122  | \$123 ;
-  assign \$125  = { resolved[16], resolved[16], resolved, 4'h0 } & { present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2] };
-  assign \$126  = \$124  | \$125 ;
-  assign \$127  = { resolved, 6'h00 } & { present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3] };
-  assign \$128  = \$126  | \$127 ;
-  assign \$135  = pair_0[2] & pair_1[1];
-  assign \$136  = pair_0[2] ^ pair_1[1];
-  assign \$137  = pair_0[1] & pair_1[0];
-  assign \$138  = \$136  & \$137 ;
-  assign generate_0_3 = \$135  | \$138 ;
-  assign \$141  = pair_0[4] & pair_1[3];
-  assign \$142  = pair_0[4] ^ pair_1[3];
-  assign \$143  = pair_0[3] & pair_1[2];
-  assign \$144  = \$142  & \$143 ;
-  assign generate_0_5 = \$141  | \$144 ;
+  assign \$125  = { resolved[16], resolved[16], resolved[16], resolved[16], resolved[16], resolved[16], resolved } & { present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0] };
+  assign \$126  = { resolved[16], resolved[16], resolved[16], resolved[16], resolved, 2'h0 } & { present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1] };
+  assign \$127  = \$125  | \$126 ;
+  assign \$128  = { resolved[16], resolved[16], resolved, 4'h0 } & { present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2] };
+  assign \$129  = \$127  | \$128 ;
+  assign \$130  = { resolved, 6'h00 } & { present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3] };
+  assign \$131  = \$129  | \$130 ;
+  assign \$138  = pair_0[2] & pair_1[1];
+  assign \$139  = pair_0[2] ^ pair_1[1];
+  assign \$140  = pair_0[1] & pair_1[0];
+  assign \$141  = \$139  & \$140 ;
+  assign generate_0_3 = \$138  | \$141 ;
+  assign \$144  = pair_0[4] & pair_1[3];
   assign \$145  = pair_0[4] ^ pair_1[3];
-  assign \$146  = pair_0[3] ^ pair_1[2];
-  assign propagate_0_5 = \$145  & \$146 ;
+  assign \$146  = pair_0[3] & pair_1[2];
+  assign \$147  = \$145  & \$146 ;
+  assign generate_0_5 = \$144  | \$147 ;
+  assign \$148  = pair_0[4] ^ pair_1[3];
+  assign \$149  = pair_0[3] ^ pair_1[2];
+  assign propagate_0_5 = \$148  & \$149 ;
   assign generate_1_2 = pair_0[1] & pair_1[0];
-  assign \$152  = pair_0[3] & pair_1[2];
-  assign \$153  = pair_0[3] ^ pair_1[2];
-  assign \$154  = \$153  & generate_0_3;
-  assign generate_2_4 = \$152  | \$154 ;
-  assign \$156  = propagate_0_5 & generate_0_3;
-  assign generate_2_5 = generate_0_5 | \$156 ;
-  assign \$157  = stage_0_x[0] & stage_0_y[0];
-  assign \$158  = stage_0_x[0] ^ stage_0_y[0];
-  assign \$160  = \$158  & stage_0_carry;
-  assign \generate_0_1$42  = \$157  | \$160 ;
-  assign \$163  = stage_0_x[2] & stage_0_y[2];
-  assign \$164  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$165  = stage_0_x[1] & stage_0_y[1];
-  assign \$166  = \$164  & \$165 ;
-  assign \generate_0_3$77  = \$163  | \$166 ;
+  assign \$155  = pair_0[3] & pair_1[2];
+  assign \$156  = pair_0[3] ^ pair_1[2];
+  assign \$157  = \$156  & generate_0_3;
+  assign generate_2_4 = \$155  | \$157 ;
+  assign \$159  = propagate_0_5 & generate_0_3;
+  assign generate_2_5 = generate_0_5 | \$159 ;
+  assign \$160  = stage_0_x[0] & stage_0_y[0];
+  assign \$161  = stage_0_x[0] ^ stage_0_y[0];
+  assign \$163  = \$161  & stage_0_carry;
+  assign \generate_0_1$42  = \$160  | \$163 ;
+  assign \$166  = stage_0_x[2] & stage_0_y[2];
   assign \$167  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$168  = stage_0_x[1] ^ stage_0_y[1];
-  assign \propagate_0_3$78  = \$167  & \$168 ;
-  assign \$169  = stage_0_x[4] & stage_0_y[4];
-  assign \$170  = stage_0_x[4] ^ stage_0_y[4];
-  assign \$171  = stage_0_x[3] & stage_0_y[3];
-  assign \$172  = \$170  & \$171 ;
-  assign \generate_0_5$79  = \$169  | \$172 ;
+  assign \$168  = stage_0_x[1] & stage_0_y[1];
+  assign \$169  = \$167  & \$168 ;
+  assign \generate_0_3$77  = \$166  | \$169 ;
+  assign \$170  = stage_0_x[2] ^ stage_0_y[2];
+  assign \$171  = stage_0_x[1] ^ stage_0_y[1];
+  assign \propagate_0_3$78  = \$170  & \$171 ;
+  assign \$172  = stage_0_x[4] & stage_0_y[4];
   assign \$173  = stage_0_x[4] ^ stage_0_y[4];
-  assign \$174  = stage_0_x[3] ^ stage_0_y[3];
-  assign \propagate_0_5$80  = \$173  & \$174 ;
-  assign \$175  = stage_0_x[1] & stage_0_y[1];
-  assign \$176  = stage_0_x[1] ^ stage_0_y[1];
-  assign \$177  = \$176  & \generate_0_1$42 ;
-  assign \generate_1_2$43  = \$175  | \$177 ;
-  assign \$179  = \propagate_0_3$78  & \generate_0_1$42 ;
-  assign \generate_1_3$44  = \generate_0_3$77  | \$179 ;
-  assign \$180  = stage_0_x[5] & stage_0_y[5];
-  assign \$181  = stage_0_x[5] ^ stage_0_y[5];
-  assign \$182  = \$181  & \generate_0_5$79 ;
-  assign generate_1_6 = \$180  | \$182 ;
-  assign \$183  = stage_0_x[5] ^ stage_0_y[5];
-  assign propagate_1_6 = \$183  & \propagate_0_5$80 ;
-  assign \$184  = stage_0_x[3] & stage_0_y[3];
-  assign \$185  = stage_0_x[3] ^ stage_0_y[3];
-  assign \$186  = \$185  & \generate_1_3$44 ;
-  assign \generate_2_4$45  = \$184  | \$186 ;
-  assign \$188  = \propagate_0_5$80  & \generate_1_3$44 ;
-  assign \generate_2_5$46  = \generate_0_5$79  | \$188 ;
-  assign \$189  = propagate_1_6 & \generate_1_3$44 ;
-  assign generate_2_6 = generate_1_6 | \$189 ;
-  assign \$190  = stage_1_x[0] & stage_1_y[0];
-  assign \$191  = stage_1_x[0] ^ stage_1_y[0];
-  assign \$193  = \$191  & stage_1_carry;
-  assign \generate_0_1$52  = \$190  | \$193 ;
-  assign \$196  = stage_1_x[2] & stage_1_y[2];
-  assign \$197  = stage_1_x[2] ^ stage_1_y[2];
-  assign \$198  = stage_1_x[1] & stage_1_y[1];
-  assign \$199  = \$197  & \$198 ;
-  assign \generate_0_3$89  = \$196  | \$199 ;
+  assign \$174  = stage_0_x[3] & stage_0_y[3];
+  assign \$175  = \$173  & \$174 ;
+  assign \generate_0_5$79  = \$172  | \$175 ;
+  assign \$176  = stage_0_x[4] ^ stage_0_y[4];
+  assign \$177  = stage_0_x[3] ^ stage_0_y[3];
+  assign \propagate_0_5$80  = \$176  & \$177 ;
+  assign \$178  = stage_0_x[1] & stage_0_y[1];
+  assign \$179  = stage_0_x[1] ^ stage_0_y[1];
+  assign \$180  = \$179  & \generate_0_1$42 ;
+  assign \generate_1_2$43  = \$178  | \$180 ;
+  assign \$182  = \propagate_0_3$78  & \generate_0_1$42 ;
+  assign \generate_1_3$44  = \generate_0_3$77  | \$182 ;
+  assign \$183  = stage_0_x[5] & stage_0_y[5];
+  assign \$184  = stage_0_x[5] ^ stage_0_y[5];
+  assign \$185  = \$184  & \generate_0_5$79 ;
+  assign generate_1_6 = \$183  | \$185 ;
+  assign \$186  = stage_0_x[5] ^ stage_0_y[5];
+  assign propagate_1_6 = \$186  & \propagate_0_5$80 ;
+  assign \$187  = stage_0_x[3] & stage_0_y[3];
+  assign \$188  = stage_0_x[3] ^ stage_0_y[3];
+  assign \$189  = \$188  & \generate_1_3$44 ;
+  assign \generate_2_4$45  = \$187  | \$189 ;
+  assign \$191  = \propagate_0_5$80  & \generate_1_3$44 ;
+  assign \generate_2_5$46  = \generate_0_5$79  | \$191 ;
+  assign \$192  = propagate_1_6 & \generate_1_3$44 ;
+  assign generate_2_6 = generate_1_6 | \$192 ;
+  assign \$193  = stage_1_x[0] & stage_1_y[0];
+  assign \$194  = stage_1_x[0] ^ stage_1_y[0];
+  assign \$196  = \$194  & stage_1_carry;
+  assign \generate_0_1$52  = \$193  | \$196 ;
+  assign \$199  = stage_1_x[2] & stage_1_y[2];
   assign \$200  = stage_1_x[2] ^ stage_1_y[2];
-  assign \$201  = stage_1_x[1] ^ stage_1_y[1];
-  assign \propagate_0_3$90  = \$200  & \$201 ;
-  assign \$202  = stage_1_x[4] & stage_1_y[4];
-  assign \$203  = stage_1_x[4] ^ stage_1_y[4];
-  assign \$204  = stage_1_x[3] & stage_1_y[3];
-  assign \$205  = \$203  & \$204 ;
-  assign \generate_0_5$91  = \$202  | \$205 ;
+  assign \$201  = stage_1_x[1] & stage_1_y[1];
+  assign \$202  = \$200  & \$201 ;
+  assign \generate_0_3$89  = \$199  | \$202 ;
+  assign \$203  = stage_1_x[2] ^ stage_1_y[2];
+  assign \$204  = stage_1_x[1] ^ stage_1_y[1];
+  assign \propagate_0_3$90  = \$203  & \$204 ;
+  assign \$205  = stage_1_x[4] & stage_1_y[4];
   assign \$206  = stage_1_x[4] ^ stage_1_y[4];
-  assign \$207  = stage_1_x[3] ^ stage_1_y[3];
-  assign \propagate_0_5$92  = \$206  & \$207 ;
-  assign \$208  = stage_1_x[1] & stage_1_y[1];
-  assign \$209  = stage_1_x[1] ^ stage_1_y[1];
-  assign \$210  = \$209  & \generate_0_1$52 ;
-  assign \generate_1_2$53  = \$208  | \$210 ;
-  assign \$212  = \propagate_0_3$90  & \generate_0_1$52 ;
-  assign \generate_1_3$54  = \generate_0_3$89  | \$212 ;
-  assign \$213  = stage_1_x[5] & stage_1_y[5];
-  assign \$214  = stage_1_x[5] ^ stage_1_y[5];
-  assign \$215  = \$214  & \generate_0_5$91 ;
-  assign \generate_1_6$95  = \$213  | \$215 ;
-  assign \$216  = stage_1_x[5] ^ stage_1_y[5];
-  assign \propagate_1_6$96  = \$216  & \propagate_0_5$92 ;
-  assign \$217  = stage_1_x[3] & stage_1_y[3];
-  assign \$218  = stage_1_x[3] ^ stage_1_y[3];
-  assign \$219  = \$218  & \generate_1_3$54 ;
-  assign \generate_2_4$55  = \$217  | \$219 ;
-  assign \$221  = \propagate_0_5$92  & \generate_1_3$54 ;
-  assign \generate_2_5$56  = \generate_0_5$91  | \$221 ;
-  assign \$222  = \propagate_1_6$96  & \generate_1_3$54 ;
-  assign \generate_2_6$57  = \generate_1_6$95  | \$222 ;
-  assign \$223  = ~ flags_3[2];
-  assign store = valid_3 & \$223 ;
-  assign \$224  = valid_2 & flags_2[2];
-  assign leaves = \$224  | valid;
+  assign \$207  = stage_1_x[3] & stage_1_y[3];
+  assign \$208  = \$206  & \$207 ;
+  assign \generate_0_5$91  = \$205  | \$208 ;
+  assign \$209  = stage_1_x[4] ^ stage_1_y[4];
+  assign \$210  = stage_1_x[3] ^ stage_1_y[3];
+  assign \propagate_0_5$92  = \$209  & \$210 ;
+  assign \$211  = stage_1_x[1] & stage_1_y[1];
+  assign \$212  = stage_1_x[1] ^ stage_1_y[1];
+  assign \$213  = \$212  & \generate_0_1$52 ;
+  assign \generate_1_2$53  = \$211  | \$213 ;
+  assign \$215  = \propagate_0_3$90  & \generate_0_1$52 ;
+  assign \generate_1_3$54  = \generate_0_3$89  | \$215 ;
+  assign \$216  = stage_1_x[5] & stage_1_y[5];
+  assign \$217  = stage_1_x[5] ^ stage_1_y[5];
+  assign \$218  = \$217  & \generate_0_5$91 ;
+  assign \generate_1_6$95  = \$216  | \$218 ;
+  assign \$219  = stage_1_x[5] ^ stage_1_y[5];
+  assign \propagate_1_6$96  = \$219  & \propagate_0_5$92 ;
+  assign \$220  = stage_1_x[3] & stage_1_y[3];
+  assign \$221  = stage_1_x[3] ^ stage_1_y[3];
+  assign \$222  = \$221  & \generate_1_3$54 ;
+  assign \generate_2_4$55  = \$220  | \$222 ;
+  assign \$224  = \propagate_0_5$92  & \generate_1_3$54 ;
+  assign \generate_2_5$56  = \generate_0_5$91  | \$224 ;
+  assign \$225  = \propagate_1_6$96  & \generate_1_3$54 ;
+  assign \generate_2_6$57  = \generate_1_6$95  | \$225 ;
+  assign \$226  = ~ flags_3[2];
+  assign store = valid_3 & \$226 ;
+  assign \$227  = valid_2 & flags_2[2];
+  assign leaves = \$227  | valid;
   assign valid = valid_3 & flags_3[2];
   always @(posedge clk)
-    en <= \$225 ;
+    en <= go;
   always @(posedge clk)
-    ends_0 <= \$226 ;
+    ends_0 <= \$228 ;
   always @(posedge clk)
     tag_0 <= { complete, first, turn };
   always @(posedge clk)
-    ends_1 <= \$227 ;
+    ends_1 <= \$229 ;
   always @(posedge clk)
     tag_1 <= tag_0;
   always @(posedge clk)
-    ends_2 <= \$228 ;
+    ends_2 <= \$230 ;
   always @(posedge clk)
     tag_2 <= tag_1;
   always @(posedge clk)
-    ends_3 <= \$229 ;
+    ends_3 <= \$231 ;
   always @(posedge clk)
     tag_3 <= tag_2;
   always @(posedge clk)
-    ends_4 <= \$230 ;
+    ends_4 <= \$232 ;
   always @(posedge clk)
     tag_4 <= tag_3;
   always @(posedge clk)
-    ends_5 <= \$231 ;
+    ends_5 <= \$233 ;
   always @(posedge clk)
     tag_5 <= tag_4;
   always @(posedge clk)
-    number <= \$232 ;
+    number <= \$234 ;
   always @(posedge clk)
-    running <= \$233 ;
+    running <= \$235 ;
   always @(posedge clk)
-    leaving <= \$234 ;
+    leaving <= \$236 ;
   always @(posedge clk)
-    present <= \$235 ;
+    present <= \$237 ;
   always @(posedge clk)
     pair_0 <= \$36 ;
   always @(posedge clk)
     pair_1 <= \$67 ;
   always @(posedge clk)
-    stage_0_sum <= \$236 ;
+    stage_0_sum <= \$238 ;
   always @(posedge clk)
-    stage_0_carry <= \$237 ;
+    stage_0_carry <= \$239 ;
   always @(posedge clk)
     stage_0_x <= pair_0[16:5];
   always @(posedge clk)
     stage_0_y <= pair_1[15:4];
   always @(posedge clk)
-    stage_1_sum <= { \$240 [10:5], stage_0_sum };
+    stage_1_sum <= { \$242 [10:5], stage_0_sum };
   always @(posedge clk)
     stage_1_carry <= \$105 [7];
   always @(posedge clk)
@@ -5225,59 +5188,56 @@ module column_opt4c_merge(rst, go, ends, turn, first, complete, drain_0, drain_1
   always @(posedge clk)
     resolved <= { \$115 [6:1], stage_1_sum };
   always @(posedge clk)
-    valid_0 <= \$244 ;
+    valid_0 <= \$246 ;
   always @(posedge clk)
-    flags_0 <= \$245 ;
+    flags_0 <= { \$247 [8:3], leaving, present[4], \$247 [0] };
   always @(posedge clk)
-    valid_1 <= \$246 ;
+    valid_1 <= \$248 ;
   always @(posedge clk)
-    flags_1 <= \$247 ;
+    flags_1 <= { \$249 [8:3], flags_0[2:1], \$249 [0] };
   always @(posedge clk)
-    valid_2 <= \$248 ;
+    valid_2 <= \$250 ;
   always @(posedge clk)
-    flags_2 <= \$249 ;
+    flags_2 <= { \$251 [8:3], flags_1[2:1], \$251 [0] };
   always @(posedge clk)
-    valid_3 <= \$250 ;
+    valid_3 <= \$252 ;
   always @(posedge clk)
-    flags_3 <= \$251 ;
+    flags_3 <= \$253 ;
   always @(posedge clk)
-    word <= \$128 ;
-  assign \$251  = en ? { flags_2[8:1], valid_2 } : flags_3;
-  assign \$procmux$108_Y  = en ? valid_2 : valid_3;
-  assign \$250  = rst ? 1'h0 : \$procmux$108_Y ;
-  assign \$249  = en ? { flags_1[8:1], valid_1 } : flags_2;
-  assign \$procmux$114_Y  = en ? valid_1 : valid_2;
+    word <= \$131 ;
+  assign \$procmux$100_Y  = en ? valid_2 : valid_3;
+  assign \$252  = rst ? 1'h0 : \$procmux$100_Y ;
+  assign { \$251 [8:3], \$251 [0] } = en ? { flags_1[8:3], valid_1 } : { flags_2[8:3], flags_2[0] };
+  assign \$procmux$107_Y  = en ? valid_1 : valid_2;
+  assign \$250  = rst ? 1'h0 : \$procmux$107_Y ;
+  assign { \$249 [8:3], \$249 [0] } = en ? { flags_0[8:3], valid_0 } : { flags_1[8:3], flags_1[0] };
+  assign \$procmux$114_Y  = en ? valid_0 : valid_1;
   assign \$248  = rst ? 1'h0 : \$procmux$114_Y ;
-  assign \$247  = en ? { flags_0[8:1], valid_0 } : flags_1;
-  assign \$procmux$120_Y  = en ? valid_0 : valid_1;
-  assign \$246  = rst ? 1'h0 : \$procmux$120_Y ;
-  assign \$245  = en ? { \$121 , number, leaving, present[4], \$120  } : flags_0;
-  assign \$procmux$126_Y  = en ? \$117  : valid_0;
-  assign \$244  = rst ? 1'h0 : \$procmux$126_Y ;
-  assign \$235 [5] = ends_5 ? tag_5[5] : present[5];
-  assign \$procmux$133_Y  = \$2  ? 1'h0 : present[4];
-  assign \$procmux$135_Y  = \$1  ? \$procmux$133_Y  : present[4];
-  assign \$235 [4] = ends_5 ? tag_5[4] : \$procmux$135_Y ;
-  assign \$235 [3:0] = ends_5 ? tag_5[3:0] : present[3:0];
-  assign \$procmux$142_Y  = \$2  ? 1'h1 : leaving;
-  assign \$procmux$144_Y  = \$1  ? \$procmux$142_Y  : leaving;
-  assign \$procmux$146_Y  = ends_5 ? 1'h0 : \$procmux$144_Y ;
-  assign \$234  = rst ? 1'h0 : \$procmux$146_Y ;
-  assign \$procmux$150_Y  = \$2  ? \$4  : running;
-  assign \$procmux$152_Y  = \$1  ? \$procmux$150_Y  : running;
-  assign \$procmux$154_Y  = ends_5 ? 1'h1 : \$procmux$152_Y ;
-  assign \$233  = rst ? 1'h0 : \$procmux$154_Y ;
-  assign \$procmux$159_Y  = \$2  ? (* full_case = 32'd1 *) 5'h00 : \$5 [4:0];
-  assign \$procmux$161_Y  = \$1  ? \$procmux$159_Y  : number;
-  assign \$procmux$163_Y  = ends_5 ? 5'h00 : \$procmux$161_Y ;
-  assign \$232  = rst ? 5'h00 : \$procmux$163_Y ;
-  assign \$231  = rst ? 1'h0 : ends_4;
-  assign \$230  = rst ? 1'h0 : ends_3;
-  assign \$229  = rst ? 1'h0 : ends_2;
-  assign \$228  = rst ? 1'h0 : ends_1;
-  assign \$227  = rst ? 1'h0 : ends_0;
-  assign \$226  = rst ? 1'h0 : ends;
-  assign \$225  = rst ? 1'h1 : go;
+  assign { \$247 [8:3], \$247 [0] } = en ? { \$121 , number, \$120  } : { flags_0[8:3], flags_0[0] };
+  assign \$procmux$121_Y  = en ? \$117  : valid_0;
+  assign \$246  = rst ? 1'h0 : \$procmux$121_Y ;
+  assign \$237 [5] = ends_5 ? tag_5[5] : present[5];
+  assign \$procmux$128_Y  = \$2  ? 1'h0 : present[4];
+  assign \$procmux$130_Y  = \$1  ? \$procmux$128_Y  : present[4];
+  assign \$237 [4] = ends_5 ? tag_5[4] : \$procmux$130_Y ;
+  assign \$237 [3:0] = ends_5 ? tag_5[3:0] : present[3:0];
+  assign \$procmux$137_Y  = \$2  ? 1'h1 : leaving;
+  assign \$procmux$139_Y  = \$1  ? \$procmux$137_Y  : leaving;
+  assign \$236  = ends_5 ? 1'h0 : \$procmux$139_Y ;
+  assign \$procmux$143_Y  = \$2  ? \$4  : running;
+  assign \$procmux$145_Y  = \$1  ? \$procmux$143_Y  : running;
+  assign \$procmux$147_Y  = ends_5 ? 1'h1 : \$procmux$145_Y ;
+  assign \$235  = rst ? 1'h0 : \$procmux$147_Y ;
+  assign \$procmux$152_Y  = \$2  ? (* full_case = 32'd1 *) 5'h00 : \$5 [4:0];
+  assign \$procmux$154_Y  = \$1  ? \$procmux$152_Y  : number;
+  assign \$234  = ends_5 ? 5'h00 : \$procmux$154_Y ;
+  assign \$233  = rst ? 1'h0 : ends_4;
+  assign \$232  = rst ? 1'h0 : ends_3;
+  assign \$231  = rst ? 1'h0 : ends_2;
+  assign \$230  = rst ? 1'h0 : ends_1;
+  assign \$229  = rst ? 1'h0 : ends_0;
+  assign \$228  = rst ? 1'h0 : ends;
+  assign \$253  = en ? { flags_2[8:1], valid_2 } : flags_3;
   column_opt4c_accumulation_column total (
     .clk(clk),
     .en(en),
@@ -5289,10 +5249,12 @@ module column_opt4c_merge(rst, go, ends, turn, first, complete, drain_0, drain_1
     .store(store),
     .word(word)
   );
-  assign \$240 [4:0] = stage_0_sum;
-  assign \$95 [6:1] = \$240 [10:5];
-  assign \$85 [6] = \$237 ;
-  assign \$76 [5:1] = \$236 ;
+  assign \$247 [2:1] = { leaving, present[4] };
+  assign \$242 [4:0] = stage_0_sum;
+  assign \$251 [2:1] = flags_1[2:1];
+  assign \$95 [6:1] = \$242 [10:5];
+  assign \$85 [6] = \$239 ;
+  assign \$76 [5:1] = \$238 ;
   assign last = flags_3[8];
   assign \result$106  = result;
   assign row = flags_3[7:3];
@@ -5300,6 +5262,7 @@ module column_opt4c_merge(rst, go, ends, turn, first, complete, drain_0, drain_1
   assign \word$102  = word;
   assign read = number;
   assign \en$100  = en;
+  assign \$249 [2:1] = flags_0[2:1];
   assign propagate_2_5 = 1'h0;
   assign propagate_2_4 = 1'h0;
   assign propagate_1_3 = 1'h0;
@@ -5426,9 +5389,9 @@ module column_opt4c_pe(rst, a_in, b_in, last_in, a_out, b_out, last_out, drain_0
   (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14" *)
   wire [15:0] \$180 ;
   wire \$181 ;
-  wire [2:0] \$183 ;
-  wire \$185 ;
+  wire [1:0] \$184 ;
   wire \$186 ;
+  wire \$187 ;
   wire \$19 ;
   wire \$20 ;
   wire \$21 ;
@@ -5539,11 +5502,12 @@ module column_opt4c_pe(rst, a_in, b_in, last_in, a_out, b_out, last_out, drain_0
   wire \$97 ;
   (* unused_bits = "0 1 2 3 4 5 7 8 9 10 11 12 13 14 15 16" *)
   wire [16:0] \$98 ;
-  wire [2:0] a;
+  reg [1:0] a = 2'h0;
   input [2:0] a_in;
   wire [2:0] a_in;
   output [2:0] a_out;
-  reg [2:0] a_out = 3'h0;
+  wire [2:0] a_out;
+  reg a_rest = 1'h0;
   wire [7:0] b;
   input [7:0] b_in;
   wire [7:0] b_in;
@@ -5616,47 +5580,47 @@ module column_opt4c_pe(rst, a_in, b_in, last_in, a_out, b_out, last_out, drain_0
   wire sum_8;
   wire sum_9;
   reg [16:0] total = 17'h00000;
-  assign \$1  = a_out[1] & b_out[0];
-  assign selected_0_0[0] = \$1  ^ a_out[0];
-  assign \$3  = a_out[1] & b_out[1];
-  assign \$4  = a_out[2] & b_out[0];
+  assign \$1  = a[0] & b_out[0];
+  assign selected_0_0[0] = \$1  ^ a_rest;
+  assign \$3  = a[0] & b_out[1];
+  assign \$4  = a[1] & b_out[0];
   assign \$5  = \$3  | \$4 ;
-  assign selected_0_0[1] = \$5  ^ a_out[0];
-  assign \$7  = a_out[1] & b_out[2];
-  assign \$8  = a_out[2] & b_out[1];
+  assign selected_0_0[1] = \$5  ^ a_rest;
+  assign \$7  = a[0] & b_out[2];
+  assign \$8  = a[1] & b_out[1];
   assign \$9  = \$7  | \$8 ;
-  assign selected_0_0[2] = \$9  ^ a_out[0];
-  assign \$11  = a_out[1] & b_out[3];
-  assign \$12  = a_out[2] & b_out[2];
+  assign selected_0_0[2] = \$9  ^ a_rest;
+  assign \$11  = a[0] & b_out[3];
+  assign \$12  = a[1] & b_out[2];
   assign \$13  = \$11  | \$12 ;
-  assign selected_0_0[3] = \$13  ^ a_out[0];
-  assign \$15  = a_out[1] & b_out[4];
-  assign \$16  = a_out[2] & b_out[3];
+  assign selected_0_0[3] = \$13  ^ a_rest;
+  assign \$15  = a[0] & b_out[4];
+  assign \$16  = a[1] & b_out[3];
   assign \$17  = \$15  | \$16 ;
-  assign selected_0_0[4] = \$17  ^ a_out[0];
-  assign \$19  = a_out[1] & b_out[5];
-  assign \$20  = a_out[2] & b_out[4];
+  assign selected_0_0[4] = \$17  ^ a_rest;
+  assign \$19  = a[0] & b_out[5];
+  assign \$20  = a[1] & b_out[4];
   assign \$21  = \$19  | \$20 ;
-  assign selected_0_0[5] = \$21  ^ a_out[0];
-  assign \$23  = a_out[1] & b_out[6];
-  assign \$24  = a_out[2] & b_out[5];
+  assign selected_0_0[5] = \$21  ^ a_rest;
+  assign \$23  = a[0] & b_out[6];
+  assign \$24  = a[1] & b_out[5];
   assign \$25  = \$23  | \$24 ;
-  assign selected_0_0[6] = \$25  ^ a_out[0];
-  assign \$27  = a_out[1] & b_out[7];
-  assign \$28  = a_out[2] & b_out[6];
+  assign selected_0_0[6] = \$25  ^ a_rest;
+  assign \$27  = a[0] & b_out[7];
+  assign \$28  = a[1] & b_out[6];
   assign \$29  = \$27  | \$28 ;
-  assign selected_0_0[7] = \$29  ^ a_out[0];
-  assign \$31  = a_out[1] & b_out[7];
-  assign \$32  = a_out[2] & b_out[7];
+  assign selected_0_0[7] = \$29  ^ a_rest;
+  assign \$31  = a[0] & b_out[7];
+  assign \$32  = a[1] & b_out[7];
   assign \$33  = \$31  | \$32 ;
-  assign selected_0_0[8] = \$33  ^ a_out[0];
+  assign selected_0_0[8] = \$33  ^ a_rest;
   assign \$36  = done ? 17'h00000 : total;
-  assign \$37  = a_out[0] ^ \$36 [0];
+  assign \$37  = a_rest ^ \$36 [0];
   assign sum_0 = \$37  ^ selected_0_0[0];
   assign \$38  = done ? 17'h00000 : total;
-  assign \$39  = a_out[0] & \$38 [0];
+  assign \$39  = a_rest & \$38 [0];
   assign \$40  = done ? 17'h00000 : total;
-  assign \$41  = a_out[0] ^ \$40 [0];
+  assign \$41  = a_rest ^ \$40 [0];
   assign \$42  = selected_0_0[0] & \$41 ;
   assign carry_0 = \$39  | \$42 ;
   assign \$43  = done ? 17'h00000 : total;
@@ -5825,23 +5789,26 @@ module column_opt4c_pe(rst, a_in, b_in, last_in, a_out, b_out, last_out, drain_0
   assign drain_0 = done ? total : 17'h00000;
   assign drain_1 = done ? carry : 16'h0000;
   always @(posedge clk)
-    a_out <= \$183 ;
+    a_rest <= a_in[0];
+  always @(posedge clk)
+    a <= \$184 ;
   always @(posedge clk)
     b_out <= b_in;
   always @(posedge clk)
-    last_out <= \$185 ;
+    last_out <= \$186 ;
   always @(posedge clk)
-    done <= \$186 ;
+    done <= \$187 ;
   always @(posedge clk)
     total <= { sum_25, sum_23, sum_21, sum_19, sum_17, sum_15, sum_13, sum_11, carry_7, carry_6, carry_5, carry_4, carry_3, carry_2, carry_1, carry_0, sum_0 };
   always @(posedge clk)
     carry <= { carry_23, carry_21, carry_19, carry_17, carry_15, carry_13, carry_11, carry_9, sum_9, sum_7, sum_6, sum_5, sum_4, sum_3, sum_2, sum_1 };
-  assign \$186  = rst ? 1'h1 : last_out;
-  assign \$185  = rst ? 1'h0 : last_in;
-  assign \$183  = rst ? 3'h0 : a_in;
+  assign \$187  = rst ? 1'h1 : last_out;
+  assign \$186  = rst ? 1'h0 : last_in;
+  assign \$184 [1] = rst ? 1'h0 : a_in[2];
+  assign \$184 [0] = rst ? 1'h0 : a_in[1];
+  assign a_out = { a, a_rest };
   assign last = last_out;
   assign b = b_out;
-  assign a = a_out;
 endmodule
 
 module column_opt4c_plane(rst, write, write_row, write_slot, data_in, slot_in, row_in, bank_in, payload_in, ends_in, slot_out, row_out, bank_out, payload_out, ends_out, drain_0, drain_1, clk);
@@ -5853,8 +5820,7 @@ module column_opt4c_plane(rst, write, write_row, write_slot, data_in, slot_in, r
   wire [7:0] \$12 ;
   (* unused_bits = "0" *)
   wire \$13 ;
-  wire [2:0] \$14 ;
-  wire \$15 ;
+  wire [1:0] \$14 ;
   wire \$2 ;
   wire \$3 ;
   wire \$4 ;
@@ -5876,44 +5842,45 @@ module column_opt4c_plane(rst, write, write_row, write_slot, data_in, slot_in, r
   wire clk;
   input [31:0] data_in;
   wire [31:0] data_in;
-  wire [31:0] \data_in$26 ;
+  wire [31:0] \data_in$27 ;
   wire [31:0] data_out;
   output [16:0] drain_0;
   wire [16:0] drain_0;
-  wire [16:0] \drain_0$35 ;
+  wire [16:0] \drain_0$36 ;
   output [15:0] drain_1;
   wire [15:0] drain_1;
-  wire [15:0] \drain_1$36 ;
+  wire [15:0] \drain_1$37 ;
   wire ends;
   input ends_in;
   wire ends_in;
   output ends_out;
   reg ends_out = 1'h0;
   wire last_in;
-  wire [2:0] payload;
+  reg [1:0] payload = 2'h0;
   input [2:0] payload_in;
   wire [2:0] payload_in;
   output [2:0] payload_out;
-  reg [2:0] payload_out = 3'h0;
+  wire [2:0] payload_out;
+  reg payload_rest = 1'h0;
   wire [19:0] row;
-  wire [19:0] \row$28 ;
+  wire [19:0] \row$29 ;
   input [19:0] row_in;
   wire [19:0] row_in;
-  wire [4:0] \row_in$24 ;
+  wire [4:0] \row_in$25 ;
   output [19:0] row_out;
   reg [19:0] row_out = 20'h00000;
   input rst;
   wire rst;
   wire slot;
-  wire \slot$27 ;
+  wire \slot$28 ;
   input slot_in;
   wire slot_in;
-  wire \slot_in$25 ;
+  wire \slot_in$26 ;
   output slot_out;
   reg slot_out = 1'h0;
   input write;
   wire write;
-  wire \write$23 ;
+  wire \write$24 ;
   input [4:0] write_row;
   wire [4:0] write_row;
   input write_slot;
@@ -5937,11 +5904,13 @@ module column_opt4c_plane(rst, write, write_row, write_slot, data_in, slot_in, r
   always @(posedge clk)
     bank_out <= bank_in;
   always @(posedge clk)
-    payload_out <= \$14 ;
+    payload_rest <= payload_in[0];
   always @(posedge clk)
-    ends_out <= \$15 ;
-  assign \$15  = rst ? 1'h0 : ends_in;
-  assign \$14  = rst ? 3'h0 : payload_in;
+    payload <= \$14 ;
+  always @(posedge clk)
+    ends_out <= ends_in;
+  assign \$14 [1] = rst ? 1'h0 : payload_in[2];
+  assign \$14 [0] = rst ? 1'h0 : payload_in[1];
   column_opt4c_bank bank_0 (
     .clk(clk),
     .data_in(data_in),
@@ -5954,7 +5923,7 @@ module column_opt4c_plane(rst, write, write_row, write_slot, data_in, slot_in, r
     .write(write)
   );
   column_opt4c_pe pe_0 (
-    .a_in(payload_out),
+    .a_in({ payload, payload_rest }),
     .a_out(\$11 ),
     .b_in(b_0_0),
     .b_out(\$12 ),
@@ -5965,19 +5934,19 @@ module column_opt4c_plane(rst, write, write_row, write_slot, data_in, slot_in, r
     .last_out(\$13 ),
     .rst(rst)
   );
-  assign \drain_1$36  = drain_1;
-  assign \drain_0$35  = drain_0;
-  assign a_in = payload_out;
+  assign payload_out = { payload, payload_rest };
+  assign \drain_1$37  = drain_1;
+  assign \drain_0$36  = drain_0;
+  assign a_in = { payload, payload_rest };
   assign last_in = ends_out;
   assign b_in = b_0_0;
-  assign \row$28  = row_in;
-  assign \slot$27  = slot_in;
-  assign \data_in$26  = data_in;
-  assign \slot_in$25  = write_slot;
-  assign \row_in$24  = write_row;
-  assign \write$23  = write;
+  assign \row$29  = row_in;
+  assign \slot$28  = slot_in;
+  assign \data_in$27  = data_in;
+  assign \slot_in$26  = write_slot;
+  assign \row_in$25  = write_row;
+  assign \write$24  = write;
   assign ends = ends_out;
-  assign payload = payload_out;
   assign bank = bank_out;
   assign row = row_out;
   assign slot = slot_out;
@@ -6008,8 +5977,7 @@ module column_opt4c_requests(rst, asks, following, bank, row, payload, ends, hit
   wire [2:0] \$32 ;
   wire [2:0] \$38 ;
   wire [4:0] \$39 ;
-  wire [4:0] \$40 ;
-  wire [2:0] \$43 ;
+  wire [1:0] \$42 ;
   wire [4:0] \$5 ;
   (* unused_bits = "3 4" *)
   wire [4:0] \$6 ;
@@ -6047,11 +6015,12 @@ module column_opt4c_requests(rst, asks, following, bank, row, payload, ends, hit
   wire late_out;
   input [2:0] payload;
   wire [2:0] payload;
-  wire [2:0] \payload$24 ;
+  reg [1:0] \payload$25  = 2'h0;
   output [4:0] payload_bank;
   reg [4:0] payload_bank = 5'h00;
   output [2:0] payload_out;
-  reg [2:0] payload_out = 3'h0;
+  wire [2:0] payload_out;
+  reg payload_rest = 1'h0;
   output present;
   wire present;
   reg [12:0] request_1 = 13'h0000;
@@ -6113,7 +6082,7 @@ module column_opt4c_requests(rst, asks, following, bank, row, payload, ends, hit
   always @(posedge clk)
     valid <= \$39 ;
   always @(posedge clk)
-    \following$20  <= \$40 ;
+    \following$20  <= \$21 ;
   always @(posedge clk)
     asking <= { \$28 , \$32 , \$30  };
   always @(posedge clk)
@@ -6125,11 +6094,13 @@ module column_opt4c_requests(rst, asks, following, bank, row, payload, ends, hit
   always @(posedge clk)
     request_4 <= request_3;
   always @(posedge clk)
-    payload_out <= \$43 ;
+    payload_rest <= \$38 [0];
+  always @(posedge clk)
+    \payload$25  <= \$42 ;
   always @(posedge clk)
     payload_bank <= request_3[12:8];
-  assign \$43  = rst ? 3'h0 : \$38 ;
-  assign \$40  = rst ? 5'h00 : \$21 ;
+  assign \$42 [1] = rst ? 1'h0 : \$38 [2];
+  assign \$42 [0] = rst ? 1'h0 : \$38 [1];
   assign \$39  = rst ? 5'h00 : { \$17 , valid[2:0], \$15  };
   assign \asking.bank  = asking[11:8];
   assign \asking.payload  = asking[7:5];
@@ -6146,6 +6117,7 @@ module column_opt4c_requests(rst, asks, following, bank, row, payload, ends, hit
   assign \request_2.code  = request_2[12:8];
   assign \request_2.payload  = request_2[7:5];
   assign \request_2.row  = request_2[4:0];
+  assign payload_out = { \payload$25 , payload_rest };
   assign code_row = request_2[4:0];
   assign code_out = request_2[12:8];
   assign row_out = asking[4:0];
@@ -6153,7 +6125,6 @@ module column_opt4c_requests(rst, asks, following, bank, row, payload, ends, hit
   assign late_out = \following$20 [0];
   assign asks_out = valid[0];
   assign code = payload_bank;
-  assign \payload$24  = payload_out;
 endmodule
 
 module column_opt4c_skid_buffer(rst, in_payload, in_valid, out_ready, in_ready, out_payload, out_valid, clk);

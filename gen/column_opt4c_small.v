@@ -26,15 +26,14 @@ module column_opt4c_small(rst, a__payload, a__valid, b__payload, b__valid, c__re
   wire [47:0] \$31 ;
   wire \$32 ;
   wire \$33 ;
-  wire \$34 ;
   wire \$4 ;
   wire \$5 ;
   wire \$6 ;
   wire \$7 ;
   wire \$8 ;
   wire \$9 ;
-  wire \$procmux$299_Y ;
-  wire \$procmux$301_Y ;
+  wire \$procmux$274_Y ;
+  wire \$procmux$276_Y ;
   input [16:0] a__payload;
   wire [16:0] a__payload;
   wire [15:0] \a__payload.data ;
@@ -219,13 +218,12 @@ module column_opt4c_small(rst, a__payload, a__valid, b__payload, b__valid, c__re
   always @(posedge clk)
     sync <= \$32 ;
   always @(posedge clk)
-    ahead <= \$33 ;
+    ahead <= \$21 ;
   always @(posedge clk)
-    hold <= \$34 ;
-  assign \$procmux$299_Y  = \$24  ? 1'h0 : hold;
-  assign \$procmux$301_Y  = \$22  ? 1'h1 : \$procmux$299_Y ;
-  assign \$34  = rst ? 1'h0 : \$procmux$301_Y ;
-  assign \$33  = rst ? 1'h0 : \$21 ;
+    hold <= \$33 ;
+  assign \$procmux$274_Y  = \$24  ? 1'h0 : hold;
+  assign \$procmux$276_Y  = \$22  ? 1'h1 : \$procmux$274_Y ;
+  assign \$33  = rst ? 1'h0 : \$procmux$276_Y ;
   assign \$32  = rst ? 1'h0 : \$9 ;
   assign \$31  = a__ready ? b__payload[47:0] : b_held;
   assign \$30  = a__ready ? a__payload[15:0] : data_in;
@@ -1390,9 +1388,8 @@ module column_opt4c_small_digits(rst, write, slot_in, place_in, row_in, data_in,
   wire \$29 ;
   wire \$3 ;
   wire \$30 ;
-  wire \$31 ;
-  wire [3:0] \$32 ;
-  wire [2:0] \$33 ;
+  wire [3:0] \$31 ;
+  wire [2:0] \$32 ;
   (* unused_bits = "1 2" *)
   wire [2:0] \$4 ;
   wire \$5 ;
@@ -1400,9 +1397,9 @@ module column_opt4c_small_digits(rst, write, slot_in, place_in, row_in, data_in,
   wire \$7 ;
   wire \$8 ;
   wire \$9 ;
-  wire [2:0] \$procmux$185_Y ;
-  wire [2:0] \$procmux$187_Y ;
-  wire [3:0] \$procmux$191_Y ;
+  wire [2:0] \$procmux$174_Y ;
+  wire [2:0] \$procmux$176_Y ;
+  wire [3:0] \$procmux$180_Y ;
   input ahead;
   wire ahead;
   input all_wait;
@@ -1531,7 +1528,7 @@ module column_opt4c_small_digits(rst, write, slot_in, place_in, row_in, data_in,
   assign none = \$24  & \$25 ;
   assign late = late_out | ahead;
   always @(posedge clk)
-    \write$27  <= \$26 ;
+    \write$27  <= write;
   always @(posedge clk)
     held_slot_in <= slot_in;
   always @(posedge clk)
@@ -1541,30 +1538,29 @@ module column_opt4c_small_digits(rst, write, slot_in, place_in, row_in, data_in,
   always @(posedge clk)
     held_data_in <= data_in;
   always @(posedge clk)
-    held_more <= \$27 ;
+    held_more <= \$26 ;
   always @(posedge clk)
-    waits <= \$28 ;
+    waits <= \$27 ;
   always @(posedge clk)
-    sync <= \$29 ;
+    sync <= \$28 ;
   always @(posedge clk)
-    ends <= \$30 ;
+    ends <= \$29 ;
   always @(posedge clk)
-    apart <= \$31 ;
+    apart <= \$30 ;
   always @(posedge clk)
-    turn <= \$32 ;
+    turn <= \$31 ;
   always @(posedge clk)
-    gap <= \$33 ;
-  assign \$procmux$185_Y  = \$16  ? \$17 [2:0] : gap;
-  assign \$procmux$187_Y  = ends ? 3'h3 : \$procmux$185_Y ;
-  assign \$33  = rst ? 3'h0 : \$procmux$187_Y ;
-  assign \$procmux$191_Y  = ends ? { turn[2:0], turn[3] } : turn;
-  assign \$32  = rst ? 4'h1 : \$procmux$191_Y ;
-  assign \$31  = rst ? 1'h1 : \$15 ;
-  assign \$30  = rst ? 1'h0 : \$12 ;
-  assign \$29  = rst ? 1'h0 : \$7 ;
-  assign \$28  = rst ? 1'h0 : \$5 ;
-  assign \$27  = rst ? 1'h0 : more;
-  assign \$26  = rst ? 1'h0 : write;
+    gap <= \$32 ;
+  assign \$procmux$174_Y  = \$16  ? \$17 [2:0] : gap;
+  assign \$procmux$176_Y  = ends ? 3'h3 : \$procmux$174_Y ;
+  assign \$32  = rst ? 3'h0 : \$procmux$176_Y ;
+  assign \$procmux$180_Y  = ends ? { turn[2:0], turn[3] } : turn;
+  assign \$31  = rst ? 4'h1 : \$procmux$180_Y ;
+  assign \$30  = rst ? 1'h1 : \$15 ;
+  assign \$29  = rst ? 1'h0 : \$12 ;
+  assign \$28  = rst ? 1'h0 : \$7 ;
+  assign \$27  = rst ? 1'h0 : \$5 ;
+  assign \$26  = rst ? 1'h0 : more;
   column_opt4c_small_feeder feeder_0 (
     .asks(\asks$53 ),
     .bank(\bank$57 ),
@@ -1707,13 +1703,12 @@ module column_opt4c_small_feeder(rst, write, slot_in, place_in, row_in, data_in,
   wire \$160 ;
   wire \$161 ;
   wire \$162 ;
-  wire \$163 ;
-  wire [12:0] \$164 ;
+  wire [12:0] \$163 ;
   wire [1:0] \$17 ;
   (* unused_bits = "0" *)
   wire [1:0] \$18 ;
   wire [1:0] \$20 ;
-  wire [2:0] \$209 ;
+  wire [2:0] \$208 ;
   (* unused_bits = "0" *)
   wire [1:0] \$21 ;
   wire [1:0] \$23 ;
@@ -1798,16 +1793,12 @@ module column_opt4c_small_feeder(rst, write, slot_in, place_in, row_in, data_in,
   wire \$97 ;
   wire \$98 ;
   wire \$99 ;
-  wire \$procmux$34_Y ;
+  wire \$procmux$36_Y ;
   wire \$procmux$53_Y ;
   wire [3:0] \$procmux$57_Y ;
   wire [2:0] \$procmux$63_Y ;
-  wire [3:0] \$procmux$67_Y ;
-  wire \$procmux$71_Y ;
-  wire [2:0] \$procmux$75_Y ;
-  wire \$procmux$79_Y ;
-  wire \$procmux$84_Y ;
-  wire [1:0] \$procmux$91_Y ;
+  wire \$procmux$76_Y ;
+  wire [1:0] \$procmux$83_Y ;
   wire [2:0] address;
   wire [2:0] address_in;
   output asks;
@@ -1939,8 +1930,8 @@ module column_opt4c_small_feeder(rst, write, slot_in, place_in, row_in, data_in,
   assign \$34  = \$33  - 1'h1;
   assign \$35  = 1'h0 + start;
   assign { \$36 [2:1], here } = \$32  ? \$34  : { 1'h0, \$35  };
-  assign \$209  = slot * 2'h3;
-  assign last_row = last_rows >> \$209 ;
+  assign \$208  = slot * 2'h3;
+  assign last_row = last_rows >> \$208 ;
   assign last_place = last_places >> slot;
   assign \filled$35  = filled >> slot;
   assign at_last = \row$37  == last_row;
@@ -2077,20 +2068,19 @@ module column_opt4c_small_feeder(rst, write, slot_in, place_in, row_in, data_in,
   always @(posedge clk)
     next_valid <= \$160 ;
   always @(posedge clk)
-    \following$59  <= \$161 ;
+    \following$59  <= \$133 ;
   always @(posedge clk)
-    finished <= \$162 ;
+    finished <= \$161 ;
   always @(posedge clk)
-    coded_valid <= \$163 ;
+    coded_valid <= \$162 ;
   always @(posedge clk)
-    coded <= \$164 ;
-  assign \$164 [12:4] = moves ? { digit_1, digit_0, \words.place , words[5:4] } : coded[12:4];
-  assign \$procmux$34_Y  = ends ? 1'h0 : coded[3];
-  assign \$164 [3] = moves ? \$148  : \$procmux$34_Y ;
-  assign \$164 [2:0] = moves ? next_row : coded[2:0];
-  assign \$163  = rst ? 1'h0 : \$146 ;
-  assign \$162  = rst ? 1'h0 : \$143 ;
-  assign \$161  = rst ? 1'h0 : \$133 ;
+    coded <= \$163 ;
+  assign \$163 [12:4] = moves ? { digit_1, digit_0, \words.place , words[5:4] } : coded[12:4];
+  assign \$procmux$36_Y  = ends ? 1'h0 : coded[3];
+  assign \$163 [3] = moves ? \$148  : \$procmux$36_Y ;
+  assign \$163 [2:0] = moves ? next_row : coded[2:0];
+  assign \$162  = rst ? 1'h0 : \$146 ;
+  assign \$161  = rst ? 1'h0 : \$143 ;
   assign \$160  = rst ? 1'h0 : \$129 ;
   assign \$159  = rst ? 1'h0 : \$126 [0];
   assign \$158  = rst ? 2'h0 : \$124 [1:0];
@@ -2100,19 +2090,15 @@ module column_opt4c_small_feeder(rst, write, slot_in, place_in, row_in, data_in,
   assign \$156  = rst ? 4'h1 : \$procmux$57_Y ;
   assign \$procmux$63_Y  = read ? \$119 [2:0] : \row$37 ;
   assign \$155  = rst ? 3'h0 : \$procmux$63_Y ;
-  assign \$procmux$67_Y  = read ? turn : next_turn;
-  assign \$154  = rst ? 4'h0 : \$procmux$67_Y ;
-  assign \$procmux$71_Y  = read ? \$115  : next_inside;
-  assign \$153  = rst ? 1'h0 : \$procmux$71_Y ;
-  assign \$procmux$75_Y  = read ? \row$37  : next_row;
-  assign \$152  = rst ? 3'h0 : \$procmux$75_Y ;
-  assign \$procmux$79_Y  = read ? here : next_place;
-  assign \$151  = rst ? 1'h0 : \$procmux$79_Y ;
-  assign \$procmux$84_Y  = taken ? coded[3] : word[3];
-  assign \$150 [3] = ends ? 1'h0 : \$procmux$84_Y ;
+  assign \$154  = read ? turn : next_turn;
+  assign \$153  = read ? \$115  : next_inside;
+  assign \$152  = read ? \row$37  : next_row;
+  assign \$151  = read ? here : next_place;
+  assign \$procmux$76_Y  = taken ? coded[3] : word[3];
+  assign \$150 [3] = ends ? 1'h0 : \$procmux$76_Y ;
   assign \$150 [2:0] = taken ? coded[2:0] : word[2:0];
-  assign \$procmux$91_Y  = served ? \$111  : word[5:4];
-  assign \$150 [5:4] = taken ? coded[5:4] : \$procmux$91_Y ;
+  assign \$procmux$83_Y  = served ? \$111  : word[5:4];
+  assign \$150 [5:4] = taken ? coded[5:4] : \$procmux$83_Y ;
   assign \$150 [12:6] = taken ? coded[12:6] : word[12:6];
   assign \$149  = rst ? 1'h0 : \$109 ;
   column_opt4c_small_buffer buffer (
@@ -2125,22 +2111,23 @@ module column_opt4c_small_feeder(rst, write, slot_in, place_in, row_in, data_in,
     .rst(rst),
     .write(write)
   );
-  assign \word.left  = word[5:4];
-  assign \word.following  = word[3];
-  assign \word.row  = word[2:0];
   assign \coded.digits  = coded[12:7];
-  assign \$50 [2:0] = address_in;
-  assign \$46 [2:0] = address;
   assign \coded.place  = coded[6];
   assign \coded.left  = coded[5:4];
-  assign \$36 [0] = here;
   assign \coded.following  = coded[3];
   assign \coded.row  = coded[2:0];
+  assign \$50 [2:0] = address_in;
+  assign \$46 [2:0] = address;
   assign \words.digits  = { digit_1, digit_0 };
+  assign \$36 [0] = here;
   assign \words.left  = words[5:4];
   assign \words.following  = \following$59 ;
   assign \words.row  = next_row;
   assign \word.digits  = word[12:7];
+  assign \word.place  = word[6];
+  assign \word.left  = word[5:4];
+  assign \word.following  = word[3];
+  assign \word.row  = word[2:0];
   assign row = word[2:0];
   assign following = word[3];
   assign { words[12:6], words[3:0] } = { digit_1, digit_0, \words.place , \following$59 , next_row };
@@ -2149,7 +2136,6 @@ module column_opt4c_small_feeder(rst, write, slot_in, place_in, row_in, data_in,
   assign \write$47  = write;
   assign \read$45  = read;
   assign leaves = 1'h1;
-  assign \word.place  = word[6];
   assign valid = asks;
 endmodule
 
@@ -2177,58 +2163,52 @@ module column_opt4c_small_loader(rst, take, last, sync, room, write, slot_out, p
   wire [1:0] \$25 ;
   wire \$26 ;
   wire \$27 ;
-  wire \$28 ;
-  wire \$29 ;
+  wire [2:0] \$28 ;
+  wire [1:0] \$29 ;
   wire \$3 ;
-  wire [2:0] \$30 ;
-  wire [1:0] \$31 ;
+  wire \$30 ;
+  wire \$31 ;
   wire \$32 ;
-  wire \$33 ;
+  wire [2:0] \$33 ;
   wire \$34 ;
-  wire [2:0] \$35 ;
-  wire \$36 ;
+  wire \$35 ;
+  wire [2:0] \$36 ;
   wire \$37 ;
-  wire [2:0] \$38 ;
+  wire \$38 ;
   wire \$39 ;
   wire \$4 ;
   wire \$40 ;
-  wire \$41 ;
-  wire \$42 ;
   wire \$5 ;
   wire [1:0] \$6 ;
   wire \$7 ;
   (* unused_bits = "1 2" *)
   wire [2:0] \$8 ;
   wire \$9 ;
-  wire \$procmux$207_Y ;
-  wire \$procmux$211_Y ;
-  wire \$procmux$215_Y ;
-  wire \$procmux$217_Y ;
-  wire \$procmux$219_Y ;
-  wire \$procmux$223_Y ;
-  wire \$procmux$225_Y ;
-  wire [2:0] \$procmux$229_Y ;
-  wire [2:0] \$procmux$231_Y ;
-  wire [2:0] \$procmux$233_Y ;
-  wire \$procmux$237_Y ;
-  wire \$procmux$239_Y ;
-  wire \$procmux$241_Y ;
-  wire \$procmux$245_Y ;
-  wire \$procmux$247_Y ;
-  wire [2:0] \$procmux$251_Y ;
-  wire [2:0] \$procmux$253_Y ;
-  wire [2:0] \$procmux$255_Y ;
-  wire [2:0] \$procmux$257_Y ;
-  wire \$procmux$261_Y ;
-  wire \$procmux$263_Y ;
-  wire \$procmux$265_Y ;
-  wire \$procmux$267_Y ;
-  wire \$procmux$271_Y ;
-  wire \$procmux$275_Y ;
-  wire \$procmux$277_Y ;
-  wire [1:0] \$procmux$281_Y ;
-  wire [1:0] \$procmux$283_Y ;
-  wire [2:0] \$procmux$287_Y ;
+  wire \$procmux$194_Y ;
+  wire \$procmux$198_Y ;
+  wire \$procmux$202_Y ;
+  wire \$procmux$204_Y ;
+  wire \$procmux$208_Y ;
+  wire [2:0] \$procmux$212_Y ;
+  wire [2:0] \$procmux$214_Y ;
+  wire \$procmux$218_Y ;
+  wire \$procmux$220_Y ;
+  wire \$procmux$224_Y ;
+  wire \$procmux$226_Y ;
+  wire [2:0] \$procmux$230_Y ;
+  wire [2:0] \$procmux$232_Y ;
+  wire [2:0] \$procmux$234_Y ;
+  wire [2:0] \$procmux$236_Y ;
+  wire \$procmux$240_Y ;
+  wire \$procmux$242_Y ;
+  wire \$procmux$244_Y ;
+  wire \$procmux$246_Y ;
+  wire \$procmux$250_Y ;
+  wire \$procmux$254_Y ;
+  wire \$procmux$256_Y ;
+  wire [1:0] \$procmux$260_Y ;
+  wire [1:0] \$procmux$262_Y ;
+  wire [2:0] \$procmux$266_Y ;
   input clk;
   wire clk;
   output complete;
@@ -2281,11 +2261,7 @@ module column_opt4c_small_loader(rst, take, last, sync, room, write, slot_out, p
   output write;
   wire write;
   always @(posedge clk)
-    filled <= \$40 ;
-  always @(posedge clk)
-    slot <= \$41 ;
-  always @(posedge clk)
-    first <= \$42 ;
+    first <= \$40 ;
   assign room = ~ occupied;
   assign write = lane & taken;
   assign more = taken & ended;
@@ -2315,76 +2291,74 @@ module column_opt4c_small_loader(rst, take, last, sync, room, write, slot_out, p
   always @(posedge clk)
     taken <= \$26 ;
   always @(posedge clk)
-    ended <= \$27 ;
+    ended <= \$2 ;
   always @(posedge clk)
-    tile <= \$28 ;
+    tile <= last;
   always @(posedge clk)
-    occupied <= \$29 ;
+    occupied <= \$27 ;
   always @(posedge clk)
-    count <= \$30 ;
+    count <= \$28 ;
   always @(posedge clk)
-    pause <= \$31 ;
+    pause <= \$29 ;
   always @(posedge clk)
-    lane <= \$32 ;
+    lane <= \$30 ;
   always @(posedge clk)
-    opens <= \$33 ;
+    opens <= \$31 ;
   always @(posedge clk)
-    place_out <= \$34 ;
+    place_out <= \$32 ;
   always @(posedge clk)
-    row_out <= \$35 ;
+    row_out <= \$33 ;
   always @(posedge clk)
-    slot_out <= \$36 ;
+    slot_out <= \$34 ;
   always @(posedge clk)
-    \complete$29  <= \$37 ;
+    \complete$29  <= \$35 ;
   always @(posedge clk)
-    last_rows <= \$38 ;
+    last_rows <= \$36 ;
   always @(posedge clk)
-    last_places <= \$39 ;
-  assign \$procmux$207_Y  = sync ? complete : first;
-  assign \$42  = rst ? 1'h1 : \$procmux$207_Y ;
-  assign \$procmux$211_Y  = sync ? \$25 [0] : slot;
-  assign \$41  = rst ? 1'h0 : \$procmux$211_Y ;
-  assign \$procmux$215_Y  = opens ? 1'h0 : filled;
-  assign \$procmux$217_Y  = lane ? 1'h1 : \$procmux$215_Y ;
-  assign \$procmux$219_Y  = \$22  ? \$procmux$217_Y  : filled;
-  assign \$40  = rst ? 1'h0 : \$procmux$219_Y ;
-  assign \$procmux$223_Y  = lane ? place_out : last_places;
-  assign \$procmux$225_Y  = \$22  ? \$procmux$223_Y  : last_places;
-  assign \$39  = rst ? 1'h0 : \$procmux$225_Y ;
-  assign \$procmux$229_Y  = opens ? 3'h0 : last_rows;
-  assign \$procmux$231_Y  = lane ? row_out : \$procmux$229_Y ;
-  assign \$procmux$233_Y  = \$22  ? \$procmux$231_Y  : last_rows;
-  assign \$38  = rst ? 3'h0 : \$procmux$233_Y ;
-  assign \$procmux$237_Y  = slot_out ? \complete$29  : tile;
-  assign \$procmux$239_Y  = ended ? \$procmux$237_Y  : \complete$29 ;
-  assign \$procmux$241_Y  = taken ? \$procmux$239_Y  : \complete$29 ;
-  assign \$37  = rst ? 1'h0 : \$procmux$241_Y ;
-  assign \$procmux$245_Y  = ended ? \$20 [0] : slot_out;
-  assign \$procmux$247_Y  = taken ? \$procmux$245_Y  : slot_out;
-  assign \$36  = rst ? 1'h0 : \$procmux$247_Y ;
-  assign \$procmux$251_Y  = place_out ? row_out : \$17 [2:0];
-  assign \$procmux$253_Y  = lane ? \$procmux$251_Y  : row_out;
-  assign \$procmux$255_Y  = ended ? 3'h0 : \$procmux$253_Y ;
-  assign \$procmux$257_Y  = taken ? \$procmux$255_Y  : row_out;
-  assign \$35  = rst ? 3'h0 : \$procmux$257_Y ;
-  assign \$procmux$261_Y  = place_out ? \$15 [0] : 1'h0;
-  assign \$procmux$263_Y  = lane ? \$procmux$261_Y  : place_out;
-  assign \$procmux$265_Y  = ended ? 1'h0 : \$procmux$263_Y ;
-  assign \$procmux$267_Y  = taken ? \$procmux$265_Y  : place_out;
-  assign \$34  = rst ? 1'h0 : \$procmux$267_Y ;
-  assign \$procmux$271_Y  = taken ? ended : opens;
-  assign \$33  = rst ? 1'h1 : \$procmux$271_Y ;
-  assign \$procmux$275_Y  = ended ? 1'h1 : lane;
-  assign \$procmux$277_Y  = taken ? \$procmux$275_Y  : lane;
-  assign \$32  = rst ? 1'h1 : \$procmux$277_Y ;
-  assign \$procmux$281_Y  = \$13  ? \$14 [1:0] : pause;
-  assign \$procmux$283_Y  = sync ? 2'h3 : \$procmux$281_Y ;
-  assign \$31  = rst ? 2'h0 : \$procmux$283_Y ;
-  assign \$procmux$287_Y  = take ? \$12 [2:0] : count;
-  assign \$30  = rst ? 3'h0 : \$procmux$287_Y ;
-  assign \$29  = rst ? 1'h0 : \$8 [0];
-  assign \$28  = rst ? 1'h0 : last;
-  assign \$27  = rst ? 1'h0 : \$2 ;
+    last_places <= \$37 ;
+  always @(posedge clk)
+    filled <= \$38 ;
+  always @(posedge clk)
+    slot <= \$39 ;
+  assign \$procmux$194_Y  = sync ? complete : first;
+  assign \$40  = rst ? 1'h1 : \$procmux$194_Y ;
+  assign \$procmux$198_Y  = sync ? \$25 [0] : slot;
+  assign \$39  = rst ? 1'h0 : \$procmux$198_Y ;
+  assign \$procmux$202_Y  = opens ? 1'h0 : filled;
+  assign \$procmux$204_Y  = lane ? 1'h1 : \$procmux$202_Y ;
+  assign \$38  = \$22  ? \$procmux$204_Y  : filled;
+  assign \$procmux$208_Y  = lane ? place_out : last_places;
+  assign \$37  = \$22  ? \$procmux$208_Y  : last_places;
+  assign \$procmux$212_Y  = opens ? 3'h0 : last_rows;
+  assign \$procmux$214_Y  = lane ? row_out : \$procmux$212_Y ;
+  assign \$36  = \$22  ? \$procmux$214_Y  : last_rows;
+  assign \$procmux$218_Y  = slot_out ? \complete$29  : tile;
+  assign \$procmux$220_Y  = ended ? \$procmux$218_Y  : \complete$29 ;
+  assign \$35  = taken ? \$procmux$220_Y  : \complete$29 ;
+  assign \$procmux$224_Y  = ended ? \$20 [0] : slot_out;
+  assign \$procmux$226_Y  = taken ? \$procmux$224_Y  : slot_out;
+  assign \$34  = rst ? 1'h0 : \$procmux$226_Y ;
+  assign \$procmux$230_Y  = place_out ? row_out : \$17 [2:0];
+  assign \$procmux$232_Y  = lane ? \$procmux$230_Y  : row_out;
+  assign \$procmux$234_Y  = ended ? 3'h0 : \$procmux$232_Y ;
+  assign \$procmux$236_Y  = taken ? \$procmux$234_Y  : row_out;
+  assign \$33  = rst ? 3'h0 : \$procmux$236_Y ;
+  assign \$procmux$240_Y  = place_out ? \$15 [0] : 1'h0;
+  assign \$procmux$242_Y  = lane ? \$procmux$240_Y  : place_out;
+  assign \$procmux$244_Y  = ended ? 1'h0 : \$procmux$242_Y ;
+  assign \$procmux$246_Y  = taken ? \$procmux$244_Y  : place_out;
+  assign \$32  = rst ? 1'h0 : \$procmux$246_Y ;
+  assign \$procmux$250_Y  = taken ? ended : opens;
+  assign \$31  = rst ? 1'h1 : \$procmux$250_Y ;
+  assign \$procmux$254_Y  = ended ? 1'h1 : lane;
+  assign \$procmux$256_Y  = taken ? \$procmux$254_Y  : lane;
+  assign \$30  = rst ? 1'h1 : \$procmux$256_Y ;
+  assign \$procmux$260_Y  = \$13  ? \$14 [1:0] : pause;
+  assign \$procmux$262_Y  = sync ? 2'h3 : \$procmux$260_Y ;
+  assign \$29  = rst ? 2'h0 : \$procmux$262_Y ;
+  assign \$procmux$266_Y  = take ? \$12 [2:0] : count;
+  assign \$28  = rst ? 3'h0 : \$procmux$266_Y ;
+  assign \$27  = rst ? 1'h0 : \$8 [0];
   assign \$26  = rst ? 1'h0 : take;
   assign \first$28  = first;
   assign present = slot;
@@ -2398,16 +2372,16 @@ endmodule
 
 module column_opt4c_small_merge(rst, go, ends, turn, first, complete, drain_0, drain_1, leaves, result, valid, last, clk);
   wire \$1 ;
+  wire \$100 ;
   wire \$101 ;
   wire \$102 ;
-  wire \$103 ;
   wire \$104 ;
+  wire \$105 ;
   wire \$106 ;
   wire \$107 ;
   wire \$109 ;
+  wire \$110 ;
   wire \$112 ;
-  wire \$113 ;
-  wire \$114 ;
   wire \$115 ;
   wire \$116 ;
   wire \$117 ;
@@ -2421,14 +2395,14 @@ module column_opt4c_small_merge(rst, go, ends, turn, first, complete, drain_0, d
   wire \$124 ;
   wire \$125 ;
   wire \$126 ;
+  wire \$127 ;
   wire \$128 ;
   wire \$129 ;
   wire \$13 ;
-  wire \$130 ;
   wire \$131 ;
+  wire \$132 ;
   wire \$133 ;
   wire \$134 ;
-  wire \$135 ;
   wire \$136 ;
   wire \$137 ;
   wire \$138 ;
@@ -2437,22 +2411,24 @@ module column_opt4c_small_merge(rst, go, ends, turn, first, complete, drain_0, d
   wire \$140 ;
   wire \$141 ;
   wire \$142 ;
-  wire [2:0] \$143 ;
+  wire \$143 ;
   wire \$144 ;
-  wire \$145 ;
-  wire [5:0] \$146 ;
-  wire [3:0] \$147 ;
-  wire \$148 ;
-  wire [7:0] \$151 ;
-  wire \$152 ;
-  wire \$155 ;
-  wire [5:0] \$156 ;
+  wire [2:0] \$145 ;
+  wire \$146 ;
+  wire \$147 ;
+  wire [5:0] \$148 ;
+  wire [3:0] \$149 ;
+  wire \$150 ;
+  wire [7:0] \$153 ;
+  wire \$154 ;
   wire \$157 ;
   wire [5:0] \$158 ;
   wire \$159 ;
   wire [5:0] \$160 ;
   wire \$161 ;
   wire [5:0] \$162 ;
+  wire \$163 ;
+  wire [5:0] \$164 ;
   (* unused_bits = "0 5" *)
   wire [5:0] \$17 ;
   wire \$2 ;
@@ -2492,51 +2468,46 @@ module column_opt4c_small_merge(rst, go, ends, turn, first, complete, drain_0, d
   wire \$54 ;
   wire \$55 ;
   wire \$56 ;
-  wire [18:0] \$57 ;
-  wire [18:0] \$58 ;
-  wire [18:0] \$59 ;
   wire [12:0] \$6 ;
   wire [18:0] \$60 ;
   wire [18:0] \$61 ;
   wire [18:0] \$62 ;
   wire [18:0] \$63 ;
+  wire [18:0] \$64 ;
+  wire [18:0] \$65 ;
+  wire [18:0] \$66 ;
   wire [12:0] \$7 ;
-  wire \$70 ;
-  wire \$71 ;
-  wire \$72 ;
   wire \$73 ;
+  wire \$74 ;
+  wire \$75 ;
+  wire \$76 ;
   wire [11:0] \$8 ;
-  wire \$81 ;
-  wire \$82 ;
-  wire \$83 ;
+  wire \$84 ;
   wire \$85 ;
   wire \$86 ;
   wire \$88 ;
+  wire \$89 ;
   wire [11:0] \$9 ;
   wire \$91 ;
-  wire \$92 ;
-  wire \$93 ;
   wire \$94 ;
   wire \$95 ;
   wire \$96 ;
   wire \$97 ;
   wire \$98 ;
   wire \$99 ;
-  wire \$procmux$108_Y ;
+  wire \$procmux$100_Y ;
+  wire \$procmux$107_Y ;
   wire \$procmux$114_Y ;
-  wire \$procmux$120_Y ;
-  wire \$procmux$126_Y ;
-  wire \$procmux$133_Y ;
-  wire \$procmux$135_Y ;
-  wire \$procmux$142_Y ;
-  wire \$procmux$144_Y ;
-  wire \$procmux$146_Y ;
-  wire \$procmux$150_Y ;
-  wire \$procmux$152_Y ;
-  wire \$procmux$154_Y ;
-  wire [2:0] \$procmux$159_Y ;
-  wire [2:0] \$procmux$161_Y ;
-  wire [2:0] \$procmux$163_Y ;
+  wire \$procmux$121_Y ;
+  wire \$procmux$128_Y ;
+  wire \$procmux$130_Y ;
+  wire \$procmux$137_Y ;
+  wire \$procmux$139_Y ;
+  wire \$procmux$143_Y ;
+  wire \$procmux$145_Y ;
+  wire \$procmux$147_Y ;
+  wire [2:0] \$procmux$152_Y ;
+  wire [2:0] \$procmux$154_Y ;
   input clk;
   wire clk;
   input complete;
@@ -2545,7 +2516,7 @@ module column_opt4c_small_merge(rst, go, ends, turn, first, complete, drain_0, d
   wire [38:0] drain_0;
   input [35:0] drain_1;
   wire [35:0] drain_1;
-  reg en = 1'h1;
+  reg en = 1'h0;
   wire \en$84 ;
   input ends;
   wire ends;
@@ -2643,23 +2614,23 @@ module column_opt4c_small_merge(rst, go, ends, turn, first, complete, drain_0, d
   assign \$12  = pair_0[1] ^ pair_1[0];
   assign \$13  = pair_0[2] ^ pair_1[1];
   assign \$14  = pair_0[3] ^ pair_1[2];
-  assign { \$17 [5], \$147 , \$17 [0] } = { 1'h0, \$14 , \$13 , \$12 , pair_0[0], 1'h0 } ^ { generate_2_4, generate_0_3, generate_1_2, 3'h0 };
+  assign { \$17 [5], \$149 , \$17 [0] } = { 1'h0, \$14 , \$13 , \$12 , pair_0[0], 1'h0 } ^ { generate_2_4, generate_0_3, generate_1_2, 3'h0 };
   assign \$20  = pair_0[1] ^ pair_1[0];
   assign \$21  = pair_0[2] ^ pair_1[1];
   assign \$22  = pair_0[3] ^ pair_1[2];
-  assign { \$148 , \$25 [4:0] } = { 1'h0, \$22 , \$21 , \$20 , pair_0[0], 1'h0 } ^ { generate_2_4, generate_0_3, generate_1_2, 3'h0 };
+  assign { \$150 , \$25 [4:0] } = { 1'h0, \$22 , \$21 , \$20 , pair_0[0], 1'h0 } ^ { generate_2_4, generate_0_3, generate_1_2, 3'h0 };
   assign \$26  = stage_0_carry ^ stage_0_carry;
   assign \$27  = stage_0_x[0] ^ stage_0_y[0];
   assign \$28  = stage_0_x[1] ^ stage_0_y[1];
   assign \$29  = stage_0_x[2] ^ stage_0_y[2];
   assign \$30  = stage_0_x[3] ^ stage_0_y[3];
-  assign { \$33 [5], \$151 [7:4], \$33 [0] } = { 1'h0, \$30 , \$29 , \$28 , \$27 , \$26  } ^ { \generate_2_4$44 , \generate_1_3$43 , \generate_1_2$42 , \generate_0_1$41 , stage_0_carry, 1'h0 };
+  assign { \$33 [5], \$153 [7:4], \$33 [0] } = { 1'h0, \$30 , \$29 , \$28 , \$27 , \$26  } ^ { \generate_2_4$44 , \generate_1_3$43 , \generate_1_2$42 , \generate_0_1$41 , stage_0_carry, 1'h0 };
   assign \$34  = stage_0_carry ^ stage_0_carry;
   assign \$35  = stage_0_x[0] ^ stage_0_y[0];
   assign \$36  = stage_0_x[1] ^ stage_0_y[1];
   assign \$37  = stage_0_x[2] ^ stage_0_y[2];
   assign \$38  = stage_0_x[3] ^ stage_0_y[3];
-  assign { \$152 , \$41 [4:0] } = { 1'h0, \$38 , \$37 , \$36 , \$35 , \$34  } ^ { \generate_2_4$44 , \generate_1_3$43 , \generate_1_2$42 , \generate_0_1$41 , stage_0_carry, 1'h0 };
+  assign { \$154 , \$41 [4:0] } = { 1'h0, \$38 , \$37 , \$36 , \$35 , \$34  } ^ { \generate_2_4$44 , \generate_1_3$43 , \generate_1_2$42 , \generate_0_1$41 , stage_0_carry, 1'h0 };
   assign \$42  = stage_1_carry ^ stage_1_carry;
   assign \$43  = stage_1_x[0] ^ stage_1_y[0];
   assign \$44  = stage_1_x[1] ^ stage_1_y[1];
@@ -2672,132 +2643,132 @@ module column_opt4c_small_merge(rst, go, ends, turn, first, complete, drain_0, d
   assign \$54  = number < 2'h3;
   assign \$55  = running & \$54 ;
   assign \$56  = number == 2'h2;
-  assign \$57  = { resolved[12], resolved[12], resolved[12], resolved[12], resolved[12], resolved[12], resolved } & { present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0] };
-  assign \$58  = { resolved[12], resolved[12], resolved[12], resolved[12], resolved, 2'h0 } & { present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1] };
-  assign \$59  = \$57  | \$58 ;
-  assign \$60  = { resolved[12], resolved[12], resolved, 4'h0 } & { present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2] };
-  assign \$61  = \$59  | \$60 ;
-  assign \$62  = { resolved, 6'h00 } & { present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3] };
-  assign \$63  = \$61  | \$62 ;
-  assign \$70  = pair_0[2] & pair_1[1];
-  assign \$71  = pair_0[2] ^ pair_1[1];
-  assign \$72  = pair_0[1] & pair_1[0];
-  assign \$73  = \$71  & \$72 ;
-  assign generate_0_3 = \$70  | \$73 ;
+  assign \$60  = { resolved[12], resolved[12], resolved[12], resolved[12], resolved[12], resolved[12], resolved } & { present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0] };
+  assign \$61  = { resolved[12], resolved[12], resolved[12], resolved[12], resolved, 2'h0 } & { present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1] };
+  assign \$62  = \$60  | \$61 ;
+  assign \$63  = { resolved[12], resolved[12], resolved, 4'h0 } & { present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2] };
+  assign \$64  = \$62  | \$63 ;
+  assign \$65  = { resolved, 6'h00 } & { present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3] };
+  assign \$66  = \$64  | \$65 ;
+  assign \$73  = pair_0[2] & pair_1[1];
+  assign \$74  = pair_0[2] ^ pair_1[1];
+  assign \$75  = pair_0[1] & pair_1[0];
+  assign \$76  = \$74  & \$75 ;
+  assign generate_0_3 = \$73  | \$76 ;
   assign generate_1_2 = pair_0[1] & pair_1[0];
-  assign \$81  = pair_0[3] & pair_1[2];
-  assign \$82  = pair_0[3] ^ pair_1[2];
-  assign \$83  = \$82  & generate_0_3;
-  assign generate_2_4 = \$81  | \$83 ;
-  assign \$85  = stage_0_x[0] & stage_0_y[0];
-  assign \$86  = stage_0_x[0] ^ stage_0_y[0];
-  assign \$88  = \$86  & stage_0_carry;
-  assign \generate_0_1$41  = \$85  | \$88 ;
-  assign \$91  = stage_0_x[2] & stage_0_y[2];
-  assign \$92  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$93  = stage_0_x[1] & stage_0_y[1];
-  assign \$94  = \$92  & \$93 ;
-  assign \generate_0_3$70  = \$91  | \$94 ;
+  assign \$84  = pair_0[3] & pair_1[2];
+  assign \$85  = pair_0[3] ^ pair_1[2];
+  assign \$86  = \$85  & generate_0_3;
+  assign generate_2_4 = \$84  | \$86 ;
+  assign \$88  = stage_0_x[0] & stage_0_y[0];
+  assign \$89  = stage_0_x[0] ^ stage_0_y[0];
+  assign \$91  = \$89  & stage_0_carry;
+  assign \generate_0_1$41  = \$88  | \$91 ;
+  assign \$94  = stage_0_x[2] & stage_0_y[2];
   assign \$95  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$96  = stage_0_x[1] ^ stage_0_y[1];
-  assign \propagate_0_3$71  = \$95  & \$96 ;
-  assign \$97  = stage_0_x[1] & stage_0_y[1];
-  assign \$98  = stage_0_x[1] ^ stage_0_y[1];
-  assign \$99  = \$98  & \generate_0_1$41 ;
-  assign \generate_1_2$42  = \$97  | \$99 ;
-  assign \$101  = \propagate_0_3$71  & \generate_0_1$41 ;
-  assign \generate_1_3$43  = \generate_0_3$70  | \$101 ;
-  assign \$102  = stage_0_x[3] & stage_0_y[3];
-  assign \$103  = stage_0_x[3] ^ stage_0_y[3];
-  assign \$104  = \$103  & \generate_1_3$43 ;
-  assign \generate_2_4$44  = \$102  | \$104 ;
-  assign \$106  = stage_1_x[0] & stage_1_y[0];
-  assign \$107  = stage_1_x[0] ^ stage_1_y[0];
-  assign \$109  = \$107  & stage_1_carry;
-  assign \generate_0_1$49  = \$106  | \$109 ;
-  assign \$112  = stage_1_x[2] & stage_1_y[2];
-  assign \$113  = stage_1_x[2] ^ stage_1_y[2];
-  assign \$114  = stage_1_x[1] & stage_1_y[1];
-  assign \$115  = \$113  & \$114 ;
-  assign \generate_0_3$76  = \$112  | \$115 ;
+  assign \$96  = stage_0_x[1] & stage_0_y[1];
+  assign \$97  = \$95  & \$96 ;
+  assign \generate_0_3$70  = \$94  | \$97 ;
+  assign \$98  = stage_0_x[2] ^ stage_0_y[2];
+  assign \$99  = stage_0_x[1] ^ stage_0_y[1];
+  assign \propagate_0_3$71  = \$98  & \$99 ;
+  assign \$100  = stage_0_x[1] & stage_0_y[1];
+  assign \$101  = stage_0_x[1] ^ stage_0_y[1];
+  assign \$102  = \$101  & \generate_0_1$41 ;
+  assign \generate_1_2$42  = \$100  | \$102 ;
+  assign \$104  = \propagate_0_3$71  & \generate_0_1$41 ;
+  assign \generate_1_3$43  = \generate_0_3$70  | \$104 ;
+  assign \$105  = stage_0_x[3] & stage_0_y[3];
+  assign \$106  = stage_0_x[3] ^ stage_0_y[3];
+  assign \$107  = \$106  & \generate_1_3$43 ;
+  assign \generate_2_4$44  = \$105  | \$107 ;
+  assign \$109  = stage_1_x[0] & stage_1_y[0];
+  assign \$110  = stage_1_x[0] ^ stage_1_y[0];
+  assign \$112  = \$110  & stage_1_carry;
+  assign \generate_0_1$49  = \$109  | \$112 ;
+  assign \$115  = stage_1_x[2] & stage_1_y[2];
   assign \$116  = stage_1_x[2] ^ stage_1_y[2];
-  assign \$117  = stage_1_x[1] ^ stage_1_y[1];
-  assign \propagate_0_3$77  = \$116  & \$117 ;
-  assign \$118  = stage_1_x[4] & stage_1_y[4];
-  assign \$119  = stage_1_x[4] ^ stage_1_y[4];
-  assign \$120  = stage_1_x[3] & stage_1_y[3];
-  assign \$121  = \$119  & \$120 ;
-  assign generate_0_5 = \$118  | \$121 ;
+  assign \$117  = stage_1_x[1] & stage_1_y[1];
+  assign \$118  = \$116  & \$117 ;
+  assign \generate_0_3$76  = \$115  | \$118 ;
+  assign \$119  = stage_1_x[2] ^ stage_1_y[2];
+  assign \$120  = stage_1_x[1] ^ stage_1_y[1];
+  assign \propagate_0_3$77  = \$119  & \$120 ;
+  assign \$121  = stage_1_x[4] & stage_1_y[4];
   assign \$122  = stage_1_x[4] ^ stage_1_y[4];
-  assign \$123  = stage_1_x[3] ^ stage_1_y[3];
-  assign propagate_0_5 = \$122  & \$123 ;
-  assign \$124  = stage_1_x[1] & stage_1_y[1];
-  assign \$125  = stage_1_x[1] ^ stage_1_y[1];
-  assign \$126  = \$125  & \generate_0_1$49 ;
-  assign \generate_1_2$50  = \$124  | \$126 ;
-  assign \$128  = \propagate_0_3$77  & \generate_0_1$49 ;
-  assign \generate_1_3$51  = \generate_0_3$76  | \$128 ;
-  assign \$129  = stage_1_x[3] & stage_1_y[3];
-  assign \$130  = stage_1_x[3] ^ stage_1_y[3];
-  assign \$131  = \$130  & \generate_1_3$51 ;
-  assign \generate_2_4$52  = \$129  | \$131 ;
-  assign \$133  = propagate_0_5 & \generate_1_3$51 ;
-  assign generate_2_5 = generate_0_5 | \$133 ;
-  assign \$134  = ~ flags_3[2];
-  assign store = valid_3 & \$134 ;
-  assign \$135  = valid_2 & flags_2[2];
-  assign leaves = \$135  | valid;
+  assign \$123  = stage_1_x[3] & stage_1_y[3];
+  assign \$124  = \$122  & \$123 ;
+  assign generate_0_5 = \$121  | \$124 ;
+  assign \$125  = stage_1_x[4] ^ stage_1_y[4];
+  assign \$126  = stage_1_x[3] ^ stage_1_y[3];
+  assign propagate_0_5 = \$125  & \$126 ;
+  assign \$127  = stage_1_x[1] & stage_1_y[1];
+  assign \$128  = stage_1_x[1] ^ stage_1_y[1];
+  assign \$129  = \$128  & \generate_0_1$49 ;
+  assign \generate_1_2$50  = \$127  | \$129 ;
+  assign \$131  = \propagate_0_3$77  & \generate_0_1$49 ;
+  assign \generate_1_3$51  = \generate_0_3$76  | \$131 ;
+  assign \$132  = stage_1_x[3] & stage_1_y[3];
+  assign \$133  = stage_1_x[3] ^ stage_1_y[3];
+  assign \$134  = \$133  & \generate_1_3$51 ;
+  assign \generate_2_4$52  = \$132  | \$134 ;
+  assign \$136  = propagate_0_5 & \generate_1_3$51 ;
+  assign generate_2_5 = generate_0_5 | \$136 ;
+  assign \$137  = ~ flags_3[2];
+  assign store = valid_3 & \$137 ;
+  assign \$138  = valid_2 & flags_2[2];
+  assign leaves = \$138  | valid;
   assign valid = valid_3 & flags_3[2];
   always @(posedge clk)
-    en <= \$136 ;
+    en <= go;
   always @(posedge clk)
-    ends_0 <= \$137 ;
+    ends_0 <= \$139 ;
   always @(posedge clk)
     tag_0 <= { complete, first, turn };
   always @(posedge clk)
-    ends_1 <= \$138 ;
+    ends_1 <= \$140 ;
   always @(posedge clk)
     tag_1 <= tag_0;
   always @(posedge clk)
-    ends_2 <= \$139 ;
+    ends_2 <= \$141 ;
   always @(posedge clk)
     tag_2 <= tag_1;
   always @(posedge clk)
-    ends_3 <= \$140 ;
+    ends_3 <= \$142 ;
   always @(posedge clk)
     tag_3 <= tag_2;
   always @(posedge clk)
-    ends_4 <= \$141 ;
+    ends_4 <= \$143 ;
   always @(posedge clk)
     tag_4 <= tag_3;
   always @(posedge clk)
-    ends_5 <= \$142 ;
+    ends_5 <= \$144 ;
   always @(posedge clk)
     tag_5 <= tag_4;
   always @(posedge clk)
-    number <= \$143 ;
+    number <= \$145 ;
   always @(posedge clk)
-    running <= \$144 ;
+    running <= \$146 ;
   always @(posedge clk)
-    leaving <= \$145 ;
+    leaving <= \$147 ;
   always @(posedge clk)
-    present <= \$146 ;
+    present <= \$148 ;
   always @(posedge clk)
     pair_0 <= \$7 ;
   always @(posedge clk)
     pair_1 <= \$9 ;
   always @(posedge clk)
-    stage_0_sum <= \$147 ;
+    stage_0_sum <= \$149 ;
   always @(posedge clk)
-    stage_0_carry <= \$148 ;
+    stage_0_carry <= \$150 ;
   always @(posedge clk)
     stage_0_x <= pair_0[12:4];
   always @(posedge clk)
     stage_0_y <= pair_1[11:3];
   always @(posedge clk)
-    stage_1_sum <= { \$151 [7:4], stage_0_sum };
+    stage_1_sum <= { \$153 [7:4], stage_0_sum };
   always @(posedge clk)
-    stage_1_carry <= \$152 ;
+    stage_1_carry <= \$154 ;
   always @(posedge clk)
     stage_1_x <= stage_0_x[8:4];
   always @(posedge clk)
@@ -2805,59 +2776,56 @@ module column_opt4c_small_merge(rst, go, ends, turn, first, complete, drain_0, d
   always @(posedge clk)
     resolved <= { \$50 [5:1], stage_1_sum };
   always @(posedge clk)
-    valid_0 <= \$155 ;
+    valid_0 <= \$157 ;
   always @(posedge clk)
-    flags_0 <= \$156 ;
+    flags_0 <= { \$158 [5:3], leaving, present[4], \$158 [0] };
   always @(posedge clk)
-    valid_1 <= \$157 ;
+    valid_1 <= \$159 ;
   always @(posedge clk)
-    flags_1 <= \$158 ;
+    flags_1 <= { \$160 [5:3], flags_0[2:1], \$160 [0] };
   always @(posedge clk)
-    valid_2 <= \$159 ;
+    valid_2 <= \$161 ;
   always @(posedge clk)
-    flags_2 <= \$160 ;
+    flags_2 <= { \$162 [5:3], flags_1[2:1], \$162 [0] };
   always @(posedge clk)
-    valid_3 <= \$161 ;
+    valid_3 <= \$163 ;
   always @(posedge clk)
-    flags_3 <= \$162 ;
+    flags_3 <= \$164 ;
   always @(posedge clk)
-    word <= \$63 ;
-  assign \$162  = en ? { flags_2[5:1], valid_2 } : flags_3;
-  assign \$procmux$108_Y  = en ? valid_2 : valid_3;
-  assign \$161  = rst ? 1'h0 : \$procmux$108_Y ;
-  assign \$160  = en ? { flags_1[5:1], valid_1 } : flags_2;
-  assign \$procmux$114_Y  = en ? valid_1 : valid_2;
+    word <= \$66 ;
+  assign \$procmux$100_Y  = en ? valid_2 : valid_3;
+  assign \$163  = rst ? 1'h0 : \$procmux$100_Y ;
+  assign { \$162 [5:3], \$162 [0] } = en ? { flags_1[5:3], valid_1 } : { flags_2[5:3], flags_2[0] };
+  assign \$procmux$107_Y  = en ? valid_1 : valid_2;
+  assign \$161  = rst ? 1'h0 : \$procmux$107_Y ;
+  assign { \$160 [5:3], \$160 [0] } = en ? { flags_0[5:3], valid_0 } : { flags_1[5:3], flags_1[0] };
+  assign \$procmux$114_Y  = en ? valid_0 : valid_1;
   assign \$159  = rst ? 1'h0 : \$procmux$114_Y ;
-  assign \$158  = en ? { flags_0[5:1], valid_0 } : flags_1;
-  assign \$procmux$120_Y  = en ? valid_0 : valid_1;
-  assign \$157  = rst ? 1'h0 : \$procmux$120_Y ;
-  assign \$156  = en ? { \$56 , number[1:0], leaving, present[4], \$55  } : flags_0;
-  assign \$procmux$126_Y  = en ? \$52  : valid_0;
-  assign \$155  = rst ? 1'h0 : \$procmux$126_Y ;
-  assign \$146 [5] = ends_5 ? tag_5[5] : present[5];
-  assign \$procmux$133_Y  = \$2  ? 1'h0 : present[4];
-  assign \$procmux$135_Y  = \$1  ? \$procmux$133_Y  : present[4];
-  assign \$146 [4] = ends_5 ? tag_5[4] : \$procmux$135_Y ;
-  assign \$146 [3:0] = ends_5 ? tag_5[3:0] : present[3:0];
-  assign \$procmux$142_Y  = \$2  ? 1'h1 : leaving;
-  assign \$procmux$144_Y  = \$1  ? \$procmux$142_Y  : leaving;
-  assign \$procmux$146_Y  = ends_5 ? 1'h0 : \$procmux$144_Y ;
-  assign \$145  = rst ? 1'h0 : \$procmux$146_Y ;
-  assign \$procmux$150_Y  = \$2  ? \$4  : running;
-  assign \$procmux$152_Y  = \$1  ? \$procmux$150_Y  : running;
-  assign \$procmux$154_Y  = ends_5 ? 1'h1 : \$procmux$152_Y ;
-  assign \$144  = rst ? 1'h0 : \$procmux$154_Y ;
-  assign \$procmux$159_Y  = \$2  ? (* full_case = 32'd1 *) 3'h0 : \$5 [2:0];
-  assign \$procmux$161_Y  = \$1  ? \$procmux$159_Y  : number;
-  assign \$procmux$163_Y  = ends_5 ? 3'h0 : \$procmux$161_Y ;
-  assign \$143  = rst ? 3'h0 : \$procmux$163_Y ;
-  assign \$142  = rst ? 1'h0 : ends_4;
-  assign \$141  = rst ? 1'h0 : ends_3;
-  assign \$140  = rst ? 1'h0 : ends_2;
-  assign \$139  = rst ? 1'h0 : ends_1;
-  assign \$138  = rst ? 1'h0 : ends_0;
-  assign \$137  = rst ? 1'h0 : ends;
-  assign \$136  = rst ? 1'h1 : go;
+  assign { \$158 [5:3], \$158 [0] } = en ? { \$56 , number[1:0], \$55  } : { flags_0[5:3], flags_0[0] };
+  assign \$procmux$121_Y  = en ? \$52  : valid_0;
+  assign \$157  = rst ? 1'h0 : \$procmux$121_Y ;
+  assign \$148 [5] = ends_5 ? tag_5[5] : present[5];
+  assign \$procmux$128_Y  = \$2  ? 1'h0 : present[4];
+  assign \$procmux$130_Y  = \$1  ? \$procmux$128_Y  : present[4];
+  assign \$148 [4] = ends_5 ? tag_5[4] : \$procmux$130_Y ;
+  assign \$148 [3:0] = ends_5 ? tag_5[3:0] : present[3:0];
+  assign \$procmux$137_Y  = \$2  ? 1'h1 : leaving;
+  assign \$procmux$139_Y  = \$1  ? \$procmux$137_Y  : leaving;
+  assign \$147  = ends_5 ? 1'h0 : \$procmux$139_Y ;
+  assign \$procmux$143_Y  = \$2  ? \$4  : running;
+  assign \$procmux$145_Y  = \$1  ? \$procmux$143_Y  : running;
+  assign \$procmux$147_Y  = ends_5 ? 1'h1 : \$procmux$145_Y ;
+  assign \$146  = rst ? 1'h0 : \$procmux$147_Y ;
+  assign \$procmux$152_Y  = \$2  ? (* full_case = 32'd1 *) 3'h0 : \$5 [2:0];
+  assign \$procmux$154_Y  = \$1  ? \$procmux$152_Y  : number;
+  assign \$145  = ends_5 ? 3'h0 : \$procmux$154_Y ;
+  assign \$144  = rst ? 1'h0 : ends_4;
+  assign \$143  = rst ? 1'h0 : ends_3;
+  assign \$142  = rst ? 1'h0 : ends_2;
+  assign \$141  = rst ? 1'h0 : ends_1;
+  assign \$140  = rst ? 1'h0 : ends_0;
+  assign \$139  = rst ? 1'h0 : ends;
+  assign \$164  = en ? { flags_2[5:1], valid_2 } : flags_3;
   column_opt4c_small_accumulation_column total (
     .clk(clk),
     .en(en),
@@ -2869,11 +2837,14 @@ module column_opt4c_small_merge(rst, go, ends, turn, first, complete, drain_0, d
     .store(store),
     .word(word)
   );
-  assign \$151 [3:0] = stage_0_sum;
-  assign \$41 [5] = \$152 ;
-  assign \$33 [4:1] = \$151 [7:4];
-  assign \$25 [5] = \$148 ;
-  assign \$17 [4:1] = \$147 ;
+  assign \$160 [2:1] = flags_0[2:1];
+  assign \$158 [2:1] = { leaving, present[4] };
+  assign \$153 [3:0] = stage_0_sum;
+  assign \$41 [5] = \$154 ;
+  assign \$33 [4:1] = \$153 [7:4];
+  assign \$25 [5] = \$150 ;
+  assign \$17 [4:1] = \$149 ;
+  assign \$162 [2:1] = flags_1[2:1];
   assign last = flags_3[5];
   assign \result$90  = result;
   assign row = flags_3[4:3];
@@ -2968,9 +2939,9 @@ module column_opt4c_small_pe(rst, a_in, b_in, last_in, a_out, b_out, last_out, d
   (* unused_bits = "0 1 2 3 4 5 6 7 8 9 10" *)
   wire [11:0] \$152 ;
   wire \$153 ;
-  wire [2:0] \$155 ;
-  wire \$157 ;
+  wire [1:0] \$156 ;
   wire \$158 ;
+  wire \$159 ;
   wire \$16 ;
   wire \$17 ;
   wire \$19 ;
@@ -3083,11 +3054,12 @@ module column_opt4c_small_pe(rst, a_in, b_in, last_in, a_out, b_out, last_out, d
   wire \$97 ;
   (* unused_bits = "0 1 2 3 4 5 7 8 9 10 11 12" *)
   wire [12:0] \$98 ;
-  wire [2:0] a;
+  reg [1:0] a = 2'h0;
   input [2:0] a_in;
   wire [2:0] a_in;
   output [2:0] a_out;
-  reg [2:0] a_out = 3'h0;
+  wire [2:0] a_out;
+  reg a_rest = 1'h0;
   wire [7:0] b;
   input [7:0] b_in;
   wire [7:0] b_in;
@@ -3144,47 +3116,47 @@ module column_opt4c_small_pe(rst, a_in, b_in, last_in, a_out, b_out, last_out, d
   wire sum_8;
   wire sum_9;
   reg [12:0] total = 13'h0000;
-  assign \$1  = a_out[1] & b_out[0];
-  assign selected_0_0[0] = \$1  ^ a_out[0];
-  assign \$3  = a_out[1] & b_out[1];
-  assign \$4  = a_out[2] & b_out[0];
+  assign \$1  = a[0] & b_out[0];
+  assign selected_0_0[0] = \$1  ^ a_rest;
+  assign \$3  = a[0] & b_out[1];
+  assign \$4  = a[1] & b_out[0];
   assign \$5  = \$3  | \$4 ;
-  assign selected_0_0[1] = \$5  ^ a_out[0];
-  assign \$7  = a_out[1] & b_out[2];
-  assign \$8  = a_out[2] & b_out[1];
+  assign selected_0_0[1] = \$5  ^ a_rest;
+  assign \$7  = a[0] & b_out[2];
+  assign \$8  = a[1] & b_out[1];
   assign \$9  = \$7  | \$8 ;
-  assign selected_0_0[2] = \$9  ^ a_out[0];
-  assign \$11  = a_out[1] & b_out[3];
-  assign \$12  = a_out[2] & b_out[2];
+  assign selected_0_0[2] = \$9  ^ a_rest;
+  assign \$11  = a[0] & b_out[3];
+  assign \$12  = a[1] & b_out[2];
   assign \$13  = \$11  | \$12 ;
-  assign selected_0_0[3] = \$13  ^ a_out[0];
-  assign \$15  = a_out[1] & b_out[4];
-  assign \$16  = a_out[2] & b_out[3];
+  assign selected_0_0[3] = \$13  ^ a_rest;
+  assign \$15  = a[0] & b_out[4];
+  assign \$16  = a[1] & b_out[3];
   assign \$17  = \$15  | \$16 ;
-  assign selected_0_0[4] = \$17  ^ a_out[0];
-  assign \$19  = a_out[1] & b_out[5];
-  assign \$20  = a_out[2] & b_out[4];
+  assign selected_0_0[4] = \$17  ^ a_rest;
+  assign \$19  = a[0] & b_out[5];
+  assign \$20  = a[1] & b_out[4];
   assign \$21  = \$19  | \$20 ;
-  assign selected_0_0[5] = \$21  ^ a_out[0];
-  assign \$23  = a_out[1] & b_out[6];
-  assign \$24  = a_out[2] & b_out[5];
+  assign selected_0_0[5] = \$21  ^ a_rest;
+  assign \$23  = a[0] & b_out[6];
+  assign \$24  = a[1] & b_out[5];
   assign \$25  = \$23  | \$24 ;
-  assign selected_0_0[6] = \$25  ^ a_out[0];
-  assign \$27  = a_out[1] & b_out[7];
-  assign \$28  = a_out[2] & b_out[6];
+  assign selected_0_0[6] = \$25  ^ a_rest;
+  assign \$27  = a[0] & b_out[7];
+  assign \$28  = a[1] & b_out[6];
   assign \$29  = \$27  | \$28 ;
-  assign selected_0_0[7] = \$29  ^ a_out[0];
-  assign \$31  = a_out[1] & b_out[7];
-  assign \$32  = a_out[2] & b_out[7];
+  assign selected_0_0[7] = \$29  ^ a_rest;
+  assign \$31  = a[0] & b_out[7];
+  assign \$32  = a[1] & b_out[7];
   assign \$33  = \$31  | \$32 ;
-  assign selected_0_0[8] = \$33  ^ a_out[0];
+  assign selected_0_0[8] = \$33  ^ a_rest;
   assign \$36  = done ? 13'h0000 : total;
-  assign \$37  = a_out[0] ^ \$36 [0];
+  assign \$37  = a_rest ^ \$36 [0];
   assign sum_0 = \$37  ^ selected_0_0[0];
   assign \$38  = done ? 13'h0000 : total;
-  assign \$39  = a_out[0] & \$38 [0];
+  assign \$39  = a_rest & \$38 [0];
   assign \$40  = done ? 13'h0000 : total;
-  assign \$41  = a_out[0] ^ \$40 [0];
+  assign \$41  = a_rest ^ \$40 [0];
   assign \$42  = selected_0_0[0] & \$41 ;
   assign carry_0 = \$39  | \$42 ;
   assign \$43  = done ? 13'h0000 : total;
@@ -3317,23 +3289,26 @@ module column_opt4c_small_pe(rst, a_in, b_in, last_in, a_out, b_out, last_out, d
   assign drain_0 = done ? total : 13'h0000;
   assign drain_1 = done ? carry : 12'h000;
   always @(posedge clk)
-    a_out <= \$155 ;
+    a_rest <= a_in[0];
+  always @(posedge clk)
+    a <= \$156 ;
   always @(posedge clk)
     b_out <= b_in;
   always @(posedge clk)
-    last_out <= \$157 ;
+    last_out <= \$158 ;
   always @(posedge clk)
-    done <= \$158 ;
+    done <= \$159 ;
   always @(posedge clk)
     total <= { sum_17, sum_15, sum_13, sum_11, carry_7, carry_6, carry_5, carry_4, carry_3, carry_2, carry_1, carry_0, sum_0 };
   always @(posedge clk)
     carry <= { carry_15, carry_13, carry_11, carry_9, sum_9, sum_7, sum_6, sum_5, sum_4, sum_3, sum_2, sum_1 };
-  assign \$158  = rst ? 1'h1 : last_out;
-  assign \$157  = rst ? 1'h0 : last_in;
-  assign \$155  = rst ? 3'h0 : a_in;
+  assign \$159  = rst ? 1'h1 : last_out;
+  assign \$158  = rst ? 1'h0 : last_in;
+  assign \$156 [1] = rst ? 1'h0 : a_in[2];
+  assign \$156 [0] = rst ? 1'h0 : a_in[1];
+  assign a_out = { a, a_rest };
   assign last = last_out;
   assign b = b_out;
-  assign a = a_out;
 endmodule
 
 module column_opt4c_small_plane(rst, write, write_row, write_slot, data_in, slot_in, row_in, bank_in, payload_in, ends_in, slot_out, row_out, bank_out, payload_out, ends_out, drain_0, drain_1, clk);
@@ -3347,8 +3322,7 @@ module column_opt4c_small_plane(rst, write, write_row, write_slot, data_in, slot
   wire [7:0] \$6 ;
   (* unused_bits = "0" *)
   wire \$7 ;
-  wire [2:0] \$8 ;
-  wire \$9 ;
+  wire [1:0] \$8 ;
   wire [2:0] a_in;
   wire [7:0] b_0_0;
   wire [7:0] b_in;
@@ -3362,49 +3336,49 @@ module column_opt4c_small_plane(rst, write, write_row, write_slot, data_in, slot
   wire clk;
   input [15:0] data_in;
   wire [15:0] data_in;
-  wire [15:0] \data_in$26 ;
+  wire [15:0] \data_in$27 ;
   wire [15:0] data_out;
   output [12:0] drain_0;
   wire [12:0] drain_0;
-  wire [12:0] \drain_0$35 ;
+  wire [12:0] \drain_0$36 ;
   output [11:0] drain_1;
   wire [11:0] drain_1;
-  wire [11:0] \drain_1$36 ;
+  wire [11:0] \drain_1$37 ;
   wire ends;
   input ends_in;
   wire ends_in;
   output ends_out;
   reg ends_out = 1'h0;
   wire last_in;
-  wire [2:0] payload;
+  reg [1:0] payload = 2'h0;
   input [2:0] payload_in;
   wire [2:0] payload_in;
   output [2:0] payload_out;
-  reg [2:0] payload_out = 3'h0;
+  wire [2:0] payload_out;
+  reg payload_rest = 1'h0;
   wire [5:0] row;
-  wire [5:0] \row$28 ;
+  wire [5:0] \row$29 ;
   input [5:0] row_in;
   wire [5:0] row_in;
-  wire [2:0] \row_in$24 ;
+  wire [2:0] \row_in$25 ;
   output [5:0] row_out;
   reg [5:0] row_out = 6'h00;
   input rst;
   wire rst;
   wire slot;
-  wire \slot$27 ;
+  wire \slot$28 ;
   input slot_in;
   wire slot_in;
-  wire \slot_in$25 ;
+  wire \slot_in$26 ;
   output slot_out;
   reg slot_out = 1'h0;
   input write;
   wire write;
-  wire \write$23 ;
+  wire \write$24 ;
   input [2:0] write_row;
   wire [2:0] write_row;
   input write_slot;
   wire write_slot;
-  assign \$1  = ! bank_out[0];
   assign \$2  = ! bank_out[0];
   assign bank_0_0 = bank_out[2:1] & { \$2 , \$1  };
   assign \$3  = data_out[7:0] & { bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0], bank_0_0[0] };
@@ -3417,11 +3391,14 @@ module column_opt4c_small_plane(rst, write, write_row, write_slot, data_in, slot
   always @(posedge clk)
     bank_out <= bank_in;
   always @(posedge clk)
-    payload_out <= \$8 ;
+    payload_rest <= payload_in[0];
   always @(posedge clk)
-    ends_out <= \$9 ;
-  assign \$9  = rst ? 1'h0 : ends_in;
-  assign \$8  = rst ? 3'h0 : payload_in;
+    payload <= \$8 ;
+  always @(posedge clk)
+    ends_out <= ends_in;
+  assign \$1  = ! bank_out[0];
+  assign \$8 [1] = rst ? 1'h0 : payload_in[2];
+  assign \$8 [0] = rst ? 1'h0 : payload_in[1];
   column_opt4c_small_bank bank_0 (
     .clk(clk),
     .data_in(data_in),
@@ -3434,7 +3411,7 @@ module column_opt4c_small_plane(rst, write, write_row, write_slot, data_in, slot
     .write(write)
   );
   column_opt4c_small_pe pe_0 (
-    .a_in(payload_out),
+    .a_in({ payload, payload_rest }),
     .a_out(\$5 ),
     .b_in(b_0_0),
     .b_out(\$6 ),
@@ -3445,19 +3422,19 @@ module column_opt4c_small_plane(rst, write, write_row, write_slot, data_in, slot
     .last_out(\$7 ),
     .rst(rst)
   );
-  assign \drain_1$36  = drain_1;
-  assign \drain_0$35  = drain_0;
-  assign a_in = payload_out;
+  assign payload_out = { payload, payload_rest };
+  assign \drain_1$37  = drain_1;
+  assign \drain_0$36  = drain_0;
+  assign a_in = { payload, payload_rest };
   assign last_in = ends_out;
   assign b_in = b_0_0;
-  assign \row$28  = row_in;
-  assign \slot$27  = slot_in;
-  assign \data_in$26  = data_in;
-  assign \slot_in$25  = write_slot;
-  assign \row_in$24  = write_row;
-  assign \write$23  = write;
+  assign \row$29  = row_in;
+  assign \slot$28  = slot_in;
+  assign \data_in$27  = data_in;
+  assign \slot_in$26  = write_slot;
+  assign \row_in$25  = write_row;
+  assign \write$24  = write;
   assign ends = ends_out;
-  assign payload = payload_out;
   assign bank = bank_out;
   assign row = row_out;
   assign slot = slot_out;
@@ -3486,8 +3463,7 @@ module column_opt4c_small_requests(rst, asks, following, bank, row, payload, end
   wire [2:0] \$30 ;
   wire [2:0] \$34 ;
   wire [4:0] \$35 ;
-  wire [4:0] \$36 ;
-  wire [2:0] \$39 ;
+  wire [1:0] \$38 ;
   wire [4:0] \$5 ;
   (* unused_bits = "3 4" *)
   wire [4:0] \$6 ;
@@ -3525,11 +3501,12 @@ module column_opt4c_small_requests(rst, asks, following, bank, row, payload, end
   wire late_out;
   input [2:0] payload;
   wire [2:0] payload;
-  wire [2:0] \payload$24 ;
+  reg [1:0] \payload$25  = 2'h0;
   output [2:0] payload_bank;
   reg [2:0] payload_bank = 3'h0;
   output [2:0] payload_out;
-  reg [2:0] payload_out = 3'h0;
+  wire [2:0] payload_out;
+  reg payload_rest = 1'h0;
   output present;
   wire present;
   reg [8:0] request_1 = 9'h000;
@@ -3589,7 +3566,7 @@ module column_opt4c_small_requests(rst, asks, following, bank, row, payload, end
   always @(posedge clk)
     valid <= \$35 ;
   always @(posedge clk)
-    \following$20  <= \$36 ;
+    \following$20  <= \$21 ;
   always @(posedge clk)
     asking <= { \$26 , \$30 , \$28  };
   always @(posedge clk)
@@ -3601,11 +3578,13 @@ module column_opt4c_small_requests(rst, asks, following, bank, row, payload, end
   always @(posedge clk)
     request_4 <= request_3;
   always @(posedge clk)
-    payload_out <= \$39 ;
+    payload_rest <= \$34 [0];
+  always @(posedge clk)
+    \payload$25  <= \$38 ;
   always @(posedge clk)
     payload_bank <= request_3[8:6];
-  assign \$39  = rst ? 3'h0 : \$34 ;
-  assign \$36  = rst ? 5'h00 : \$21 ;
+  assign \$38 [1] = rst ? 1'h0 : \$34 [2];
+  assign \$38 [0] = rst ? 1'h0 : \$34 [1];
   assign \$35  = rst ? 5'h00 : { \$17 , valid[2:0], \$15  };
   assign \request_2.payload  = request_2[5:3];
   assign \request_2.row  = request_2[2:0];
@@ -3622,6 +3601,7 @@ module column_opt4c_small_requests(rst, asks, following, bank, row, payload, end
   assign \request_4.payload  = request_4[5:3];
   assign \request_4.row  = request_4[2:0];
   assign \request_2.code  = request_2[8:6];
+  assign payload_out = { \payload$25 , payload_rest };
   assign code_row = request_2[2:0];
   assign code_out = request_2[8:6];
   assign row_out = asking[2:0];
@@ -3629,7 +3609,6 @@ module column_opt4c_small_requests(rst, asks, following, bank, row, payload, end
   assign late_out = \following$20 [0];
   assign asks_out = valid[0];
   assign code = payload_bank;
-  assign \payload$24  = payload_out;
 endmodule
 
 module column_opt4c_small_skid_buffer(rst, in_payload, in_valid, out_ready, in_ready, out_payload, out_valid, clk);

@@ -119,7 +119,6 @@ module column_opt4e(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a
   wire [1023:0] \$284 ;
   wire \$285 ;
   wire \$286 ;
-  wire \$287 ;
   wire \$30 ;
   wire \$32 ;
   wire \$34 ;
@@ -158,8 +157,8 @@ module column_opt4e(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a
   wire \$94 ;
   wire \$96 ;
   wire \$98 ;
-  wire \$procmux$466_Y ;
-  wire \$procmux$468_Y ;
+  wire \$procmux$421_Y ;
+  wire \$procmux$423_Y ;
   input [32:0] a__payload;
   wire [32:0] a__payload;
   wire [31:0] \a__payload.data ;
@@ -1206,13 +1205,12 @@ module column_opt4e(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a
   always @(posedge clk)
     sync <= \$285 ;
   always @(posedge clk)
-    ahead <= \$286 ;
+    ahead <= \$274 ;
   always @(posedge clk)
-    hold <= \$287 ;
-  assign \$procmux$466_Y  = \$277  ? 1'h0 : hold;
-  assign \$procmux$468_Y  = \$275  ? 1'h1 : \$procmux$466_Y ;
-  assign \$287  = rst ? 1'h0 : \$procmux$468_Y ;
-  assign \$286  = rst ? 1'h0 : \$274 ;
+    hold <= \$286 ;
+  assign \$procmux$421_Y  = \$277  ? 1'h0 : hold;
+  assign \$procmux$423_Y  = \$275  ? 1'h1 : \$procmux$421_Y ;
+  assign \$286  = rst ? 1'h0 : \$procmux$423_Y ;
   assign \$285  = rst ? 1'h0 : \$262 ;
   assign \$284  = a__ready ? b__payload[1023:0] : b_held;
   assign \$283  = a__ready ? a__payload[31:0] : data_in;
@@ -1982,6 +1980,8 @@ module column_opt4e(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a
   assign \a__payload.data[1]  = a__payload[15:8];
   assign \a__payload.data[0]  = a__payload[7:0];
   assign \a__payload.data  = a__payload[31:0];
+  assign \b__payload.data[8]  = b__payload[71:64];
+  assign \b__payload.data[9]  = b__payload[79:72];
   assign \b__payload.data[10]  = b__payload[87:80];
   assign \b__payload.data[11]  = b__payload[95:88];
   assign \b__payload.data[12]  = b__payload[103:96];
@@ -2104,8 +2104,6 @@ module column_opt4e(rst, a__payload, a__valid, b__payload, b__valid, c__ready, a
   assign \c__payload.data  = c__payload[31:0];
   assign \c__payload.data[0]  = c__payload[31:0];
   assign \c__payload.last  = c__payload[32];
-  assign \b__payload.data[9]  = b__payload[79:72];
-  assign \b__payload.data[8]  = b__payload[71:64];
   assign \b__payload.data[7]  = b__payload[63:56];
   assign \b__payload.data[6]  = b__payload[55:48];
   assign \b__payload.data[5]  = b__payload[47:40];
@@ -3749,14 +3747,13 @@ module column_opt4e_digits(rst, write, slot_in, place_in, row_in, data_in, start
   wire \$24 ;
   wire \$25 ;
   wire \$3 ;
-  wire [3:0] \$30 ;
+  wire \$30 ;
   wire \$31 ;
   wire \$32 ;
   wire \$33 ;
   wire \$34 ;
-  wire \$35 ;
-  wire [3:0] \$36 ;
-  wire [4:0] \$37 ;
+  wire [3:0] \$35 ;
+  wire [4:0] \$36 ;
   (* unused_bits = "1 2" *)
   wire [2:0] \$4 ;
   wire \$5 ;
@@ -3764,9 +3761,9 @@ module column_opt4e_digits(rst, write, slot_in, place_in, row_in, data_in, start
   wire \$7 ;
   wire \$8 ;
   wire \$9 ;
-  wire [4:0] \$procmux$189_Y ;
-  wire [4:0] \$procmux$191_Y ;
-  wire [3:0] \$procmux$195_Y ;
+  wire [4:0] \$procmux$202_Y ;
+  wire [4:0] \$procmux$204_Y ;
+  wire [3:0] \$procmux$208_Y ;
   input ahead;
   wire ahead;
   input all_wait;
@@ -4005,7 +4002,7 @@ module column_opt4e_digits(rst, write, slot_in, place_in, row_in, data_in, start
   assign late[2] = \late_out$150  | ahead;
   assign late[3] = \late_out$151  | ahead;
   always @(posedge clk)
-    \write$27  <= \$30 ;
+    \write$27  <= write;
   always @(posedge clk)
     held_slot_in <= slot_in;
   always @(posedge clk)
@@ -4015,30 +4012,29 @@ module column_opt4e_digits(rst, write, slot_in, place_in, row_in, data_in, start
   always @(posedge clk)
     held_data_in <= data_in;
   always @(posedge clk)
-    held_more <= \$31 ;
+    held_more <= \$30 ;
   always @(posedge clk)
-    waits <= \$32 ;
+    waits <= \$31 ;
   always @(posedge clk)
-    sync <= \$33 ;
+    sync <= \$32 ;
   always @(posedge clk)
-    ends <= \$34 ;
+    ends <= \$33 ;
   always @(posedge clk)
-    apart <= \$35 ;
+    apart <= \$34 ;
   always @(posedge clk)
-    turn <= \$36 ;
+    turn <= \$35 ;
   always @(posedge clk)
-    gap <= \$37 ;
-  assign \$procmux$189_Y  = \$16  ? \$17 [4:0] : gap;
-  assign \$procmux$191_Y  = ends ? 5'h1e : \$procmux$189_Y ;
-  assign \$37  = rst ? 5'h00 : \$procmux$191_Y ;
-  assign \$procmux$195_Y  = ends ? { turn[2:0], turn[3] } : turn;
-  assign \$36  = rst ? 4'h1 : \$procmux$195_Y ;
-  assign \$35  = rst ? 1'h1 : \$15 ;
-  assign \$34  = rst ? 1'h0 : \$12 ;
-  assign \$33  = rst ? 1'h0 : \$7 ;
-  assign \$32  = rst ? 1'h0 : \$5 ;
-  assign \$31  = rst ? 1'h0 : more;
-  assign \$30  = rst ? 4'h0 : write;
+    gap <= \$36 ;
+  assign \$procmux$202_Y  = \$16  ? \$17 [4:0] : gap;
+  assign \$procmux$204_Y  = ends ? 5'h1e : \$procmux$202_Y ;
+  assign \$36  = rst ? 5'h00 : \$procmux$204_Y ;
+  assign \$procmux$208_Y  = ends ? { turn[2:0], turn[3] } : turn;
+  assign \$35  = rst ? 4'h1 : \$procmux$208_Y ;
+  assign \$34  = rst ? 1'h1 : \$15 ;
+  assign \$33  = rst ? 1'h0 : \$12 ;
+  assign \$32  = rst ? 1'h0 : \$7 ;
+  assign \$31  = rst ? 1'h0 : \$5 ;
+  assign \$30  = rst ? 1'h0 : more;
   column_opt4e_feeder feeder_0 (
     .asks(\asks$53 ),
     .bank(\bank$57 ),
@@ -4488,8 +4484,7 @@ module column_opt4e_feeder(rst, write, slot_in, place_in, row_in, data_in, start
   wire \$284 ;
   wire \$285 ;
   wire \$286 ;
-  wire \$287 ;
-  wire [22:0] \$288 ;
+  wire [22:0] \$287 ;
   wire [3:0] \$29 ;
   (* unused_bits = "1 2 3" *)
   wire [3:0] \$30 ;
@@ -4498,7 +4493,7 @@ module column_opt4e_feeder(rst, write, slot_in, place_in, row_in, data_in, start
   wire [3:0] \$36 ;
   (* unused_bits = "0 2 3" *)
   wire [3:0] \$37 ;
-  wire [3:0] \$402 ;
+  wire [3:0] \$401 ;
   wire \$41 ;
   wire [3:0] \$42 ;
   (* unused_bits = "0 2 3" *)
@@ -4547,16 +4542,12 @@ module column_opt4e_feeder(rst, write, slot_in, place_in, row_in, data_in, start
   wire \$97 ;
   wire [1:0] \$98 ;
   wire [2:0] \$99 ;
-  wire \$procmux$36_Y ;
-  wire \$procmux$55_Y ;
-  wire [3:0] \$procmux$59_Y ;
-  wire [4:0] \$procmux$65_Y ;
-  wire [3:0] \$procmux$69_Y ;
-  wire \$procmux$73_Y ;
+  wire \$procmux$50_Y ;
+  wire \$procmux$67_Y ;
+  wire [3:0] \$procmux$71_Y ;
   wire [4:0] \$procmux$77_Y ;
-  wire \$procmux$81_Y ;
-  wire \$procmux$86_Y ;
-  wire [3:0] \$procmux$93_Y ;
+  wire \$procmux$90_Y ;
+  wire [3:0] \$procmux$97_Y ;
   wire [5:0] address;
   wire [5:0] address_in;
   output asks;
@@ -4729,8 +4720,8 @@ module column_opt4e_feeder(rst, write, slot_in, place_in, row_in, data_in, start
   assign \$99  = \$98  - 1'h1;
   assign \$100  = 1'h0 + start;
   assign { \$101 [2:1], here } = \$97  ? \$99  : { 1'h0, \$100  };
-  assign \$402  = slot * 3'h5;
-  assign last_row = last_rows >> \$402 ;
+  assign \$401  = slot * 3'h5;
+  assign last_row = last_rows >> \$401 ;
   assign last_place = last_places >> slot;
   assign \filled$39  = filled >> slot;
   assign at_last = \row$41  == last_row;
@@ -4923,44 +4914,39 @@ module column_opt4e_feeder(rst, write, slot_in, place_in, row_in, data_in, start
   always @(posedge clk)
     next_valid <= \$284 ;
   always @(posedge clk)
-    \following$65  <= \$285 ;
+    \following$65  <= \$257 ;
   always @(posedge clk)
-    finished <= \$286 ;
+    finished <= \$285 ;
   always @(posedge clk)
-    coded_valid <= \$287 ;
+    coded_valid <= \$286 ;
   always @(posedge clk)
-    coded <= \$288 ;
+    coded <= \$287 ;
+  assign \$274 [22:10] = taken ? coded[22:10] : word[22:10];
   assign \$273  = rst ? 1'h0 : \$230 ;
-  assign \$288 [22:6] = moves ? { digit_3, digit_2, digit_1, digit_0, \words.place , words[9:6] } : coded[22:6];
-  assign \$procmux$36_Y  = ends ? 1'h0 : coded[5];
-  assign \$288 [5] = moves ? \$272  : \$procmux$36_Y ;
-  assign \$288 [4:0] = moves ? next_row : coded[4:0];
-  assign \$287  = rst ? 1'h0 : \$270 ;
-  assign \$286  = rst ? 1'h0 : \$267 ;
-  assign \$285  = rst ? 1'h0 : \$257 ;
+  assign \$287 [22:6] = moves ? { digit_3, digit_2, digit_1, digit_0, \words.place , words[9:6] } : coded[22:6];
+  assign \$procmux$50_Y  = ends ? 1'h0 : coded[5];
+  assign \$287 [5] = moves ? \$272  : \$procmux$50_Y ;
+  assign \$287 [4:0] = moves ? next_row : coded[4:0];
+  assign \$286  = rst ? 1'h0 : \$270 ;
+  assign \$285  = rst ? 1'h0 : \$267 ;
   assign \$284  = rst ? 1'h0 : \$253 ;
   assign \$283  = rst ? 2'h0 : \$250 [1:0];
   assign \$282  = rst ? 2'h0 : \$248 [1:0];
-  assign \$procmux$55_Y  = over ? \$246 [0] : slot;
-  assign \$281  = rst ? 1'h0 : \$procmux$55_Y ;
-  assign \$procmux$59_Y  = done ? { turn[2:0], turn[3] } : turn;
-  assign \$280  = rst ? 4'h1 : \$procmux$59_Y ;
-  assign \$procmux$65_Y  = read ? \$243 [4:0] : \row$41 ;
-  assign \$279  = rst ? 5'h00 : \$procmux$65_Y ;
-  assign \$procmux$69_Y  = read ? turn : next_turn;
-  assign \$278  = rst ? 4'h0 : \$procmux$69_Y ;
-  assign \$procmux$73_Y  = read ? \$239  : next_inside;
-  assign \$277  = rst ? 1'h0 : \$procmux$73_Y ;
-  assign \$procmux$77_Y  = read ? \row$41  : next_row;
-  assign \$276  = rst ? 5'h00 : \$procmux$77_Y ;
-  assign \$procmux$81_Y  = read ? here : next_place;
-  assign \$275  = rst ? 1'h0 : \$procmux$81_Y ;
-  assign \$procmux$86_Y  = taken ? coded[5] : word[5];
-  assign \$274 [5] = ends ? 1'h0 : \$procmux$86_Y ;
+  assign \$procmux$67_Y  = over ? \$246 [0] : slot;
+  assign \$281  = rst ? 1'h0 : \$procmux$67_Y ;
+  assign \$procmux$71_Y  = done ? { turn[2:0], turn[3] } : turn;
+  assign \$280  = rst ? 4'h1 : \$procmux$71_Y ;
+  assign \$procmux$77_Y  = read ? \$243 [4:0] : \row$41 ;
+  assign \$279  = rst ? 5'h00 : \$procmux$77_Y ;
+  assign \$278  = read ? turn : next_turn;
+  assign \$277  = read ? \$239  : next_inside;
+  assign \$276  = read ? \row$41  : next_row;
+  assign \$275  = read ? here : next_place;
+  assign \$procmux$90_Y  = taken ? coded[5] : word[5];
+  assign \$274 [5] = ends ? 1'h0 : \$procmux$90_Y ;
   assign \$274 [4:0] = taken ? coded[4:0] : word[4:0];
-  assign \$procmux$93_Y  = served ? \$235  : word[9:6];
-  assign \$274 [9:6] = taken ? coded[9:6] : \$procmux$93_Y ;
-  assign \$274 [22:10] = taken ? coded[22:10] : word[22:10];
+  assign \$procmux$97_Y  = served ? \$235  : word[9:6];
+  assign \$274 [9:6] = taken ? coded[9:6] : \$procmux$97_Y ;
   column_opt4e_buffer buffer (
     .address(address),
     .address_in(address_in),
@@ -4971,14 +4957,14 @@ module column_opt4e_feeder(rst, write, slot_in, place_in, row_in, data_in, start
     .rst(rst),
     .write(write)
   );
-  assign \coded.digits  = coded[22:11];
-  assign \coded.place  = coded[10];
-  assign \coded.left  = coded[9:6];
-  assign \coded.following  = coded[5];
-  assign \coded.row  = coded[4:0];
-  assign \words.digits  = { digit_3, digit_2, digit_1, digit_0 };
-  assign \words.left  = words[9:6];
   assign \words.following  = \following$65 ;
+  assign \words.left  = words[9:6];
+  assign \words.digits  = { digit_3, digit_2, digit_1, digit_0 };
+  assign \coded.row  = coded[4:0];
+  assign \coded.following  = coded[5];
+  assign \coded.left  = coded[9:6];
+  assign \coded.place  = coded[10];
+  assign \coded.digits  = coded[22:11];
   assign \words.row  = next_row;
   assign \word.digits  = word[22:11];
   assign \word.place  = word[10];
@@ -5034,21 +5020,21 @@ module column_opt4e_loader(rst, take, last, sync, room, write, slot_out, place_o
   wire [1:0] \$39 ;
   wire \$4 ;
   wire \$40 ;
-  wire \$41 ;
-  wire \$42 ;
-  wire [1:0] \$43 ;
-  wire [6:0] \$44 ;
-  wire [5:0] \$45 ;
-  wire [3:0] \$46 ;
-  wire \$47 ;
+  wire [1:0] \$41 ;
+  wire [6:0] \$42 ;
+  wire [5:0] \$43 ;
+  wire [3:0] \$44 ;
+  wire \$45 ;
+  wire \$46 ;
+  wire [4:0] \$47 ;
   wire \$48 ;
-  wire [4:0] \$49 ;
+  wire [1:0] \$49 ;
   wire \$5 ;
-  wire \$50 ;
-  wire [1:0] \$51 ;
-  wire [4:0] \$52 ;
-  wire \$53 ;
-  wire [7:0] \$54 ;
+  wire [4:0] \$50 ;
+  wire \$51 ;
+  wire [7:0] \$52 ;
+  wire [4:0] \$53 ;
+  wire \$54 ;
   wire [4:0] \$55 ;
   wire \$56 ;
   wire [4:0] \$57 ;
@@ -5062,102 +5048,74 @@ module column_opt4e_loader(rst, take, last, sync, room, write, slot_out, place_o
   wire \$64 ;
   wire [4:0] \$65 ;
   wire \$66 ;
-  wire [4:0] \$67 ;
+  wire \$67 ;
   wire \$68 ;
-  wire \$69 ;
   wire \$7 ;
-  wire \$70 ;
   (* unused_bits = "2 3" *)
   wire [3:0] \$8 ;
   wire \$9 ;
-  wire \$procmux$211_Y ;
-  wire \$procmux$215_Y ;
-  wire \$procmux$219_Y ;
-  wire \$procmux$221_Y ;
-  wire [4:0] \$procmux$225_Y ;
-  wire [4:0] \$procmux$227_Y ;
-  wire [4:0] \$procmux$229_Y ;
-  wire \$procmux$233_Y ;
-  wire \$procmux$235_Y ;
-  wire [4:0] \$procmux$239_Y ;
-  wire [4:0] \$procmux$241_Y ;
-  wire [4:0] \$procmux$243_Y ;
-  wire \$procmux$247_Y ;
-  wire \$procmux$249_Y ;
-  wire [4:0] \$procmux$253_Y ;
-  wire [4:0] \$procmux$255_Y ;
-  wire [4:0] \$procmux$257_Y ;
-  wire \$procmux$261_Y ;
-  wire \$procmux$263_Y ;
-  wire [4:0] \$procmux$267_Y ;
-  wire [4:0] \$procmux$269_Y ;
-  wire [4:0] \$procmux$271_Y ;
-  wire \$procmux$275_Y ;
-  wire \$procmux$277_Y ;
-  wire [4:0] \$procmux$281_Y ;
-  wire [4:0] \$procmux$283_Y ;
-  wire [4:0] \$procmux$285_Y ;
-  wire \$procmux$289_Y ;
-  wire \$procmux$291_Y ;
-  wire [4:0] \$procmux$295_Y ;
-  wire [4:0] \$procmux$297_Y ;
-  wire [4:0] \$procmux$299_Y ;
-  wire \$procmux$303_Y ;
-  wire \$procmux$305_Y ;
-  wire [4:0] \$procmux$309_Y ;
-  wire [4:0] \$procmux$311_Y ;
-  wire [4:0] \$procmux$313_Y ;
-  wire \$procmux$317_Y ;
-  wire \$procmux$319_Y ;
-  wire \$procmux$321_Y ;
-  wire \$procmux$325_Y ;
-  wire \$procmux$327_Y ;
-  wire \$procmux$329_Y ;
-  wire \$procmux$333_Y ;
-  wire \$procmux$335_Y ;
-  wire \$procmux$337_Y ;
-  wire \$procmux$341_Y ;
-  wire \$procmux$343_Y ;
-  wire \$procmux$345_Y ;
-  wire \$procmux$349_Y ;
-  wire \$procmux$351_Y ;
-  wire \$procmux$353_Y ;
-  wire \$procmux$357_Y ;
-  wire \$procmux$359_Y ;
-  wire \$procmux$361_Y ;
+  wire \$procmux$222_Y ;
+  wire \$procmux$226_Y ;
+  wire \$procmux$230_Y ;
+  wire [4:0] \$procmux$234_Y ;
+  wire [4:0] \$procmux$236_Y ;
+  wire \$procmux$240_Y ;
+  wire [4:0] \$procmux$244_Y ;
+  wire [4:0] \$procmux$246_Y ;
+  wire \$procmux$250_Y ;
+  wire [4:0] \$procmux$254_Y ;
+  wire [4:0] \$procmux$256_Y ;
+  wire \$procmux$260_Y ;
+  wire [4:0] \$procmux$264_Y ;
+  wire [4:0] \$procmux$266_Y ;
+  wire \$procmux$270_Y ;
+  wire [4:0] \$procmux$274_Y ;
+  wire [4:0] \$procmux$276_Y ;
+  wire \$procmux$280_Y ;
+  wire [4:0] \$procmux$284_Y ;
+  wire [4:0] \$procmux$286_Y ;
+  wire \$procmux$290_Y ;
+  wire [4:0] \$procmux$294_Y ;
+  wire [4:0] \$procmux$296_Y ;
+  wire \$procmux$300_Y ;
+  wire \$procmux$302_Y ;
+  wire \$procmux$306_Y ;
+  wire \$procmux$308_Y ;
+  wire \$procmux$312_Y ;
+  wire \$procmux$314_Y ;
+  wire \$procmux$318_Y ;
+  wire \$procmux$320_Y ;
+  wire \$procmux$324_Y ;
+  wire \$procmux$326_Y ;
+  wire \$procmux$330_Y ;
+  wire \$procmux$332_Y ;
+  wire \$procmux$336_Y ;
+  wire \$procmux$338_Y ;
+  wire \$procmux$342_Y ;
+  wire \$procmux$344_Y ;
+  wire \$procmux$348_Y ;
+  wire [4:0] \$procmux$352_Y ;
+  wire [4:0] \$procmux$354_Y ;
+  wire \$procmux$358_Y ;
+  wire \$procmux$360_Y ;
   wire \$procmux$365_Y ;
   wire \$procmux$367_Y ;
-  wire \$procmux$369_Y ;
+  wire \$procmux$371_Y ;
   wire \$procmux$373_Y ;
-  wire \$procmux$375_Y ;
-  wire \$procmux$377_Y ;
-  wire \$procmux$381_Y ;
-  wire \$procmux$383_Y ;
-  wire [4:0] \$procmux$387_Y ;
-  wire [4:0] \$procmux$389_Y ;
-  wire [4:0] \$procmux$391_Y ;
-  wire \$procmux$395_Y ;
+  wire [4:0] \$procmux$377_Y ;
+  wire [4:0] \$procmux$379_Y ;
+  wire [4:0] \$procmux$381_Y ;
+  wire [4:0] \$procmux$383_Y ;
+  wire \$procmux$387_Y ;
+  wire \$procmux$389_Y ;
+  wire \$procmux$391_Y ;
+  wire \$procmux$393_Y ;
   wire \$procmux$397_Y ;
-  wire \$procmux$399_Y ;
-  wire \$procmux$404_Y ;
-  wire \$procmux$406_Y ;
-  wire \$procmux$408_Y ;
-  wire \$procmux$412_Y ;
-  wire \$procmux$414_Y ;
-  wire [4:0] \$procmux$418_Y ;
-  wire [4:0] \$procmux$420_Y ;
-  wire [4:0] \$procmux$422_Y ;
-  wire [4:0] \$procmux$424_Y ;
-  wire \$procmux$428_Y ;
-  wire \$procmux$430_Y ;
-  wire \$procmux$432_Y ;
-  wire \$procmux$434_Y ;
-  wire \$procmux$438_Y ;
-  wire [3:0] \$procmux$442_Y ;
-  wire [3:0] \$procmux$444_Y ;
-  wire [5:0] \$procmux$448_Y ;
-  wire [5:0] \$procmux$450_Y ;
-  wire [6:0] \$procmux$454_Y ;
+  wire [3:0] \$procmux$401_Y ;
+  wire [3:0] \$procmux$403_Y ;
+  wire [5:0] \$procmux$407_Y ;
+  wire [5:0] \$procmux$409_Y ;
+  wire [6:0] \$procmux$413_Y ;
   input clk;
   wire clk;
   output complete;
@@ -5223,7 +5181,6 @@ module column_opt4e_loader(rst, take, last, sync, room, write, slot_out, place_o
   reg tile = 1'h0;
   output [3:0] write;
   wire [3:0] write;
-  assign \$26  = taken & \$25 ;
   assign \$28  = taken & slot_out;
   assign \$29  = ! slot_out;
   assign \$30  = taken & \$29 ;
@@ -5236,65 +5193,65 @@ module column_opt4e_loader(rst, take, last, sync, room, write, slot_out, place_o
   always @(posedge clk)
     taken <= \$40 ;
   always @(posedge clk)
-    ended <= \$41 ;
+    ended <= \$2 ;
   always @(posedge clk)
-    tile <= \$42 ;
+    tile <= last;
   always @(posedge clk)
-    occupied <= \$43 ;
+    occupied <= \$41 ;
   always @(posedge clk)
-    count <= \$44 ;
+    count <= \$42 ;
   always @(posedge clk)
-    pause <= \$45 ;
+    pause <= \$43 ;
   always @(posedge clk)
-    lane <= \$46 ;
+    lane <= \$44 ;
   always @(posedge clk)
-    opens <= \$47 ;
+    opens <= \$45 ;
   always @(posedge clk)
-    place_out <= \$48 ;
+    place_out <= \$46 ;
   always @(posedge clk)
-    row_out <= \$49 ;
+    row_out <= \$47 ;
   always @(posedge clk)
-    slot_out <= \$50 ;
+    slot_out <= \$48 ;
   always @(posedge clk)
-    \complete$43  <= \$51 ;
+    \complete$43  <= \$49 ;
   always @(posedge clk)
-    last_row_0_0 <= \$52 ;
+    last_row_0_0 <= \$50 ;
   always @(posedge clk)
-    last_place_0_0 <= \$53 ;
+    last_place_0_0 <= \$51 ;
   always @(posedge clk)
-    filled <= \$54 ;
+    filled <= \$52 ;
   always @(posedge clk)
-    last_row_0_1 <= \$55 ;
+    last_row_0_1 <= \$53 ;
   always @(posedge clk)
-    last_place_0_1 <= \$56 ;
+    last_place_0_1 <= \$54 ;
   always @(posedge clk)
-    last_row_1_0 <= \$57 ;
+    last_row_1_0 <= \$55 ;
   always @(posedge clk)
-    last_place_1_0 <= \$58 ;
+    last_place_1_0 <= \$56 ;
   always @(posedge clk)
-    last_row_1_1 <= \$59 ;
+    last_row_1_1 <= \$57 ;
   always @(posedge clk)
-    last_place_1_1 <= \$60 ;
+    last_place_1_1 <= \$58 ;
   always @(posedge clk)
-    last_row_2_0 <= \$61 ;
+    last_row_2_0 <= \$59 ;
   always @(posedge clk)
-    last_place_2_0 <= \$62 ;
+    last_place_2_0 <= \$60 ;
   always @(posedge clk)
-    last_row_2_1 <= \$63 ;
+    last_row_2_1 <= \$61 ;
   always @(posedge clk)
-    last_place_2_1 <= \$64 ;
+    last_place_2_1 <= \$62 ;
   always @(posedge clk)
-    last_row_3_0 <= \$65 ;
+    last_row_3_0 <= \$63 ;
   always @(posedge clk)
-    last_place_3_0 <= \$66 ;
+    last_place_3_0 <= \$64 ;
   always @(posedge clk)
-    last_row_3_1 <= \$67 ;
+    last_row_3_1 <= \$65 ;
   always @(posedge clk)
-    last_place_3_1 <= \$68 ;
+    last_place_3_1 <= \$66 ;
   always @(posedge clk)
-    slot <= \$69 ;
+    slot <= \$67 ;
   always @(posedge clk)
-    first <= \$70 ;
+    first <= \$68 ;
   assign room = occupied != 2'h2;
   assign write = lane & { taken, taken, taken, taken };
   assign more = taken & ended;
@@ -5321,132 +5278,105 @@ module column_opt4e_loader(rst, take, last, sync, room, write, slot_out, place_o
   assign \$22  = taken & \$21 ;
   assign \$24  = taken & slot_out;
   assign \$25  = ! slot_out;
-  assign \$procmux$211_Y  = sync ? complete : first;
-  assign \$70  = rst ? 1'h1 : \$procmux$211_Y ;
-  assign \$procmux$215_Y  = sync ? \$39 [0] : slot;
-  assign \$69  = rst ? 1'h0 : \$procmux$215_Y ;
-  assign \$procmux$219_Y  = lane[3] ? place_out : last_place_3_1;
-  assign \$procmux$221_Y  = \$36  ? \$procmux$219_Y  : last_place_3_1;
-  assign \$68  = rst ? 1'h0 : \$procmux$221_Y ;
-  assign \$procmux$225_Y  = opens ? 5'h00 : last_row_3_1;
-  assign \$procmux$227_Y  = lane[3] ? row_out : \$procmux$225_Y ;
-  assign \$procmux$229_Y  = \$36  ? \$procmux$227_Y  : last_row_3_1;
-  assign \$67  = rst ? 5'h00 : \$procmux$229_Y ;
-  assign \$procmux$233_Y  = lane[3] ? place_out : last_place_3_0;
-  assign \$procmux$235_Y  = \$34  ? \$procmux$233_Y  : last_place_3_0;
-  assign \$66  = rst ? 1'h0 : \$procmux$235_Y ;
-  assign \$procmux$239_Y  = opens ? 5'h00 : last_row_3_0;
-  assign \$procmux$241_Y  = lane[3] ? row_out : \$procmux$239_Y ;
-  assign \$procmux$243_Y  = \$34  ? \$procmux$241_Y  : last_row_3_0;
-  assign \$65  = rst ? 5'h00 : \$procmux$243_Y ;
-  assign \$procmux$247_Y  = lane[2] ? place_out : last_place_2_1;
-  assign \$procmux$249_Y  = \$32  ? \$procmux$247_Y  : last_place_2_1;
-  assign \$64  = rst ? 1'h0 : \$procmux$249_Y ;
-  assign \$procmux$253_Y  = opens ? 5'h00 : last_row_2_1;
-  assign \$procmux$255_Y  = lane[2] ? row_out : \$procmux$253_Y ;
-  assign \$procmux$257_Y  = \$32  ? \$procmux$255_Y  : last_row_2_1;
-  assign \$63  = rst ? 5'h00 : \$procmux$257_Y ;
-  assign \$procmux$261_Y  = lane[2] ? place_out : last_place_2_0;
-  assign \$procmux$263_Y  = \$30  ? \$procmux$261_Y  : last_place_2_0;
-  assign \$62  = rst ? 1'h0 : \$procmux$263_Y ;
-  assign \$procmux$267_Y  = opens ? 5'h00 : last_row_2_0;
-  assign \$procmux$269_Y  = lane[2] ? row_out : \$procmux$267_Y ;
-  assign \$procmux$271_Y  = \$30  ? \$procmux$269_Y  : last_row_2_0;
-  assign \$61  = rst ? 5'h00 : \$procmux$271_Y ;
-  assign \$procmux$275_Y  = lane[1] ? place_out : last_place_1_1;
-  assign \$procmux$277_Y  = \$28  ? \$procmux$275_Y  : last_place_1_1;
-  assign \$60  = rst ? 1'h0 : \$procmux$277_Y ;
-  assign \$procmux$281_Y  = opens ? 5'h00 : last_row_1_1;
-  assign \$procmux$283_Y  = lane[1] ? row_out : \$procmux$281_Y ;
-  assign \$procmux$285_Y  = \$28  ? \$procmux$283_Y  : last_row_1_1;
-  assign \$59  = rst ? 5'h00 : \$procmux$285_Y ;
-  assign \$procmux$289_Y  = lane[1] ? place_out : last_place_1_0;
-  assign \$procmux$291_Y  = \$26  ? \$procmux$289_Y  : last_place_1_0;
-  assign \$58  = rst ? 1'h0 : \$procmux$291_Y ;
-  assign \$procmux$295_Y  = opens ? 5'h00 : last_row_1_0;
-  assign \$procmux$297_Y  = lane[1] ? row_out : \$procmux$295_Y ;
-  assign \$procmux$299_Y  = \$26  ? \$procmux$297_Y  : last_row_1_0;
-  assign \$57  = rst ? 5'h00 : \$procmux$299_Y ;
-  assign \$procmux$303_Y  = lane[0] ? place_out : last_place_0_1;
-  assign \$procmux$305_Y  = \$24  ? \$procmux$303_Y  : last_place_0_1;
-  assign \$56  = rst ? 1'h0 : \$procmux$305_Y ;
-  assign \$procmux$309_Y  = opens ? 5'h00 : last_row_0_1;
-  assign \$procmux$311_Y  = lane[0] ? row_out : \$procmux$309_Y ;
-  assign \$procmux$313_Y  = \$24  ? \$procmux$311_Y  : last_row_0_1;
-  assign \$55  = rst ? 5'h00 : \$procmux$313_Y ;
-  assign \$procmux$317_Y  = opens ? 1'h0 : filled[7];
-  assign \$procmux$319_Y  = lane[3] ? 1'h1 : \$procmux$317_Y ;
-  assign \$procmux$321_Y  = \$36  ? \$procmux$319_Y  : filled[7];
-  assign \$54 [7] = rst ? 1'h0 : \$procmux$321_Y ;
-  assign \$procmux$325_Y  = opens ? 1'h0 : filled[5];
-  assign \$procmux$327_Y  = lane[2] ? 1'h1 : \$procmux$325_Y ;
-  assign \$procmux$329_Y  = \$32  ? \$procmux$327_Y  : filled[5];
-  assign \$54 [5] = rst ? 1'h0 : \$procmux$329_Y ;
-  assign \$procmux$333_Y  = opens ? 1'h0 : filled[4];
-  assign \$procmux$335_Y  = lane[2] ? 1'h1 : \$procmux$333_Y ;
-  assign \$procmux$337_Y  = \$30  ? \$procmux$335_Y  : filled[4];
-  assign \$54 [4] = rst ? 1'h0 : \$procmux$337_Y ;
-  assign \$procmux$341_Y  = opens ? 1'h0 : filled[3];
-  assign \$procmux$343_Y  = lane[1] ? 1'h1 : \$procmux$341_Y ;
-  assign \$procmux$345_Y  = \$28  ? \$procmux$343_Y  : filled[3];
-  assign \$54 [3] = rst ? 1'h0 : \$procmux$345_Y ;
-  assign \$procmux$349_Y  = opens ? 1'h0 : filled[2];
-  assign \$procmux$351_Y  = lane[1] ? 1'h1 : \$procmux$349_Y ;
-  assign \$procmux$353_Y  = \$26  ? \$procmux$351_Y  : filled[2];
-  assign \$54 [2] = rst ? 1'h0 : \$procmux$353_Y ;
-  assign \$procmux$357_Y  = opens ? 1'h0 : filled[1];
-  assign \$procmux$359_Y  = lane[0] ? 1'h1 : \$procmux$357_Y ;
-  assign \$procmux$361_Y  = \$24  ? \$procmux$359_Y  : filled[1];
-  assign \$54 [1] = rst ? 1'h0 : \$procmux$361_Y ;
-  assign \$procmux$365_Y  = opens ? 1'h0 : filled[0];
-  assign \$procmux$367_Y  = lane[0] ? 1'h1 : \$procmux$365_Y ;
-  assign \$procmux$369_Y  = \$22  ? \$procmux$367_Y  : filled[0];
-  assign \$54 [0] = rst ? 1'h0 : \$procmux$369_Y ;
-  assign \$procmux$373_Y  = opens ? 1'h0 : filled[6];
-  assign \$procmux$375_Y  = lane[3] ? 1'h1 : \$procmux$373_Y ;
-  assign \$procmux$377_Y  = \$34  ? \$procmux$375_Y  : filled[6];
-  assign \$54 [6] = rst ? 1'h0 : \$procmux$377_Y ;
-  assign \$procmux$381_Y  = lane[0] ? place_out : last_place_0_0;
-  assign \$procmux$383_Y  = \$22  ? \$procmux$381_Y  : last_place_0_0;
-  assign \$53  = rst ? 1'h0 : \$procmux$383_Y ;
-  assign \$procmux$387_Y  = opens ? 5'h00 : last_row_0_0;
-  assign \$procmux$389_Y  = lane[0] ? row_out : \$procmux$387_Y ;
-  assign \$procmux$391_Y  = \$22  ? \$procmux$389_Y  : last_row_0_0;
-  assign \$52  = rst ? 5'h00 : \$procmux$391_Y ;
-  assign \$procmux$395_Y  = slot_out ? (* full_case = 32'd1 *) tile : \complete$43 [1];
-  assign \$procmux$397_Y  = ended ? \$procmux$395_Y  : \complete$43 [1];
-  assign \$procmux$399_Y  = taken ? \$procmux$397_Y  : \complete$43 [1];
-  assign \$51 [1] = rst ? 1'h0 : \$procmux$399_Y ;
-  assign \$procmux$404_Y  = slot_out ? (* full_case = 32'd1 *) \complete$43 [0] : tile;
-  assign \$procmux$406_Y  = ended ? \$procmux$404_Y  : \complete$43 [0];
-  assign \$procmux$408_Y  = taken ? \$procmux$406_Y  : \complete$43 [0];
-  assign \$51 [0] = rst ? 1'h0 : \$procmux$408_Y ;
-  assign \$procmux$412_Y  = ended ? \$20 [0] : slot_out;
-  assign \$procmux$414_Y  = taken ? \$procmux$412_Y  : slot_out;
-  assign \$50  = rst ? 1'h0 : \$procmux$414_Y ;
-  assign \$procmux$418_Y  = place_out ? row_out : \$17 [4:0];
-  assign \$procmux$420_Y  = lane[3] ? \$procmux$418_Y  : row_out;
-  assign \$procmux$422_Y  = ended ? 5'h00 : \$procmux$420_Y ;
-  assign \$procmux$424_Y  = taken ? \$procmux$422_Y  : row_out;
-  assign \$49  = rst ? 5'h00 : \$procmux$424_Y ;
-  assign \$procmux$428_Y  = place_out ? \$15 [0] : 1'h0;
-  assign \$procmux$430_Y  = lane[3] ? \$procmux$428_Y  : place_out;
-  assign \$procmux$432_Y  = ended ? 1'h0 : \$procmux$430_Y ;
-  assign \$procmux$434_Y  = taken ? \$procmux$432_Y  : place_out;
-  assign \$48  = rst ? 1'h0 : \$procmux$434_Y ;
-  assign \$procmux$438_Y  = taken ? ended : opens;
-  assign \$47  = rst ? 1'h1 : \$procmux$438_Y ;
-  assign \$procmux$442_Y  = ended ? 4'h1 : { lane[2:0], lane[3] };
-  assign \$procmux$444_Y  = taken ? \$procmux$442_Y  : lane;
-  assign \$46  = rst ? 4'h1 : \$procmux$444_Y ;
-  assign \$procmux$448_Y  = \$13  ? \$14 [5:0] : pause;
-  assign \$procmux$450_Y  = sync ? 6'h20 : \$procmux$448_Y ;
-  assign \$45  = rst ? 6'h00 : \$procmux$450_Y ;
-  assign \$procmux$454_Y  = take ? \$12 [6:0] : count;
-  assign \$44  = rst ? 7'h00 : \$procmux$454_Y ;
-  assign \$43  = rst ? 2'h0 : \$8 [1:0];
-  assign \$42  = rst ? 1'h0 : last;
-  assign \$41  = rst ? 1'h0 : \$2 ;
+  assign \$26  = taken & \$25 ;
+  assign \$procmux$222_Y  = sync ? complete : first;
+  assign \$68  = rst ? 1'h1 : \$procmux$222_Y ;
+  assign \$procmux$226_Y  = sync ? \$39 [0] : slot;
+  assign \$67  = rst ? 1'h0 : \$procmux$226_Y ;
+  assign \$procmux$230_Y  = lane[3] ? place_out : last_place_3_1;
+  assign \$66  = \$36  ? \$procmux$230_Y  : last_place_3_1;
+  assign \$procmux$234_Y  = opens ? 5'h00 : last_row_3_1;
+  assign \$procmux$236_Y  = lane[3] ? row_out : \$procmux$234_Y ;
+  assign \$65  = \$36  ? \$procmux$236_Y  : last_row_3_1;
+  assign \$procmux$240_Y  = lane[3] ? place_out : last_place_3_0;
+  assign \$64  = \$34  ? \$procmux$240_Y  : last_place_3_0;
+  assign \$procmux$244_Y  = opens ? 5'h00 : last_row_3_0;
+  assign \$procmux$246_Y  = lane[3] ? row_out : \$procmux$244_Y ;
+  assign \$63  = \$34  ? \$procmux$246_Y  : last_row_3_0;
+  assign \$procmux$250_Y  = lane[2] ? place_out : last_place_2_1;
+  assign \$62  = \$32  ? \$procmux$250_Y  : last_place_2_1;
+  assign \$procmux$254_Y  = opens ? 5'h00 : last_row_2_1;
+  assign \$procmux$256_Y  = lane[2] ? row_out : \$procmux$254_Y ;
+  assign \$61  = \$32  ? \$procmux$256_Y  : last_row_2_1;
+  assign \$procmux$260_Y  = lane[2] ? place_out : last_place_2_0;
+  assign \$60  = \$30  ? \$procmux$260_Y  : last_place_2_0;
+  assign \$procmux$264_Y  = opens ? 5'h00 : last_row_2_0;
+  assign \$procmux$266_Y  = lane[2] ? row_out : \$procmux$264_Y ;
+  assign \$59  = \$30  ? \$procmux$266_Y  : last_row_2_0;
+  assign \$procmux$270_Y  = lane[1] ? place_out : last_place_1_1;
+  assign \$58  = \$28  ? \$procmux$270_Y  : last_place_1_1;
+  assign \$procmux$274_Y  = opens ? 5'h00 : last_row_1_1;
+  assign \$procmux$276_Y  = lane[1] ? row_out : \$procmux$274_Y ;
+  assign \$57  = \$28  ? \$procmux$276_Y  : last_row_1_1;
+  assign \$procmux$280_Y  = lane[1] ? place_out : last_place_1_0;
+  assign \$56  = \$26  ? \$procmux$280_Y  : last_place_1_0;
+  assign \$procmux$284_Y  = opens ? 5'h00 : last_row_1_0;
+  assign \$procmux$286_Y  = lane[1] ? row_out : \$procmux$284_Y ;
+  assign \$55  = \$26  ? \$procmux$286_Y  : last_row_1_0;
+  assign \$procmux$290_Y  = lane[0] ? place_out : last_place_0_1;
+  assign \$54  = \$24  ? \$procmux$290_Y  : last_place_0_1;
+  assign \$procmux$294_Y  = opens ? 5'h00 : last_row_0_1;
+  assign \$procmux$296_Y  = lane[0] ? row_out : \$procmux$294_Y ;
+  assign \$53  = \$24  ? \$procmux$296_Y  : last_row_0_1;
+  assign \$procmux$300_Y  = opens ? 1'h0 : filled[7];
+  assign \$procmux$302_Y  = lane[3] ? 1'h1 : \$procmux$300_Y ;
+  assign \$52 [7] = \$36  ? \$procmux$302_Y  : filled[7];
+  assign \$procmux$306_Y  = opens ? 1'h0 : filled[6];
+  assign \$procmux$308_Y  = lane[3] ? 1'h1 : \$procmux$306_Y ;
+  assign \$52 [6] = \$34  ? \$procmux$308_Y  : filled[6];
+  assign \$procmux$312_Y  = opens ? 1'h0 : filled[5];
+  assign \$procmux$314_Y  = lane[2] ? 1'h1 : \$procmux$312_Y ;
+  assign \$52 [5] = \$32  ? \$procmux$314_Y  : filled[5];
+  assign \$procmux$318_Y  = opens ? 1'h0 : filled[4];
+  assign \$procmux$320_Y  = lane[2] ? 1'h1 : \$procmux$318_Y ;
+  assign \$52 [4] = \$30  ? \$procmux$320_Y  : filled[4];
+  assign \$procmux$324_Y  = opens ? 1'h0 : filled[3];
+  assign \$procmux$326_Y  = lane[1] ? 1'h1 : \$procmux$324_Y ;
+  assign \$52 [3] = \$28  ? \$procmux$326_Y  : filled[3];
+  assign \$procmux$330_Y  = opens ? 1'h0 : filled[2];
+  assign \$procmux$332_Y  = lane[1] ? 1'h1 : \$procmux$330_Y ;
+  assign \$52 [2] = \$26  ? \$procmux$332_Y  : filled[2];
+  assign \$procmux$336_Y  = opens ? 1'h0 : filled[1];
+  assign \$procmux$338_Y  = lane[0] ? 1'h1 : \$procmux$336_Y ;
+  assign \$52 [1] = \$24  ? \$procmux$338_Y  : filled[1];
+  assign \$procmux$342_Y  = opens ? 1'h0 : filled[0];
+  assign \$procmux$344_Y  = lane[0] ? 1'h1 : \$procmux$342_Y ;
+  assign \$52 [0] = \$22  ? \$procmux$344_Y  : filled[0];
+  assign \$procmux$348_Y  = lane[0] ? place_out : last_place_0_0;
+  assign \$51  = \$22  ? \$procmux$348_Y  : last_place_0_0;
+  assign \$procmux$352_Y  = opens ? 5'h00 : last_row_0_0;
+  assign \$procmux$354_Y  = lane[0] ? row_out : \$procmux$352_Y ;
+  assign \$50  = \$22  ? \$procmux$354_Y  : last_row_0_0;
+  assign \$procmux$358_Y  = slot_out ? (* full_case = 32'd1 *) tile : \complete$43 [1];
+  assign \$procmux$360_Y  = ended ? \$procmux$358_Y  : \complete$43 [1];
+  assign \$49 [1] = taken ? \$procmux$360_Y  : \complete$43 [1];
+  assign \$procmux$365_Y  = slot_out ? (* full_case = 32'd1 *) \complete$43 [0] : tile;
+  assign \$procmux$367_Y  = ended ? \$procmux$365_Y  : \complete$43 [0];
+  assign \$49 [0] = taken ? \$procmux$367_Y  : \complete$43 [0];
+  assign \$procmux$371_Y  = ended ? \$20 [0] : slot_out;
+  assign \$procmux$373_Y  = taken ? \$procmux$371_Y  : slot_out;
+  assign \$48  = rst ? 1'h0 : \$procmux$373_Y ;
+  assign \$procmux$377_Y  = place_out ? row_out : \$17 [4:0];
+  assign \$procmux$379_Y  = lane[3] ? \$procmux$377_Y  : row_out;
+  assign \$procmux$381_Y  = ended ? 5'h00 : \$procmux$379_Y ;
+  assign \$procmux$383_Y  = taken ? \$procmux$381_Y  : row_out;
+  assign \$47  = rst ? 5'h00 : \$procmux$383_Y ;
+  assign \$procmux$387_Y  = place_out ? \$15 [0] : 1'h0;
+  assign \$procmux$389_Y  = lane[3] ? \$procmux$387_Y  : place_out;
+  assign \$procmux$391_Y  = ended ? 1'h0 : \$procmux$389_Y ;
+  assign \$procmux$393_Y  = taken ? \$procmux$391_Y  : place_out;
+  assign \$46  = rst ? 1'h0 : \$procmux$393_Y ;
+  assign \$procmux$397_Y  = taken ? ended : opens;
+  assign \$45  = rst ? 1'h1 : \$procmux$397_Y ;
+  assign \$procmux$401_Y  = ended ? 4'h1 : { lane[2:0], lane[3] };
+  assign \$procmux$403_Y  = taken ? \$procmux$401_Y  : lane;
+  assign \$44  = rst ? 4'h1 : \$procmux$403_Y ;
+  assign \$procmux$407_Y  = \$13  ? \$14 [5:0] : pause;
+  assign \$procmux$409_Y  = sync ? 6'h20 : \$procmux$407_Y ;
+  assign \$43  = rst ? 6'h00 : \$procmux$409_Y ;
+  assign \$procmux$413_Y  = take ? \$12 [6:0] : count;
+  assign \$42  = rst ? 7'h00 : \$procmux$413_Y ;
+  assign \$41  = rst ? 2'h0 : \$8 [1:0];
   assign \$40  = rst ? 1'h0 : take;
   assign last_places = { last_place_3_1, last_place_3_0, last_place_2_1, last_place_2_0, last_place_1_1, last_place_1_0, last_place_0_1, last_place_0_0 };
   assign last_rows = { last_row_3_1, last_row_3_0, last_row_2_1, last_row_2_0, last_row_1_1, last_row_1_0, last_row_0_1, last_row_0_0 };
@@ -5485,39 +5415,36 @@ module column_opt4e_merge(rst, go, ends, turn, first, complete, drain_0, drain_1
   wire \$122 ;
   wire \$123 ;
   wire \$124 ;
-  wire [24:0] \$125 ;
-  wire [24:0] \$126 ;
-  wire [24:0] \$127 ;
   wire [24:0] \$128 ;
   wire [24:0] \$129 ;
   wire [18:0] \$13 ;
   wire [24:0] \$130 ;
   wire [24:0] \$131 ;
+  wire [24:0] \$132 ;
+  wire [24:0] \$133 ;
+  wire [24:0] \$134 ;
   wire [18:0] \$14 ;
-  wire \$144 ;
-  wire \$145 ;
-  wire \$146 ;
   wire \$147 ;
   wire \$148 ;
   wire \$149 ;
   wire [18:0] \$15 ;
-  wire \$155 ;
-  wire \$156 ;
-  wire \$157 ;
+  wire \$150 ;
+  wire \$151 ;
+  wire \$152 ;
   wire \$158 ;
   wire \$159 ;
   wire [18:0] \$16 ;
   wire \$160 ;
   wire \$161 ;
+  wire \$162 ;
   wire \$163 ;
   wire \$164 ;
-  wire \$165 ;
   wire \$166 ;
+  wire \$167 ;
   wire \$168 ;
+  wire \$169 ;
   wire [18:0] \$17 ;
   wire \$171 ;
-  wire \$172 ;
-  wire \$173 ;
   wire \$174 ;
   wire \$175 ;
   wire \$176 ;
@@ -5531,25 +5458,25 @@ module column_opt4e_merge(rst, go, ends, turn, first, complete, drain_0, drain_1
   wire \$183 ;
   wire \$184 ;
   wire \$185 ;
+  wire \$186 ;
   wire \$187 ;
   wire \$188 ;
-  wire \$189 ;
   wire [18:0] \$19 ;
   wire \$190 ;
   wire \$191 ;
   wire \$192 ;
   wire \$193 ;
   wire \$194 ;
+  wire \$195 ;
   wire \$196 ;
   wire \$197 ;
-  wire \$198 ;
   wire \$199 ;
   wire \$2 ;
   wire [18:0] \$20 ;
+  wire \$200 ;
   wire \$201 ;
+  wire \$202 ;
   wire \$204 ;
-  wire \$205 ;
-  wire \$206 ;
   wire \$207 ;
   wire \$208 ;
   wire \$209 ;
@@ -5570,9 +5497,9 @@ module column_opt4e_merge(rst, go, ends, turn, first, complete, drain_0, drain_1
   wire \$222 ;
   wire \$223 ;
   wire \$224 ;
+  wire \$225 ;
   wire \$226 ;
   wire \$227 ;
-  wire \$228 ;
   wire \$229 ;
   wire [18:0] \$23 ;
   wire \$230 ;
@@ -5580,9 +5507,9 @@ module column_opt4e_merge(rst, go, ends, turn, first, complete, drain_0, drain_1
   wire \$232 ;
   wire \$233 ;
   wire \$234 ;
+  wire \$235 ;
   wire \$236 ;
   wire \$237 ;
-  wire \$238 ;
   wire \$239 ;
   wire [18:0] \$24 ;
   wire \$240 ;
@@ -5594,24 +5521,26 @@ module column_opt4e_merge(rst, go, ends, turn, first, complete, drain_0, drain_1
   wire \$246 ;
   wire \$247 ;
   wire \$248 ;
-  wire [4:0] \$249 ;
+  wire \$249 ;
   wire [18:0] \$25 ;
   wire \$250 ;
-  wire \$251 ;
-  wire [5:0] \$252 ;
-  wire [5:0] \$253 ;
-  wire \$254 ;
-  wire [11:0] \$257 ;
+  wire [4:0] \$251 ;
+  wire \$252 ;
+  wire \$253 ;
+  wire [5:0] \$254 ;
+  wire [5:0] \$255 ;
+  wire \$256 ;
+  wire [11:0] \$259 ;
   wire [18:0] \$26 ;
-  wire \$261 ;
-  wire [8:0] \$262 ;
   wire \$263 ;
   wire [8:0] \$264 ;
   wire \$265 ;
   wire [8:0] \$266 ;
   wire \$267 ;
   wire [8:0] \$268 ;
+  wire \$269 ;
   wire [18:0] \$27 ;
+  wire [8:0] \$270 ;
   wire [18:0] \$28 ;
   wire [18:0] \$29 ;
   wire \$3 ;
@@ -5683,21 +5612,19 @@ module column_opt4e_merge(rst, go, ends, turn, first, complete, drain_0, drain_1
   wire [7:0] \$97 ;
   wire \$98 ;
   wire \$99 ;
-  wire \$procmux$110_Y ;
-  wire \$procmux$116_Y ;
-  wire \$procmux$122_Y ;
+  wire \$procmux$114_Y ;
+  wire \$procmux$121_Y ;
   wire \$procmux$128_Y ;
   wire \$procmux$135_Y ;
-  wire \$procmux$137_Y ;
+  wire \$procmux$142_Y ;
   wire \$procmux$144_Y ;
-  wire \$procmux$146_Y ;
-  wire \$procmux$148_Y ;
-  wire \$procmux$152_Y ;
-  wire \$procmux$154_Y ;
-  wire \$procmux$156_Y ;
-  wire [4:0] \$procmux$161_Y ;
-  wire [4:0] \$procmux$163_Y ;
-  wire [4:0] \$procmux$165_Y ;
+  wire \$procmux$151_Y ;
+  wire \$procmux$153_Y ;
+  wire \$procmux$157_Y ;
+  wire \$procmux$159_Y ;
+  wire \$procmux$161_Y ;
+  wire [4:0] \$procmux$166_Y ;
+  wire [4:0] \$procmux$168_Y ;
   input clk;
   wire clk;
   input complete;
@@ -5706,7 +5633,7 @@ module column_opt4e_merge(rst, go, ends, turn, first, complete, drain_0, drain_1
   wire [607:0] drain_0;
   input [415:0] drain_1;
   wire [415:0] drain_1;
-  reg en = 1'h1;
+  reg en = 1'h0;
   wire \en$112 ;
   input ends;
   wire ends;
@@ -5887,12 +5814,12 @@ module column_opt4e_merge(rst, go, ends, turn, first, complete, drain_0, drain_1
   assign \$72  = pair_0[3] ^ pair_1[1];
   assign \$73  = pair_0[4] ^ pair_1[2];
   assign \$74  = pair_0[5] ^ pair_1[3];
-  assign { \$77 [7], \$253 , \$77 [0] } = { 1'h0, \$74 , \$73 , \$72 , \$71 , pair_0[1:0], 1'h0 } ^ { generate_2_6, generate_2_5, generate_2_4, generate_1_3, 4'h0 };
+  assign { \$77 [7], \$255 , \$77 [0] } = { 1'h0, \$74 , \$73 , \$72 , \$71 , pair_0[1:0], 1'h0 } ^ { generate_2_6, generate_2_5, generate_2_4, generate_1_3, 4'h0 };
   assign \$81  = pair_0[2] ^ pair_1[0];
   assign \$82  = pair_0[3] ^ pair_1[1];
   assign \$83  = pair_0[4] ^ pair_1[2];
   assign \$84  = pair_0[5] ^ pair_1[3];
-  assign { \$254 , \$87 [6:0] } = { 1'h0, \$84 , \$83 , \$82 , \$81 , pair_0[1:0], 1'h0 } ^ { generate_2_6, generate_2_5, generate_2_4, generate_1_3, 4'h0 };
+  assign { \$256 , \$87 [6:0] } = { 1'h0, \$84 , \$83 , \$82 , \$81 , pair_0[1:0], 1'h0 } ^ { generate_2_6, generate_2_5, generate_2_4, generate_1_3, 4'h0 };
   assign \$88  = stage_0_carry ^ stage_0_carry;
   assign \$89  = stage_0_x[0] ^ stage_0_y[0];
   assign \$90  = stage_0_x[1] ^ stage_0_y[1];
@@ -5900,7 +5827,7 @@ module column_opt4e_merge(rst, go, ends, turn, first, complete, drain_0, drain_1
   assign \$92  = stage_0_x[3] ^ stage_0_y[3];
   assign \$93  = stage_0_x[4] ^ stage_0_y[4];
   assign \$94  = stage_0_x[5] ^ stage_0_y[5];
-  assign { \$97 [7], \$257 [11:6], \$97 [0] } = { 1'h0, \$94 , \$93 , \$92 , \$91 , \$90 , \$89 , \$88  } ^ { \generate_2_6$50 , \generate_2_5$49 , \generate_2_4$48 , \generate_1_3$47 , \generate_1_2$46 , \generate_0_1$45 , stage_0_carry, 1'h0 };
+  assign { \$97 [7], \$259 [11:6], \$97 [0] } = { 1'h0, \$94 , \$93 , \$92 , \$91 , \$90 , \$89 , \$88  } ^ { \generate_2_6$50 , \generate_2_5$49 , \generate_2_4$48 , \generate_1_3$47 , \generate_1_2$46 , \generate_0_1$45 , stage_0_carry, 1'h0 };
   assign \$98  = stage_0_carry ^ stage_0_carry;
   assign \$99  = stage_0_x[0] ^ stage_0_y[0];
   assign \$100  = stage_0_x[1] ^ stage_0_y[1];
@@ -5923,186 +5850,186 @@ module column_opt4e_merge(rst, go, ends, turn, first, complete, drain_0, drain_1
   assign \$122  = number < 6'h20;
   assign \$123  = running & \$122 ;
   assign \$124  = number == 5'h1f;
-  assign \$125  = { resolved[18], resolved[18], resolved[18], resolved[18], resolved[18], resolved[18], resolved } & { present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0] };
-  assign \$126  = { resolved[18], resolved[18], resolved[18], resolved[18], resolved, 2'h0 } & { present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1] };
-  assign \$127  = \$125  | \$126 ;
-  assign \$128  = { resolved[18], resolved[18], resolved, 4'h0 } & { present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2] };
-  assign \$129  = \$127  | \$128 ;
-  assign \$130  = { resolved, 6'h00 } & { present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3] };
-  assign \$131  = \$129  | \$130 ;
+  assign \$128  = { resolved[18], resolved[18], resolved[18], resolved[18], resolved[18], resolved[18], resolved } & { present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0] };
+  assign \$129  = { resolved[18], resolved[18], resolved[18], resolved[18], resolved, 2'h0 } & { present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1] };
+  assign \$130  = \$128  | \$129 ;
+  assign \$131  = { resolved[18], resolved[18], resolved, 4'h0 } & { present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2] };
+  assign \$132  = \$130  | \$131 ;
+  assign \$133  = { resolved, 6'h00 } & { present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3] };
+  assign \$134  = \$132  | \$133 ;
   assign generate_1_3 = pair_0[2] & pair_1[0];
-  assign \$144  = pair_0[4] & pair_1[2];
-  assign \$145  = pair_0[4] ^ pair_1[2];
-  assign \$146  = pair_0[3] & pair_1[1];
-  assign \$147  = \$145  & \$146 ;
-  assign generate_0_5 = \$144  | \$147 ;
+  assign \$147  = pair_0[4] & pair_1[2];
   assign \$148  = pair_0[4] ^ pair_1[2];
-  assign \$149  = pair_0[3] ^ pair_1[1];
-  assign propagate_0_5 = \$148  & \$149 ;
-  assign \$155  = pair_0[5] & pair_1[3];
-  assign \$156  = pair_0[5] ^ pair_1[3];
-  assign \$157  = \$156  & generate_0_5;
-  assign generate_1_6 = \$155  | \$157 ;
-  assign \$158  = pair_0[5] ^ pair_1[3];
-  assign propagate_1_6 = \$158  & propagate_0_5;
-  assign \$159  = pair_0[3] & pair_1[1];
-  assign \$160  = pair_0[3] ^ pair_1[1];
-  assign \$161  = \$160  & generate_1_3;
-  assign generate_2_4 = \$159  | \$161 ;
-  assign \$163  = propagate_0_5 & generate_1_3;
-  assign generate_2_5 = generate_0_5 | \$163 ;
-  assign \$164  = propagate_1_6 & generate_1_3;
-  assign generate_2_6 = generate_1_6 | \$164 ;
-  assign \$165  = stage_0_x[0] & stage_0_y[0];
-  assign \$166  = stage_0_x[0] ^ stage_0_y[0];
-  assign \$168  = \$166  & stage_0_carry;
-  assign \generate_0_1$45  = \$165  | \$168 ;
-  assign \$171  = stage_0_x[2] & stage_0_y[2];
-  assign \$172  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$173  = stage_0_x[1] & stage_0_y[1];
-  assign \$174  = \$172  & \$173 ;
-  assign \generate_0_3$84  = \$171  | \$174 ;
+  assign \$149  = pair_0[3] & pair_1[1];
+  assign \$150  = \$148  & \$149 ;
+  assign generate_0_5 = \$147  | \$150 ;
+  assign \$151  = pair_0[4] ^ pair_1[2];
+  assign \$152  = pair_0[3] ^ pair_1[1];
+  assign propagate_0_5 = \$151  & \$152 ;
+  assign \$158  = pair_0[5] & pair_1[3];
+  assign \$159  = pair_0[5] ^ pair_1[3];
+  assign \$160  = \$159  & generate_0_5;
+  assign generate_1_6 = \$158  | \$160 ;
+  assign \$161  = pair_0[5] ^ pair_1[3];
+  assign propagate_1_6 = \$161  & propagate_0_5;
+  assign \$162  = pair_0[3] & pair_1[1];
+  assign \$163  = pair_0[3] ^ pair_1[1];
+  assign \$164  = \$163  & generate_1_3;
+  assign generate_2_4 = \$162  | \$164 ;
+  assign \$166  = propagate_0_5 & generate_1_3;
+  assign generate_2_5 = generate_0_5 | \$166 ;
+  assign \$167  = propagate_1_6 & generate_1_3;
+  assign generate_2_6 = generate_1_6 | \$167 ;
+  assign \$168  = stage_0_x[0] & stage_0_y[0];
+  assign \$169  = stage_0_x[0] ^ stage_0_y[0];
+  assign \$171  = \$169  & stage_0_carry;
+  assign \generate_0_1$45  = \$168  | \$171 ;
+  assign \$174  = stage_0_x[2] & stage_0_y[2];
   assign \$175  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$176  = stage_0_x[1] ^ stage_0_y[1];
-  assign \propagate_0_3$85  = \$175  & \$176 ;
-  assign \$177  = stage_0_x[4] & stage_0_y[4];
-  assign \$178  = stage_0_x[4] ^ stage_0_y[4];
-  assign \$179  = stage_0_x[3] & stage_0_y[3];
-  assign \$180  = \$178  & \$179 ;
-  assign \generate_0_5$86  = \$177  | \$180 ;
+  assign \$176  = stage_0_x[1] & stage_0_y[1];
+  assign \$177  = \$175  & \$176 ;
+  assign \generate_0_3$84  = \$174  | \$177 ;
+  assign \$178  = stage_0_x[2] ^ stage_0_y[2];
+  assign \$179  = stage_0_x[1] ^ stage_0_y[1];
+  assign \propagate_0_3$85  = \$178  & \$179 ;
+  assign \$180  = stage_0_x[4] & stage_0_y[4];
   assign \$181  = stage_0_x[4] ^ stage_0_y[4];
-  assign \$182  = stage_0_x[3] ^ stage_0_y[3];
-  assign \propagate_0_5$87  = \$181  & \$182 ;
-  assign \$183  = stage_0_x[1] & stage_0_y[1];
-  assign \$184  = stage_0_x[1] ^ stage_0_y[1];
-  assign \$185  = \$184  & \generate_0_1$45 ;
-  assign \generate_1_2$46  = \$183  | \$185 ;
-  assign \$187  = \propagate_0_3$85  & \generate_0_1$45 ;
-  assign \generate_1_3$47  = \generate_0_3$84  | \$187 ;
-  assign \$188  = stage_0_x[5] & stage_0_y[5];
-  assign \$189  = stage_0_x[5] ^ stage_0_y[5];
-  assign \$190  = \$189  & \generate_0_5$86 ;
-  assign \generate_1_6$90  = \$188  | \$190 ;
-  assign \$191  = stage_0_x[5] ^ stage_0_y[5];
-  assign \propagate_1_6$91  = \$191  & \propagate_0_5$87 ;
-  assign \$192  = stage_0_x[3] & stage_0_y[3];
-  assign \$193  = stage_0_x[3] ^ stage_0_y[3];
-  assign \$194  = \$193  & \generate_1_3$47 ;
-  assign \generate_2_4$48  = \$192  | \$194 ;
-  assign \$196  = \propagate_0_5$87  & \generate_1_3$47 ;
-  assign \generate_2_5$49  = \generate_0_5$86  | \$196 ;
-  assign \$197  = \propagate_1_6$91  & \generate_1_3$47 ;
-  assign \generate_2_6$50  = \generate_1_6$90  | \$197 ;
-  assign \$198  = stage_1_x[0] & stage_1_y[0];
-  assign \$199  = stage_1_x[0] ^ stage_1_y[0];
-  assign \$201  = \$199  & stage_1_carry;
-  assign \generate_0_1$55  = \$198  | \$201 ;
-  assign \$204  = stage_1_x[2] & stage_1_y[2];
-  assign \$205  = stage_1_x[2] ^ stage_1_y[2];
-  assign \$206  = stage_1_x[1] & stage_1_y[1];
-  assign \$207  = \$205  & \$206 ;
-  assign \generate_0_3$96  = \$204  | \$207 ;
+  assign \$182  = stage_0_x[3] & stage_0_y[3];
+  assign \$183  = \$181  & \$182 ;
+  assign \generate_0_5$86  = \$180  | \$183 ;
+  assign \$184  = stage_0_x[4] ^ stage_0_y[4];
+  assign \$185  = stage_0_x[3] ^ stage_0_y[3];
+  assign \propagate_0_5$87  = \$184  & \$185 ;
+  assign \$186  = stage_0_x[1] & stage_0_y[1];
+  assign \$187  = stage_0_x[1] ^ stage_0_y[1];
+  assign \$188  = \$187  & \generate_0_1$45 ;
+  assign \generate_1_2$46  = \$186  | \$188 ;
+  assign \$190  = \propagate_0_3$85  & \generate_0_1$45 ;
+  assign \generate_1_3$47  = \generate_0_3$84  | \$190 ;
+  assign \$191  = stage_0_x[5] & stage_0_y[5];
+  assign \$192  = stage_0_x[5] ^ stage_0_y[5];
+  assign \$193  = \$192  & \generate_0_5$86 ;
+  assign \generate_1_6$90  = \$191  | \$193 ;
+  assign \$194  = stage_0_x[5] ^ stage_0_y[5];
+  assign \propagate_1_6$91  = \$194  & \propagate_0_5$87 ;
+  assign \$195  = stage_0_x[3] & stage_0_y[3];
+  assign \$196  = stage_0_x[3] ^ stage_0_y[3];
+  assign \$197  = \$196  & \generate_1_3$47 ;
+  assign \generate_2_4$48  = \$195  | \$197 ;
+  assign \$199  = \propagate_0_5$87  & \generate_1_3$47 ;
+  assign \generate_2_5$49  = \generate_0_5$86  | \$199 ;
+  assign \$200  = \propagate_1_6$91  & \generate_1_3$47 ;
+  assign \generate_2_6$50  = \generate_1_6$90  | \$200 ;
+  assign \$201  = stage_1_x[0] & stage_1_y[0];
+  assign \$202  = stage_1_x[0] ^ stage_1_y[0];
+  assign \$204  = \$202  & stage_1_carry;
+  assign \generate_0_1$55  = \$201  | \$204 ;
+  assign \$207  = stage_1_x[2] & stage_1_y[2];
   assign \$208  = stage_1_x[2] ^ stage_1_y[2];
-  assign \$209  = stage_1_x[1] ^ stage_1_y[1];
-  assign \propagate_0_3$97  = \$208  & \$209 ;
-  assign \$210  = stage_1_x[4] & stage_1_y[4];
-  assign \$211  = stage_1_x[4] ^ stage_1_y[4];
-  assign \$212  = stage_1_x[3] & stage_1_y[3];
-  assign \$213  = \$211  & \$212 ;
-  assign \generate_0_5$98  = \$210  | \$213 ;
+  assign \$209  = stage_1_x[1] & stage_1_y[1];
+  assign \$210  = \$208  & \$209 ;
+  assign \generate_0_3$96  = \$207  | \$210 ;
+  assign \$211  = stage_1_x[2] ^ stage_1_y[2];
+  assign \$212  = stage_1_x[1] ^ stage_1_y[1];
+  assign \propagate_0_3$97  = \$211  & \$212 ;
+  assign \$213  = stage_1_x[4] & stage_1_y[4];
   assign \$214  = stage_1_x[4] ^ stage_1_y[4];
-  assign \$215  = stage_1_x[3] ^ stage_1_y[3];
-  assign \propagate_0_5$99  = \$214  & \$215 ;
-  assign \$216  = stage_1_x[6] & stage_1_y[6];
-  assign \$217  = stage_1_x[6] ^ stage_1_y[6];
-  assign \$218  = stage_1_x[5] & stage_1_y[5];
-  assign \$219  = \$217  & \$218 ;
-  assign generate_0_7 = \$216  | \$219 ;
+  assign \$215  = stage_1_x[3] & stage_1_y[3];
+  assign \$216  = \$214  & \$215 ;
+  assign \generate_0_5$98  = \$213  | \$216 ;
+  assign \$217  = stage_1_x[4] ^ stage_1_y[4];
+  assign \$218  = stage_1_x[3] ^ stage_1_y[3];
+  assign \propagate_0_5$99  = \$217  & \$218 ;
+  assign \$219  = stage_1_x[6] & stage_1_y[6];
   assign \$220  = stage_1_x[6] ^ stage_1_y[6];
-  assign \$221  = stage_1_x[5] ^ stage_1_y[5];
-  assign propagate_0_7 = \$220  & \$221 ;
-  assign \$222  = stage_1_x[1] & stage_1_y[1];
-  assign \$223  = stage_1_x[1] ^ stage_1_y[1];
-  assign \$224  = \$223  & \generate_0_1$55 ;
-  assign \generate_1_2$56  = \$222  | \$224 ;
-  assign \$226  = \propagate_0_3$97  & \generate_0_1$55 ;
-  assign \generate_1_3$57  = \generate_0_3$96  | \$226 ;
-  assign \$227  = stage_1_x[5] & stage_1_y[5];
-  assign \$228  = stage_1_x[5] ^ stage_1_y[5];
-  assign \$229  = \$228  & \generate_0_5$98 ;
-  assign \generate_1_6$104  = \$227  | \$229 ;
-  assign \$230  = stage_1_x[5] ^ stage_1_y[5];
-  assign \propagate_1_6$105  = \$230  & \propagate_0_5$99 ;
-  assign \$231  = propagate_0_7 & \generate_0_5$98 ;
-  assign generate_1_7 = generate_0_7 | \$231 ;
+  assign \$221  = stage_1_x[5] & stage_1_y[5];
+  assign \$222  = \$220  & \$221 ;
+  assign generate_0_7 = \$219  | \$222 ;
+  assign \$223  = stage_1_x[6] ^ stage_1_y[6];
+  assign \$224  = stage_1_x[5] ^ stage_1_y[5];
+  assign propagate_0_7 = \$223  & \$224 ;
+  assign \$225  = stage_1_x[1] & stage_1_y[1];
+  assign \$226  = stage_1_x[1] ^ stage_1_y[1];
+  assign \$227  = \$226  & \generate_0_1$55 ;
+  assign \generate_1_2$56  = \$225  | \$227 ;
+  assign \$229  = \propagate_0_3$97  & \generate_0_1$55 ;
+  assign \generate_1_3$57  = \generate_0_3$96  | \$229 ;
+  assign \$230  = stage_1_x[5] & stage_1_y[5];
+  assign \$231  = stage_1_x[5] ^ stage_1_y[5];
+  assign \$232  = \$231  & \generate_0_5$98 ;
+  assign \generate_1_6$104  = \$230  | \$232 ;
+  assign \$233  = stage_1_x[5] ^ stage_1_y[5];
+  assign \propagate_1_6$105  = \$233  & \propagate_0_5$99 ;
+  assign \$234  = propagate_0_7 & \generate_0_5$98 ;
+  assign generate_1_7 = generate_0_7 | \$234 ;
   assign propagate_1_7 = propagate_0_7 & \propagate_0_5$99 ;
-  assign \$232  = stage_1_x[3] & stage_1_y[3];
-  assign \$233  = stage_1_x[3] ^ stage_1_y[3];
-  assign \$234  = \$233  & \generate_1_3$57 ;
-  assign \generate_2_4$58  = \$232  | \$234 ;
-  assign \$236  = \propagate_0_5$99  & \generate_1_3$57 ;
-  assign \generate_2_5$59  = \generate_0_5$98  | \$236 ;
-  assign \$237  = \propagate_1_6$105  & \generate_1_3$57 ;
-  assign \generate_2_6$60  = \generate_1_6$104  | \$237 ;
-  assign \$238  = propagate_1_7 & \generate_1_3$57 ;
-  assign generate_2_7 = generate_1_7 | \$238 ;
-  assign \$239  = ~ flags_3[2];
-  assign store = valid_3 & \$239 ;
-  assign \$240  = valid_2 & flags_2[2];
-  assign leaves = \$240  | valid;
+  assign \$235  = stage_1_x[3] & stage_1_y[3];
+  assign \$236  = stage_1_x[3] ^ stage_1_y[3];
+  assign \$237  = \$236  & \generate_1_3$57 ;
+  assign \generate_2_4$58  = \$235  | \$237 ;
+  assign \$239  = \propagate_0_5$99  & \generate_1_3$57 ;
+  assign \generate_2_5$59  = \generate_0_5$98  | \$239 ;
+  assign \$240  = \propagate_1_6$105  & \generate_1_3$57 ;
+  assign \generate_2_6$60  = \generate_1_6$104  | \$240 ;
+  assign \$241  = propagate_1_7 & \generate_1_3$57 ;
+  assign generate_2_7 = generate_1_7 | \$241 ;
+  assign \$242  = ~ flags_3[2];
+  assign store = valid_3 & \$242 ;
+  assign \$243  = valid_2 & flags_2[2];
+  assign leaves = \$243  | valid;
   assign valid = valid_3 & flags_3[2];
   always @(posedge clk)
-    en <= \$241 ;
+    en <= go;
   always @(posedge clk)
-    ends_0 <= \$242 ;
+    ends_0 <= \$244 ;
   always @(posedge clk)
     tag_0 <= { complete, first, turn };
   always @(posedge clk)
-    ends_1 <= \$243 ;
+    ends_1 <= \$245 ;
   always @(posedge clk)
     tag_1 <= tag_0;
   always @(posedge clk)
-    ends_2 <= \$244 ;
+    ends_2 <= \$246 ;
   always @(posedge clk)
     tag_2 <= tag_1;
   always @(posedge clk)
-    ends_3 <= \$245 ;
+    ends_3 <= \$247 ;
   always @(posedge clk)
     tag_3 <= tag_2;
   always @(posedge clk)
-    ends_4 <= \$246 ;
+    ends_4 <= \$248 ;
   always @(posedge clk)
     tag_4 <= tag_3;
   always @(posedge clk)
-    ends_5 <= \$247 ;
+    ends_5 <= \$249 ;
   always @(posedge clk)
     tag_5 <= tag_4;
   always @(posedge clk)
-    ends_6 <= \$248 ;
+    ends_6 <= \$250 ;
   always @(posedge clk)
     tag_6 <= tag_5;
   always @(posedge clk)
-    number <= \$249 ;
+    number <= \$251 ;
   always @(posedge clk)
-    running <= \$250 ;
+    running <= \$252 ;
   always @(posedge clk)
-    leaving <= \$251 ;
+    leaving <= \$253 ;
   always @(posedge clk)
-    present <= \$252 ;
+    present <= \$254 ;
   always @(posedge clk)
     pair_0 <= \$36 ;
   always @(posedge clk)
     pair_1 <= \$67 ;
   always @(posedge clk)
-    stage_0_sum <= \$253 ;
+    stage_0_sum <= \$255 ;
   always @(posedge clk)
-    stage_0_carry <= \$254 ;
+    stage_0_carry <= \$256 ;
   always @(posedge clk)
     stage_0_x <= pair_0[18:6];
   always @(posedge clk)
     stage_0_y <= { pair_1[12], 1'h0, pair_1[11], 1'h0, pair_1[10], 1'h0, pair_1[9], 1'h0, pair_1[8:4] };
   always @(posedge clk)
-    stage_1_sum <= { \$257 [11:6], stage_0_sum };
+    stage_1_sum <= { \$259 [11:6], stage_0_sum };
   always @(posedge clk)
     stage_1_carry <= \$107 [7];
   always @(posedge clk)
@@ -6112,60 +6039,57 @@ module column_opt4e_merge(rst, go, ends, turn, first, complete, drain_0, drain_1
   always @(posedge clk)
     resolved <= { \$118 [7:1], stage_1_sum };
   always @(posedge clk)
-    valid_0 <= \$261 ;
+    valid_0 <= \$263 ;
   always @(posedge clk)
-    flags_0 <= \$262 ;
+    flags_0 <= { \$264 [8:3], leaving, present[4], \$264 [0] };
   always @(posedge clk)
-    valid_1 <= \$263 ;
+    valid_1 <= \$265 ;
   always @(posedge clk)
-    flags_1 <= \$264 ;
+    flags_1 <= { \$266 [8:3], flags_0[2:1], \$266 [0] };
   always @(posedge clk)
-    valid_2 <= \$265 ;
+    valid_2 <= \$267 ;
   always @(posedge clk)
-    flags_2 <= \$266 ;
+    flags_2 <= { \$268 [8:3], flags_1[2:1], \$268 [0] };
   always @(posedge clk)
-    valid_3 <= \$267 ;
+    valid_3 <= \$269 ;
   always @(posedge clk)
-    flags_3 <= \$268 ;
+    flags_3 <= \$270 ;
   always @(posedge clk)
-    word <= \$131 ;
-  assign \$268  = en ? { flags_2[8:1], valid_2 } : flags_3;
-  assign \$procmux$110_Y  = en ? valid_2 : valid_3;
-  assign \$267  = rst ? 1'h0 : \$procmux$110_Y ;
-  assign \$266  = en ? { flags_1[8:1], valid_1 } : flags_2;
-  assign \$procmux$116_Y  = en ? valid_1 : valid_2;
-  assign \$265  = rst ? 1'h0 : \$procmux$116_Y ;
-  assign \$264  = en ? { flags_0[8:1], valid_0 } : flags_1;
-  assign \$procmux$122_Y  = en ? valid_0 : valid_1;
-  assign \$263  = rst ? 1'h0 : \$procmux$122_Y ;
-  assign \$262  = en ? { \$124 , number, leaving, present[4], \$123  } : flags_0;
-  assign \$procmux$128_Y  = en ? \$120  : valid_0;
-  assign \$261  = rst ? 1'h0 : \$procmux$128_Y ;
-  assign \$252 [5] = ends_6 ? tag_6[5] : present[5];
-  assign \$procmux$135_Y  = \$2  ? 1'h0 : present[4];
-  assign \$procmux$137_Y  = \$1  ? \$procmux$135_Y  : present[4];
-  assign \$252 [4] = ends_6 ? tag_6[4] : \$procmux$137_Y ;
-  assign \$252 [3:0] = ends_6 ? tag_6[3:0] : present[3:0];
-  assign \$procmux$144_Y  = \$2  ? 1'h1 : leaving;
-  assign \$procmux$146_Y  = \$1  ? \$procmux$144_Y  : leaving;
-  assign \$procmux$148_Y  = ends_6 ? 1'h0 : \$procmux$146_Y ;
-  assign \$251  = rst ? 1'h0 : \$procmux$148_Y ;
-  assign \$procmux$152_Y  = \$2  ? \$4  : running;
-  assign \$procmux$154_Y  = \$1  ? \$procmux$152_Y  : running;
-  assign \$procmux$156_Y  = ends_6 ? 1'h1 : \$procmux$154_Y ;
-  assign \$250  = rst ? 1'h0 : \$procmux$156_Y ;
-  assign \$procmux$161_Y  = \$2  ? (* full_case = 32'd1 *) 5'h00 : \$5 [4:0];
-  assign \$procmux$163_Y  = \$1  ? \$procmux$161_Y  : number;
-  assign \$procmux$165_Y  = ends_6 ? 5'h00 : \$procmux$163_Y ;
-  assign \$249  = rst ? 5'h00 : \$procmux$165_Y ;
-  assign \$248  = rst ? 1'h0 : ends_5;
-  assign \$247  = rst ? 1'h0 : ends_4;
-  assign \$246  = rst ? 1'h0 : ends_3;
-  assign \$245  = rst ? 1'h0 : ends_2;
-  assign \$244  = rst ? 1'h0 : ends_1;
-  assign \$243  = rst ? 1'h0 : ends_0;
-  assign \$242  = rst ? 1'h0 : ends;
-  assign \$241  = rst ? 1'h1 : go;
+    word <= \$134 ;
+  assign \$270  = en ? { flags_2[8:1], valid_2 } : flags_3;
+  assign \$procmux$114_Y  = en ? valid_2 : valid_3;
+  assign \$269  = rst ? 1'h0 : \$procmux$114_Y ;
+  assign { \$268 [8:3], \$268 [0] } = en ? { flags_1[8:3], valid_1 } : { flags_2[8:3], flags_2[0] };
+  assign \$procmux$121_Y  = en ? valid_1 : valid_2;
+  assign \$267  = rst ? 1'h0 : \$procmux$121_Y ;
+  assign { \$266 [8:3], \$266 [0] } = en ? { flags_0[8:3], valid_0 } : { flags_1[8:3], flags_1[0] };
+  assign \$procmux$128_Y  = en ? valid_0 : valid_1;
+  assign \$265  = rst ? 1'h0 : \$procmux$128_Y ;
+  assign { \$264 [8:3], \$264 [0] } = en ? { \$124 , number, \$123  } : { flags_0[8:3], flags_0[0] };
+  assign \$procmux$135_Y  = en ? \$120  : valid_0;
+  assign \$263  = rst ? 1'h0 : \$procmux$135_Y ;
+  assign \$254 [5] = ends_6 ? tag_6[5] : present[5];
+  assign \$procmux$142_Y  = \$2  ? 1'h0 : present[4];
+  assign \$procmux$144_Y  = \$1  ? \$procmux$142_Y  : present[4];
+  assign \$254 [4] = ends_6 ? tag_6[4] : \$procmux$144_Y ;
+  assign \$254 [3:0] = ends_6 ? tag_6[3:0] : present[3:0];
+  assign \$procmux$151_Y  = \$2  ? 1'h1 : leaving;
+  assign \$procmux$153_Y  = \$1  ? \$procmux$151_Y  : leaving;
+  assign \$253  = ends_6 ? 1'h0 : \$procmux$153_Y ;
+  assign \$procmux$157_Y  = \$2  ? \$4  : running;
+  assign \$procmux$159_Y  = \$1  ? \$procmux$157_Y  : running;
+  assign \$procmux$161_Y  = ends_6 ? 1'h1 : \$procmux$159_Y ;
+  assign \$252  = rst ? 1'h0 : \$procmux$161_Y ;
+  assign \$procmux$166_Y  = \$2  ? (* full_case = 32'd1 *) 5'h00 : \$5 [4:0];
+  assign \$procmux$168_Y  = \$1  ? \$procmux$166_Y  : number;
+  assign \$251  = ends_6 ? 5'h00 : \$procmux$168_Y ;
+  assign \$250  = rst ? 1'h0 : ends_5;
+  assign \$249  = rst ? 1'h0 : ends_4;
+  assign \$248  = rst ? 1'h0 : ends_3;
+  assign \$247  = rst ? 1'h0 : ends_2;
+  assign \$246  = rst ? 1'h0 : ends_1;
+  assign \$245  = rst ? 1'h0 : ends_0;
+  assign \$244  = rst ? 1'h0 : ends;
   column_opt4e_accumulation_column total (
     .clk(clk),
     .en(en),
@@ -6177,10 +6101,13 @@ module column_opt4e_merge(rst, go, ends, turn, first, complete, drain_0, drain_1
     .store(store),
     .word(word)
   );
-  assign \$257 [5:0] = stage_0_sum;
-  assign \$97 [6:1] = \$257 [11:6];
-  assign \$87 [7] = \$254 ;
-  assign \$77 [6:1] = \$253 ;
+  assign \$264 [2:1] = { leaving, present[4] };
+  assign \$259 [5:0] = stage_0_sum;
+  assign \$268 [2:1] = flags_1[2:1];
+  assign \$97 [6:1] = \$259 [11:6];
+  assign \$266 [2:1] = flags_0[2:1];
+  assign \$87 [7] = \$256 ;
+  assign \$77 [6:1] = \$255 ;
   assign last = flags_3[8];
   assign \result$118  = result;
   assign row = flags_3[7:3];
@@ -6568,9 +6495,9 @@ module column_opt4e_pe(rst, a_in, b_in, last_in, a_out, b_out, last_out, drain_0
   wire \$431 ;
   wire \$433 ;
   wire \$434 ;
-  wire [11:0] \$435 ;
-  wire \$437 ;
+  wire [7:0] \$436 ;
   wire \$438 ;
+  wire \$439 ;
   wire \$45 ;
   wire \$46 ;
   wire \$47 ;
@@ -6616,11 +6543,12 @@ module column_opt4e_pe(rst, a_in, b_in, last_in, a_out, b_out, last_out, drain_0
   wire \$96 ;
   wire \$97 ;
   wire \$99 ;
-  wire [11:0] a;
+  reg [7:0] a = 8'h00;
   input [11:0] a_in;
   wire [11:0] a_in;
   output [11:0] a_out;
-  reg [11:0] a_out = 12'h000;
+  wire [11:0] a_out;
+  reg [3:0] a_rest = 4'h0;
   wire [31:0] b;
   input [31:0] b_in;
   wire [31:0] b_in;
@@ -6786,6 +6714,8 @@ module column_opt4e_pe(rst, a_in, b_in, last_in, a_out, b_out, last_out, drain_0
   wire sum_9;
   reg [18:0] total = 19'h00000;
   always @(posedge clk)
+    held_77 <= carry_2;
+  always @(posedge clk)
     held_80 <= sum_4;
   always @(posedge clk)
     held_81 <= carry_4;
@@ -6824,163 +6754,165 @@ module column_opt4e_pe(rst, a_in, b_in, last_in, a_out, b_out, last_out, drain_0
   always @(posedge clk)
     ended <= \$434 ;
   always @(posedge clk)
-    a_out <= \$435 ;
+    a_rest <= { a_in[9], a_in[6], a_in[3], a_in[0] };
+  always @(posedge clk)
+    a <= \$436 ;
   always @(posedge clk)
     b_out <= b_in;
   always @(posedge clk)
-    last_out <= \$437 ;
+    last_out <= \$438 ;
   always @(posedge clk)
-    done <= \$438 ;
+    done <= \$439 ;
   always @(posedge clk)
     total <= { carry_53, sum_53, carry_49, sum_49, carry_45, sum_45, carry_41, sum_41, carry_37, sum_37, sum_35, sum_31, sum_27, sum_23, sum_19, sum_15, sum_11, sum_7, sum_3 };
   always @(posedge clk)
     carry <= { sum_55, sum_51, sum_47, sum_43, sum_39, carry_35, carry_31, carry_27, carry_23, carry_19, carry_15, carry_11, sum_10 };
-  assign \$1  = a_out[1] & b_out[0];
-  assign selected_0_0[0] = \$1  ^ a_out[0];
-  assign \$3  = a_out[1] & b_out[1];
-  assign \$4  = a_out[2] & b_out[0];
+  assign \$1  = a[0] & b_out[0];
+  assign selected_0_0[0] = \$1  ^ a_rest[0];
+  assign \$3  = a[0] & b_out[1];
+  assign \$4  = a[1] & b_out[0];
   assign \$5  = \$3  | \$4 ;
-  assign selected_0_0[1] = \$5  ^ a_out[0];
-  assign \$7  = a_out[1] & b_out[2];
-  assign \$8  = a_out[2] & b_out[1];
+  assign selected_0_0[1] = \$5  ^ a_rest[0];
+  assign \$7  = a[0] & b_out[2];
+  assign \$8  = a[1] & b_out[1];
   assign \$9  = \$7  | \$8 ;
-  assign selected_0_0[2] = \$9  ^ a_out[0];
-  assign \$11  = a_out[1] & b_out[3];
-  assign \$12  = a_out[2] & b_out[2];
+  assign selected_0_0[2] = \$9  ^ a_rest[0];
+  assign \$11  = a[0] & b_out[3];
+  assign \$12  = a[1] & b_out[2];
   assign \$13  = \$11  | \$12 ;
-  assign selected_0_0[3] = \$13  ^ a_out[0];
-  assign \$15  = a_out[1] & b_out[4];
-  assign \$16  = a_out[2] & b_out[3];
+  assign selected_0_0[3] = \$13  ^ a_rest[0];
+  assign \$15  = a[0] & b_out[4];
+  assign \$16  = a[1] & b_out[3];
   assign \$17  = \$15  | \$16 ;
-  assign selected_0_0[4] = \$17  ^ a_out[0];
-  assign \$19  = a_out[1] & b_out[5];
-  assign \$20  = a_out[2] & b_out[4];
+  assign selected_0_0[4] = \$17  ^ a_rest[0];
+  assign \$19  = a[0] & b_out[5];
+  assign \$20  = a[1] & b_out[4];
   assign \$21  = \$19  | \$20 ;
-  assign selected_0_0[5] = \$21  ^ a_out[0];
-  assign \$23  = a_out[1] & b_out[6];
-  assign \$24  = a_out[2] & b_out[5];
+  assign selected_0_0[5] = \$21  ^ a_rest[0];
+  assign \$23  = a[0] & b_out[6];
+  assign \$24  = a[1] & b_out[5];
   assign \$25  = \$23  | \$24 ;
-  assign selected_0_0[6] = \$25  ^ a_out[0];
-  assign \$27  = a_out[1] & b_out[7];
-  assign \$28  = a_out[2] & b_out[6];
+  assign selected_0_0[6] = \$25  ^ a_rest[0];
+  assign \$27  = a[0] & b_out[7];
+  assign \$28  = a[1] & b_out[6];
   assign \$29  = \$27  | \$28 ;
-  assign selected_0_0[7] = \$29  ^ a_out[0];
-  assign \$31  = a_out[1] & b_out[7];
-  assign \$32  = a_out[2] & b_out[7];
+  assign selected_0_0[7] = \$29  ^ a_rest[0];
+  assign \$31  = a[0] & b_out[7];
+  assign \$32  = a[1] & b_out[7];
   assign \$33  = \$31  | \$32 ;
-  assign selected_0_0[8] = \$33  ^ a_out[0];
-  assign \$35  = a_out[4] & b_out[8];
-  assign selected_1_0[0] = \$35  ^ a_out[3];
-  assign \$37  = a_out[4] & b_out[9];
-  assign \$38  = a_out[5] & b_out[8];
+  assign selected_0_0[8] = \$33  ^ a_rest[0];
+  assign \$35  = a[2] & b_out[8];
+  assign selected_1_0[0] = \$35  ^ a_rest[1];
+  assign \$37  = a[2] & b_out[9];
+  assign \$38  = a[3] & b_out[8];
   assign \$39  = \$37  | \$38 ;
-  assign selected_1_0[1] = \$39  ^ a_out[3];
-  assign \$41  = a_out[4] & b_out[10];
-  assign \$42  = a_out[5] & b_out[9];
+  assign selected_1_0[1] = \$39  ^ a_rest[1];
+  assign \$41  = a[2] & b_out[10];
+  assign \$42  = a[3] & b_out[9];
   assign \$43  = \$41  | \$42 ;
-  assign selected_1_0[2] = \$43  ^ a_out[3];
-  assign \$45  = a_out[4] & b_out[11];
-  assign \$46  = a_out[5] & b_out[10];
+  assign selected_1_0[2] = \$43  ^ a_rest[1];
+  assign \$45  = a[2] & b_out[11];
+  assign \$46  = a[3] & b_out[10];
   assign \$47  = \$45  | \$46 ;
-  assign selected_1_0[3] = \$47  ^ a_out[3];
-  assign \$49  = a_out[4] & b_out[12];
-  assign \$50  = a_out[5] & b_out[11];
+  assign selected_1_0[3] = \$47  ^ a_rest[1];
+  assign \$49  = a[2] & b_out[12];
+  assign \$50  = a[3] & b_out[11];
   assign \$51  = \$49  | \$50 ;
-  assign selected_1_0[4] = \$51  ^ a_out[3];
-  assign \$53  = a_out[4] & b_out[13];
-  assign \$54  = a_out[5] & b_out[12];
+  assign selected_1_0[4] = \$51  ^ a_rest[1];
+  assign \$53  = a[2] & b_out[13];
+  assign \$54  = a[3] & b_out[12];
   assign \$55  = \$53  | \$54 ;
-  assign selected_1_0[5] = \$55  ^ a_out[3];
-  assign \$57  = a_out[4] & b_out[14];
-  assign \$58  = a_out[5] & b_out[13];
+  assign selected_1_0[5] = \$55  ^ a_rest[1];
+  assign \$57  = a[2] & b_out[14];
+  assign \$58  = a[3] & b_out[13];
   assign \$59  = \$57  | \$58 ;
-  assign selected_1_0[6] = \$59  ^ a_out[3];
-  assign \$61  = a_out[4] & b_out[15];
-  assign \$62  = a_out[5] & b_out[14];
+  assign selected_1_0[6] = \$59  ^ a_rest[1];
+  assign \$61  = a[2] & b_out[15];
+  assign \$62  = a[3] & b_out[14];
   assign \$63  = \$61  | \$62 ;
-  assign selected_1_0[7] = \$63  ^ a_out[3];
-  assign \$65  = a_out[4] & b_out[15];
-  assign \$66  = a_out[5] & b_out[15];
+  assign selected_1_0[7] = \$63  ^ a_rest[1];
+  assign \$65  = a[2] & b_out[15];
+  assign \$66  = a[3] & b_out[15];
   assign \$67  = \$65  | \$66 ;
-  assign selected_1_0[8] = \$67  ^ a_out[3];
-  assign \$69  = a_out[7] & b_out[16];
-  assign selected_2_0[0] = \$69  ^ a_out[6];
-  assign \$71  = a_out[7] & b_out[17];
-  assign \$72  = a_out[8] & b_out[16];
+  assign selected_1_0[8] = \$67  ^ a_rest[1];
+  assign \$69  = a[4] & b_out[16];
+  assign selected_2_0[0] = \$69  ^ a_rest[2];
+  assign \$71  = a[4] & b_out[17];
+  assign \$72  = a[5] & b_out[16];
   assign \$73  = \$71  | \$72 ;
-  assign selected_2_0[1] = \$73  ^ a_out[6];
-  assign \$75  = a_out[7] & b_out[18];
-  assign \$76  = a_out[8] & b_out[17];
+  assign selected_2_0[1] = \$73  ^ a_rest[2];
+  assign \$75  = a[4] & b_out[18];
+  assign \$76  = a[5] & b_out[17];
   assign \$77  = \$75  | \$76 ;
-  assign selected_2_0[2] = \$77  ^ a_out[6];
-  assign \$79  = a_out[7] & b_out[19];
-  assign \$80  = a_out[8] & b_out[18];
+  assign selected_2_0[2] = \$77  ^ a_rest[2];
+  assign \$79  = a[4] & b_out[19];
+  assign \$80  = a[5] & b_out[18];
   assign \$81  = \$79  | \$80 ;
-  assign selected_2_0[3] = \$81  ^ a_out[6];
-  assign \$83  = a_out[7] & b_out[20];
-  assign \$84  = a_out[8] & b_out[19];
+  assign selected_2_0[3] = \$81  ^ a_rest[2];
+  assign \$83  = a[4] & b_out[20];
+  assign \$84  = a[5] & b_out[19];
   assign \$85  = \$83  | \$84 ;
-  assign selected_2_0[4] = \$85  ^ a_out[6];
-  assign \$87  = a_out[7] & b_out[21];
-  assign \$88  = a_out[8] & b_out[20];
+  assign selected_2_0[4] = \$85  ^ a_rest[2];
+  assign \$87  = a[4] & b_out[21];
+  assign \$88  = a[5] & b_out[20];
   assign \$89  = \$87  | \$88 ;
-  assign selected_2_0[5] = \$89  ^ a_out[6];
-  assign \$91  = a_out[7] & b_out[22];
-  assign \$92  = a_out[8] & b_out[21];
+  assign selected_2_0[5] = \$89  ^ a_rest[2];
+  assign \$91  = a[4] & b_out[22];
+  assign \$92  = a[5] & b_out[21];
   assign \$93  = \$91  | \$92 ;
-  assign selected_2_0[6] = \$93  ^ a_out[6];
-  assign \$95  = a_out[7] & b_out[23];
-  assign \$96  = a_out[8] & b_out[22];
+  assign selected_2_0[6] = \$93  ^ a_rest[2];
+  assign \$95  = a[4] & b_out[23];
+  assign \$96  = a[5] & b_out[22];
   assign \$97  = \$95  | \$96 ;
-  assign selected_2_0[7] = \$97  ^ a_out[6];
-  assign \$99  = a_out[7] & b_out[23];
-  assign \$100  = a_out[8] & b_out[23];
+  assign selected_2_0[7] = \$97  ^ a_rest[2];
+  assign \$99  = a[4] & b_out[23];
+  assign \$100  = a[5] & b_out[23];
   assign \$101  = \$99  | \$100 ;
-  assign selected_2_0[8] = \$101  ^ a_out[6];
-  assign \$103  = a_out[10] & b_out[24];
-  assign selected_3_0[0] = \$103  ^ a_out[9];
-  assign \$105  = a_out[10] & b_out[25];
-  assign \$106  = a_out[11] & b_out[24];
+  assign selected_2_0[8] = \$101  ^ a_rest[2];
+  assign \$103  = a[6] & b_out[24];
+  assign selected_3_0[0] = \$103  ^ a_rest[3];
+  assign \$105  = a[6] & b_out[25];
+  assign \$106  = a[7] & b_out[24];
   assign \$107  = \$105  | \$106 ;
-  assign selected_3_0[1] = \$107  ^ a_out[9];
-  assign \$109  = a_out[10] & b_out[26];
-  assign \$110  = a_out[11] & b_out[25];
+  assign selected_3_0[1] = \$107  ^ a_rest[3];
+  assign \$109  = a[6] & b_out[26];
+  assign \$110  = a[7] & b_out[25];
   assign \$111  = \$109  | \$110 ;
-  assign selected_3_0[2] = \$111  ^ a_out[9];
-  assign \$113  = a_out[10] & b_out[27];
-  assign \$114  = a_out[11] & b_out[26];
+  assign selected_3_0[2] = \$111  ^ a_rest[3];
+  assign \$113  = a[6] & b_out[27];
+  assign \$114  = a[7] & b_out[26];
   assign \$115  = \$113  | \$114 ;
-  assign selected_3_0[3] = \$115  ^ a_out[9];
-  assign \$117  = a_out[10] & b_out[28];
-  assign \$118  = a_out[11] & b_out[27];
+  assign selected_3_0[3] = \$115  ^ a_rest[3];
+  assign \$117  = a[6] & b_out[28];
+  assign \$118  = a[7] & b_out[27];
   assign \$119  = \$117  | \$118 ;
-  assign selected_3_0[4] = \$119  ^ a_out[9];
-  assign \$121  = a_out[10] & b_out[29];
-  assign \$122  = a_out[11] & b_out[28];
+  assign selected_3_0[4] = \$119  ^ a_rest[3];
+  assign \$121  = a[6] & b_out[29];
+  assign \$122  = a[7] & b_out[28];
   assign \$123  = \$121  | \$122 ;
-  assign selected_3_0[5] = \$123  ^ a_out[9];
-  assign \$125  = a_out[10] & b_out[30];
-  assign \$126  = a_out[11] & b_out[29];
+  assign selected_3_0[5] = \$123  ^ a_rest[3];
+  assign \$125  = a[6] & b_out[30];
+  assign \$126  = a[7] & b_out[29];
   assign \$127  = \$125  | \$126 ;
-  assign selected_3_0[6] = \$127  ^ a_out[9];
-  assign \$129  = a_out[10] & b_out[31];
-  assign \$130  = a_out[11] & b_out[30];
+  assign selected_3_0[6] = \$127  ^ a_rest[3];
+  assign \$129  = a[6] & b_out[31];
+  assign \$130  = a[7] & b_out[30];
   assign \$131  = \$129  | \$130 ;
-  assign selected_3_0[7] = \$131  ^ a_out[9];
-  assign \$133  = a_out[10] & b_out[31];
-  assign \$134  = a_out[11] & b_out[31];
+  assign selected_3_0[7] = \$131  ^ a_rest[3];
+  assign \$133  = a[6] & b_out[31];
+  assign \$134  = a[7] & b_out[31];
   assign \$135  = \$133  | \$134 ;
-  assign selected_3_0[8] = \$135  ^ a_out[9];
-  assign \$138  = a_out[0] ^ a_out[3];
-  assign sum_0 = \$138  ^ a_out[6];
-  assign \$139  = a_out[0] & a_out[3];
-  assign \$140  = a_out[0] ^ a_out[3];
-  assign \$141  = a_out[6] & \$140 ;
+  assign selected_3_0[8] = \$135  ^ a_rest[3];
+  assign \$138  = a_rest[0] ^ a_rest[1];
+  assign sum_0 = \$138  ^ a_rest[2];
+  assign \$139  = a_rest[0] & a_rest[1];
+  assign \$140  = a_rest[0] ^ a_rest[1];
+  assign \$141  = a_rest[2] & \$140 ;
   assign carry_0 = \$139  | \$141 ;
-  assign \$143  = a_out[9] ^ selected_0_0[0];
+  assign \$143  = a_rest[3] ^ selected_0_0[0];
   assign sum_1 = \$143  ^ selected_1_0[0];
-  assign \$144  = a_out[9] & selected_0_0[0];
-  assign \$145  = a_out[9] ^ selected_0_0[0];
+  assign \$144  = a_rest[3] & selected_0_0[0];
+  assign \$145  = a_rest[3] ^ selected_0_0[0];
   assign \$146  = selected_1_0[0] & \$145 ;
   assign carry_1 = \$144  | \$146 ;
   assign \$148  = selected_2_0[0] ^ selected_3_0[0];
@@ -7342,15 +7274,20 @@ module column_opt4e_pe(rst, a_in, b_in, last_in, a_out, b_out, last_out, drain_0
     held_74 <= sum_1;
   always @(posedge clk)
     held_76 <= sum_2;
-  always @(posedge clk)
-    held_77 <= carry_2;
-  assign \$438  = rst ? 1'h1 : ended;
-  assign \$437  = rst ? 1'h0 : last_in;
-  assign \$435  = rst ? 12'h000 : a_in;
+  assign \$439  = rst ? 1'h1 : ended;
+  assign \$438  = rst ? 1'h0 : last_in;
+  assign \$436 [7] = rst ? 1'h0 : a_in[11];
+  assign \$436 [5] = rst ? 1'h0 : a_in[8];
+  assign \$436 [4] = rst ? 1'h0 : a_in[7];
+  assign \$436 [3] = rst ? 1'h0 : a_in[5];
+  assign \$436 [2] = rst ? 1'h0 : a_in[4];
+  assign \$436 [1] = rst ? 1'h0 : a_in[2];
+  assign \$436 [0] = rst ? 1'h0 : a_in[1];
+  assign \$436 [6] = rst ? 1'h0 : a_in[10];
   assign \$434  = rst ? 1'h1 : last_out;
+  assign a_out = { a[7:6], a_rest[3], a[5:4], a_rest[2], a[3:2], a_rest[1], a[1:0], a_rest[0] };
   assign last = last_out;
   assign b = b_out;
-  assign a = a_out;
 endmodule
 
 module column_opt4e_plane(rst, write, write_row, write_slot, data_in, slot_in, row_in, bank_in, payload_in, ends_in, slot_out, row_out, bank_out, payload_out, ends_out, drain_0, drain_1, clk);
@@ -7395,8 +7332,7 @@ module column_opt4e_plane(rst, write, write_row, write_slot, data_in, slot_in, r
   wire [31:0] \$42 ;
   (* unused_bits = "0" *)
   wire \$43 ;
-  wire [11:0] \$44 ;
-  wire \$45 ;
+  wire [7:0] \$45 ;
   wire [7:0] \$5 ;
   wire [7:0] \$6 ;
   wire [7:0] \$7 ;
@@ -7421,71 +7357,74 @@ module column_opt4e_plane(rst, write, write_row, write_slot, data_in, slot_in, r
   wire clk;
   input [31:0] data_in;
   wire [31:0] data_in;
-  wire [31:0] \data_in$26 ;
-  wire [31:0] \data_in$32 ;
-  wire [31:0] \data_in$38 ;
-  wire [31:0] \data_in$44 ;
+  wire [31:0] \data_in$27 ;
+  wire [31:0] \data_in$33 ;
+  wire [31:0] \data_in$39 ;
+  wire [31:0] \data_in$45 ;
   wire [31:0] data_out;
-  wire [31:0] \data_out$52 ;
-  wire [31:0] \data_out$55 ;
-  wire [31:0] \data_out$58 ;
+  wire [31:0] \data_out$53 ;
+  wire [31:0] \data_out$56 ;
+  wire [31:0] \data_out$59 ;
   output [18:0] drain_0;
   wire [18:0] drain_0;
-  wire [18:0] \drain_0$62 ;
+  wire [18:0] \drain_0$63 ;
   output [12:0] drain_1;
   wire [12:0] drain_1;
-  wire [12:0] \drain_1$63 ;
+  wire [12:0] \drain_1$64 ;
   wire ends;
   input ends_in;
   wire ends_in;
   output ends_out;
   reg ends_out = 1'h0;
   wire last_in;
-  wire [11:0] payload;
+  reg [7:0] payload = 8'h00;
   input [11:0] payload_in;
   wire [11:0] payload_in;
   output [11:0] payload_out;
-  reg [11:0] payload_out = 12'h000;
+  wire [11:0] payload_out;
+  reg [3:0] payload_rest = 4'h0;
   wire [79:0] row;
-  wire [19:0] \row$28 ;
-  wire [19:0] \row$34 ;
-  wire [19:0] \row$40 ;
-  wire [19:0] \row$46 ;
+  wire [19:0] \row$29 ;
+  wire [19:0] \row$35 ;
+  wire [19:0] \row$41 ;
+  wire [19:0] \row$47 ;
   input [79:0] row_in;
   wire [79:0] row_in;
-  wire [4:0] \row_in$24 ;
-  wire [4:0] \row_in$30 ;
-  wire [4:0] \row_in$36 ;
-  wire [4:0] \row_in$42 ;
+  wire [4:0] \row_in$25 ;
+  wire [4:0] \row_in$31 ;
+  wire [4:0] \row_in$37 ;
+  wire [4:0] \row_in$43 ;
   output [79:0] row_out;
   reg [79:0] row_out = 80'h00000000000000000000;
   input rst;
   wire rst;
   wire slot;
-  wire \slot$27 ;
-  wire \slot$33 ;
-  wire \slot$39 ;
-  wire \slot$45 ;
+  wire \slot$28 ;
+  wire \slot$34 ;
+  wire \slot$40 ;
+  wire \slot$46 ;
   input slot_in;
   wire slot_in;
-  wire \slot_in$25 ;
-  wire \slot_in$31 ;
-  wire \slot_in$37 ;
-  wire \slot_in$43 ;
+  wire \slot_in$26 ;
+  wire \slot_in$32 ;
+  wire \slot_in$38 ;
+  wire \slot_in$44 ;
   output slot_out;
   reg slot_out = 1'h0;
   input [3:0] write;
   wire [3:0] write;
-  wire \write$23 ;
-  wire \write$29 ;
-  wire \write$35 ;
-  wire \write$41 ;
+  wire \write$24 ;
+  wire \write$30 ;
+  wire \write$36 ;
+  wire \write$42 ;
   input [4:0] write_row;
   wire [4:0] write_row;
   input write_slot;
   wire write_slot;
   always @(posedge clk)
-    ends_out <= \$45 ;
+    payload <= \$45 ;
+  always @(posedge clk)
+    ends_out <= ends_in;
   assign \$1  = ! bank_out[0];
   assign \$2  = ! bank_out[0];
   assign \$3  = ! bank_out[0];
@@ -7503,36 +7442,36 @@ module column_opt4e_plane(rst, write, write_row, write_slot, data_in, slot_in, r
   assign \$13  = ! bank_out[5];
   assign \$14  = ! bank_out[5];
   assign bank_0_1 = bank_out[9:6] & { \$14 , \$13 , \$12 , \$11  };
-  assign \$15  = \data_out$52 [7:0] & { bank_0_1[0], bank_0_1[0], bank_0_1[0], bank_0_1[0], bank_0_1[0], bank_0_1[0], bank_0_1[0], bank_0_1[0] };
-  assign \$16  = \data_out$52 [15:8] & { bank_0_1[1], bank_0_1[1], bank_0_1[1], bank_0_1[1], bank_0_1[1], bank_0_1[1], bank_0_1[1], bank_0_1[1] };
+  assign \$15  = \data_out$53 [7:0] & { bank_0_1[0], bank_0_1[0], bank_0_1[0], bank_0_1[0], bank_0_1[0], bank_0_1[0], bank_0_1[0], bank_0_1[0] };
+  assign \$16  = \data_out$53 [15:8] & { bank_0_1[1], bank_0_1[1], bank_0_1[1], bank_0_1[1], bank_0_1[1], bank_0_1[1], bank_0_1[1], bank_0_1[1] };
   assign \$17  = \$15  | \$16 ;
-  assign \$18  = \data_out$52 [23:16] & { bank_0_1[2], bank_0_1[2], bank_0_1[2], bank_0_1[2], bank_0_1[2], bank_0_1[2], bank_0_1[2], bank_0_1[2] };
+  assign \$18  = \data_out$53 [23:16] & { bank_0_1[2], bank_0_1[2], bank_0_1[2], bank_0_1[2], bank_0_1[2], bank_0_1[2], bank_0_1[2], bank_0_1[2] };
   assign \$19  = \$17  | \$18 ;
-  assign \$20  = \data_out$52 [31:24] & { bank_0_1[3], bank_0_1[3], bank_0_1[3], bank_0_1[3], bank_0_1[3], bank_0_1[3], bank_0_1[3], bank_0_1[3] };
+  assign \$20  = \data_out$53 [31:24] & { bank_0_1[3], bank_0_1[3], bank_0_1[3], bank_0_1[3], bank_0_1[3], bank_0_1[3], bank_0_1[3], bank_0_1[3] };
   assign b_0_1 = \$19  | \$20 ;
   assign \$21  = ! bank_out[10];
   assign \$22  = ! bank_out[10];
   assign \$23  = ! bank_out[10];
   assign \$24  = ! bank_out[10];
   assign bank_0_2 = bank_out[14:11] & { \$24 , \$23 , \$22 , \$21  };
-  assign \$25  = \data_out$55 [7:0] & { bank_0_2[0], bank_0_2[0], bank_0_2[0], bank_0_2[0], bank_0_2[0], bank_0_2[0], bank_0_2[0], bank_0_2[0] };
-  assign \$26  = \data_out$55 [15:8] & { bank_0_2[1], bank_0_2[1], bank_0_2[1], bank_0_2[1], bank_0_2[1], bank_0_2[1], bank_0_2[1], bank_0_2[1] };
+  assign \$25  = \data_out$56 [7:0] & { bank_0_2[0], bank_0_2[0], bank_0_2[0], bank_0_2[0], bank_0_2[0], bank_0_2[0], bank_0_2[0], bank_0_2[0] };
+  assign \$26  = \data_out$56 [15:8] & { bank_0_2[1], bank_0_2[1], bank_0_2[1], bank_0_2[1], bank_0_2[1], bank_0_2[1], bank_0_2[1], bank_0_2[1] };
   assign \$27  = \$25  | \$26 ;
-  assign \$28  = \data_out$55 [23:16] & { bank_0_2[2], bank_0_2[2], bank_0_2[2], bank_0_2[2], bank_0_2[2], bank_0_2[2], bank_0_2[2], bank_0_2[2] };
+  assign \$28  = \data_out$56 [23:16] & { bank_0_2[2], bank_0_2[2], bank_0_2[2], bank_0_2[2], bank_0_2[2], bank_0_2[2], bank_0_2[2], bank_0_2[2] };
   assign \$29  = \$27  | \$28 ;
-  assign \$30  = \data_out$55 [31:24] & { bank_0_2[3], bank_0_2[3], bank_0_2[3], bank_0_2[3], bank_0_2[3], bank_0_2[3], bank_0_2[3], bank_0_2[3] };
+  assign \$30  = \data_out$56 [31:24] & { bank_0_2[3], bank_0_2[3], bank_0_2[3], bank_0_2[3], bank_0_2[3], bank_0_2[3], bank_0_2[3], bank_0_2[3] };
   assign b_0_2 = \$29  | \$30 ;
   assign \$31  = ! bank_out[15];
   assign \$32  = ! bank_out[15];
   assign \$33  = ! bank_out[15];
   assign \$34  = ! bank_out[15];
   assign bank_0_3 = bank_out[19:16] & { \$34 , \$33 , \$32 , \$31  };
-  assign \$35  = \data_out$58 [7:0] & { bank_0_3[0], bank_0_3[0], bank_0_3[0], bank_0_3[0], bank_0_3[0], bank_0_3[0], bank_0_3[0], bank_0_3[0] };
-  assign \$36  = \data_out$58 [15:8] & { bank_0_3[1], bank_0_3[1], bank_0_3[1], bank_0_3[1], bank_0_3[1], bank_0_3[1], bank_0_3[1], bank_0_3[1] };
+  assign \$35  = \data_out$59 [7:0] & { bank_0_3[0], bank_0_3[0], bank_0_3[0], bank_0_3[0], bank_0_3[0], bank_0_3[0], bank_0_3[0], bank_0_3[0] };
+  assign \$36  = \data_out$59 [15:8] & { bank_0_3[1], bank_0_3[1], bank_0_3[1], bank_0_3[1], bank_0_3[1], bank_0_3[1], bank_0_3[1], bank_0_3[1] };
   assign \$37  = \$35  | \$36 ;
-  assign \$38  = \data_out$58 [23:16] & { bank_0_3[2], bank_0_3[2], bank_0_3[2], bank_0_3[2], bank_0_3[2], bank_0_3[2], bank_0_3[2], bank_0_3[2] };
+  assign \$38  = \data_out$59 [23:16] & { bank_0_3[2], bank_0_3[2], bank_0_3[2], bank_0_3[2], bank_0_3[2], bank_0_3[2], bank_0_3[2], bank_0_3[2] };
   assign \$39  = \$37  | \$38 ;
-  assign \$40  = \data_out$58 [31:24] & { bank_0_3[3], bank_0_3[3], bank_0_3[3], bank_0_3[3], bank_0_3[3], bank_0_3[3], bank_0_3[3], bank_0_3[3] };
+  assign \$40  = \data_out$59 [31:24] & { bank_0_3[3], bank_0_3[3], bank_0_3[3], bank_0_3[3], bank_0_3[3], bank_0_3[3], bank_0_3[3], bank_0_3[3] };
   assign b_0_3 = \$39  | \$40 ;
   always @(posedge clk)
     slot_out <= slot_in;
@@ -7541,9 +7480,15 @@ module column_opt4e_plane(rst, write, write_row, write_slot, data_in, slot_in, r
   always @(posedge clk)
     bank_out <= bank_in;
   always @(posedge clk)
-    payload_out <= \$44 ;
-  assign \$45  = rst ? 1'h0 : ends_in;
-  assign \$44  = rst ? 12'h000 : payload_in;
+    payload_rest <= { payload_in[9], payload_in[6], payload_in[3], payload_in[0] };
+  assign \$45 [7] = rst ? 1'h0 : payload_in[11];
+  assign \$45 [5] = rst ? 1'h0 : payload_in[8];
+  assign \$45 [4] = rst ? 1'h0 : payload_in[7];
+  assign \$45 [3] = rst ? 1'h0 : payload_in[5];
+  assign \$45 [2] = rst ? 1'h0 : payload_in[4];
+  assign \$45 [1] = rst ? 1'h0 : payload_in[2];
+  assign \$45 [0] = rst ? 1'h0 : payload_in[1];
+  assign \$45 [6] = rst ? 1'h0 : payload_in[10];
   column_opt4e_bank bank_0 (
     .clk(clk),
     .data_in(data_in),
@@ -7558,7 +7503,7 @@ module column_opt4e_plane(rst, write, write_row, write_slot, data_in, slot_in, r
   column_opt4e_bank bank_1 (
     .clk(clk),
     .data_in(data_in),
-    .data_out(\data_out$52 ),
+    .data_out(\data_out$53 ),
     .row(row_in[39:20]),
     .row_in(write_row),
     .rst(rst),
@@ -7569,7 +7514,7 @@ module column_opt4e_plane(rst, write, write_row, write_slot, data_in, slot_in, r
   column_opt4e_bank bank_2 (
     .clk(clk),
     .data_in(data_in),
-    .data_out(\data_out$55 ),
+    .data_out(\data_out$56 ),
     .row(row_in[59:40]),
     .row_in(write_row),
     .rst(rst),
@@ -7580,7 +7525,7 @@ module column_opt4e_plane(rst, write, write_row, write_slot, data_in, slot_in, r
   column_opt4e_bank bank_3 (
     .clk(clk),
     .data_in(data_in),
-    .data_out(\data_out$58 ),
+    .data_out(\data_out$59 ),
     .row(row_in[79:60]),
     .row_in(write_row),
     .rst(rst),
@@ -7589,7 +7534,7 @@ module column_opt4e_plane(rst, write, write_row, write_slot, data_in, slot_in, r
     .write(write[3])
   );
   column_opt4e_pe pe_0 (
-    .a_in(payload_out),
+    .a_in({ payload[7:6], payload_rest[3], payload[5:4], payload_rest[2], payload[3:2], payload_rest[1], payload[1:0], payload_rest[0] }),
     .a_out(\$41 ),
     .b_in({ b_0_3, b_0_2, b_0_1, b_0_0 }),
     .b_out(\$42 ),
@@ -7600,37 +7545,37 @@ module column_opt4e_plane(rst, write, write_row, write_slot, data_in, slot_in, r
     .last_out(\$43 ),
     .rst(rst)
   );
-  assign \drain_1$63  = drain_1;
-  assign \drain_0$62  = drain_0;
-  assign a_in = payload_out;
+  assign payload_out = { payload[7:6], payload_rest[3], payload[5:4], payload_rest[2], payload[3:2], payload_rest[1], payload[1:0], payload_rest[0] };
+  assign \drain_1$64  = drain_1;
+  assign \drain_0$63  = drain_0;
+  assign a_in = { payload[7:6], payload_rest[3], payload[5:4], payload_rest[2], payload[3:2], payload_rest[1], payload[1:0], payload_rest[0] };
   assign last_in = ends_out;
   assign b_in = { b_0_3, b_0_2, b_0_1, b_0_0 };
-  assign \row$46  = row_in[79:60];
-  assign \slot$45  = slot_in;
-  assign \data_in$44  = data_in;
-  assign \slot_in$43  = write_slot;
-  assign \row_in$42  = write_row;
-  assign \write$41  = write[3];
-  assign \row$40  = row_in[59:40];
-  assign \slot$39  = slot_in;
-  assign \data_in$38  = data_in;
-  assign \slot_in$37  = write_slot;
-  assign \row_in$36  = write_row;
-  assign \write$35  = write[2];
-  assign \row$34  = row_in[39:20];
-  assign \slot$33  = slot_in;
-  assign \data_in$32  = data_in;
-  assign \slot_in$31  = write_slot;
-  assign \row_in$30  = write_row;
-  assign \write$29  = write[1];
-  assign \row$28  = row_in[19:0];
-  assign \slot$27  = slot_in;
-  assign \data_in$26  = data_in;
-  assign \slot_in$25  = write_slot;
-  assign \row_in$24  = write_row;
-  assign \write$23  = write[0];
+  assign \row$47  = row_in[79:60];
+  assign \slot$46  = slot_in;
+  assign \data_in$45  = data_in;
+  assign \slot_in$44  = write_slot;
+  assign \row_in$43  = write_row;
+  assign \write$42  = write[3];
+  assign \row$41  = row_in[59:40];
+  assign \slot$40  = slot_in;
+  assign \data_in$39  = data_in;
+  assign \slot_in$38  = write_slot;
+  assign \row_in$37  = write_row;
+  assign \write$36  = write[2];
+  assign \row$35  = row_in[39:20];
+  assign \slot$34  = slot_in;
+  assign \data_in$33  = data_in;
+  assign \slot_in$32  = write_slot;
+  assign \row_in$31  = write_row;
+  assign \write$30  = write[1];
+  assign \row$29  = row_in[19:0];
+  assign \slot$28  = slot_in;
+  assign \data_in$27  = data_in;
+  assign \slot_in$26  = write_slot;
+  assign \row_in$25  = write_row;
+  assign \write$24  = write[0];
   assign ends = ends_out;
-  assign payload = payload_out;
   assign bank = bank_out;
   assign row = row_out;
   assign slot = slot_out;
@@ -7661,8 +7606,7 @@ module column_opt4e_requests(rst, asks, following, bank, row, payload, ends, hit
   wire [2:0] \$32 ;
   wire [2:0] \$38 ;
   wire [4:0] \$39 ;
-  wire [4:0] \$40 ;
-  wire [2:0] \$43 ;
+  wire [1:0] \$42 ;
   wire [4:0] \$5 ;
   (* unused_bits = "3 4" *)
   wire [4:0] \$6 ;
@@ -7700,11 +7644,12 @@ module column_opt4e_requests(rst, asks, following, bank, row, payload, ends, hit
   wire late_out;
   input [2:0] payload;
   wire [2:0] payload;
-  wire [2:0] \payload$24 ;
+  reg [1:0] \payload$25  = 2'h0;
   output [4:0] payload_bank;
   reg [4:0] payload_bank = 5'h00;
   output [2:0] payload_out;
-  reg [2:0] payload_out = 3'h0;
+  wire [2:0] payload_out;
+  reg payload_rest = 1'h0;
   output present;
   wire present;
   reg [12:0] request_1 = 13'h0000;
@@ -7766,7 +7711,7 @@ module column_opt4e_requests(rst, asks, following, bank, row, payload, ends, hit
   always @(posedge clk)
     valid <= \$39 ;
   always @(posedge clk)
-    \following$20  <= \$40 ;
+    \following$20  <= \$21 ;
   always @(posedge clk)
     asking <= { \$28 , \$32 , \$30  };
   always @(posedge clk)
@@ -7778,11 +7723,13 @@ module column_opt4e_requests(rst, asks, following, bank, row, payload, ends, hit
   always @(posedge clk)
     request_4 <= request_3;
   always @(posedge clk)
-    payload_out <= \$43 ;
+    payload_rest <= \$38 [0];
+  always @(posedge clk)
+    \payload$25  <= \$42 ;
   always @(posedge clk)
     payload_bank <= request_3[12:8];
-  assign \$43  = rst ? 3'h0 : \$38 ;
-  assign \$40  = rst ? 5'h00 : \$21 ;
+  assign \$42 [1] = rst ? 1'h0 : \$38 [2];
+  assign \$42 [0] = rst ? 1'h0 : \$38 [1];
   assign \$39  = rst ? 5'h00 : { \$17 , valid[2:0], \$15  };
   assign \asking.bank  = asking[11:8];
   assign \asking.payload  = asking[7:5];
@@ -7799,6 +7746,7 @@ module column_opt4e_requests(rst, asks, following, bank, row, payload, ends, hit
   assign \request_2.code  = request_2[12:8];
   assign \request_2.payload  = request_2[7:5];
   assign \request_2.row  = request_2[4:0];
+  assign payload_out = { \payload$25 , payload_rest };
   assign code_row = request_2[4:0];
   assign code_out = request_2[12:8];
   assign row_out = asking[4:0];
@@ -7806,7 +7754,6 @@ module column_opt4e_requests(rst, asks, following, bank, row, payload, ends, hit
   assign late_out = \following$20 [0];
   assign asks_out = valid[0];
   assign code = payload_bank;
-  assign \payload$24  = payload_out;
 endmodule
 
 module column_opt4e_skid_buffer(rst, in_payload, in_valid, out_ready, in_ready, out_payload, out_valid, clk);

@@ -39,11 +39,10 @@ module column_opt4e_small(rst, a__payload, a__valid, b__payload, b__valid, c__re
   wire [47:0] \$52 ;
   wire \$53 ;
   wire \$54 ;
-  wire \$55 ;
   wire \$6 ;
   wire \$8 ;
-  wire \$procmux$369_Y ;
-  wire \$procmux$371_Y ;
+  wire \$procmux$350_Y ;
+  wire \$procmux$352_Y ;
   input [16:0] a__payload;
   wire [16:0] a__payload;
   wire [15:0] \a__payload.data ;
@@ -234,9 +233,9 @@ module column_opt4e_small(rst, a__payload, a__valid, b__payload, b__valid, c__re
   always @(posedge clk)
     sync <= \$53 ;
   always @(posedge clk)
-    ahead <= \$54 ;
+    ahead <= \$42 ;
   always @(posedge clk)
-    hold <= \$55 ;
+    hold <= \$54 ;
   assign \$1  = a__valid & b__valid;
   assign a__ready = \$1  & room;
   assign last = a__payload[16] | b__payload[48];
@@ -273,10 +272,9 @@ module column_opt4e_small(rst, a__payload, a__valid, b__payload, b__valid, c__re
   assign \$29  = ~ sync;
   assign \$30  = all_wait & \$29 ;
   assign \$36  = | turn[1:0];
-  assign \$procmux$369_Y  = \$45  ? 1'h0 : hold;
-  assign \$procmux$371_Y  = \$43  ? 1'h1 : \$procmux$369_Y ;
-  assign \$55  = rst ? 1'h0 : \$procmux$371_Y ;
-  assign \$54  = rst ? 1'h0 : \$42 ;
+  assign \$procmux$350_Y  = \$45  ? 1'h0 : hold;
+  assign \$procmux$352_Y  = \$43  ? 1'h1 : \$procmux$350_Y ;
+  assign \$54  = rst ? 1'h0 : \$procmux$352_Y ;
   assign \$53  = rst ? 1'h0 : \$30 ;
   assign \$52  = a__ready ? b__payload[47:0] : b_held;
   assign \$51  = a__ready ? a__payload[15:0] : data_in;
@@ -461,14 +459,14 @@ module column_opt4e_small(rst, a__payload, a__valid, b__payload, b__valid, c__re
     .out_valid(c__valid),
     .rst(rst)
   );
+  assign \b__payload.data[2]  = b__payload[23:16];
+  assign \b__payload.data[3]  = b__payload[31:24];
   assign \b__payload.data[4]  = b__payload[39:32];
   assign \b__payload.data[5]  = b__payload[47:40];
   assign \b__payload.last  = b__payload[48];
   assign \c__payload.data  = c__payload[31:0];
   assign \c__payload.data[0]  = c__payload[31:0];
   assign \c__payload.last  = c__payload[32];
-  assign \b__payload.data[3]  = b__payload[31:24];
-  assign \b__payload.data[2]  = b__payload[23:16];
   assign \b__payload.data[1]  = b__payload[15:8];
   assign \b__payload.data[0]  = b__payload[7:0];
   assign \b__payload.data  = b__payload[47:0];
@@ -1492,14 +1490,13 @@ module column_opt4e_small_digits(rst, write, slot_in, place_in, row_in, data_in,
   wire \$24 ;
   wire \$25 ;
   wire \$3 ;
-  wire [3:0] \$30 ;
+  wire \$30 ;
   wire \$31 ;
   wire \$32 ;
   wire \$33 ;
   wire \$34 ;
-  wire \$35 ;
-  wire [3:0] \$36 ;
-  wire [2:0] \$37 ;
+  wire [3:0] \$35 ;
+  wire [2:0] \$36 ;
   (* unused_bits = "1 2" *)
   wire [2:0] \$4 ;
   wire \$5 ;
@@ -1507,9 +1504,9 @@ module column_opt4e_small_digits(rst, write, slot_in, place_in, row_in, data_in,
   wire \$7 ;
   wire \$8 ;
   wire \$9 ;
-  wire [2:0] \$procmux$189_Y ;
-  wire [2:0] \$procmux$191_Y ;
-  wire [3:0] \$procmux$195_Y ;
+  wire [2:0] \$procmux$202_Y ;
+  wire [2:0] \$procmux$204_Y ;
+  wire [3:0] \$procmux$208_Y ;
   input ahead;
   wire ahead;
   input all_wait;
@@ -1748,7 +1745,7 @@ module column_opt4e_small_digits(rst, write, slot_in, place_in, row_in, data_in,
   assign late[2] = \late_out$150  | ahead;
   assign late[3] = \late_out$151  | ahead;
   always @(posedge clk)
-    \write$27  <= \$30 ;
+    \write$27  <= write;
   always @(posedge clk)
     held_slot_in <= slot_in;
   always @(posedge clk)
@@ -1758,30 +1755,29 @@ module column_opt4e_small_digits(rst, write, slot_in, place_in, row_in, data_in,
   always @(posedge clk)
     held_data_in <= data_in;
   always @(posedge clk)
-    held_more <= \$31 ;
+    held_more <= \$30 ;
   always @(posedge clk)
-    waits <= \$32 ;
+    waits <= \$31 ;
   always @(posedge clk)
-    sync <= \$33 ;
+    sync <= \$32 ;
   always @(posedge clk)
-    ends <= \$34 ;
+    ends <= \$33 ;
   always @(posedge clk)
-    apart <= \$35 ;
+    apart <= \$34 ;
   always @(posedge clk)
-    turn <= \$36 ;
+    turn <= \$35 ;
   always @(posedge clk)
-    gap <= \$37 ;
-  assign \$procmux$189_Y  = \$16  ? \$17 [2:0] : gap;
-  assign \$procmux$191_Y  = ends ? 3'h3 : \$procmux$189_Y ;
-  assign \$37  = rst ? 3'h0 : \$procmux$191_Y ;
-  assign \$procmux$195_Y  = ends ? { turn[2:0], turn[3] } : turn;
-  assign \$36  = rst ? 4'h1 : \$procmux$195_Y ;
-  assign \$35  = rst ? 1'h1 : \$15 ;
-  assign \$34  = rst ? 1'h0 : \$12 ;
-  assign \$33  = rst ? 1'h0 : \$7 ;
-  assign \$32  = rst ? 1'h0 : \$5 ;
-  assign \$31  = rst ? 1'h0 : more;
-  assign \$30  = rst ? 4'h0 : write;
+    gap <= \$36 ;
+  assign \$procmux$202_Y  = \$16  ? \$17 [2:0] : gap;
+  assign \$procmux$204_Y  = ends ? 3'h3 : \$procmux$202_Y ;
+  assign \$36  = rst ? 3'h0 : \$procmux$204_Y ;
+  assign \$procmux$208_Y  = ends ? { turn[2:0], turn[3] } : turn;
+  assign \$35  = rst ? 4'h1 : \$procmux$208_Y ;
+  assign \$34  = rst ? 1'h1 : \$15 ;
+  assign \$33  = rst ? 1'h0 : \$12 ;
+  assign \$32  = rst ? 1'h0 : \$7 ;
+  assign \$31  = rst ? 1'h0 : \$5 ;
+  assign \$30  = rst ? 1'h0 : more;
   column_opt4e_small_feeder feeder_0 (
     .asks(\asks$53 ),
     .bank(\bank$57 ),
@@ -2110,13 +2106,12 @@ module column_opt4e_small_feeder(rst, write, slot_in, place_in, row_in, data_in,
   wire \$160 ;
   wire \$161 ;
   wire \$162 ;
-  wire \$163 ;
-  wire [12:0] \$164 ;
+  wire [12:0] \$163 ;
   wire [1:0] \$17 ;
   (* unused_bits = "0" *)
   wire [1:0] \$18 ;
   wire [1:0] \$20 ;
-  wire [2:0] \$209 ;
+  wire [2:0] \$208 ;
   (* unused_bits = "0" *)
   wire [1:0] \$21 ;
   wire [1:0] \$23 ;
@@ -2201,16 +2196,12 @@ module column_opt4e_small_feeder(rst, write, slot_in, place_in, row_in, data_in,
   wire \$97 ;
   wire \$98 ;
   wire \$99 ;
-  wire \$procmux$36_Y ;
-  wire \$procmux$55_Y ;
-  wire [3:0] \$procmux$59_Y ;
-  wire [2:0] \$procmux$65_Y ;
-  wire [3:0] \$procmux$69_Y ;
-  wire \$procmux$73_Y ;
+  wire \$procmux$50_Y ;
+  wire \$procmux$67_Y ;
+  wire [3:0] \$procmux$71_Y ;
   wire [2:0] \$procmux$77_Y ;
-  wire \$procmux$81_Y ;
-  wire \$procmux$86_Y ;
-  wire [1:0] \$procmux$93_Y ;
+  wire \$procmux$90_Y ;
+  wire [1:0] \$procmux$97_Y ;
   wire [2:0] address;
   wire [2:0] address_in;
   output asks;
@@ -2342,8 +2333,8 @@ module column_opt4e_small_feeder(rst, write, slot_in, place_in, row_in, data_in,
   assign \$34  = \$33  - 1'h1;
   assign \$35  = 1'h0 + start;
   assign { \$36 [2:1], here } = \$32  ? \$34  : { 1'h0, \$35  };
-  assign \$209  = slot * 2'h3;
-  assign last_row = last_rows >> \$209 ;
+  assign \$208  = slot * 2'h3;
+  assign last_row = last_rows >> \$208 ;
   assign last_place = last_places >> slot;
   assign \filled$35  = filled >> slot;
   assign at_last = \row$37  == last_row;
@@ -2480,44 +2471,39 @@ module column_opt4e_small_feeder(rst, write, slot_in, place_in, row_in, data_in,
   always @(posedge clk)
     next_valid <= \$160 ;
   always @(posedge clk)
-    \following$59  <= \$161 ;
+    \following$59  <= \$133 ;
   always @(posedge clk)
-    finished <= \$162 ;
+    finished <= \$161 ;
   always @(posedge clk)
-    coded_valid <= \$163 ;
+    coded_valid <= \$162 ;
   always @(posedge clk)
-    coded <= \$164 ;
+    coded <= \$163 ;
+  assign \$150 [12:6] = taken ? coded[12:6] : word[12:6];
   assign \$149  = rst ? 1'h0 : \$109 ;
-  assign \$164 [12:4] = moves ? { digit_1, digit_0, \words.place , words[5:4] } : coded[12:4];
-  assign \$procmux$36_Y  = ends ? 1'h0 : coded[3];
-  assign \$164 [3] = moves ? \$148  : \$procmux$36_Y ;
-  assign \$164 [2:0] = moves ? next_row : coded[2:0];
-  assign \$163  = rst ? 1'h0 : \$146 ;
-  assign \$162  = rst ? 1'h0 : \$143 ;
-  assign \$161  = rst ? 1'h0 : \$133 ;
+  assign \$163 [12:4] = moves ? { digit_1, digit_0, \words.place , words[5:4] } : coded[12:4];
+  assign \$procmux$50_Y  = ends ? 1'h0 : coded[3];
+  assign \$163 [3] = moves ? \$148  : \$procmux$50_Y ;
+  assign \$163 [2:0] = moves ? next_row : coded[2:0];
+  assign \$162  = rst ? 1'h0 : \$146 ;
+  assign \$161  = rst ? 1'h0 : \$143 ;
   assign \$160  = rst ? 1'h0 : \$129 ;
   assign \$159  = rst ? 1'h0 : \$126 [0];
   assign \$158  = rst ? 2'h0 : \$124 [1:0];
-  assign \$procmux$55_Y  = over ? \$122 [0] : slot;
-  assign \$157  = rst ? 1'h0 : \$procmux$55_Y ;
-  assign \$procmux$59_Y  = done ? { turn[2:0], turn[3] } : turn;
-  assign \$156  = rst ? 4'h1 : \$procmux$59_Y ;
-  assign \$procmux$65_Y  = read ? \$119 [2:0] : \row$37 ;
-  assign \$155  = rst ? 3'h0 : \$procmux$65_Y ;
-  assign \$procmux$69_Y  = read ? turn : next_turn;
-  assign \$154  = rst ? 4'h0 : \$procmux$69_Y ;
-  assign \$procmux$73_Y  = read ? \$115  : next_inside;
-  assign \$153  = rst ? 1'h0 : \$procmux$73_Y ;
-  assign \$procmux$77_Y  = read ? \row$37  : next_row;
-  assign \$152  = rst ? 3'h0 : \$procmux$77_Y ;
-  assign \$procmux$81_Y  = read ? here : next_place;
-  assign \$151  = rst ? 1'h0 : \$procmux$81_Y ;
-  assign \$procmux$86_Y  = taken ? coded[3] : word[3];
-  assign \$150 [3] = ends ? 1'h0 : \$procmux$86_Y ;
+  assign \$procmux$67_Y  = over ? \$122 [0] : slot;
+  assign \$157  = rst ? 1'h0 : \$procmux$67_Y ;
+  assign \$procmux$71_Y  = done ? { turn[2:0], turn[3] } : turn;
+  assign \$156  = rst ? 4'h1 : \$procmux$71_Y ;
+  assign \$procmux$77_Y  = read ? \$119 [2:0] : \row$37 ;
+  assign \$155  = rst ? 3'h0 : \$procmux$77_Y ;
+  assign \$154  = read ? turn : next_turn;
+  assign \$153  = read ? \$115  : next_inside;
+  assign \$152  = read ? \row$37  : next_row;
+  assign \$151  = read ? here : next_place;
+  assign \$procmux$90_Y  = taken ? coded[3] : word[3];
+  assign \$150 [3] = ends ? 1'h0 : \$procmux$90_Y ;
   assign \$150 [2:0] = taken ? coded[2:0] : word[2:0];
-  assign \$procmux$93_Y  = served ? \$111  : word[5:4];
-  assign \$150 [5:4] = taken ? coded[5:4] : \$procmux$93_Y ;
-  assign \$150 [12:6] = taken ? coded[12:6] : word[12:6];
+  assign \$procmux$97_Y  = served ? \$111  : word[5:4];
+  assign \$150 [5:4] = taken ? coded[5:4] : \$procmux$97_Y ;
   column_opt4e_small_buffer buffer (
     .address(address),
     .address_in(address_in),
@@ -2528,22 +2514,23 @@ module column_opt4e_small_feeder(rst, write, slot_in, place_in, row_in, data_in,
     .rst(rst),
     .write(write)
   );
-  assign \word.left  = word[5:4];
-  assign \word.following  = word[3];
-  assign \word.row  = word[2:0];
   assign \coded.digits  = coded[12:7];
-  assign \$50 [2:0] = address_in;
-  assign \$46 [2:0] = address;
   assign \coded.place  = coded[6];
   assign \coded.left  = coded[5:4];
-  assign \$36 [0] = here;
   assign \coded.following  = coded[3];
   assign \coded.row  = coded[2:0];
+  assign \$50 [2:0] = address_in;
+  assign \$46 [2:0] = address;
   assign \words.digits  = { digit_1, digit_0 };
+  assign \$36 [0] = here;
   assign \words.left  = words[5:4];
   assign \words.following  = \following$59 ;
   assign \words.row  = next_row;
   assign \word.digits  = word[12:7];
+  assign \word.place  = word[6];
+  assign \word.left  = word[5:4];
+  assign \word.following  = word[3];
+  assign \word.row  = word[2:0];
   assign row = word[2:0];
   assign following = word[3];
   assign { words[12:6], words[3:0] } = { digit_1, digit_0, \words.place , \following$59 , next_row };
@@ -2552,7 +2539,6 @@ module column_opt4e_small_feeder(rst, write, slot_in, place_in, row_in, data_in,
   assign \write$47  = write;
   assign \read$45  = read;
   assign leaves = 1'h1;
-  assign \word.place  = word[6];
   assign valid = asks;
 endmodule
 
@@ -2587,87 +2573,72 @@ module column_opt4e_small_loader(rst, take, last, sync, room, write, slot_out, p
   wire [1:0] \$31 ;
   wire \$32 ;
   wire \$33 ;
-  wire \$34 ;
-  wire \$35 ;
-  wire [4:0] \$36 ;
-  wire [1:0] \$37 ;
-  wire [3:0] \$38 ;
-  wire \$39 ;
+  wire [4:0] \$34 ;
+  wire [1:0] \$35 ;
+  wire [3:0] \$36 ;
+  wire \$37 ;
+  wire \$38 ;
+  wire [2:0] \$39 ;
   wire \$4 ;
   wire \$40 ;
-  wire [2:0] \$41 ;
-  wire \$42 ;
+  wire \$41 ;
+  wire [2:0] \$42 ;
   wire \$43 ;
-  wire [2:0] \$44 ;
-  wire \$45 ;
-  wire [3:0] \$46 ;
+  wire [3:0] \$44 ;
+  wire [2:0] \$45 ;
+  wire \$46 ;
   wire [2:0] \$47 ;
   wire \$48 ;
   wire [2:0] \$49 ;
   wire \$5 ;
   wire \$50 ;
-  wire [2:0] \$51 ;
+  wire \$51 ;
   wire \$52 ;
-  wire \$53 ;
-  wire \$54 ;
   wire [1:0] \$6 ;
   wire \$7 ;
   (* unused_bits = "1 2" *)
   wire [2:0] \$8 ;
   wire \$9 ;
-  wire \$procmux$211_Y ;
-  wire \$procmux$215_Y ;
-  wire \$procmux$219_Y ;
-  wire \$procmux$221_Y ;
-  wire [2:0] \$procmux$225_Y ;
-  wire [2:0] \$procmux$227_Y ;
-  wire [2:0] \$procmux$229_Y ;
-  wire \$procmux$233_Y ;
-  wire \$procmux$235_Y ;
-  wire [2:0] \$procmux$239_Y ;
-  wire [2:0] \$procmux$241_Y ;
-  wire [2:0] \$procmux$243_Y ;
-  wire \$procmux$247_Y ;
-  wire \$procmux$249_Y ;
-  wire [2:0] \$procmux$253_Y ;
-  wire [2:0] \$procmux$255_Y ;
-  wire [2:0] \$procmux$257_Y ;
-  wire \$procmux$261_Y ;
-  wire \$procmux$263_Y ;
-  wire \$procmux$265_Y ;
-  wire \$procmux$269_Y ;
-  wire \$procmux$271_Y ;
-  wire \$procmux$273_Y ;
-  wire \$procmux$277_Y ;
-  wire \$procmux$279_Y ;
-  wire \$procmux$281_Y ;
-  wire \$procmux$285_Y ;
-  wire \$procmux$287_Y ;
-  wire \$procmux$289_Y ;
-  wire \$procmux$293_Y ;
-  wire \$procmux$295_Y ;
-  wire [2:0] \$procmux$299_Y ;
-  wire [2:0] \$procmux$301_Y ;
-  wire [2:0] \$procmux$303_Y ;
-  wire \$procmux$307_Y ;
-  wire \$procmux$309_Y ;
-  wire \$procmux$311_Y ;
-  wire \$procmux$315_Y ;
-  wire \$procmux$317_Y ;
-  wire [2:0] \$procmux$321_Y ;
-  wire [2:0] \$procmux$323_Y ;
-  wire [2:0] \$procmux$325_Y ;
-  wire [2:0] \$procmux$327_Y ;
-  wire \$procmux$331_Y ;
-  wire \$procmux$333_Y ;
-  wire \$procmux$335_Y ;
-  wire \$procmux$337_Y ;
-  wire \$procmux$341_Y ;
-  wire [3:0] \$procmux$345_Y ;
-  wire [3:0] \$procmux$347_Y ;
-  wire [1:0] \$procmux$351_Y ;
-  wire [1:0] \$procmux$353_Y ;
-  wire [4:0] \$procmux$357_Y ;
+  wire \$procmux$222_Y ;
+  wire \$procmux$226_Y ;
+  wire \$procmux$230_Y ;
+  wire [2:0] \$procmux$234_Y ;
+  wire [2:0] \$procmux$236_Y ;
+  wire \$procmux$240_Y ;
+  wire [2:0] \$procmux$244_Y ;
+  wire [2:0] \$procmux$246_Y ;
+  wire \$procmux$250_Y ;
+  wire [2:0] \$procmux$254_Y ;
+  wire [2:0] \$procmux$256_Y ;
+  wire \$procmux$260_Y ;
+  wire \$procmux$262_Y ;
+  wire \$procmux$266_Y ;
+  wire \$procmux$268_Y ;
+  wire \$procmux$272_Y ;
+  wire \$procmux$274_Y ;
+  wire \$procmux$278_Y ;
+  wire \$procmux$280_Y ;
+  wire \$procmux$284_Y ;
+  wire [2:0] \$procmux$288_Y ;
+  wire [2:0] \$procmux$290_Y ;
+  wire \$procmux$294_Y ;
+  wire \$procmux$296_Y ;
+  wire \$procmux$300_Y ;
+  wire \$procmux$302_Y ;
+  wire [2:0] \$procmux$306_Y ;
+  wire [2:0] \$procmux$308_Y ;
+  wire [2:0] \$procmux$310_Y ;
+  wire [2:0] \$procmux$312_Y ;
+  wire \$procmux$316_Y ;
+  wire \$procmux$318_Y ;
+  wire \$procmux$320_Y ;
+  wire \$procmux$322_Y ;
+  wire \$procmux$326_Y ;
+  wire [3:0] \$procmux$330_Y ;
+  wire [3:0] \$procmux$332_Y ;
+  wire [1:0] \$procmux$336_Y ;
+  wire [1:0] \$procmux$338_Y ;
+  wire [4:0] \$procmux$342_Y ;
   input clk;
   wire clk;
   output complete;
@@ -2726,41 +2697,37 @@ module column_opt4e_small_loader(rst, take, last, sync, room, write, slot_out, p
   output [3:0] write;
   wire [3:0] write;
   always @(posedge clk)
-    pause <= \$37 ;
+    opens <= \$37 ;
   always @(posedge clk)
-    lane <= \$38 ;
+    place_out <= \$38 ;
   always @(posedge clk)
-    opens <= \$39 ;
+    row_out <= \$39 ;
   always @(posedge clk)
-    place_out <= \$40 ;
+    slot_out <= \$40 ;
   always @(posedge clk)
-    row_out <= \$41 ;
+    \complete$35  <= \$41 ;
   always @(posedge clk)
-    slot_out <= \$42 ;
+    last_row_0_0 <= \$42 ;
   always @(posedge clk)
-    \complete$35  <= \$43 ;
+    last_place_0_0 <= \$43 ;
   always @(posedge clk)
-    last_row_0_0 <= \$44 ;
+    filled <= \$44 ;
   always @(posedge clk)
-    last_place_0_0 <= \$45 ;
+    last_row_1_0 <= \$45 ;
   always @(posedge clk)
-    filled <= \$46 ;
+    last_place_1_0 <= \$46 ;
   always @(posedge clk)
-    last_row_1_0 <= \$47 ;
+    last_row_2_0 <= \$47 ;
   always @(posedge clk)
-    last_place_1_0 <= \$48 ;
+    last_place_2_0 <= \$48 ;
   always @(posedge clk)
-    last_row_2_0 <= \$49 ;
+    last_row_3_0 <= \$49 ;
   always @(posedge clk)
-    last_place_2_0 <= \$50 ;
+    last_place_3_0 <= \$50 ;
   always @(posedge clk)
-    last_row_3_0 <= \$51 ;
+    slot <= \$51 ;
   always @(posedge clk)
-    last_place_3_0 <= \$52 ;
-  always @(posedge clk)
-    slot <= \$53 ;
-  always @(posedge clk)
-    first <= \$54 ;
+    first <= \$52 ;
   assign room = ~ occupied;
   assign write = lane & { taken, taken, taken, taken };
   assign more = taken & ended;
@@ -2796,91 +2763,80 @@ module column_opt4e_small_loader(rst, take, last, sync, room, write, slot_out, p
   always @(posedge clk)
     taken <= \$32 ;
   always @(posedge clk)
-    ended <= \$33 ;
+    ended <= \$2 ;
   always @(posedge clk)
-    tile <= \$34 ;
+    tile <= last;
   always @(posedge clk)
-    occupied <= \$35 ;
+    occupied <= \$33 ;
   always @(posedge clk)
-    count <= \$36 ;
-  assign \$procmux$211_Y  = sync ? complete : first;
-  assign \$54  = rst ? 1'h1 : \$procmux$211_Y ;
-  assign \$procmux$215_Y  = sync ? \$31 [0] : slot;
-  assign \$53  = rst ? 1'h0 : \$procmux$215_Y ;
-  assign \$procmux$219_Y  = lane[3] ? place_out : last_place_3_0;
-  assign \$procmux$221_Y  = \$28  ? \$procmux$219_Y  : last_place_3_0;
-  assign \$52  = rst ? 1'h0 : \$procmux$221_Y ;
-  assign \$procmux$225_Y  = opens ? 3'h0 : last_row_3_0;
-  assign \$procmux$227_Y  = lane[3] ? row_out : \$procmux$225_Y ;
-  assign \$procmux$229_Y  = \$28  ? \$procmux$227_Y  : last_row_3_0;
-  assign \$51  = rst ? 3'h0 : \$procmux$229_Y ;
-  assign \$procmux$233_Y  = lane[2] ? place_out : last_place_2_0;
-  assign \$procmux$235_Y  = \$26  ? \$procmux$233_Y  : last_place_2_0;
-  assign \$50  = rst ? 1'h0 : \$procmux$235_Y ;
-  assign \$procmux$239_Y  = opens ? 3'h0 : last_row_2_0;
-  assign \$procmux$241_Y  = lane[2] ? row_out : \$procmux$239_Y ;
-  assign \$procmux$243_Y  = \$26  ? \$procmux$241_Y  : last_row_2_0;
-  assign \$49  = rst ? 3'h0 : \$procmux$243_Y ;
-  assign \$procmux$247_Y  = lane[1] ? place_out : last_place_1_0;
-  assign \$procmux$249_Y  = \$24  ? \$procmux$247_Y  : last_place_1_0;
-  assign \$48  = rst ? 1'h0 : \$procmux$249_Y ;
-  assign \$procmux$253_Y  = opens ? 3'h0 : last_row_1_0;
-  assign \$procmux$255_Y  = lane[1] ? row_out : \$procmux$253_Y ;
-  assign \$procmux$257_Y  = \$24  ? \$procmux$255_Y  : last_row_1_0;
-  assign \$47  = rst ? 3'h0 : \$procmux$257_Y ;
-  assign \$procmux$261_Y  = opens ? 1'h0 : filled[3];
-  assign \$procmux$263_Y  = lane[3] ? 1'h1 : \$procmux$261_Y ;
-  assign \$procmux$265_Y  = \$28  ? \$procmux$263_Y  : filled[3];
-  assign \$46 [3] = rst ? 1'h0 : \$procmux$265_Y ;
-  assign \$procmux$269_Y  = opens ? 1'h0 : filled[1];
-  assign \$procmux$271_Y  = lane[1] ? 1'h1 : \$procmux$269_Y ;
-  assign \$procmux$273_Y  = \$24  ? \$procmux$271_Y  : filled[1];
-  assign \$46 [1] = rst ? 1'h0 : \$procmux$273_Y ;
-  assign \$procmux$277_Y  = opens ? 1'h0 : filled[0];
-  assign \$procmux$279_Y  = lane[0] ? 1'h1 : \$procmux$277_Y ;
-  assign \$procmux$281_Y  = \$22  ? \$procmux$279_Y  : filled[0];
-  assign \$46 [0] = rst ? 1'h0 : \$procmux$281_Y ;
-  assign \$procmux$285_Y  = opens ? 1'h0 : filled[2];
-  assign \$procmux$287_Y  = lane[2] ? 1'h1 : \$procmux$285_Y ;
-  assign \$procmux$289_Y  = \$26  ? \$procmux$287_Y  : filled[2];
-  assign \$46 [2] = rst ? 1'h0 : \$procmux$289_Y ;
-  assign \$procmux$293_Y  = lane[0] ? place_out : last_place_0_0;
-  assign \$procmux$295_Y  = \$22  ? \$procmux$293_Y  : last_place_0_0;
-  assign \$45  = rst ? 1'h0 : \$procmux$295_Y ;
-  assign \$procmux$299_Y  = opens ? 3'h0 : last_row_0_0;
-  assign \$procmux$301_Y  = lane[0] ? row_out : \$procmux$299_Y ;
-  assign \$procmux$303_Y  = \$22  ? \$procmux$301_Y  : last_row_0_0;
-  assign \$44  = rst ? 3'h0 : \$procmux$303_Y ;
-  assign \$procmux$307_Y  = slot_out ? \complete$35  : tile;
-  assign \$procmux$309_Y  = ended ? \$procmux$307_Y  : \complete$35 ;
-  assign \$procmux$311_Y  = taken ? \$procmux$309_Y  : \complete$35 ;
-  assign \$43  = rst ? 1'h0 : \$procmux$311_Y ;
-  assign \$procmux$315_Y  = ended ? \$20 [0] : slot_out;
-  assign \$procmux$317_Y  = taken ? \$procmux$315_Y  : slot_out;
-  assign \$42  = rst ? 1'h0 : \$procmux$317_Y ;
-  assign \$procmux$321_Y  = place_out ? row_out : \$17 [2:0];
-  assign \$procmux$323_Y  = lane[3] ? \$procmux$321_Y  : row_out;
-  assign \$procmux$325_Y  = ended ? 3'h0 : \$procmux$323_Y ;
-  assign \$procmux$327_Y  = taken ? \$procmux$325_Y  : row_out;
-  assign \$41  = rst ? 3'h0 : \$procmux$327_Y ;
-  assign \$procmux$331_Y  = place_out ? \$15 [0] : 1'h0;
-  assign \$procmux$333_Y  = lane[3] ? \$procmux$331_Y  : place_out;
-  assign \$procmux$335_Y  = ended ? 1'h0 : \$procmux$333_Y ;
-  assign \$procmux$337_Y  = taken ? \$procmux$335_Y  : place_out;
-  assign \$40  = rst ? 1'h0 : \$procmux$337_Y ;
-  assign \$procmux$341_Y  = taken ? ended : opens;
-  assign \$39  = rst ? 1'h1 : \$procmux$341_Y ;
-  assign \$procmux$345_Y  = ended ? 4'h1 : { lane[2:0], lane[3] };
-  assign \$procmux$347_Y  = taken ? \$procmux$345_Y  : lane;
-  assign \$38  = rst ? 4'h1 : \$procmux$347_Y ;
-  assign \$procmux$351_Y  = \$13  ? \$14 [1:0] : pause;
-  assign \$procmux$353_Y  = sync ? 2'h3 : \$procmux$351_Y ;
-  assign \$37  = rst ? 2'h0 : \$procmux$353_Y ;
-  assign \$procmux$357_Y  = take ? \$12 [4:0] : count;
-  assign \$36  = rst ? 5'h00 : \$procmux$357_Y ;
-  assign \$35  = rst ? 1'h0 : \$8 [0];
-  assign \$34  = rst ? 1'h0 : last;
-  assign \$33  = rst ? 1'h0 : \$2 ;
+    count <= \$34 ;
+  always @(posedge clk)
+    pause <= \$35 ;
+  always @(posedge clk)
+    lane <= \$36 ;
+  assign \$procmux$222_Y  = sync ? complete : first;
+  assign \$52  = rst ? 1'h1 : \$procmux$222_Y ;
+  assign \$procmux$226_Y  = sync ? \$31 [0] : slot;
+  assign \$51  = rst ? 1'h0 : \$procmux$226_Y ;
+  assign \$procmux$230_Y  = lane[3] ? place_out : last_place_3_0;
+  assign \$50  = \$28  ? \$procmux$230_Y  : last_place_3_0;
+  assign \$procmux$234_Y  = opens ? 3'h0 : last_row_3_0;
+  assign \$procmux$236_Y  = lane[3] ? row_out : \$procmux$234_Y ;
+  assign \$49  = \$28  ? \$procmux$236_Y  : last_row_3_0;
+  assign \$procmux$240_Y  = lane[2] ? place_out : last_place_2_0;
+  assign \$48  = \$26  ? \$procmux$240_Y  : last_place_2_0;
+  assign \$procmux$244_Y  = opens ? 3'h0 : last_row_2_0;
+  assign \$procmux$246_Y  = lane[2] ? row_out : \$procmux$244_Y ;
+  assign \$47  = \$26  ? \$procmux$246_Y  : last_row_2_0;
+  assign \$procmux$250_Y  = lane[1] ? place_out : last_place_1_0;
+  assign \$46  = \$24  ? \$procmux$250_Y  : last_place_1_0;
+  assign \$procmux$254_Y  = opens ? 3'h0 : last_row_1_0;
+  assign \$procmux$256_Y  = lane[1] ? row_out : \$procmux$254_Y ;
+  assign \$45  = \$24  ? \$procmux$256_Y  : last_row_1_0;
+  assign \$procmux$260_Y  = opens ? 1'h0 : filled[3];
+  assign \$procmux$262_Y  = lane[3] ? 1'h1 : \$procmux$260_Y ;
+  assign \$44 [3] = \$28  ? \$procmux$262_Y  : filled[3];
+  assign \$procmux$266_Y  = opens ? 1'h0 : filled[2];
+  assign \$procmux$268_Y  = lane[2] ? 1'h1 : \$procmux$266_Y ;
+  assign \$44 [2] = \$26  ? \$procmux$268_Y  : filled[2];
+  assign \$procmux$272_Y  = opens ? 1'h0 : filled[1];
+  assign \$procmux$274_Y  = lane[1] ? 1'h1 : \$procmux$272_Y ;
+  assign \$44 [1] = \$24  ? \$procmux$274_Y  : filled[1];
+  assign \$procmux$278_Y  = opens ? 1'h0 : filled[0];
+  assign \$procmux$280_Y  = lane[0] ? 1'h1 : \$procmux$278_Y ;
+  assign \$44 [0] = \$22  ? \$procmux$280_Y  : filled[0];
+  assign \$procmux$284_Y  = lane[0] ? place_out : last_place_0_0;
+  assign \$43  = \$22  ? \$procmux$284_Y  : last_place_0_0;
+  assign \$procmux$288_Y  = opens ? 3'h0 : last_row_0_0;
+  assign \$procmux$290_Y  = lane[0] ? row_out : \$procmux$288_Y ;
+  assign \$42  = \$22  ? \$procmux$290_Y  : last_row_0_0;
+  assign \$procmux$294_Y  = slot_out ? \complete$35  : tile;
+  assign \$procmux$296_Y  = ended ? \$procmux$294_Y  : \complete$35 ;
+  assign \$41  = taken ? \$procmux$296_Y  : \complete$35 ;
+  assign \$procmux$300_Y  = ended ? \$20 [0] : slot_out;
+  assign \$procmux$302_Y  = taken ? \$procmux$300_Y  : slot_out;
+  assign \$40  = rst ? 1'h0 : \$procmux$302_Y ;
+  assign \$procmux$306_Y  = place_out ? row_out : \$17 [2:0];
+  assign \$procmux$308_Y  = lane[3] ? \$procmux$306_Y  : row_out;
+  assign \$procmux$310_Y  = ended ? 3'h0 : \$procmux$308_Y ;
+  assign \$procmux$312_Y  = taken ? \$procmux$310_Y  : row_out;
+  assign \$39  = rst ? 3'h0 : \$procmux$312_Y ;
+  assign \$procmux$316_Y  = place_out ? \$15 [0] : 1'h0;
+  assign \$procmux$318_Y  = lane[3] ? \$procmux$316_Y  : place_out;
+  assign \$procmux$320_Y  = ended ? 1'h0 : \$procmux$318_Y ;
+  assign \$procmux$322_Y  = taken ? \$procmux$320_Y  : place_out;
+  assign \$38  = rst ? 1'h0 : \$procmux$322_Y ;
+  assign \$procmux$326_Y  = taken ? ended : opens;
+  assign \$37  = rst ? 1'h1 : \$procmux$326_Y ;
+  assign \$procmux$330_Y  = ended ? 4'h1 : { lane[2:0], lane[3] };
+  assign \$procmux$332_Y  = taken ? \$procmux$330_Y  : lane;
+  assign \$36  = rst ? 4'h1 : \$procmux$332_Y ;
+  assign \$procmux$336_Y  = \$13  ? \$14 [1:0] : pause;
+  assign \$procmux$338_Y  = sync ? 2'h3 : \$procmux$336_Y ;
+  assign \$35  = rst ? 2'h0 : \$procmux$338_Y ;
+  assign \$procmux$342_Y  = take ? \$12 [4:0] : count;
+  assign \$34  = rst ? 5'h00 : \$procmux$342_Y ;
+  assign \$33  = rst ? 1'h0 : \$8 [0];
   assign \$32  = rst ? 1'h0 : take;
   assign last_places = { last_place_3_0, last_place_2_0, last_place_1_0, last_place_0_0 };
   assign last_rows = { last_row_3_0, last_row_2_0, last_row_1_0, last_row_0_0 };
@@ -2894,9 +2850,8 @@ endmodule
 
 module column_opt4e_small_merge(rst, go, ends, turn, first, complete, drain_0, drain_1, leaves, result, valid, last, clk);
   wire \$1 ;
+  wire \$100 ;
   wire \$102 ;
-  wire \$103 ;
-  wire \$104 ;
   wire \$105 ;
   wire \$106 ;
   wire \$107 ;
@@ -2909,18 +2864,18 @@ module column_opt4e_small_merge(rst, go, ends, turn, first, complete, drain_0, d
   wire \$114 ;
   wire \$115 ;
   wire \$116 ;
+  wire \$117 ;
   wire \$118 ;
   wire \$119 ;
-  wire \$120 ;
   wire \$121 ;
+  wire \$122 ;
   wire \$123 ;
   wire \$124 ;
-  wire \$125 ;
+  wire \$126 ;
   wire \$127 ;
+  wire \$128 ;
   wire \$13 ;
   wire \$130 ;
-  wire \$131 ;
-  wire \$132 ;
   wire \$133 ;
   wire \$134 ;
   wire \$135 ;
@@ -2934,14 +2889,14 @@ module column_opt4e_small_merge(rst, go, ends, turn, first, complete, drain_0, d
   wire \$142 ;
   wire \$143 ;
   wire \$144 ;
+  wire \$145 ;
   wire \$146 ;
   wire \$147 ;
-  wire \$148 ;
   wire \$149 ;
   wire \$15 ;
+  wire \$150 ;
   wire \$151 ;
   wire \$152 ;
-  wire \$153 ;
   wire \$154 ;
   wire \$155 ;
   wire \$156 ;
@@ -2950,16 +2905,16 @@ module column_opt4e_small_merge(rst, go, ends, turn, first, complete, drain_0, d
   wire \$159 ;
   wire \$160 ;
   wire \$161 ;
-  wire [2:0] \$162 ;
+  wire \$162 ;
   wire \$163 ;
-  wire \$164 ;
-  wire [5:0] \$165 ;
-  wire [4:0] \$166 ;
-  wire \$167 ;
-  wire [9:0] \$170 ;
-  wire \$171 ;
-  wire \$174 ;
-  wire [5:0] \$175 ;
+  wire [2:0] \$164 ;
+  wire \$165 ;
+  wire \$166 ;
+  wire [5:0] \$167 ;
+  wire [4:0] \$168 ;
+  wire \$169 ;
+  wire [9:0] \$172 ;
+  wire \$173 ;
   wire \$176 ;
   wire [5:0] \$177 ;
   wire \$178 ;
@@ -2968,6 +2923,8 @@ module column_opt4e_small_merge(rst, go, ends, turn, first, complete, drain_0, d
   wire [6:0] \$18 ;
   wire \$180 ;
   wire [5:0] \$181 ;
+  wire \$182 ;
+  wire [5:0] \$183 ;
   wire \$2 ;
   wire \$22 ;
   wire \$23 ;
@@ -3008,44 +2965,40 @@ module column_opt4e_small_merge(rst, go, ends, turn, first, complete, drain_0, d
   wire \$59 ;
   wire [14:0] \$6 ;
   wire \$60 ;
-  wire [20:0] \$61 ;
-  wire [20:0] \$62 ;
-  wire [20:0] \$63 ;
   wire [20:0] \$64 ;
   wire [20:0] \$65 ;
   wire [20:0] \$66 ;
   wire [20:0] \$67 ;
+  wire [20:0] \$68 ;
+  wire [20:0] \$69 ;
   wire [14:0] \$7 ;
+  wire [20:0] \$70 ;
   wire [10:0] \$8 ;
-  wire \$80 ;
-  wire \$81 ;
-  wire \$82 ;
   wire \$83 ;
   wire \$84 ;
   wire \$85 ;
+  wire \$86 ;
+  wire \$87 ;
+  wire \$88 ;
   wire [10:0] \$9 ;
-  wire \$91 ;
-  wire \$92 ;
-  wire \$93 ;
+  wire \$94 ;
   wire \$95 ;
   wire \$96 ;
-  wire \$97 ;
+  wire \$98 ;
   wire \$99 ;
-  wire \$procmux$110_Y ;
-  wire \$procmux$116_Y ;
-  wire \$procmux$122_Y ;
+  wire \$procmux$114_Y ;
+  wire \$procmux$121_Y ;
   wire \$procmux$128_Y ;
   wire \$procmux$135_Y ;
-  wire \$procmux$137_Y ;
+  wire \$procmux$142_Y ;
   wire \$procmux$144_Y ;
-  wire \$procmux$146_Y ;
-  wire \$procmux$148_Y ;
-  wire \$procmux$152_Y ;
-  wire \$procmux$154_Y ;
-  wire \$procmux$156_Y ;
-  wire [2:0] \$procmux$161_Y ;
-  wire [2:0] \$procmux$163_Y ;
-  wire [2:0] \$procmux$165_Y ;
+  wire \$procmux$151_Y ;
+  wire \$procmux$153_Y ;
+  wire \$procmux$157_Y ;
+  wire \$procmux$159_Y ;
+  wire \$procmux$161_Y ;
+  wire [2:0] \$procmux$166_Y ;
+  wire [2:0] \$procmux$168_Y ;
   input clk;
   wire clk;
   input complete;
@@ -3054,7 +3007,7 @@ module column_opt4e_small_merge(rst, go, ends, turn, first, complete, drain_0, d
   wire [44:0] drain_0;
   input [32:0] drain_1;
   wire [32:0] drain_1;
-  reg en = 1'h1;
+  reg en = 1'h0;
   wire \en$94 ;
   input ends;
   wire ends;
@@ -3161,25 +3114,25 @@ module column_opt4e_small_merge(rst, go, ends, turn, first, complete, drain_0, d
   assign \$13  = pair_0[2] ^ pair_1[0];
   assign \$14  = pair_0[3] ^ pair_1[1];
   assign \$15  = pair_0[4] ^ pair_1[2];
-  assign { \$18 [6], \$166 , \$18 [0] } = { 1'h0, \$15 , \$14 , \$13 , pair_0[1:0], 1'h0 } ^ { generate_2_5, generate_2_4, generate_1_3, 4'h0 };
+  assign { \$18 [6], \$168 , \$18 [0] } = { 1'h0, \$15 , \$14 , \$13 , pair_0[1:0], 1'h0 } ^ { generate_2_5, generate_2_4, generate_1_3, 4'h0 };
   assign \$22  = pair_0[2] ^ pair_1[0];
   assign \$23  = pair_0[3] ^ pair_1[1];
   assign \$24  = pair_0[4] ^ pair_1[2];
-  assign { \$167 , \$27 [5:0] } = { 1'h0, \$24 , \$23 , \$22 , pair_0[1:0], 1'h0 } ^ { generate_2_5, generate_2_4, generate_1_3, 4'h0 };
+  assign { \$169 , \$27 [5:0] } = { 1'h0, \$24 , \$23 , \$22 , pair_0[1:0], 1'h0 } ^ { generate_2_5, generate_2_4, generate_1_3, 4'h0 };
   assign \$28  = stage_0_carry ^ stage_0_carry;
   assign \$29  = stage_0_x[0] ^ stage_0_y[0];
   assign \$30  = stage_0_x[1] ^ stage_0_y[1];
   assign \$31  = stage_0_x[2] ^ stage_0_y[2];
   assign \$32  = stage_0_x[3] ^ stage_0_y[3];
   assign \$33  = stage_0_x[4] ^ stage_0_y[4];
-  assign { \$36 [6], \$170 [9:5], \$36 [0] } = { 1'h0, \$33 , \$32 , \$31 , \$30 , \$29 , \$28  } ^ { \generate_2_5$48 , \generate_2_4$47 , \generate_1_3$46 , \generate_1_2$45 , \generate_0_1$44 , stage_0_carry, 1'h0 };
+  assign { \$36 [6], \$172 [9:5], \$36 [0] } = { 1'h0, \$33 , \$32 , \$31 , \$30 , \$29 , \$28  } ^ { \generate_2_5$48 , \generate_2_4$47 , \generate_1_3$46 , \generate_1_2$45 , \generate_0_1$44 , stage_0_carry, 1'h0 };
   assign \$37  = stage_0_carry ^ stage_0_carry;
   assign \$38  = stage_0_x[0] ^ stage_0_y[0];
   assign \$39  = stage_0_x[1] ^ stage_0_y[1];
   assign \$40  = stage_0_x[2] ^ stage_0_y[2];
   assign \$41  = stage_0_x[3] ^ stage_0_y[3];
   assign \$42  = stage_0_x[4] ^ stage_0_y[4];
-  assign { \$171 , \$45 [5:0] } = { 1'h0, \$42 , \$41 , \$40 , \$39 , \$38 , \$37  } ^ { \generate_2_5$48 , \generate_2_4$47 , \generate_1_3$46 , \generate_1_2$45 , \generate_0_1$44 , stage_0_carry, 1'h0 };
+  assign { \$173 , \$45 [5:0] } = { 1'h0, \$42 , \$41 , \$40 , \$39 , \$38 , \$37  } ^ { \generate_2_5$48 , \generate_2_4$47 , \generate_1_3$46 , \generate_1_2$45 , \generate_0_1$44 , stage_0_carry, 1'h0 };
   assign \$46  = stage_1_carry ^ stage_1_carry;
   assign \$47  = stage_1_x[0] ^ stage_1_y[0];
   assign \$48  = stage_1_x[1] ^ stage_1_y[1];
@@ -3192,151 +3145,151 @@ module column_opt4e_small_merge(rst, go, ends, turn, first, complete, drain_0, d
   assign \$58  = number < 2'h3;
   assign \$59  = running & \$58 ;
   assign \$60  = number == 2'h2;
-  assign \$61  = { resolved[14], resolved[14], resolved[14], resolved[14], resolved[14], resolved[14], resolved } & { present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0] };
-  assign \$62  = { resolved[14], resolved[14], resolved[14], resolved[14], resolved, 2'h0 } & { present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1] };
-  assign \$63  = \$61  | \$62 ;
-  assign \$64  = { resolved[14], resolved[14], resolved, 4'h0 } & { present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2] };
-  assign \$65  = \$63  | \$64 ;
-  assign \$66  = { resolved, 6'h00 } & { present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3] };
-  assign \$67  = \$65  | \$66 ;
+  assign \$64  = { resolved[14], resolved[14], resolved[14], resolved[14], resolved[14], resolved[14], resolved } & { present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0], present[0] };
+  assign \$65  = { resolved[14], resolved[14], resolved[14], resolved[14], resolved, 2'h0 } & { present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1], present[1] };
+  assign \$66  = \$64  | \$65 ;
+  assign \$67  = { resolved[14], resolved[14], resolved, 4'h0 } & { present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2], present[2] };
+  assign \$68  = \$66  | \$67 ;
+  assign \$69  = { resolved, 6'h00 } & { present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3], present[3] };
+  assign \$70  = \$68  | \$69 ;
   assign generate_1_3 = pair_0[2] & pair_1[0];
-  assign \$80  = pair_0[4] & pair_1[2];
-  assign \$81  = pair_0[4] ^ pair_1[2];
-  assign \$82  = pair_0[3] & pair_1[1];
-  assign \$83  = \$81  & \$82 ;
-  assign generate_0_5 = \$80  | \$83 ;
+  assign \$83  = pair_0[4] & pair_1[2];
   assign \$84  = pair_0[4] ^ pair_1[2];
-  assign \$85  = pair_0[3] ^ pair_1[1];
-  assign propagate_0_5 = \$84  & \$85 ;
-  assign \$91  = pair_0[3] & pair_1[1];
-  assign \$92  = pair_0[3] ^ pair_1[1];
-  assign \$93  = \$92  & generate_1_3;
-  assign generate_2_4 = \$91  | \$93 ;
-  assign \$95  = propagate_0_5 & generate_1_3;
-  assign generate_2_5 = generate_0_5 | \$95 ;
-  assign \$96  = stage_0_x[0] & stage_0_y[0];
-  assign \$97  = stage_0_x[0] ^ stage_0_y[0];
-  assign \$99  = \$97  & stage_0_carry;
-  assign \generate_0_1$44  = \$96  | \$99 ;
-  assign \$102  = stage_0_x[2] & stage_0_y[2];
-  assign \$103  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$104  = stage_0_x[1] & stage_0_y[1];
-  assign \$105  = \$103  & \$104 ;
-  assign \generate_0_3$77  = \$102  | \$105 ;
+  assign \$85  = pair_0[3] & pair_1[1];
+  assign \$86  = \$84  & \$85 ;
+  assign generate_0_5 = \$83  | \$86 ;
+  assign \$87  = pair_0[4] ^ pair_1[2];
+  assign \$88  = pair_0[3] ^ pair_1[1];
+  assign propagate_0_5 = \$87  & \$88 ;
+  assign \$94  = pair_0[3] & pair_1[1];
+  assign \$95  = pair_0[3] ^ pair_1[1];
+  assign \$96  = \$95  & generate_1_3;
+  assign generate_2_4 = \$94  | \$96 ;
+  assign \$98  = propagate_0_5 & generate_1_3;
+  assign generate_2_5 = generate_0_5 | \$98 ;
+  assign \$99  = stage_0_x[0] & stage_0_y[0];
+  assign \$100  = stage_0_x[0] ^ stage_0_y[0];
+  assign \$102  = \$100  & stage_0_carry;
+  assign \generate_0_1$44  = \$99  | \$102 ;
+  assign \$105  = stage_0_x[2] & stage_0_y[2];
   assign \$106  = stage_0_x[2] ^ stage_0_y[2];
-  assign \$107  = stage_0_x[1] ^ stage_0_y[1];
-  assign \propagate_0_3$78  = \$106  & \$107 ;
-  assign \$108  = stage_0_x[4] & stage_0_y[4];
-  assign \$109  = stage_0_x[4] ^ stage_0_y[4];
-  assign \$110  = stage_0_x[3] & stage_0_y[3];
-  assign \$111  = \$109  & \$110 ;
-  assign \generate_0_5$79  = \$108  | \$111 ;
+  assign \$107  = stage_0_x[1] & stage_0_y[1];
+  assign \$108  = \$106  & \$107 ;
+  assign \generate_0_3$77  = \$105  | \$108 ;
+  assign \$109  = stage_0_x[2] ^ stage_0_y[2];
+  assign \$110  = stage_0_x[1] ^ stage_0_y[1];
+  assign \propagate_0_3$78  = \$109  & \$110 ;
+  assign \$111  = stage_0_x[4] & stage_0_y[4];
   assign \$112  = stage_0_x[4] ^ stage_0_y[4];
-  assign \$113  = stage_0_x[3] ^ stage_0_y[3];
-  assign \propagate_0_5$80  = \$112  & \$113 ;
-  assign \$114  = stage_0_x[1] & stage_0_y[1];
-  assign \$115  = stage_0_x[1] ^ stage_0_y[1];
-  assign \$116  = \$115  & \generate_0_1$44 ;
-  assign \generate_1_2$45  = \$114  | \$116 ;
-  assign \$118  = \propagate_0_3$78  & \generate_0_1$44 ;
-  assign \generate_1_3$46  = \generate_0_3$77  | \$118 ;
-  assign \$119  = stage_0_x[3] & stage_0_y[3];
-  assign \$120  = stage_0_x[3] ^ stage_0_y[3];
-  assign \$121  = \$120  & \generate_1_3$46 ;
-  assign \generate_2_4$47  = \$119  | \$121 ;
-  assign \$123  = \propagate_0_5$80  & \generate_1_3$46 ;
-  assign \generate_2_5$48  = \generate_0_5$79  | \$123 ;
-  assign \$124  = stage_1_x[0] & stage_1_y[0];
-  assign \$125  = stage_1_x[0] ^ stage_1_y[0];
-  assign \$127  = \$125  & stage_1_carry;
-  assign \generate_0_1$53  = \$124  | \$127 ;
-  assign \$130  = stage_1_x[2] & stage_1_y[2];
-  assign \$131  = stage_1_x[2] ^ stage_1_y[2];
-  assign \$132  = stage_1_x[1] & stage_1_y[1];
-  assign \$133  = \$131  & \$132 ;
-  assign \generate_0_3$86  = \$130  | \$133 ;
+  assign \$113  = stage_0_x[3] & stage_0_y[3];
+  assign \$114  = \$112  & \$113 ;
+  assign \generate_0_5$79  = \$111  | \$114 ;
+  assign \$115  = stage_0_x[4] ^ stage_0_y[4];
+  assign \$116  = stage_0_x[3] ^ stage_0_y[3];
+  assign \propagate_0_5$80  = \$115  & \$116 ;
+  assign \$117  = stage_0_x[1] & stage_0_y[1];
+  assign \$118  = stage_0_x[1] ^ stage_0_y[1];
+  assign \$119  = \$118  & \generate_0_1$44 ;
+  assign \generate_1_2$45  = \$117  | \$119 ;
+  assign \$121  = \propagate_0_3$78  & \generate_0_1$44 ;
+  assign \generate_1_3$46  = \generate_0_3$77  | \$121 ;
+  assign \$122  = stage_0_x[3] & stage_0_y[3];
+  assign \$123  = stage_0_x[3] ^ stage_0_y[3];
+  assign \$124  = \$123  & \generate_1_3$46 ;
+  assign \generate_2_4$47  = \$122  | \$124 ;
+  assign \$126  = \propagate_0_5$80  & \generate_1_3$46 ;
+  assign \generate_2_5$48  = \generate_0_5$79  | \$126 ;
+  assign \$127  = stage_1_x[0] & stage_1_y[0];
+  assign \$128  = stage_1_x[0] ^ stage_1_y[0];
+  assign \$130  = \$128  & stage_1_carry;
+  assign \generate_0_1$53  = \$127  | \$130 ;
+  assign \$133  = stage_1_x[2] & stage_1_y[2];
   assign \$134  = stage_1_x[2] ^ stage_1_y[2];
-  assign \$135  = stage_1_x[1] ^ stage_1_y[1];
-  assign \propagate_0_3$87  = \$134  & \$135 ;
-  assign \$136  = stage_1_x[4] & stage_1_y[4];
-  assign \$137  = stage_1_x[4] ^ stage_1_y[4];
-  assign \$138  = stage_1_x[3] & stage_1_y[3];
-  assign \$139  = \$137  & \$138 ;
-  assign \generate_0_5$88  = \$136  | \$139 ;
+  assign \$135  = stage_1_x[1] & stage_1_y[1];
+  assign \$136  = \$134  & \$135 ;
+  assign \generate_0_3$86  = \$133  | \$136 ;
+  assign \$137  = stage_1_x[2] ^ stage_1_y[2];
+  assign \$138  = stage_1_x[1] ^ stage_1_y[1];
+  assign \propagate_0_3$87  = \$137  & \$138 ;
+  assign \$139  = stage_1_x[4] & stage_1_y[4];
   assign \$140  = stage_1_x[4] ^ stage_1_y[4];
-  assign \$141  = stage_1_x[3] ^ stage_1_y[3];
-  assign \propagate_0_5$89  = \$140  & \$141 ;
-  assign \$142  = stage_1_x[1] & stage_1_y[1];
-  assign \$143  = stage_1_x[1] ^ stage_1_y[1];
-  assign \$144  = \$143  & \generate_0_1$53 ;
-  assign \generate_1_2$54  = \$142  | \$144 ;
-  assign \$146  = \propagate_0_3$87  & \generate_0_1$53 ;
-  assign \generate_1_3$55  = \generate_0_3$86  | \$146 ;
-  assign \$147  = stage_1_x[3] & stage_1_y[3];
-  assign \$148  = stage_1_x[3] ^ stage_1_y[3];
-  assign \$149  = \$148  & \generate_1_3$55 ;
-  assign \generate_2_4$56  = \$147  | \$149 ;
-  assign \$151  = \propagate_0_5$89  & \generate_1_3$55 ;
-  assign \generate_2_5$57  = \generate_0_5$88  | \$151 ;
-  assign \$152  = ~ flags_3[2];
-  assign store = valid_3 & \$152 ;
-  assign \$153  = valid_2 & flags_2[2];
-  assign leaves = \$153  | valid;
+  assign \$141  = stage_1_x[3] & stage_1_y[3];
+  assign \$142  = \$140  & \$141 ;
+  assign \generate_0_5$88  = \$139  | \$142 ;
+  assign \$143  = stage_1_x[4] ^ stage_1_y[4];
+  assign \$144  = stage_1_x[3] ^ stage_1_y[3];
+  assign \propagate_0_5$89  = \$143  & \$144 ;
+  assign \$145  = stage_1_x[1] & stage_1_y[1];
+  assign \$146  = stage_1_x[1] ^ stage_1_y[1];
+  assign \$147  = \$146  & \generate_0_1$53 ;
+  assign \generate_1_2$54  = \$145  | \$147 ;
+  assign \$149  = \propagate_0_3$87  & \generate_0_1$53 ;
+  assign \generate_1_3$55  = \generate_0_3$86  | \$149 ;
+  assign \$150  = stage_1_x[3] & stage_1_y[3];
+  assign \$151  = stage_1_x[3] ^ stage_1_y[3];
+  assign \$152  = \$151  & \generate_1_3$55 ;
+  assign \generate_2_4$56  = \$150  | \$152 ;
+  assign \$154  = \propagate_0_5$89  & \generate_1_3$55 ;
+  assign \generate_2_5$57  = \generate_0_5$88  | \$154 ;
+  assign \$155  = ~ flags_3[2];
+  assign store = valid_3 & \$155 ;
+  assign \$156  = valid_2 & flags_2[2];
+  assign leaves = \$156  | valid;
   assign valid = valid_3 & flags_3[2];
   always @(posedge clk)
-    en <= \$154 ;
+    en <= go;
   always @(posedge clk)
-    ends_0 <= \$155 ;
+    ends_0 <= \$157 ;
   always @(posedge clk)
     tag_0 <= { complete, first, turn };
   always @(posedge clk)
-    ends_1 <= \$156 ;
+    ends_1 <= \$158 ;
   always @(posedge clk)
     tag_1 <= tag_0;
   always @(posedge clk)
-    ends_2 <= \$157 ;
+    ends_2 <= \$159 ;
   always @(posedge clk)
     tag_2 <= tag_1;
   always @(posedge clk)
-    ends_3 <= \$158 ;
+    ends_3 <= \$160 ;
   always @(posedge clk)
     tag_3 <= tag_2;
   always @(posedge clk)
-    ends_4 <= \$159 ;
+    ends_4 <= \$161 ;
   always @(posedge clk)
     tag_4 <= tag_3;
   always @(posedge clk)
-    ends_5 <= \$160 ;
+    ends_5 <= \$162 ;
   always @(posedge clk)
     tag_5 <= tag_4;
   always @(posedge clk)
-    ends_6 <= \$161 ;
+    ends_6 <= \$163 ;
   always @(posedge clk)
     tag_6 <= tag_5;
   always @(posedge clk)
-    number <= \$162 ;
+    number <= \$164 ;
   always @(posedge clk)
-    running <= \$163 ;
+    running <= \$165 ;
   always @(posedge clk)
-    leaving <= \$164 ;
+    leaving <= \$166 ;
   always @(posedge clk)
-    present <= \$165 ;
+    present <= \$167 ;
   always @(posedge clk)
     pair_0 <= \$7 ;
   always @(posedge clk)
     pair_1 <= \$9 ;
   always @(posedge clk)
-    stage_0_sum <= \$166 ;
+    stage_0_sum <= \$168 ;
   always @(posedge clk)
-    stage_0_carry <= \$167 ;
+    stage_0_carry <= \$169 ;
   always @(posedge clk)
     stage_0_x <= pair_0[14:5];
   always @(posedge clk)
     stage_0_y <= { pair_1[10], 1'h0, pair_1[9], 1'h0, pair_1[8:3] };
   always @(posedge clk)
-    stage_1_sum <= { \$170 [9:5], stage_0_sum };
+    stage_1_sum <= { \$172 [9:5], stage_0_sum };
   always @(posedge clk)
-    stage_1_carry <= \$171 ;
+    stage_1_carry <= \$173 ;
   always @(posedge clk)
     stage_1_x <= stage_0_x[9:5];
   always @(posedge clk)
@@ -3344,60 +3297,57 @@ module column_opt4e_small_merge(rst, go, ends, turn, first, complete, drain_0, d
   always @(posedge clk)
     resolved <= { \$54 [5:1], stage_1_sum };
   always @(posedge clk)
-    valid_0 <= \$174 ;
+    valid_0 <= \$176 ;
   always @(posedge clk)
-    flags_0 <= \$175 ;
+    flags_0 <= { \$177 [5:3], leaving, present[4], \$177 [0] };
   always @(posedge clk)
-    valid_1 <= \$176 ;
+    valid_1 <= \$178 ;
   always @(posedge clk)
-    flags_1 <= \$177 ;
+    flags_1 <= { \$179 [5:3], flags_0[2:1], \$179 [0] };
   always @(posedge clk)
-    valid_2 <= \$178 ;
+    valid_2 <= \$180 ;
   always @(posedge clk)
-    flags_2 <= \$179 ;
+    flags_2 <= { \$181 [5:3], flags_1[2:1], \$181 [0] };
   always @(posedge clk)
-    valid_3 <= \$180 ;
+    valid_3 <= \$182 ;
   always @(posedge clk)
-    flags_3 <= \$181 ;
+    flags_3 <= \$183 ;
   always @(posedge clk)
-    word <= \$67 ;
-  assign \$181  = en ? { flags_2[5:1], valid_2 } : flags_3;
-  assign \$procmux$110_Y  = en ? valid_2 : valid_3;
-  assign \$180  = rst ? 1'h0 : \$procmux$110_Y ;
-  assign \$179  = en ? { flags_1[5:1], valid_1 } : flags_2;
-  assign \$procmux$116_Y  = en ? valid_1 : valid_2;
-  assign \$178  = rst ? 1'h0 : \$procmux$116_Y ;
-  assign \$177  = en ? { flags_0[5:1], valid_0 } : flags_1;
-  assign \$procmux$122_Y  = en ? valid_0 : valid_1;
-  assign \$176  = rst ? 1'h0 : \$procmux$122_Y ;
-  assign \$175  = en ? { \$60 , number[1:0], leaving, present[4], \$59  } : flags_0;
-  assign \$procmux$128_Y  = en ? \$56  : valid_0;
-  assign \$174  = rst ? 1'h0 : \$procmux$128_Y ;
-  assign \$165 [5] = ends_6 ? tag_6[5] : present[5];
-  assign \$procmux$135_Y  = \$2  ? 1'h0 : present[4];
-  assign \$procmux$137_Y  = \$1  ? \$procmux$135_Y  : present[4];
-  assign \$165 [4] = ends_6 ? tag_6[4] : \$procmux$137_Y ;
-  assign \$165 [3:0] = ends_6 ? tag_6[3:0] : present[3:0];
-  assign \$procmux$144_Y  = \$2  ? 1'h1 : leaving;
-  assign \$procmux$146_Y  = \$1  ? \$procmux$144_Y  : leaving;
-  assign \$procmux$148_Y  = ends_6 ? 1'h0 : \$procmux$146_Y ;
-  assign \$164  = rst ? 1'h0 : \$procmux$148_Y ;
-  assign \$procmux$152_Y  = \$2  ? \$4  : running;
-  assign \$procmux$154_Y  = \$1  ? \$procmux$152_Y  : running;
-  assign \$procmux$156_Y  = ends_6 ? 1'h1 : \$procmux$154_Y ;
-  assign \$163  = rst ? 1'h0 : \$procmux$156_Y ;
-  assign \$procmux$161_Y  = \$2  ? (* full_case = 32'd1 *) 3'h0 : \$5 [2:0];
-  assign \$procmux$163_Y  = \$1  ? \$procmux$161_Y  : number;
-  assign \$procmux$165_Y  = ends_6 ? 3'h0 : \$procmux$163_Y ;
-  assign \$162  = rst ? 3'h0 : \$procmux$165_Y ;
-  assign \$161  = rst ? 1'h0 : ends_5;
-  assign \$160  = rst ? 1'h0 : ends_4;
-  assign \$159  = rst ? 1'h0 : ends_3;
-  assign \$158  = rst ? 1'h0 : ends_2;
-  assign \$157  = rst ? 1'h0 : ends_1;
-  assign \$156  = rst ? 1'h0 : ends_0;
-  assign \$155  = rst ? 1'h0 : ends;
-  assign \$154  = rst ? 1'h1 : go;
+    word <= \$70 ;
+  assign \$183  = en ? { flags_2[5:1], valid_2 } : flags_3;
+  assign \$procmux$114_Y  = en ? valid_2 : valid_3;
+  assign \$182  = rst ? 1'h0 : \$procmux$114_Y ;
+  assign { \$181 [5:3], \$181 [0] } = en ? { flags_1[5:3], valid_1 } : { flags_2[5:3], flags_2[0] };
+  assign \$procmux$121_Y  = en ? valid_1 : valid_2;
+  assign \$180  = rst ? 1'h0 : \$procmux$121_Y ;
+  assign { \$179 [5:3], \$179 [0] } = en ? { flags_0[5:3], valid_0 } : { flags_1[5:3], flags_1[0] };
+  assign \$procmux$128_Y  = en ? valid_0 : valid_1;
+  assign \$178  = rst ? 1'h0 : \$procmux$128_Y ;
+  assign { \$177 [5:3], \$177 [0] } = en ? { \$60 , number[1:0], \$59  } : { flags_0[5:3], flags_0[0] };
+  assign \$procmux$135_Y  = en ? \$56  : valid_0;
+  assign \$176  = rst ? 1'h0 : \$procmux$135_Y ;
+  assign \$167 [5] = ends_6 ? tag_6[5] : present[5];
+  assign \$procmux$142_Y  = \$2  ? 1'h0 : present[4];
+  assign \$procmux$144_Y  = \$1  ? \$procmux$142_Y  : present[4];
+  assign \$167 [4] = ends_6 ? tag_6[4] : \$procmux$144_Y ;
+  assign \$167 [3:0] = ends_6 ? tag_6[3:0] : present[3:0];
+  assign \$procmux$151_Y  = \$2  ? 1'h1 : leaving;
+  assign \$procmux$153_Y  = \$1  ? \$procmux$151_Y  : leaving;
+  assign \$166  = ends_6 ? 1'h0 : \$procmux$153_Y ;
+  assign \$procmux$157_Y  = \$2  ? \$4  : running;
+  assign \$procmux$159_Y  = \$1  ? \$procmux$157_Y  : running;
+  assign \$procmux$161_Y  = ends_6 ? 1'h1 : \$procmux$159_Y ;
+  assign \$165  = rst ? 1'h0 : \$procmux$161_Y ;
+  assign \$procmux$166_Y  = \$2  ? (* full_case = 32'd1 *) 3'h0 : \$5 [2:0];
+  assign \$procmux$168_Y  = \$1  ? \$procmux$166_Y  : number;
+  assign \$164  = ends_6 ? 3'h0 : \$procmux$168_Y ;
+  assign \$163  = rst ? 1'h0 : ends_5;
+  assign \$162  = rst ? 1'h0 : ends_4;
+  assign \$161  = rst ? 1'h0 : ends_3;
+  assign \$160  = rst ? 1'h0 : ends_2;
+  assign \$159  = rst ? 1'h0 : ends_1;
+  assign \$158  = rst ? 1'h0 : ends_0;
+  assign \$157  = rst ? 1'h0 : ends;
   column_opt4e_small_accumulation_column total (
     .clk(clk),
     .en(en),
@@ -3409,11 +3359,14 @@ module column_opt4e_small_merge(rst, go, ends, turn, first, complete, drain_0, d
     .store(store),
     .word(word)
   );
-  assign \$170 [4:0] = stage_0_sum;
-  assign \$45 [6] = \$171 ;
-  assign \$36 [5:1] = \$170 [9:5];
-  assign \$27 [6] = \$167 ;
-  assign \$18 [5:1] = \$166 ;
+  assign \$179 [2:1] = flags_0[2:1];
+  assign \$177 [2:1] = { leaving, present[4] };
+  assign \$172 [4:0] = stage_0_sum;
+  assign \$181 [2:1] = flags_1[2:1];
+  assign \$45 [6] = \$173 ;
+  assign \$36 [5:1] = \$172 [9:5];
+  assign \$27 [6] = \$169 ;
+  assign \$18 [5:1] = \$168 ;
   assign last = flags_3[5];
   assign \result$100  = result;
   assign row = flags_3[4:3];
@@ -3770,9 +3723,9 @@ module column_opt4e_small_pe(rst, a_in, b_in, last_in, a_out, b_out, last_out, d
   wire \$409 ;
   wire \$41 ;
   wire \$410 ;
-  wire [11:0] \$411 ;
-  wire \$413 ;
+  wire [7:0] \$412 ;
   wire \$414 ;
+  wire \$415 ;
   wire \$42 ;
   wire \$43 ;
   wire \$45 ;
@@ -3820,11 +3773,12 @@ module column_opt4e_small_pe(rst, a_in, b_in, last_in, a_out, b_out, last_out, d
   wire \$96 ;
   wire \$97 ;
   wire \$99 ;
-  wire [11:0] a;
+  reg [7:0] a = 8'h00;
   input [11:0] a_in;
   wire [11:0] a_in;
   output [11:0] a_out;
-  reg [11:0] a_out = 12'h000;
+  wire [11:0] a_out;
+  reg [3:0] a_rest = 4'h0;
   wire [31:0] b;
   input [31:0] b_in;
   wire [31:0] b_in;
@@ -3973,152 +3927,152 @@ module column_opt4e_small_pe(rst, a_in, b_in, last_in, a_out, b_out, last_out, d
   wire sum_8;
   wire sum_9;
   reg [14:0] total = 15'h0000;
-  assign \$1  = a_out[1] & b_out[0];
-  assign selected_0_0[0] = \$1  ^ a_out[0];
-  assign \$3  = a_out[1] & b_out[1];
-  assign \$4  = a_out[2] & b_out[0];
+  assign \$1  = a[0] & b_out[0];
+  assign selected_0_0[0] = \$1  ^ a_rest[0];
+  assign \$3  = a[0] & b_out[1];
+  assign \$4  = a[1] & b_out[0];
   assign \$5  = \$3  | \$4 ;
-  assign selected_0_0[1] = \$5  ^ a_out[0];
-  assign \$7  = a_out[1] & b_out[2];
-  assign \$8  = a_out[2] & b_out[1];
+  assign selected_0_0[1] = \$5  ^ a_rest[0];
+  assign \$7  = a[0] & b_out[2];
+  assign \$8  = a[1] & b_out[1];
   assign \$9  = \$7  | \$8 ;
-  assign selected_0_0[2] = \$9  ^ a_out[0];
-  assign \$11  = a_out[1] & b_out[3];
-  assign \$12  = a_out[2] & b_out[2];
+  assign selected_0_0[2] = \$9  ^ a_rest[0];
+  assign \$11  = a[0] & b_out[3];
+  assign \$12  = a[1] & b_out[2];
   assign \$13  = \$11  | \$12 ;
-  assign selected_0_0[3] = \$13  ^ a_out[0];
-  assign \$15  = a_out[1] & b_out[4];
-  assign \$16  = a_out[2] & b_out[3];
+  assign selected_0_0[3] = \$13  ^ a_rest[0];
+  assign \$15  = a[0] & b_out[4];
+  assign \$16  = a[1] & b_out[3];
   assign \$17  = \$15  | \$16 ;
-  assign selected_0_0[4] = \$17  ^ a_out[0];
-  assign \$19  = a_out[1] & b_out[5];
-  assign \$20  = a_out[2] & b_out[4];
+  assign selected_0_0[4] = \$17  ^ a_rest[0];
+  assign \$19  = a[0] & b_out[5];
+  assign \$20  = a[1] & b_out[4];
   assign \$21  = \$19  | \$20 ;
-  assign selected_0_0[5] = \$21  ^ a_out[0];
-  assign \$23  = a_out[1] & b_out[6];
-  assign \$24  = a_out[2] & b_out[5];
+  assign selected_0_0[5] = \$21  ^ a_rest[0];
+  assign \$23  = a[0] & b_out[6];
+  assign \$24  = a[1] & b_out[5];
   assign \$25  = \$23  | \$24 ;
-  assign selected_0_0[6] = \$25  ^ a_out[0];
-  assign \$27  = a_out[1] & b_out[7];
-  assign \$28  = a_out[2] & b_out[6];
+  assign selected_0_0[6] = \$25  ^ a_rest[0];
+  assign \$27  = a[0] & b_out[7];
+  assign \$28  = a[1] & b_out[6];
   assign \$29  = \$27  | \$28 ;
-  assign selected_0_0[7] = \$29  ^ a_out[0];
-  assign \$31  = a_out[1] & b_out[7];
-  assign \$32  = a_out[2] & b_out[7];
+  assign selected_0_0[7] = \$29  ^ a_rest[0];
+  assign \$31  = a[0] & b_out[7];
+  assign \$32  = a[1] & b_out[7];
   assign \$33  = \$31  | \$32 ;
-  assign selected_0_0[8] = \$33  ^ a_out[0];
-  assign \$35  = a_out[4] & b_out[8];
-  assign selected_1_0[0] = \$35  ^ a_out[3];
-  assign \$37  = a_out[4] & b_out[9];
-  assign \$38  = a_out[5] & b_out[8];
+  assign selected_0_0[8] = \$33  ^ a_rest[0];
+  assign \$35  = a[2] & b_out[8];
+  assign selected_1_0[0] = \$35  ^ a_rest[1];
+  assign \$37  = a[2] & b_out[9];
+  assign \$38  = a[3] & b_out[8];
   assign \$39  = \$37  | \$38 ;
-  assign selected_1_0[1] = \$39  ^ a_out[3];
-  assign \$41  = a_out[4] & b_out[10];
-  assign \$42  = a_out[5] & b_out[9];
+  assign selected_1_0[1] = \$39  ^ a_rest[1];
+  assign \$41  = a[2] & b_out[10];
+  assign \$42  = a[3] & b_out[9];
   assign \$43  = \$41  | \$42 ;
-  assign selected_1_0[2] = \$43  ^ a_out[3];
-  assign \$45  = a_out[4] & b_out[11];
-  assign \$46  = a_out[5] & b_out[10];
+  assign selected_1_0[2] = \$43  ^ a_rest[1];
+  assign \$45  = a[2] & b_out[11];
+  assign \$46  = a[3] & b_out[10];
   assign \$47  = \$45  | \$46 ;
-  assign selected_1_0[3] = \$47  ^ a_out[3];
-  assign \$49  = a_out[4] & b_out[12];
-  assign \$50  = a_out[5] & b_out[11];
+  assign selected_1_0[3] = \$47  ^ a_rest[1];
+  assign \$49  = a[2] & b_out[12];
+  assign \$50  = a[3] & b_out[11];
   assign \$51  = \$49  | \$50 ;
-  assign selected_1_0[4] = \$51  ^ a_out[3];
-  assign \$53  = a_out[4] & b_out[13];
-  assign \$54  = a_out[5] & b_out[12];
+  assign selected_1_0[4] = \$51  ^ a_rest[1];
+  assign \$53  = a[2] & b_out[13];
+  assign \$54  = a[3] & b_out[12];
   assign \$55  = \$53  | \$54 ;
-  assign selected_1_0[5] = \$55  ^ a_out[3];
-  assign \$57  = a_out[4] & b_out[14];
-  assign \$58  = a_out[5] & b_out[13];
+  assign selected_1_0[5] = \$55  ^ a_rest[1];
+  assign \$57  = a[2] & b_out[14];
+  assign \$58  = a[3] & b_out[13];
   assign \$59  = \$57  | \$58 ;
-  assign selected_1_0[6] = \$59  ^ a_out[3];
-  assign \$61  = a_out[4] & b_out[15];
-  assign \$62  = a_out[5] & b_out[14];
+  assign selected_1_0[6] = \$59  ^ a_rest[1];
+  assign \$61  = a[2] & b_out[15];
+  assign \$62  = a[3] & b_out[14];
   assign \$63  = \$61  | \$62 ;
-  assign selected_1_0[7] = \$63  ^ a_out[3];
-  assign \$65  = a_out[4] & b_out[15];
-  assign \$66  = a_out[5] & b_out[15];
+  assign selected_1_0[7] = \$63  ^ a_rest[1];
+  assign \$65  = a[2] & b_out[15];
+  assign \$66  = a[3] & b_out[15];
   assign \$67  = \$65  | \$66 ;
-  assign selected_1_0[8] = \$67  ^ a_out[3];
-  assign \$69  = a_out[7] & b_out[16];
-  assign selected_2_0[0] = \$69  ^ a_out[6];
-  assign \$71  = a_out[7] & b_out[17];
-  assign \$72  = a_out[8] & b_out[16];
+  assign selected_1_0[8] = \$67  ^ a_rest[1];
+  assign \$69  = a[4] & b_out[16];
+  assign selected_2_0[0] = \$69  ^ a_rest[2];
+  assign \$71  = a[4] & b_out[17];
+  assign \$72  = a[5] & b_out[16];
   assign \$73  = \$71  | \$72 ;
-  assign selected_2_0[1] = \$73  ^ a_out[6];
-  assign \$75  = a_out[7] & b_out[18];
-  assign \$76  = a_out[8] & b_out[17];
+  assign selected_2_0[1] = \$73  ^ a_rest[2];
+  assign \$75  = a[4] & b_out[18];
+  assign \$76  = a[5] & b_out[17];
   assign \$77  = \$75  | \$76 ;
-  assign selected_2_0[2] = \$77  ^ a_out[6];
-  assign \$79  = a_out[7] & b_out[19];
-  assign \$80  = a_out[8] & b_out[18];
+  assign selected_2_0[2] = \$77  ^ a_rest[2];
+  assign \$79  = a[4] & b_out[19];
+  assign \$80  = a[5] & b_out[18];
   assign \$81  = \$79  | \$80 ;
-  assign selected_2_0[3] = \$81  ^ a_out[6];
-  assign \$83  = a_out[7] & b_out[20];
-  assign \$84  = a_out[8] & b_out[19];
+  assign selected_2_0[3] = \$81  ^ a_rest[2];
+  assign \$83  = a[4] & b_out[20];
+  assign \$84  = a[5] & b_out[19];
   assign \$85  = \$83  | \$84 ;
-  assign selected_2_0[4] = \$85  ^ a_out[6];
-  assign \$87  = a_out[7] & b_out[21];
-  assign \$88  = a_out[8] & b_out[20];
+  assign selected_2_0[4] = \$85  ^ a_rest[2];
+  assign \$87  = a[4] & b_out[21];
+  assign \$88  = a[5] & b_out[20];
   assign \$89  = \$87  | \$88 ;
-  assign selected_2_0[5] = \$89  ^ a_out[6];
-  assign \$91  = a_out[7] & b_out[22];
-  assign \$92  = a_out[8] & b_out[21];
+  assign selected_2_0[5] = \$89  ^ a_rest[2];
+  assign \$91  = a[4] & b_out[22];
+  assign \$92  = a[5] & b_out[21];
   assign \$93  = \$91  | \$92 ;
-  assign selected_2_0[6] = \$93  ^ a_out[6];
-  assign \$95  = a_out[7] & b_out[23];
-  assign \$96  = a_out[8] & b_out[22];
+  assign selected_2_0[6] = \$93  ^ a_rest[2];
+  assign \$95  = a[4] & b_out[23];
+  assign \$96  = a[5] & b_out[22];
   assign \$97  = \$95  | \$96 ;
-  assign selected_2_0[7] = \$97  ^ a_out[6];
-  assign \$99  = a_out[7] & b_out[23];
-  assign \$100  = a_out[8] & b_out[23];
+  assign selected_2_0[7] = \$97  ^ a_rest[2];
+  assign \$99  = a[4] & b_out[23];
+  assign \$100  = a[5] & b_out[23];
   assign \$101  = \$99  | \$100 ;
-  assign selected_2_0[8] = \$101  ^ a_out[6];
-  assign \$103  = a_out[10] & b_out[24];
-  assign selected_3_0[0] = \$103  ^ a_out[9];
-  assign \$105  = a_out[10] & b_out[25];
-  assign \$106  = a_out[11] & b_out[24];
+  assign selected_2_0[8] = \$101  ^ a_rest[2];
+  assign \$103  = a[6] & b_out[24];
+  assign selected_3_0[0] = \$103  ^ a_rest[3];
+  assign \$105  = a[6] & b_out[25];
+  assign \$106  = a[7] & b_out[24];
   assign \$107  = \$105  | \$106 ;
-  assign selected_3_0[1] = \$107  ^ a_out[9];
-  assign \$109  = a_out[10] & b_out[26];
-  assign \$110  = a_out[11] & b_out[25];
+  assign selected_3_0[1] = \$107  ^ a_rest[3];
+  assign \$109  = a[6] & b_out[26];
+  assign \$110  = a[7] & b_out[25];
   assign \$111  = \$109  | \$110 ;
-  assign selected_3_0[2] = \$111  ^ a_out[9];
-  assign \$113  = a_out[10] & b_out[27];
-  assign \$114  = a_out[11] & b_out[26];
+  assign selected_3_0[2] = \$111  ^ a_rest[3];
+  assign \$113  = a[6] & b_out[27];
+  assign \$114  = a[7] & b_out[26];
   assign \$115  = \$113  | \$114 ;
-  assign selected_3_0[3] = \$115  ^ a_out[9];
-  assign \$117  = a_out[10] & b_out[28];
-  assign \$118  = a_out[11] & b_out[27];
+  assign selected_3_0[3] = \$115  ^ a_rest[3];
+  assign \$117  = a[6] & b_out[28];
+  assign \$118  = a[7] & b_out[27];
   assign \$119  = \$117  | \$118 ;
-  assign selected_3_0[4] = \$119  ^ a_out[9];
-  assign \$121  = a_out[10] & b_out[29];
-  assign \$122  = a_out[11] & b_out[28];
+  assign selected_3_0[4] = \$119  ^ a_rest[3];
+  assign \$121  = a[6] & b_out[29];
+  assign \$122  = a[7] & b_out[28];
   assign \$123  = \$121  | \$122 ;
-  assign selected_3_0[5] = \$123  ^ a_out[9];
-  assign \$125  = a_out[10] & b_out[30];
-  assign \$126  = a_out[11] & b_out[29];
+  assign selected_3_0[5] = \$123  ^ a_rest[3];
+  assign \$125  = a[6] & b_out[30];
+  assign \$126  = a[7] & b_out[29];
   assign \$127  = \$125  | \$126 ;
-  assign selected_3_0[6] = \$127  ^ a_out[9];
-  assign \$129  = a_out[10] & b_out[31];
-  assign \$130  = a_out[11] & b_out[30];
+  assign selected_3_0[6] = \$127  ^ a_rest[3];
+  assign \$129  = a[6] & b_out[31];
+  assign \$130  = a[7] & b_out[30];
   assign \$131  = \$129  | \$130 ;
-  assign selected_3_0[7] = \$131  ^ a_out[9];
-  assign \$133  = a_out[10] & b_out[31];
-  assign \$134  = a_out[11] & b_out[31];
+  assign selected_3_0[7] = \$131  ^ a_rest[3];
+  assign \$133  = a[6] & b_out[31];
+  assign \$134  = a[7] & b_out[31];
   assign \$135  = \$133  | \$134 ;
-  assign selected_3_0[8] = \$135  ^ a_out[9];
-  assign \$138  = a_out[0] ^ a_out[3];
-  assign sum_0 = \$138  ^ a_out[6];
-  assign \$139  = a_out[0] & a_out[3];
-  assign \$140  = a_out[0] ^ a_out[3];
-  assign \$141  = a_out[6] & \$140 ;
+  assign selected_3_0[8] = \$135  ^ a_rest[3];
+  assign \$138  = a_rest[0] ^ a_rest[1];
+  assign sum_0 = \$138  ^ a_rest[2];
+  assign \$139  = a_rest[0] & a_rest[1];
+  assign \$140  = a_rest[0] ^ a_rest[1];
+  assign \$141  = a_rest[2] & \$140 ;
   assign carry_0 = \$139  | \$141 ;
-  assign \$143  = a_out[9] ^ selected_0_0[0];
+  assign \$143  = a_rest[3] ^ selected_0_0[0];
   assign sum_1 = \$143  ^ selected_1_0[0];
-  assign \$144  = a_out[9] & selected_0_0[0];
-  assign \$145  = a_out[9] ^ selected_0_0[0];
+  assign \$144  = a_rest[3] & selected_0_0[0];
+  assign \$145  = a_rest[3] ^ selected_0_0[0];
   assign \$146  = selected_1_0[0] & \$145 ;
   assign carry_1 = \$144  | \$146 ;
   assign \$148  = selected_2_0[0] ^ selected_3_0[0];
@@ -4489,24 +4443,33 @@ module column_opt4e_small_pe(rst, a_in, b_in, last_in, a_out, b_out, last_out, d
   always @(posedge clk)
     ended <= \$410 ;
   always @(posedge clk)
-    a_out <= \$411 ;
+    a_rest <= { a_in[9], a_in[6], a_in[3], a_in[0] };
+  always @(posedge clk)
+    a <= \$412 ;
   always @(posedge clk)
     b_out <= b_in;
   always @(posedge clk)
-    last_out <= \$413 ;
+    last_out <= \$414 ;
   always @(posedge clk)
-    done <= \$414 ;
+    done <= \$415 ;
   always @(posedge clk)
     total <= { carry_45, sum_45, carry_41, sum_41, carry_37, sum_37, sum_35, sum_31, sum_27, sum_23, sum_19, sum_15, sum_11, sum_7, sum_3 };
   always @(posedge clk)
     carry <= { sum_47, sum_43, sum_39, carry_35, carry_31, carry_27, carry_23, carry_19, carry_15, carry_11, sum_10 };
-  assign \$414  = rst ? 1'h1 : ended;
-  assign \$413  = rst ? 1'h0 : last_in;
-  assign \$411  = rst ? 12'h000 : a_in;
+  assign \$415  = rst ? 1'h1 : ended;
+  assign \$414  = rst ? 1'h0 : last_in;
+  assign \$412 [7] = rst ? 1'h0 : a_in[11];
+  assign \$412 [5] = rst ? 1'h0 : a_in[8];
+  assign \$412 [4] = rst ? 1'h0 : a_in[7];
+  assign \$412 [3] = rst ? 1'h0 : a_in[5];
+  assign \$412 [2] = rst ? 1'h0 : a_in[4];
+  assign \$412 [1] = rst ? 1'h0 : a_in[2];
+  assign \$412 [0] = rst ? 1'h0 : a_in[1];
+  assign \$412 [6] = rst ? 1'h0 : a_in[10];
   assign \$410  = rst ? 1'h1 : last_out;
+  assign a_out = { a[7:6], a_rest[3], a[5:4], a_rest[2], a[3:2], a_rest[1], a[1:0], a_rest[0] };
   assign last = last_out;
   assign b = b_out;
-  assign a = a_out;
 endmodule
 
 module column_opt4e_small_plane(rst, write, write_row, write_slot, data_in, slot_in, row_in, bank_in, payload_in, ends_in, slot_out, row_out, bank_out, payload_out, ends_out, drain_0, drain_1, clk);
@@ -4525,8 +4488,7 @@ module column_opt4e_small_plane(rst, write, write_row, write_slot, data_in, slot
   (* unused_bits = "0" *)
   wire \$19 ;
   wire \$2 ;
-  wire [11:0] \$20 ;
-  wire \$21 ;
+  wire [7:0] \$21 ;
   wire [7:0] \$3 ;
   wire [7:0] \$4 ;
   wire \$5 ;
@@ -4553,65 +4515,66 @@ module column_opt4e_small_plane(rst, write, write_row, write_slot, data_in, slot
   wire clk;
   input [15:0] data_in;
   wire [15:0] data_in;
-  wire [15:0] \data_in$26 ;
-  wire [15:0] \data_in$32 ;
-  wire [15:0] \data_in$38 ;
-  wire [15:0] \data_in$44 ;
+  wire [15:0] \data_in$27 ;
+  wire [15:0] \data_in$33 ;
+  wire [15:0] \data_in$39 ;
+  wire [15:0] \data_in$45 ;
   wire [15:0] data_out;
-  wire [15:0] \data_out$52 ;
-  wire [15:0] \data_out$55 ;
-  wire [15:0] \data_out$58 ;
+  wire [15:0] \data_out$53 ;
+  wire [15:0] \data_out$56 ;
+  wire [15:0] \data_out$59 ;
   output [14:0] drain_0;
   wire [14:0] drain_0;
-  wire [14:0] \drain_0$62 ;
+  wire [14:0] \drain_0$63 ;
   output [10:0] drain_1;
   wire [10:0] drain_1;
-  wire [10:0] \drain_1$63 ;
+  wire [10:0] \drain_1$64 ;
   wire ends;
   input ends_in;
   wire ends_in;
   output ends_out;
   reg ends_out = 1'h0;
   wire last_in;
-  wire [11:0] payload;
+  reg [7:0] payload = 8'h00;
   input [11:0] payload_in;
   wire [11:0] payload_in;
   output [11:0] payload_out;
-  reg [11:0] payload_out = 12'h000;
+  wire [11:0] payload_out;
+  reg [3:0] payload_rest = 4'h0;
   wire [23:0] row;
-  wire [5:0] \row$28 ;
-  wire [5:0] \row$34 ;
-  wire [5:0] \row$40 ;
-  wire [5:0] \row$46 ;
+  wire [5:0] \row$29 ;
+  wire [5:0] \row$35 ;
+  wire [5:0] \row$41 ;
+  wire [5:0] \row$47 ;
   input [23:0] row_in;
   wire [23:0] row_in;
-  wire [2:0] \row_in$24 ;
-  wire [2:0] \row_in$30 ;
-  wire [2:0] \row_in$36 ;
-  wire [2:0] \row_in$42 ;
+  wire [2:0] \row_in$25 ;
+  wire [2:0] \row_in$31 ;
+  wire [2:0] \row_in$37 ;
+  wire [2:0] \row_in$43 ;
   output [23:0] row_out;
   reg [23:0] row_out = 24'h000000;
   input rst;
   wire rst;
   wire slot;
-  wire \slot$27 ;
-  wire \slot$33 ;
-  wire \slot$39 ;
-  wire \slot$45 ;
+  wire \slot$28 ;
+  wire \slot$34 ;
+  wire \slot$40 ;
+  wire \slot$46 ;
   input slot_in;
   wire slot_in;
-  wire \slot_in$25 ;
-  wire \slot_in$31 ;
-  wire \slot_in$37 ;
-  wire \slot_in$43 ;
+  wire \slot_in$26 ;
+  wire \slot_in$32 ;
+  wire \slot_in$38 ;
+  wire \slot_in$44 ;
   output slot_out;
   reg slot_out = 1'h0;
   input [3:0] write;
   wire [3:0] write;
-  wire \write$23 ;
-  wire \write$29 ;
-  wire \write$35 ;
-  wire \write$41 ;
+  wire \write$24 ;
+  wire \write$30 ;
+  wire \write$36 ;
+  wire \write$42 ;
   input [2:0] write_row;
   wire [2:0] write_row;
   input write_slot;
@@ -4625,20 +4588,20 @@ module column_opt4e_small_plane(rst, write, write_row, write_slot, data_in, slot
   assign \$5  = ! bank_out[3];
   assign \$6  = ! bank_out[3];
   assign bank_0_1 = bank_out[5:4] & { \$6 , \$5  };
-  assign \$7  = \data_out$52 [7:0] & { bank_0_1[0], bank_0_1[0], bank_0_1[0], bank_0_1[0], bank_0_1[0], bank_0_1[0], bank_0_1[0], bank_0_1[0] };
-  assign \$8  = \data_out$52 [15:8] & { bank_0_1[1], bank_0_1[1], bank_0_1[1], bank_0_1[1], bank_0_1[1], bank_0_1[1], bank_0_1[1], bank_0_1[1] };
+  assign \$7  = \data_out$53 [7:0] & { bank_0_1[0], bank_0_1[0], bank_0_1[0], bank_0_1[0], bank_0_1[0], bank_0_1[0], bank_0_1[0], bank_0_1[0] };
+  assign \$8  = \data_out$53 [15:8] & { bank_0_1[1], bank_0_1[1], bank_0_1[1], bank_0_1[1], bank_0_1[1], bank_0_1[1], bank_0_1[1], bank_0_1[1] };
   assign b_0_1 = \$7  | \$8 ;
   assign \$9  = ! bank_out[6];
   assign \$10  = ! bank_out[6];
   assign bank_0_2 = bank_out[8:7] & { \$10 , \$9  };
-  assign \$11  = \data_out$55 [7:0] & { bank_0_2[0], bank_0_2[0], bank_0_2[0], bank_0_2[0], bank_0_2[0], bank_0_2[0], bank_0_2[0], bank_0_2[0] };
-  assign \$12  = \data_out$55 [15:8] & { bank_0_2[1], bank_0_2[1], bank_0_2[1], bank_0_2[1], bank_0_2[1], bank_0_2[1], bank_0_2[1], bank_0_2[1] };
+  assign \$11  = \data_out$56 [7:0] & { bank_0_2[0], bank_0_2[0], bank_0_2[0], bank_0_2[0], bank_0_2[0], bank_0_2[0], bank_0_2[0], bank_0_2[0] };
+  assign \$12  = \data_out$56 [15:8] & { bank_0_2[1], bank_0_2[1], bank_0_2[1], bank_0_2[1], bank_0_2[1], bank_0_2[1], bank_0_2[1], bank_0_2[1] };
   assign b_0_2 = \$11  | \$12 ;
   assign \$13  = ! bank_out[9];
   assign \$14  = ! bank_out[9];
   assign bank_0_3 = bank_out[11:10] & { \$14 , \$13  };
-  assign \$15  = \data_out$58 [7:0] & { bank_0_3[0], bank_0_3[0], bank_0_3[0], bank_0_3[0], bank_0_3[0], bank_0_3[0], bank_0_3[0], bank_0_3[0] };
-  assign \$16  = \data_out$58 [15:8] & { bank_0_3[1], bank_0_3[1], bank_0_3[1], bank_0_3[1], bank_0_3[1], bank_0_3[1], bank_0_3[1], bank_0_3[1] };
+  assign \$15  = \data_out$59 [7:0] & { bank_0_3[0], bank_0_3[0], bank_0_3[0], bank_0_3[0], bank_0_3[0], bank_0_3[0], bank_0_3[0], bank_0_3[0] };
+  assign \$16  = \data_out$59 [15:8] & { bank_0_3[1], bank_0_3[1], bank_0_3[1], bank_0_3[1], bank_0_3[1], bank_0_3[1], bank_0_3[1], bank_0_3[1] };
   assign b_0_3 = \$15  | \$16 ;
   always @(posedge clk)
     slot_out <= slot_in;
@@ -4647,11 +4610,19 @@ module column_opt4e_small_plane(rst, write, write_row, write_slot, data_in, slot
   always @(posedge clk)
     bank_out <= bank_in;
   always @(posedge clk)
-    payload_out <= \$20 ;
+    payload_rest <= { payload_in[9], payload_in[6], payload_in[3], payload_in[0] };
   always @(posedge clk)
-    ends_out <= \$21 ;
-  assign \$21  = rst ? 1'h0 : ends_in;
-  assign \$20  = rst ? 12'h000 : payload_in;
+    payload <= \$21 ;
+  always @(posedge clk)
+    ends_out <= ends_in;
+  assign \$21 [7] = rst ? 1'h0 : payload_in[11];
+  assign \$21 [5] = rst ? 1'h0 : payload_in[8];
+  assign \$21 [4] = rst ? 1'h0 : payload_in[7];
+  assign \$21 [3] = rst ? 1'h0 : payload_in[5];
+  assign \$21 [2] = rst ? 1'h0 : payload_in[4];
+  assign \$21 [1] = rst ? 1'h0 : payload_in[2];
+  assign \$21 [0] = rst ? 1'h0 : payload_in[1];
+  assign \$21 [6] = rst ? 1'h0 : payload_in[10];
   column_opt4e_small_bank bank_0 (
     .clk(clk),
     .data_in(data_in),
@@ -4666,7 +4637,7 @@ module column_opt4e_small_plane(rst, write, write_row, write_slot, data_in, slot
   column_opt4e_small_bank bank_1 (
     .clk(clk),
     .data_in(data_in),
-    .data_out(\data_out$52 ),
+    .data_out(\data_out$53 ),
     .row(row_in[11:6]),
     .row_in(write_row),
     .rst(rst),
@@ -4677,7 +4648,7 @@ module column_opt4e_small_plane(rst, write, write_row, write_slot, data_in, slot
   column_opt4e_small_bank bank_2 (
     .clk(clk),
     .data_in(data_in),
-    .data_out(\data_out$55 ),
+    .data_out(\data_out$56 ),
     .row(row_in[17:12]),
     .row_in(write_row),
     .rst(rst),
@@ -4688,7 +4659,7 @@ module column_opt4e_small_plane(rst, write, write_row, write_slot, data_in, slot
   column_opt4e_small_bank bank_3 (
     .clk(clk),
     .data_in(data_in),
-    .data_out(\data_out$58 ),
+    .data_out(\data_out$59 ),
     .row(row_in[23:18]),
     .row_in(write_row),
     .rst(rst),
@@ -4697,7 +4668,7 @@ module column_opt4e_small_plane(rst, write, write_row, write_slot, data_in, slot
     .write(write[3])
   );
   column_opt4e_small_pe pe_0 (
-    .a_in(payload_out),
+    .a_in({ payload[7:6], payload_rest[3], payload[5:4], payload_rest[2], payload[3:2], payload_rest[1], payload[1:0], payload_rest[0] }),
     .a_out(\$17 ),
     .b_in({ b_0_3, b_0_2, b_0_1, b_0_0 }),
     .b_out(\$18 ),
@@ -4708,37 +4679,37 @@ module column_opt4e_small_plane(rst, write, write_row, write_slot, data_in, slot
     .last_out(\$19 ),
     .rst(rst)
   );
-  assign \drain_1$63  = drain_1;
-  assign \drain_0$62  = drain_0;
-  assign a_in = payload_out;
+  assign payload_out = { payload[7:6], payload_rest[3], payload[5:4], payload_rest[2], payload[3:2], payload_rest[1], payload[1:0], payload_rest[0] };
+  assign \drain_1$64  = drain_1;
+  assign \drain_0$63  = drain_0;
+  assign a_in = { payload[7:6], payload_rest[3], payload[5:4], payload_rest[2], payload[3:2], payload_rest[1], payload[1:0], payload_rest[0] };
   assign last_in = ends_out;
   assign b_in = { b_0_3, b_0_2, b_0_1, b_0_0 };
-  assign \row$46  = row_in[23:18];
-  assign \slot$45  = slot_in;
-  assign \data_in$44  = data_in;
-  assign \slot_in$43  = write_slot;
-  assign \row_in$42  = write_row;
-  assign \write$41  = write[3];
-  assign \row$40  = row_in[17:12];
-  assign \slot$39  = slot_in;
-  assign \data_in$38  = data_in;
-  assign \slot_in$37  = write_slot;
-  assign \row_in$36  = write_row;
-  assign \write$35  = write[2];
-  assign \row$34  = row_in[11:6];
-  assign \slot$33  = slot_in;
-  assign \data_in$32  = data_in;
-  assign \slot_in$31  = write_slot;
-  assign \row_in$30  = write_row;
-  assign \write$29  = write[1];
-  assign \row$28  = row_in[5:0];
-  assign \slot$27  = slot_in;
-  assign \data_in$26  = data_in;
-  assign \slot_in$25  = write_slot;
-  assign \row_in$24  = write_row;
-  assign \write$23  = write[0];
+  assign \row$47  = row_in[23:18];
+  assign \slot$46  = slot_in;
+  assign \data_in$45  = data_in;
+  assign \slot_in$44  = write_slot;
+  assign \row_in$43  = write_row;
+  assign \write$42  = write[3];
+  assign \row$41  = row_in[17:12];
+  assign \slot$40  = slot_in;
+  assign \data_in$39  = data_in;
+  assign \slot_in$38  = write_slot;
+  assign \row_in$37  = write_row;
+  assign \write$36  = write[2];
+  assign \row$35  = row_in[11:6];
+  assign \slot$34  = slot_in;
+  assign \data_in$33  = data_in;
+  assign \slot_in$32  = write_slot;
+  assign \row_in$31  = write_row;
+  assign \write$30  = write[1];
+  assign \row$29  = row_in[5:0];
+  assign \slot$28  = slot_in;
+  assign \data_in$27  = data_in;
+  assign \slot_in$26  = write_slot;
+  assign \row_in$25  = write_row;
+  assign \write$24  = write[0];
   assign ends = ends_out;
-  assign payload = payload_out;
   assign bank = bank_out;
   assign row = row_out;
   assign slot = slot_out;
@@ -4767,8 +4738,7 @@ module column_opt4e_small_requests(rst, asks, following, bank, row, payload, end
   wire [2:0] \$30 ;
   wire [2:0] \$34 ;
   wire [4:0] \$35 ;
-  wire [4:0] \$36 ;
-  wire [2:0] \$39 ;
+  wire [1:0] \$38 ;
   wire [4:0] \$5 ;
   (* unused_bits = "3 4" *)
   wire [4:0] \$6 ;
@@ -4806,11 +4776,12 @@ module column_opt4e_small_requests(rst, asks, following, bank, row, payload, end
   wire late_out;
   input [2:0] payload;
   wire [2:0] payload;
-  wire [2:0] \payload$24 ;
+  reg [1:0] \payload$25  = 2'h0;
   output [2:0] payload_bank;
   reg [2:0] payload_bank = 3'h0;
   output [2:0] payload_out;
-  reg [2:0] payload_out = 3'h0;
+  wire [2:0] payload_out;
+  reg payload_rest = 1'h0;
   output present;
   wire present;
   reg [8:0] request_1 = 9'h000;
@@ -4870,7 +4841,7 @@ module column_opt4e_small_requests(rst, asks, following, bank, row, payload, end
   always @(posedge clk)
     valid <= \$35 ;
   always @(posedge clk)
-    \following$20  <= \$36 ;
+    \following$20  <= \$21 ;
   always @(posedge clk)
     asking <= { \$26 , \$30 , \$28  };
   always @(posedge clk)
@@ -4882,11 +4853,13 @@ module column_opt4e_small_requests(rst, asks, following, bank, row, payload, end
   always @(posedge clk)
     request_4 <= request_3;
   always @(posedge clk)
-    payload_out <= \$39 ;
+    payload_rest <= \$34 [0];
+  always @(posedge clk)
+    \payload$25  <= \$38 ;
   always @(posedge clk)
     payload_bank <= request_3[8:6];
-  assign \$39  = rst ? 3'h0 : \$34 ;
-  assign \$36  = rst ? 5'h00 : \$21 ;
+  assign \$38 [1] = rst ? 1'h0 : \$34 [2];
+  assign \$38 [0] = rst ? 1'h0 : \$34 [1];
   assign \$35  = rst ? 5'h00 : { \$17 , valid[2:0], \$15  };
   assign \request_2.payload  = request_2[5:3];
   assign \request_2.row  = request_2[2:0];
@@ -4903,6 +4876,7 @@ module column_opt4e_small_requests(rst, asks, following, bank, row, payload, end
   assign \request_4.payload  = request_4[5:3];
   assign \request_4.row  = request_4[2:0];
   assign \request_2.code  = request_2[8:6];
+  assign payload_out = { \payload$25 , payload_rest };
   assign code_row = request_2[2:0];
   assign code_out = request_2[8:6];
   assign row_out = asking[2:0];
@@ -4910,7 +4884,6 @@ module column_opt4e_small_requests(rst, asks, following, bank, row, payload, end
   assign late_out = \following$20 [0];
   assign asks_out = valid[0];
   assign code = payload_bank;
-  assign \payload$24  = payload_out;
 endmodule
 
 module column_opt4e_small_skid_buffer(rst, in_payload, in_valid, out_ready, in_ready, out_payload, out_valid, clk);

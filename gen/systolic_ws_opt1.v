@@ -4177,18 +4177,20 @@ module systolic_ws_opt1_sequencer(rst, step, a_valid, a_last, b_valid, b_last, t
   wire \$15 ;
   wire \$16 ;
   wire \$17 ;
-  (* unused_bits = "2 3 4" *)
-  wire [4:0] \$18 ;
-  (* unused_bits = "2" *)
-  wire [2:0] \$19 ;
+  wire \$18 ;
+  wire \$19 ;
   wire \$2 ;
+  (* unused_bits = "2 3 4" *)
   wire [4:0] \$20 ;
-  wire \$21 ;
-  wire \$22 ;
+  (* unused_bits = "2" *)
+  wire [2:0] \$21 ;
+  wire [4:0] \$22 ;
   wire \$23 ;
   wire \$24 ;
-  wire [3:0] \$25 ;
-  wire [1:0] \$26 ;
+  wire \$25 ;
+  wire \$26 ;
+  wire [3:0] \$27 ;
+  wire [1:0] \$28 ;
   wire \$3 ;
   wire \$4 ;
   wire \$5 ;
@@ -4259,38 +4261,40 @@ module systolic_ws_opt1_sequencer(rst, step, a_valid, a_last, b_valid, b_last, t
   assign \$12  = a_last ? 5'h00 : \$11 ;
   assign \$13  = take_a & a_last;
   assign \$14  = row < 2'h3;
-  assign \$15  = \$13  & \$14 ;
-  assign \$16  = | pause;
-  assign \$17  = step & \$16 ;
-  assign \$18  = 2'h3 - row;
-  assign \$19  = pause - 1'h1;
+  assign \$15  = row >= 1'h1;
+  assign \$16  = \$14  & \$15 ;
+  assign \$17  = \$13  & \$16 ;
+  assign \$18  = | pause;
+  assign \$19  = step & \$18 ;
+  assign \$20  = 2'h3 - row;
+  assign \$21  = pause - 1'h1;
   always @(posedge clk)
-    count <= \$20 ;
+    count <= \$22 ;
   always @(posedge clk)
-    following_complete <= \$21 ;
+    following_complete <= \$23 ;
   always @(posedge clk)
-    fresh <= \$22 ;
+    fresh <= \$24 ;
   always @(posedge clk)
-    \first$18  <= \$23 ;
+    \first$18  <= \$25 ;
   always @(posedge clk)
-    \complete$19  <= \$24 ;
+    \complete$19  <= \$26 ;
   always @(posedge clk)
-    row <= \$25 ;
+    row <= \$27 ;
   always @(posedge clk)
-    pause <= \$26 ;
-  assign \$procmux$147_Y  = \$17  ? \$19 [1:0] : pause;
-  assign \$procmux$149_Y  = \$15  ? \$18 [1:0] : \$procmux$147_Y ;
-  assign \$26  = rst ? 2'h0 : \$procmux$149_Y ;
+    pause <= \$28 ;
+  assign \$procmux$147_Y  = \$19  ? \$21 [1:0] : pause;
+  assign \$procmux$149_Y  = \$17  ? \$20 [1:0] : \$procmux$147_Y ;
+  assign \$28  = rst ? 2'h0 : \$procmux$149_Y ;
   assign \$procmux$153_Y  = take_a ? \$12 [3:0] : row;
-  assign \$25  = rst ? 4'h0 : \$procmux$153_Y ;
+  assign \$27  = rst ? 4'h0 : \$procmux$153_Y ;
   assign \$procmux$157_Y  = take_a ? complete : \complete$19 ;
-  assign \$24  = rst ? 1'h1 : \$procmux$157_Y ;
-  assign \$23  = take_a ? first : \first$18 ;
+  assign \$26  = rst ? 1'h1 : \$procmux$157_Y ;
+  assign \$25  = take_a ? first : \first$18 ;
   assign \$procmux$163_Y  = take_a ? a_last : fresh;
-  assign \$22  = rst ? 1'h1 : \$procmux$163_Y ;
-  assign \$21  = take_b ? b_last : following_complete;
+  assign \$24  = rst ? 1'h1 : \$procmux$163_Y ;
+  assign \$23  = take_b ? b_last : following_complete;
   assign \$procmux$169_Y  = \$9  ? \$10 [4:0] : count;
-  assign \$20  = rst ? 5'h00 : \$procmux$169_Y ;
+  assign \$22  = rst ? 5'h00 : \$procmux$169_Y ;
   assign \row$21  = row;
 endmodule
 

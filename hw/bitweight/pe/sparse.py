@@ -13,7 +13,6 @@ from bitweight.arith.sparse import FirstNonZero
 from bitweight.block import Block
 from bitweight.pe.bit_serial import OneDigit
 from bitweight.pe.carry_save import CarrySaveMac
-from bitweight.pe.operand_register import operand_register
 
 __all__ = ["SparsePE"]
 
@@ -96,7 +95,7 @@ class SparsePE(Block):
         with m.Else():
             m.d.sync += left.eq(first.rest)
 
-        a = operand_register("a", core.a_bits, core.zero_bits)
+        a = Signal(core.a_bits)
         b = Signal(core.b_bits, reset_less=True)
         last = Signal()
         ended = Signal()

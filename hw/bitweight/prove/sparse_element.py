@@ -82,7 +82,7 @@ def sparse_claim(pe: SparsePE) -> Invariant:
 
     held, held_b = seen("left", group), seen("words_b", group * core.b_bits)
     digits = [Digit(*seen(f"digit_{i}", 3)) for i in range(group)]
-    step_a, step_b = Digit(seen("a_rest", 1), *seen("a", 2)), seen("b", core.b_bits)
+    step_a, step_b = Digit(*seen("a", 3)), seen("b", core.b_bits)
     finishes, ended, done = seen("last", 1), seen("ended", 1), seen("done", 1)
     rows = [seen(name, len(row)) for name, row in zip(("total", "carry"), core.rows, strict=True)]
     pair = total_of(((core.expand(i, row), 1) for i, row in enumerate(rows)), core.acc)
