@@ -7,8 +7,8 @@ from amaranth.hdl import Cat, Signal, Value
 __all__ = ["operand_register", "repeated"]
 
 
-def operand_register(name: str, bits: int, zero_bits: int) -> Value:
-    """Return a register for an operand that a reset makes zero.
+def operand_register(name: str, bits: int, zero_bits: int, count: int = 1) -> Value:
+    """Return a register for operands, side by side, that a reset makes zero.
 
     A bit that is cleared by a reset takes a gate, and data pass through one register after the
     other.
@@ -18,16 +18,19 @@ def operand_register(name: str, bits: int, zero_bits: int) -> Value:
     name
         Of the register; bits that a reset leaves as they are get ``_rest`` behind it.
     bits
-        Its width.
+        Width of an operand.
     zero_bits
-        A mask of the bits that are cleared; the operand is zero without them.
+        A mask of its bits that are cleared; it is zero without them.
+    count
+        Number of operands.
     """
-    cleared = Signal(zero_bits.bit_count(), name=name)
-    if len(cleared) == bits:
+    mask = repeated(zero_bits, bits, count)
+    cleared = Signal(mask.bit_count(), name=name)
+    if len(cleared) == count * bits:
         return cleared
-    rest = Signal(bits - len(cleared), name=f"{name}_rest", reset_less=True)
+    rest = Signal(count * bits - len(cleared), name=f"{name}_rest", reset_less=True)
     of_cleared, of_rest = iter(cleared), iter(rest)
-    return Cat(next(of_cleared if zero_bits >> i & 1 else of_rest) for i in range(bits))
+    return Cat(next(of_cleared if mask >> i & 1 else of_rest) for i in range(count * bits))
 
 
 def repeated(mask: int, bits: int, count: int) -> int:

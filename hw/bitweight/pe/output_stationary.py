@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from bitweight.block import Block
 from bitweight.pe.multiply_accumulate import MultiplyAccumulate
-from bitweight.pe.operand_register import operand_register, repeated
+from bitweight.pe.operand_register import operand_register
 
 __all__ = ["OutputStationaryPE"]
 
@@ -81,9 +81,7 @@ class OutputStationaryPE(Block):
         m = Module()
         core = self.core
         en = self.en if self.stalls else Const(1)
-        a = operand_register(
-            "a", core.lanes * core.a_bits, repeated(core.zero_bits, core.a_bits, core.lanes)
-        )
+        a = operand_register("a", core.a_bits, core.zero_bits, core.lanes)
         b = Signal(core.lanes * core.b_bits, reset_less=True)
         last = Signal()
         # A reset must not leave a result behind: it starts the next tile from zero.

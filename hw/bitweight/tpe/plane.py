@@ -9,7 +9,7 @@ from bitweight.arith.onehot import choose
 from bitweight.block import Block
 from bitweight.pe.bit_serial import OneDigit
 from bitweight.pe.carry_save import CarrySaveMac
-from bitweight.pe.operand_register import operand_register, repeated
+from bitweight.pe.operand_register import operand_register
 from bitweight.pe.output_stationary import OutputStationaryPE
 from bitweight.pe.sparse import SparsePE
 from bitweight.tpe.banks import Bank
@@ -92,17 +92,15 @@ class Plane(Block):
     def build(self) -> Module:
         m = Module()
         layout = self.layout
+        zero_bits = payload_zero_bits(self.digit, self.a_bits, layout)
+        lanes = layout.lanes * layout.cols
+        # Nothing else does anything without a payload, not even an end.
         held: dict[str, Value] = {
-            name: Signal.like(getattr(self, f"{name}_in"), name=name, reset_less=name in _DATA)
+            name: operand_register(name, self.payload_bits, zero_bits, lanes)
+            if name == "payload"
+            else Signal.like(getattr(self, f"{name}_in"), name=name, reset_less=True)
             for name in self.hops
         }
-        lanes = layout.lanes * layout.cols
-        zero_bits = payload_zero_bits(self.digit, self.a_bits, layout)
-        held["payload"] = operand_register(
-            "payload",
-            lanes * self.payload_bits,
-            repeated(zero_bits, self.payload_bits, lanes),
-        )
         m.d.sync += [value.eq(getattr(self, f"{name}_in")) for name, value in held.items()]
         m.d.comb += [getattr(self, f"{name}_out").eq(value) for name, value in held.items()]
 
@@ -158,7 +156,3 @@ class Plane(Block):
         if self.layout.whole:
             return SparsePE(self.core, self.digit, self.a_bits, self.layout.group)
         return OutputStationaryPE(self.core, stalls=False)
-
-
-_DATA = ("slot", "row", "bank", "ends")
-"""What need not be cleared by a reset: it does nothing without a payload, as does an end."""
