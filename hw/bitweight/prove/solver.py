@@ -23,6 +23,8 @@ _VALUE = re.compile(r"^(\S+?)@0=([01])$", re.MULTILINE)
 _VALUES = re.compile(r"(\S+?)@(\d+)=([01])")
 _LOOKED = re.compile(r"No output asserted in (\d+) frames")
 _FRAME = re.compile(r"was asserted in frame (\d+)")
+_GAVE_UP = re.compile("undecided|timed out|resource limit reached", re.IGNORECASE)
+"""What `pdr`, `&cec` and `bmc3` say when the time is over."""
 
 
 @functools.cache
@@ -58,7 +60,7 @@ def satisfy(circuit: Circuit, output: str, timeout: float) -> dict[str, int] | N
         if "Networks are equivalent" in text:
             return None
         if "NOT EQUIVALENT" not in text:
-            if "UNDECIDED" not in text.upper():
+            if not _GAVE_UP.search(text):
                 raise ToolError(f"ABC failed: {text.strip().splitlines()[-1:]!r}")
             raise Undecided(f"undecided after {timeout:g} s")
         _run("read miter.aig; strash; iprove; write_cex -n cex", path, timeout)
@@ -113,7 +115,7 @@ def reach(
             return None
         found = _FRAME.search(text)
         if not found or not (path / "cex").exists():
-            if "UNDECIDED" not in text.upper():
+            if not _GAVE_UP.search(text):
                 raise ToolError(f"ABC failed: {text.strip().splitlines()[-1:]!r}")
             raise Undecided(f"undecided after {timeout:g} s")
         values = _VALUES.findall((path / "cex").read_text())
