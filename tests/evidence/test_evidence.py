@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from bitweight import catalog
 from bitweight.cli.main import command
 from bitweight.evidence import cells
+from bitweight.evidence.arguments import ARGUMENTS, load_arguments, mutant_name
 from bitweight.evidence.blocks import circuits
 from bitweight.evidence.page import page
 from bitweight.evidence.record import (
@@ -39,6 +40,15 @@ RUN = {
     "passed": True, "cases": 9, "failed": 0, "seconds": 1.5, "seed": 3, "trials": 2, "gemm": None,
     "date": "2026-01-02", "version": "11.0", "verilog": "0123456789abcdef", "messages": [],
 }  # fmt: skip
+
+ARGUMENT = """
+[[argument]]
+why = '''
+It is 0 anyway,
+as nothing drives it.
+'''
+mutants = [["cube-mac-small", "pe_0/_7_", "output stuck", "Y at 0"]]
+"""
 
 
 @pytest.fixture(scope="module")
@@ -117,10 +127,19 @@ def test_what_is_old_wrong_or_missing_is_marked(tmp_path):
         "cube-mac-small": {"icarus": RUN, "verilator": RUN | {"passed": False, "failed": 2}},
         "cube-mac": {"verilator": RUN | {"gemm": "2x3x4"}},
     })  # fmt: skip
-    mutants = {"technology": "generic", "count": 20, "killed": 17, "equivalent": 2, "seconds": 3.0}
+    mutants = {
+        "design": "cube-mac-small",
+        "technology": "generic",
+        "count": 20,
+        "killed": 17,
+        "equivalent": 1,
+        "seconds": 3.0,
+    }
     mutants["verilog"] = "that of another"
     missed = {"cell": "pe_0/_7_", "kind": "INV_X1", "fault": "output stuck", "detail": "Y at 1"}
-    enter(tmp_path, MUTANTS, {"cube-mac-small": mutants | {"survivors": [missed]}})
+    argued = missed | {"detail": "Y at 0"}
+    enter(tmp_path, MUTANTS, {"cube-mac-small": mutants | {"survivors": [missed, argued]}})
+    (tmp_path / ARGUMENTS).write_text(ARGUMENT, encoding="utf-8")
     enter(tmp_path, NETLISTS, {"cube-mac-small": {
         "generic": RUN | {"rtl": RUN["verilog"]}, "sky130hd": RUN | {"passed": False},
     }})  # fmt: skip
@@ -134,13 +153,35 @@ def test_what_is_old_wrong_or_missing_is_marked(tmp_path):
     assert found["cube-mac"][1:3] == ["only the small one", "9 cases, 2 s (of older Verilog)"]
     assert found["cube-mac-small"][4:6] == [
         "generic 9 cases, 2 s; **failed**: sky130hd 9 cases, 2 s (of older Verilog)",
-        "generic 17 of 20 found, 2 equivalent, **1 missed**, 3 s (of older Verilog)",
+        "generic 17 of 20 found, 1 equivalent, 1 argued, **1 missed**, 3 s (of older Verilog)",
     ]
-    assert found["cube-mac-small/pe_0/_7_"][1:] == ["INV_X1", "output stuck, Y at 1"]
+    cell = "cube-mac-small/pe_0/_7_`: output stuck, Y at"
+    assert found[f"{cell} 1"][1:] == ["INV_X1", "**not known**"]
+    assert found[f"{cell} 0"][1:] == ["INV_X1", "It is 0 anyway, as nothing drives it."]
     assert "`--seed 3 --trials 2 --gemm 2x3x4`, 2026-01-02" in found["cube-mac"][-1]
     assert found["cube-opt1-small"][1] == "**not run**"
     assert "3 passed, **1 failed**, 2.0 s" in text and "no run on record" in text
     assert found["choose"][3:6] == ["0 of 48", "0", "48"]
+
+
+def test_every_mutant_that_was_missed_has_an_argument_and_no_other_one():
+    """A new one needs to be understood: a test that is missing, or a gate that is not needed?"""
+    missed = {
+        mutant_name(design, one)
+        for design, run in load(REPORTS, MUTANTS).items()
+        for one in run["survivors"]
+    }
+    assert set(load_arguments(REPORTS)) == missed
+
+
+@pytest.mark.parametrize("text", [
+    "argument = 3", "[[argument]]", ARGUMENT.replace("why", "because"),
+    ARGUMENT.replace(', "Y at 0"', ""), ARGUMENT + ARGUMENT, "[[argument",
+])  # fmt: skip
+def test_damaged_arguments_are_named(text, tmp_path):
+    (tmp_path / ARGUMENTS).write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=r"arguments\.toml has no arguments about mutants: .+"):
+        load_arguments(tmp_path)
 
 
 ENTER = """

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from bitweight import MAC, Design, SystolicOS
+from bitweight.cli.main import command
+from bitweight.evidence.arguments import ARGUMENTS
 from bitweight.synth import ToolError, find_technology
 from bitweight.synth.netlist import FlatNetlist
 from bitweight_verif import mutation, soaking
@@ -58,6 +63,26 @@ def test_mutants_are_found_or_equivalent_and_kept_on_record(tmp_path, monkeypatc
     for name in ("verilog", "netlist", "tools", "seed", "asked"):
         with pytest.raises(InterruptedError):
             mutation.mutate(TINY, GENERIC, 25, 3, known=known | {name: "other"})
+
+
+def test_what_has_an_argument_is_no_failure(tmp_path, monkeypatch):
+    monkeypatch.setattr(mutation, "_unproven", lambda result, states, mutants, *_: mutants)
+    design = tmp_path / "tiny.toml"
+    lines = [f"{key} = {json.dumps(value)}\n" for key, value in TINY.to_dict().items()]
+    design.write_text("".join(lines), encoding="utf-8")
+    words = ["mutate", str(design), "--count", "100", "--seed", "3", "-o", str(tmp_path)]
+    first = CliRunner().invoke(command, words)
+    survivors = mutation.on_record(tmp_path, TINY)["survivors"]
+    assert survivors and first.exit_code == 1 and "argued" not in first.output
+    for number, code in ((len(survivors) - 1, 1), (len(survivors), 0)):
+        names = [["tiny", one["cell"], one["fault"], one["detail"]] for one in survivors[:number]]
+        text = f"[[argument]]\nwhy = 'No.'\nmutants = {json.dumps(names)}\n"
+        (tmp_path / ARGUMENTS).write_text(text, encoding="utf-8")
+        again = CliRunner().invoke(command, words)
+        assert again.exit_code == code and again.output.count(", argued") == number
+    (tmp_path / ARGUMENTS).write_text("3", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"arguments\.toml has no arguments about mutants"):
+        CliRunner().invoke(command, words, catch_exceptions=False)
 
 
 def test_a_soak_finds_what_is_wrong_and_not_what_is_right(netlist):

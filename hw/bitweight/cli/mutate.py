@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -11,8 +13,12 @@ from rich.console import Console
 from bitweight.catalog import SMALL
 from bitweight.cli.designs import chosen_names, complete_designs, load_design, set_option
 from bitweight.cli.progress import progress_bars
+from bitweight.evidence.arguments import MutantName, load_arguments, mutant_name
 from bitweight.files import check_writable
 from bitweight.optional import import_optional
+
+if TYPE_CHECKING:
+    from bitweight_verif.mutation import MutationResult
 
 __all__ = ["mutate"]
 
@@ -45,7 +51,8 @@ def mutate(
     """Break a netlist, cell by cell: the bench must see it.
 
     Survivors that are not proven equivalent are listed with cell and fault; the exit status is 1
-    then. Each is drawn from all cells, modules and kinds of faults.
+    then, unless DIR/arguments.toml says of each why nothing shows it. Each is drawn from all
+    cells, modules and kinds of faults.
     """
     designs = [load_design(name, changes) for name in chosen_names(names, everything, SMALL)]
     synth = import_optional("bitweight.synth", "synth")
@@ -53,8 +60,10 @@ def mutate(
     from bitweight_verif import mutation  # noqa: PLC0415 - needs what was looked for above
 
     technology = synth.find_technology(tech)
+    arguments: Collection[MutantName] = ()
     if output is not None:
         check_writable("-o", output)
+        arguments = load_arguments(output)
     console = Console(highlight=False, soft_wrap=True)
     results = []
     for design in designs:
@@ -65,15 +74,18 @@ def mutate(
             mutation.put_on_record(output, result)
         results.append(result)
         if not as_json:
-            _print(console, result)
+            _print(console, result, arguments)
     if as_json:
         records = [result.to_dict() for result in results]
         print(json.dumps(records if len(records) > 1 else records[0], indent=2))
-    if not all(result.passed for result in results):
+    missed = [
+        one for r in results for one in r.survivors if mutant_name(r.design, one) not in arguments
+    ]
+    if missed:
         raise click.exceptions.Exit(1)
 
 
-def _print(console: Console, result: object) -> None:
+def _print(console: Console, result: MutationResult, arguments: Collection[MutantName]) -> None:
     values = vars(result)
     console.print(
         "{design} on {technology}: {count} mutants of {cells} cells, {killed} found, "
@@ -81,7 +93,9 @@ def _print(console: Console, result: object) -> None:
         "seed {seed}, {seconds} s".format(survived=len(values["survivors"]), **values),
         markup=False,
     )
-    for one in values["survivors"]:
+    for one in result.survivors:
+        known = ", argued" if mutant_name(result.design, one) in arguments else ""
         console.print(
-            "  {cell} ({kind} of {module}): {fault}, {detail}".format(**one), markup=False
+            "  {cell} ({kind} of {module}): {fault}, {detail}{known}".format(known=known, **one),
+            markup=False,
         )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bitweight.catalog import SMALL, catalog
+from bitweight.evidence.arguments import MutantName, mutant_name
 from bitweight.evidence.testimony import COMPILED
 from bitweight.prove import FAMILIES, Result
 
@@ -120,12 +121,17 @@ def netlists_text(runs: Entries, digest: str | None) -> str:
     return "; ".join(texts) or "none on record"
 
 
-def mutants_text(run: Entry | None, digest: str | None) -> str:
+def mutants_text(
+    run: Entry | None, digest: str | None, arguments: Collection[MutantName] = ()
+) -> str:
     """Return how many mutants of a design were found, are no faults, or were missed."""
     if run is None:
         return "none on record"
-    survivors = len(run["survivors"])
-    missed = f", **{survivors} missed**" if survivors else ""
+    names = [mutant_name(run["design"], one) for one in run["survivors"]]
+    argued = sum(name in arguments for name in names)
+    missed = f", {argued} argued" if argued else ""
+    if len(names) > argued:
+        missed += f", **{len(names) - argued} missed**"
     return (
         f"{run['technology']} {run['killed']} of {run['count']} found, "
         f"{run['equivalent']} equivalent{missed}, {run['seconds']:.0f} s"

@@ -11,6 +11,7 @@ from typing import Any
 from bitweight.catalog import catalog
 from bitweight.emit.lint import WAIVERS, WALL_WAIVERS
 from bitweight.evidence import cells
+from bitweight.evidence.arguments import load_arguments, mutant_name
 from bitweight.evidence.blocks import Circuit, circuits
 from bitweight.evidence.record import BENCH, MUTANTS, NETLISTS, TESTS, load
 from bitweight.evidence.testimony import SUITES
@@ -44,7 +45,8 @@ MEANS = (
     "**Netlist** is the bench on the mapped netlist. **Mutants** are copies of a netlist with one "
     "faulty cell each, drawn from all cells and kinds of faults: the bench must find it, or longer "
     "runs, resets with operands on offer among them, or it is proven that nothing can: for a "
-    "mutant that a reset brings to the values of the netlist, from the end of a reset on. "
+    "mutant that a reset brings to the values of the netlist, from the end of a reset on. What is "
+    "neither is listed below; argued is what there is a reason for that no solver has confirmed. "
     "`bitweight verify --tech`, `bitweight mutate`.",
     "**Tests** are run by `make test`; their figures here are from `make test "
     "ARGS='--record=reports'`. Seconds are wall-clock time of the run that is on record, on two "
@@ -155,6 +157,7 @@ def _designs(
 ) -> list[str]:
     workloads = cells.load_workloads(folder)
     netlists, mutants = load(folder, NETLISTS), load(folder, MUTANTS)
+    arguments = load_arguments(folder)
     lines = []
     for title, small in (("Designs at small size", True), ("Designs at full size", False)):
         rows = []
@@ -168,7 +171,7 @@ def _designs(
             row.append(cells.compiled_text(name, tests, workloads))
             if small:
                 row.append(cells.netlists_text(netlists.get(name, {}), digest))
-                row.append(cells.mutants_text(mutants.get(name), digest))
+                row.append(cells.mutants_text(mutants.get(name), digest, arguments))
             row.append(cells.options_text(runs))
             rows.append(tuple(row))
         head = ["design", "Icarus Verilog", "Verilator", "compiled"]
@@ -178,15 +181,22 @@ def _designs(
 
 
 def _missed(folder: Path) -> list[str]:
+    arguments = load_arguments(folder)
     rows = [
-        (f"`{name}/{one['cell']}`", one["kind"], f"{one['fault']}, {one['detail']}")
+        (
+            f"`{name}/{one['cell']}`: {one['fault']}, {one['detail']}",
+            one["kind"],
+            arguments.get(mutant_name(name, one), "**not known**"),
+        )
         for name, run in sorted(load(folder, MUTANTS).items())
         for one in run["survivors"]
     ]
     what = "neither found nor proven to be equivalent" if rows else "none"
-    return _table(
-        "Mutants that were missed", ("cell", "is a", "fault"), rows, f"Of those on record: {what}."
-    )
+    note = f"Of those on record: {what}."
+    if rows:
+        note += " What is said of them is an argument, made by hand, not a proof."
+    head = ("mutant", "cell", "why nothing shows it")
+    return _table("Mutants that were missed", head, rows, note)
 
 
 _NOTES = {
