@@ -155,9 +155,9 @@ def test_what_is_old_wrong_or_missing_is_marked(tmp_path):
         "generic 9 cases, 2 s; **failed**: sky130hd 9 cases, 2 s (of older Verilog)",
         "generic 17 of 20 found, 1 equivalent, 1 argued, **1 missed**, 3 s (of older Verilog)",
     ]
-    cell = "cube-mac-small/pe_0/_7_`: output stuck, Y at"
-    assert found[f"{cell} 1"][1:] == ["INV_X1", "**not known**"]
-    assert found[f"{cell} 0"][1:] == ["INV_X1", "It is 0 anyway, as nothing drives it."]
+    cell = "cube-mac-small/pe_0/_7_` (INV_X1): output stuck, Y at"
+    assert found[f"{cell} 1"][1:] == ["**not known**"]
+    assert found[f"{cell} 0"][1:] == ["It is 0 anyway, as nothing drives it."]
     assert "`--seed 3 --trials 2 --gemm 2x3x4`, 2026-01-02" in found["cube-mac"][-1]
     assert found["cube-opt1-small"][1] == "**not run**"
     assert "3 passed, **1 failed**, 2.0 s" in text and "no run on record" in text

@@ -3,7 +3,7 @@
 import pytest
 
 from bitweight.prove.circuit import FALSE, TRUE, Builder, Circuit, Latch
-from bitweight.prove.solver import reach, satisfy
+from bitweight.prove.solver import never, reach, satisfy
 from bitweight.prove.verdict import Undecided
 
 PRIME = (1 << 61) - 1
@@ -64,6 +64,13 @@ def test_what_is_never_reached(cycles):
 def test_what_takes_too_long_is_undecided(cycles):
     with pytest.raises(Undecided, match="after 1 s"):
         reach(registered(61, PRIME), "bad", 1.0, cycles)
+
+
+def test_an_abstraction_proves_what_is_never_reached_and_nothing_else():
+    assert never(registered(4, 13), "bad", 20.0)
+    for circuit in (registered(4, 143), registered(61, PRIME)):
+        with pytest.raises(Undecided):
+            never(circuit, "bad", 3.0)
 
 
 def test_what_takes_too_long_is_undecided_without_registers():

@@ -43,6 +43,7 @@ _TIMEOUT_S = 20.0
 _RELATION_S = 60.0
 _CONTROL_S = 20.0
 _LONG_TIMEOUT_S = 120.0
+_LONG_CONTROL_S = 240.0
 _ROUNDS = 24
 _MOST_GUARDS = 600
 _MOST_DIFFERENT = 200
@@ -168,6 +169,9 @@ def equivalent_late(states: States, fault: Fault) -> str:
     with suppress(Undecided):
         if unreachable(pair, states.registers, list(relation.different), _LONG_TIMEOUT_S):
             return REACHABLE
+    with suppress(Undecided):
+        if never_shows(pair, states.registers, _LONG_CONTROL_S, abstract=True):
+            return CONTROL
     return ""
 
 

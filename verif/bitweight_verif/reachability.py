@@ -24,6 +24,11 @@ from bitweight_verif.miter import HANDSHAKE, Pair, any_of, select, unequal
 __all__ = ["Registers", "unreachable"]
 
 _MOST_STEERING = 1500
+_MOST_BEHIND = 2500
+"""Registers that steer: with the buffers of operands among them, and without."""
+_BUFFERED = 4
+"""Registers that an operand passes through, one after the other, before its digits are made: what
+the port took, what a column took, the place in its buffer, what is read there."""
 _MOST_NEAR = 1500
 _MOST_DIFFERENT = 300
 _ROUNDS = 60
@@ -44,7 +49,14 @@ class Registers:
         ports = netlist.ports
         nets = [int(net) for name in HANDSHAKE for net in ports[name]]
         nets += [int(ports["c__payload"][-1])]
-        self.steering = self._closure(nets, _MOST_STEERING) or frozenset()
+        operands = [net for name in ("a__payload", "b__payload") for net in ports[name][:-1]]
+        self.buffers: frozenset[int] = frozenset()
+        """Those that operands go through first, where too many would steer with them."""
+        steering = self._closure(nets, _MOST_STEERING)
+        if steering is None:
+            self.buffers = self._behind(operands, _BUFFERED)
+            steering = self._closure(nets, _MOST_BEHIND)
+        self.steering = (steering or frozenset()) - self.buffers
         """Those that the handshakes and the last flag of results depend on, if they are few."""
 
     def before(self, nets: Iterable[int]) -> set[int]:
@@ -76,13 +88,34 @@ class Registers:
         """Those that operands reach, other than through those that steer."""
         ports, flops = self._pair.netlist.ports, self._pair.netlist.flops
         operands = [net for name in ("a__payload", "b__payload") for net in ports[name][:-1]]
-        reached = self._pair.reached_ever(operands, self.steering)
-        return frozenset(flops[reached[flops[:, 0]], 1].tolist()) - self.steering
+        stop = self.steering | self.steers_first
+        reached = self._pair.reached_ever(operands, stop)
+        return frozenset(flops[reached[flops[:, 0]], 1].tolist()) - stop
+
+    @cached_property
+    def steers_first(self) -> frozenset[int]:
+        """Buffers of operands that steer: what they hold may be taken for anything."""
+        found = self.before(map(self._pair.next_of, self.steering)) & self.buffers
+        while True:
+            more = found | self.before(map(self._pair.next_of, found)) & self.buffers
+            if len(more) == len(found):
+                return frozenset(found)
+            found = more
+
+    def _behind(self, nets: Iterable[int], most: int) -> frozenset[int]:
+        """Return registers that nets reach through fewer than `most` others."""
+        flops = self._pair.netlist.flops
+        found: set[int] = set()
+        for _ in range(most):
+            reached = self._pair.reached_from([*nets, *found])
+            found.update(flops[reached[flops[:, 0]], 1].tolist())
+        return frozenset(found)
 
     def _closure(self, nets: Iterable[int], most: int) -> frozenset[int] | None:
         found = self.before(nets)
         while len(found) <= most:
-            more = found | self.before(self._pair.next_of(state) for state in found)
+            through = found - self.buffers
+            more = found | self.before(map(self._pair.next_of, through))
             if len(more) == len(found):
                 return frozenset(found)
             found = more
@@ -147,7 +180,13 @@ def _product(pair: Pair, registers: Registers, different: Sequence[int], settled
     ends = [pair.next_of(state) for state in others]
     ends += [*seen, *(netlist.ports["c__valid"].tolist() if seen else [])]
     inputs = netlist.gates[list(pair.fault), 2:]
-    kept = {*registers.steering, *different, *registers.near(inputs[inputs >= 0].tolist())}
+    # Where those that steer are many, what is near has to do.
+    steering = () if registers.buffers else registers.steering
+    kept = {
+        *steering,
+        *different,
+        *registers.near(inputs[inputs >= 0].tolist()),
+    }
     kept |= registers.near(pair.next_of(state) for state in different)
     # Only those that matter: what is observed depends on them.
     needed_states = registers.support([*ends, *map(pair.next_of, different)], kept)

@@ -182,21 +182,18 @@ def _designs(
 
 def _missed(folder: Path) -> list[str]:
     arguments = load_arguments(folder)
-    rows = [
-        (
-            f"`{name}/{one['cell']}`: {one['fault']}, {one['detail']}",
-            one["kind"],
-            arguments.get(mutant_name(name, one), "**not known**"),
-        )
-        for name, run in sorted(load(folder, MUTANTS).items())
-        for one in run["survivors"]
-    ]
+    by_argument: dict[str, list[str]] = {}
+    for name, run in sorted(load(folder, MUTANTS).items()):
+        for one in run["survivors"]:
+            why = arguments.get(mutant_name(name, one), "**not known**")
+            text = f"`{name}/{one['cell']}` ({one['kind']}): {one['fault']}, {one['detail']}"
+            by_argument.setdefault(why, []).append(text)
+    rows = [("<br>".join(texts), why) for why, texts in by_argument.items()]
     what = "neither found nor proven to be equivalent" if rows else "none"
     note = f"Of those on record: {what}."
     if rows:
         note += " What is said of them is an argument, made by hand, not a proof."
-    head = ("mutant", "cell", "why nothing shows it")
-    return _table("Mutants that were missed", head, rows, note)
+    return _table("Mutants that were missed", ("mutants", "why nothing shows them"), rows, note)
 
 
 _NOTES = {

@@ -17,7 +17,7 @@ from bitweight.prove.circuit import FALSE, TRUE, Circuit
 from bitweight.prove.verdict import Undecided
 from bitweight.synth.errors import ToolError, ToolMissing
 
-__all__ = ["reach", "satisfy"]
+__all__ = ["never", "reach", "satisfy"]
 
 _VALUE = re.compile(r"^(\S+?)@0=([01])$", re.MULTILINE)
 _VALUES = re.compile(r"(\S+?)@(\d+)=([01])")
@@ -25,6 +25,8 @@ _LOOKED = re.compile(r"No output asserted in (\d+) frames")
 _FRAME = re.compile(r"was asserted in frame (\d+)")
 _GAVE_UP = re.compile("undecided|timed out|resource limit reached", re.IGNORECASE)
 """What `pdr`, `&cec` and `bmc3` say when the time is over."""
+_ABSTRACTION = 0.3
+"""Of the time: for finding out which gates are needed."""
 
 
 @functools.cache
@@ -96,12 +98,9 @@ def reach(
     literal = circuit.outputs[output]
     if literal == FALSE:
         return None
-    single = Circuit(circuit.inputs, circuit.latches, {output: literal}, circuit.ands)
-    names = "".join(f"i{i} x{i}\n" for i in range(len(circuit.inputs)))
-    names += "".join(f"l{i} q{i}\n" for i in range(len(circuit.latches)))
     with tempfile.TemporaryDirectory(prefix="bitweight-prove-") as folder:
         path = Path(folder)
-        (path / "miter.aig").write_bytes(single.write() + names.encode() + b"o0 bad\n")
+        (path / "miter.aig").write_bytes(_sequential(circuit, literal))
         limit = max(1, round(timeout))
         search = f"scorr; write_aiger reduced.aig; pdr -T {limit}"
         if cycles is not None:
@@ -124,6 +123,60 @@ def reach(
         {name: bits.get((cycle, f"x{i}"), 0) for i, name in enumerate(circuit.inputs)}
         for cycle in range(int(found[1]) + 1)
     ]
+
+
+def never(circuit: Circuit, output: str, timeout: float) -> bool:
+    """Tell whether an output is never one, without a counterexample where it is.
+
+    Gates that no short counterexample needs are left out first (gate-level abstraction, Mishchenko,
+    Een, Brayton et al. 2013), so that a property of few registers among many is found.
+
+    Parameters
+    ----------
+    circuit
+        Its registers start at zero.
+    output
+        Its name.
+    timeout
+        In seconds, for both steps together.
+
+    Returns
+    -------
+    bool
+        True; what is not proven is undecided.
+
+    Raises
+    ------
+    Undecided
+        If it is not proven: not in time, or the gates that are left are too few.
+    ToolError
+        If ABC is missing or fails.
+    """
+    literal = circuit.outputs[output]
+    if literal == FALSE:
+        return True
+    with tempfile.TemporaryDirectory(prefix="bitweight-prove-") as folder:
+        path = Path(folder)
+        (path / "miter.aig").write_bytes(_sequential(circuit, literal))
+        looks = max(1, round(timeout * _ABSTRACTION))
+        text = _run(
+            "read miter.aig; strash; scorr; dc2; write_aiger reduced.aig; "
+            f"&get; &gla -T {looks}; &gla_derive; &put; scorr; dc2; "
+            f"pdr -T {max(1, round(timeout) - looks)}",
+            path,
+            timeout,
+        )
+        if "Property proved" in text or _always_zero(path / "reduced.aig"):
+            return True
+    raise Undecided(f"undecided after {timeout:g} s")
+
+
+def _sequential(circuit: Circuit, literal: int) -> bytes:
+    """Return a circuit with one output in AIGER format, with names that ABC keeps."""
+    single = Circuit(circuit.inputs, circuit.latches, {"bad": literal}, circuit.ands)
+    names = "".join(f"i{i} x{i}\n" for i in range(len(circuit.inputs)))
+    names += "".join(f"l{i} q{i}\n" for i in range(len(circuit.latches)))
+    return single.write() + names.encode() + b"o0 bad\n"
 
 
 def _always_zero(path: Path) -> bool:
