@@ -6,7 +6,7 @@ from bitweight.prove.circuit import FALSE, TRUE, Builder, Circuit, Latch
 from bitweight.prove.solver import never, reach, satisfy
 from bitweight.prove.verdict import Undecided
 
-PRIME = (1 << 61) - 1
+BITS, PRIME = 28, (1 << 55) - 55
 
 
 def unequal(build: Builder, x: int, y: int) -> int:
@@ -63,19 +63,19 @@ def test_what_is_never_reached(cycles):
 @pytest.mark.parametrize("cycles", [None, 3])
 def test_what_takes_too_long_is_undecided(cycles):
     with pytest.raises(Undecided, match="after 1 s"):
-        reach(registered(61, PRIME), "bad", 1.0, cycles)
+        reach(registered(BITS, PRIME), "bad", 1.0, cycles)
 
 
 def test_an_abstraction_proves_what_is_never_reached_and_nothing_else():
     assert never(registered(4, 13), "bad", 20.0)
-    for circuit in (registered(4, 143), registered(61, PRIME)):
+    for circuit in (registered(4, 143), registered(BITS, PRIME)):
         with pytest.raises(Undecided):
             never(circuit, "bad", 3.0)
 
 
 def test_what_takes_too_long_is_undecided_without_registers():
     build = Builder()
-    x, y = ([build.input(f"{word}{i}") for i in range(61)] for word in "xy")
+    x, y = ([build.input(f"{word}{i}") for i in range(BITS)] for word in "xy")
     circuit = build.circuit({"bad": is_product(build, x, y, PRIME)})
     with pytest.raises(Undecided, match="after 1 s"):
         satisfy(circuit, "bad", 1.0)

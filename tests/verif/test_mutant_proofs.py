@@ -190,7 +190,7 @@ def test_what_is_proven_never_shows_and_what_never_shows_is_proven(netlist, muta
     made = States.random(netlist, 2000, 1)
     registers = made.registers
     ways: dict[str, int] = {}
-    for mutant in mutants:
+    for number, mutant in enumerate(mutants):
         pair = Pair(netlist, mutant.tables)
         machines = Machines(pair)
         settled = pair.resets_alike()
@@ -200,8 +200,9 @@ def test_what_is_proven_never_shows_and_what_never_shows_is_proven(netlist, muta
         assert bool(way) != (after_a_reset if settled else visible), (mutant, way)
         ways[way] = ways.get(way, 0) + 1
         assert not (never_shows(pair, registers, 20.0) and visible), mutant
-        with suppress(Undecided):
-            assert not (never_shows(pair, registers, 5.0, abstract=True) and visible), mutant
+        if number % 4 == 0:
+            with suppress(Undecided):
+                assert not (never_shows(pair, registers, 5.0, abstract=True) and visible), mutant
         assert not (unreachable(pair, registers, (), 20.0)
                     and (after_a_reset if settled else visible)), mutant  # fmt: skip
     assert ways[""] > 20 and sum(ways.values()) - ways[""] > 3, ways
