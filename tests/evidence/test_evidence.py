@@ -42,6 +42,8 @@ RUN = {
 }  # fmt: skip
 
 ARGUMENT = """
+[netlists]
+cube-mac-small = "0123"
 [[argument]]
 why = '''
 It is 0 anyway,
@@ -128,14 +130,9 @@ def test_what_is_old_wrong_or_missing_is_marked(tmp_path):
         "cube-mac": {"verilator": RUN | {"gemm": "2x3x4"}},
     })  # fmt: skip
     mutants = {
-        "design": "cube-mac-small",
-        "technology": "generic",
-        "count": 20,
-        "killed": 17,
-        "equivalent": 1,
-        "seconds": 3.0,
-    }
-    mutants["verilog"] = "that of another"
+        "design": "cube-mac-small", "technology": "generic", "count": 20, "killed": 17,
+        "equivalent": 1, "seconds": 3.0, "verilog": "that of another", "netlist": "0123",
+    }  # fmt: skip
     missed = {"cell": "pe_0/_7_", "kind": "INV_X1", "fault": "output stuck", "detail": "Y at 1"}
     argued = missed | {"detail": "Y at 0"}
     enter(tmp_path, MUTANTS, {"cube-mac-small": mutants | {"survivors": [missed, argued]}})
@@ -162,21 +159,24 @@ def test_what_is_old_wrong_or_missing_is_marked(tmp_path):
     assert found["cube-opt1-small"][1] == "**not run**"
     assert "3 passed, **1 failed**, 2.0 s" in text and "no run on record" in text
     assert found["choose"][3:6] == ["0 of 48", "0", "48"]
+    # An argument is about one netlist: in another the cell of that name may be another one.
+    enter(tmp_path, MUTANTS, {"cube-mac-small": {"netlist": "4567"}})
+    text = page(tmp_path, digests)
+    assert "1 equivalent, **2 missed**, 3 s" in text and "argued," not in text
 
 
 def test_every_mutant_that_was_missed_has_an_argument_and_no_other_one():
     """A new one needs to be understood: a test that is missing, or a gate that is not needed?"""
     missed = {
-        mutant_name(design, one)
-        for design, run in load(REPORTS, MUTANTS).items()
-        for one in run["survivors"]
+        mutant_name(run, one) for run in load(REPORTS, MUTANTS).values() for one in run["survivors"]
     }
     assert set(load_arguments(REPORTS)) == missed
 
 
 @pytest.mark.parametrize("text", [
     "argument = 3", "[[argument]]", ARGUMENT.replace("why", "because"),
-    ARGUMENT.replace(', "Y at 0"', ""), ARGUMENT + ARGUMENT, "[[argument",
+    ARGUMENT.replace("[netlists]", "[netlist]"), ARGUMENT.replace("small =", "tiny ="),
+    ARGUMENT.replace(', "Y at 0"', ""), ARGUMENT + ARGUMENT[ARGUMENT.index("[[") :], "[[argument",
 ])  # fmt: skip
 def test_damaged_arguments_are_named(text, tmp_path):
     (tmp_path / ARGUMENTS).write_text(text, encoding="utf-8")

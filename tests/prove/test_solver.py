@@ -5,12 +5,9 @@ import pytest
 from bitweight.prove.circuit import FALSE, TRUE, Builder, Circuit, Latch
 from bitweight.prove.solver import never, reach, satisfy
 from bitweight.prove.verdict import Undecided
+from bitweight_verif.miter import unequal
 
 BITS, PRIME = 28, (1 << 55) - 55
-
-
-def unequal(build: Builder, x: int, y: int) -> int:
-    return build.both(build.both(x, y ^ 1) ^ 1, build.both(x ^ 1, y) ^ 1) ^ 1
 
 
 def is_product(build: Builder, x: list[int], y: list[int], value: int) -> int:

@@ -72,14 +72,20 @@ def test_what_has_an_argument_is_no_failure(tmp_path, monkeypatch):
     design.write_text("".join(lines), encoding="utf-8")
     words = ["mutate", str(design), "--count", "100", "--seed", "3", "-o", str(tmp_path)]
     first = CliRunner().invoke(command, words)
-    survivors = mutation.on_record(tmp_path, TINY)["survivors"]
+    record = mutation.on_record(tmp_path, TINY)
+    survivors = record["survivors"]
     assert survivors and first.exit_code == 1 and "argued" not in first.output
     for number, code in ((len(survivors) - 1, 1), (len(survivors), 0)):
         names = [["tiny", one["cell"], one["fault"], one["detail"]] for one in survivors[:number]]
         text = f"[[argument]]\nwhy = 'No.'\nmutants = {json.dumps(names)}\n"
+        text += f'[netlists]\ntiny = "{record["netlist"]}"\n'
         (tmp_path / ARGUMENTS).write_text(text, encoding="utf-8")
         again = CliRunner().invoke(command, words)
         assert again.exit_code == code and again.output.count(", argued") == number
+    of_another = text.replace(record["netlist"], "0" * 16)
+    (tmp_path / ARGUMENTS).write_text(of_another, encoding="utf-8")
+    again = CliRunner().invoke(command, words)
+    assert again.exit_code == 1 and "argued" not in again.output
     (tmp_path / ARGUMENTS).write_text("3", encoding="utf-8")
     with pytest.raises(ValueError, match=r"arguments\.toml has no arguments about mutants"):
         CliRunner().invoke(command, words, catch_exceptions=False)

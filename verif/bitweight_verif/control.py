@@ -66,7 +66,7 @@ def never_shows(
     circuit = sides.circuit()
     if abstract:
         return never(circuit, "bad", timeout)
-    return circuit.outputs["bad"] == FALSE or reach(circuit, "bad", timeout) is None
+    return reach(circuit, "bad", timeout) is None
 
 
 class _Sides:
@@ -171,28 +171,30 @@ class _Sides:
                 differ[output] = any_of(build, apart) if same else TRUE
             return
         choices = list(product((0, 1), repeat=len(data)))
-        left = {
-            x: function(build, _part(table, data, x), [one[nets[i]] for i in control])
-            for x in choices
-        }
-        possible = {x: _all_of(build, [may[v] for may, v in zip(sound, x, strict=True)])
-                    for x in choices}  # fmt: skip
+
+        def side(
+            table: np.ndarray, values: Mapping[int, int], may_be: Sequence[tuple[int, int]]
+        ) -> tuple[dict[tuple[int, ...], int], dict[tuple[int, ...], int]]:
+            """Return the gate's value, and whether that can be, for each choice of data."""
+            literals = [values[nets[i]] for i in control]
+            value = {x: function(build, _part(table, data, x), literals) for x in choices}
+            possible = {
+                x: _all_of(build, [may[v] for may, v in zip(may_be, x, strict=True)])
+                for x in choices
+            }
+            return value, possible
+
+        left, possible = side(table, one, sound)
         known.may_be[output] = known.may_be_other[output] = _values(build, left, possible)
         if not differs:
             return
-        right, possible_other = left, possible
-        if not same or faulty != sound:
-            right = {
-                x: function(build, _part(changed, data, x), [other[nets[i]] for i in control])
-                for x in choices
-            }
-            possible_other = {
-                x: _all_of(build, [may[v] for may, v in zip(faulty, x, strict=True)])
-                for x in choices
-            }
-            known.may_be_other[output] = _values(build, right, possible_other)
+        same = same and faulty == sound
+        right, possible_other = (left, possible) if same else side(changed, other, faulty)
+        known.may_be_other[output] = _values(build, right, possible_other)
         found = []
         for x, y in product(choices, repeat=2):
+            if same and x >= y:
+                continue  # it is the same the other way around, and with itself
             literals = [may for may, u, v in zip(apart, x, y, strict=True) if u != v]
             if FALSE not in literals:
                 literals += [possible[x], possible_other[y], unequal(build, left[x], right[y])]

@@ -49,12 +49,14 @@ class Registers:
         ports = netlist.ports
         nets = [int(net) for name in HANDSHAKE for net in ports[name]]
         nets += [int(ports["c__payload"][-1])]
-        operands = [net for name in ("a__payload", "b__payload") for net in ports[name][:-1]]
+        self._operands = [
+            int(net) for name in ("a__payload", "b__payload") for net in ports[name][:-1]
+        ]
         self.buffers: frozenset[int] = frozenset()
         """Those that operands go through first, where too many would steer with them."""
         steering = self._closure(nets, _MOST_STEERING)
         if steering is None:
-            self.buffers = self._behind(operands, _BUFFERED)
+            self.buffers = self._behind(self._operands, _BUFFERED)
             steering = self._closure(nets, _MOST_BEHIND)
         self.steering = (steering or frozenset()) - self.buffers
         """Those that the handshakes and the last flag of results depend on, if they are few."""
@@ -86,21 +88,15 @@ class Registers:
     @cached_property
     def data(self) -> frozenset[int]:
         """Those that operands reach, other than through those that steer."""
-        ports, flops = self._pair.netlist.ports, self._pair.netlist.flops
-        operands = [net for name in ("a__payload", "b__payload") for net in ports[name][:-1]]
+        flops = self._pair.netlist.flops
         stop = self.steering | self.steers_first
-        reached = self._pair.reached_ever(operands, stop)
+        reached = self._pair.reached_ever(self._operands, stop)
         return frozenset(flops[reached[flops[:, 0]], 1].tolist()) - stop
 
     @cached_property
     def steers_first(self) -> frozenset[int]:
         """Buffers of operands that steer: what they hold may be taken for anything."""
-        found = self.before(map(self._pair.next_of, self.steering)) & self.buffers
-        while True:
-            more = found | self.before(map(self._pair.next_of, found)) & self.buffers
-            if len(more) == len(found):
-                return frozenset(found)
-            found = more
+        return frozenset(self.support(map(self._pair.next_of, self.steering), self.buffers))
 
     def _behind(self, nets: Iterable[int], most: int) -> frozenset[int]:
         """Return registers that nets reach through fewer than `most` others."""
@@ -114,8 +110,7 @@ class Registers:
     def _closure(self, nets: Iterable[int], most: int) -> frozenset[int] | None:
         found = self.before(nets)
         while len(found) <= most:
-            through = found - self.buffers
-            more = found | self.before(map(self._pair.next_of, through))
+            more = found | self.before(map(self._pair.next_of, found - self.buffers))
             if len(more) == len(found):
                 return frozenset(found)
             found = more
@@ -182,11 +177,7 @@ def _product(pair: Pair, registers: Registers, different: Sequence[int], settled
     inputs = netlist.gates[list(pair.fault), 2:]
     # Where those that steer are many, what is near has to do.
     steering = () if registers.buffers else registers.steering
-    kept = {
-        *steering,
-        *different,
-        *registers.near(inputs[inputs >= 0].tolist()),
-    }
+    kept = {*steering, *different, *registers.near(inputs[inputs >= 0].tolist())}
     kept |= registers.near(pair.next_of(state) for state in different)
     # Only those that matter: what is observed depends on them.
     needed_states = registers.support([*ends, *map(pair.next_of, different)], kept)

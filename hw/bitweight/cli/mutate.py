@@ -78,10 +78,11 @@ def mutate(
     if as_json:
         records = [result.to_dict() for result in results]
         print(json.dumps(records if len(records) > 1 else records[0], indent=2))
-    missed = [
-        one for r in results for one in r.survivors if mutant_name(r.design, one) not in arguments
-    ]
-    if missed:
+    if any(
+        mutant_name(vars(result), one) not in arguments
+        for result in results
+        for one in result.survivors
+    ):
         raise click.exceptions.Exit(1)
 
 
@@ -94,7 +95,7 @@ def _print(console: Console, result: MutationResult, arguments: Collection[Mutan
         markup=False,
     )
     for one in result.survivors:
-        known = ", argued" if mutant_name(result.design, one) in arguments else ""
+        known = ", argued" if mutant_name(values, one) in arguments else ""
         console.print(
             "  {cell} ({kind} of {module}): {fault}, {detail}{known}".format(known=known, **one),
             markup=False,

@@ -17,20 +17,30 @@ __all__ = ["ARGUMENTS", "MutantName", "load_arguments", "mutant_name"]
 ARGUMENTS = "arguments.toml"
 """Written by hand: an argument, and the mutants that it is about."""
 
-MutantName = tuple[str, str, str, str]
-"""Design, cell, fault and detail."""
+MutantName = tuple[str, str, str, str, str]
+"""Design, checksum of its netlist, cell, fault and detail."""
 
 
-def mutant_name(design: str, survivor: Mapping[str, str]) -> MutantName:
-    """Return the name of a mutant in a record."""
-    return (design, survivor["cell"], survivor["fault"], survivor["detail"])
+def mutant_name(run: Mapping[str, Any], survivor: Mapping[str, str]) -> MutantName:
+    """Return the name of a mutant on record.
+
+    It is that of one netlist: in another one the cell of that name may do something else.
+    """
+    return (
+        run["design"],
+        run["netlist"],
+        survivor["cell"],
+        survivor["fault"],
+        survivor["detail"],
+    )
 
 
 def load_arguments(folder: Path) -> dict[MutantName, str]:
     """Return the argument for each mutant that has one, none where there is no file.
 
-    The file has a table ``[[argument]]`` for each: ``why``, and ``mutants``, a list of design,
-    cell, fault and detail.
+    The file has a table ``[netlists]`` with the checksum of each design's netlist, as the record of
+    mutants has it, and a table ``[[argument]]`` for each argument: ``why``, and ``mutants``, a list
+    of design, cell, fault and detail.
 
     Raises
     ------
@@ -42,13 +52,11 @@ def load_arguments(folder: Path) -> dict[MutantName, str]:
         return {}
     found: dict[MutantName, str] = {}
     try:
-        arguments: list[dict[str, Any]] = tomllib.loads(path.read_text(encoding="utf-8"))[
-            "argument"
-        ]
-        for argument in arguments:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        for argument in table["argument"]:
             why = " ".join(argument["why"].split())
             for design, cell, fault, detail in argument["mutants"]:
-                name = (design, cell, fault, detail)
+                name = (design, table["netlists"][design], cell, fault, detail)
                 if name in found:
                     raise ValueError(f"{design}/{cell} is there twice")
                 found[name] = why

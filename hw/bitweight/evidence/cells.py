@@ -121,13 +121,11 @@ def netlists_text(runs: Entries, digest: str | None) -> str:
     return "; ".join(texts) or "none on record"
 
 
-def mutants_text(
-    run: Entry | None, digest: str | None, arguments: Collection[MutantName] = ()
-) -> str:
+def mutants_text(run: Entry | None, digest: str | None, arguments: Collection[MutantName]) -> str:
     """Return how many mutants of a design were found, are no faults, or were missed."""
     if run is None:
         return "none on record"
-    names = [mutant_name(run["design"], one) for one in run["survivors"]]
+    names = [mutant_name(run, one) for one in run["survivors"]]
     argued = sum(name in arguments for name in names)
     missed = f", {argued} argued" if argued else ""
     if len(names) > argued:

@@ -11,7 +11,7 @@ from typing import Any
 from bitweight.catalog import catalog
 from bitweight.emit.lint import WAIVERS, WALL_WAIVERS
 from bitweight.evidence import cells
-from bitweight.evidence.arguments import load_arguments, mutant_name
+from bitweight.evidence.arguments import MutantName, load_arguments, mutant_name
 from bitweight.evidence.blocks import Circuit, circuits
 from bitweight.evidence.record import BENCH, MUTANTS, NETLISTS, TESTS, load
 from bitweight.evidence.testimony import SUITES
@@ -72,6 +72,7 @@ def page(folder: Path, digests: Mapping[str, str]) -> str:
     """
     sources, proofs = load_proofs(folder / PROOFS) if (folder / PROOFS).exists() else ("", [])
     bench, tests = load(folder, BENCH), load(folder, TESTS)
+    mutants, arguments = load(folder, MUTANTS), load_arguments(folder)
     lines = [
         "# Verification",
         "",
@@ -82,8 +83,8 @@ def page(folder: Path, digests: Mapping[str, str]) -> str:
     ]
     lines += _circuits(circuits(), proofs, tests, bench)
     lines += _claims(proofs, current=sources == digest())
-    lines += _designs(folder, bench, tests, digests)
-    lines += _missed(folder)
+    lines += _designs(folder, bench, tests, mutants, arguments, digests)
+    lines += _missed(mutants, arguments)
     lines += _suites(tests)
     lines += _waivers()
     lines += _tools(bench)
@@ -153,11 +154,12 @@ def _designs(
     folder: Path,
     bench: Mapping[str, Mapping[str, Any]],
     tests: Mapping[str, Mapping[str, Any]],
+    mutants: Mapping[str, Mapping[str, Any]],
+    arguments: Mapping[MutantName, str],
     digests: Mapping[str, str],
 ) -> list[str]:
     workloads = cells.load_workloads(folder)
-    netlists, mutants = load(folder, NETLISTS), load(folder, MUTANTS)
-    arguments = load_arguments(folder)
+    netlists = load(folder, NETLISTS)
     lines = []
     for title, small in (("Designs at small size", True), ("Designs at full size", False)):
         rows = []
@@ -180,12 +182,13 @@ def _designs(
     return lines
 
 
-def _missed(folder: Path) -> list[str]:
-    arguments = load_arguments(folder)
+def _missed(
+    mutants: Mapping[str, Mapping[str, Any]], arguments: Mapping[MutantName, str]
+) -> list[str]:
     by_argument: dict[str, list[str]] = {}
-    for name, run in sorted(load(folder, MUTANTS).items()):
+    for name, run in sorted(mutants.items()):
         for one in run["survivors"]:
-            why = arguments.get(mutant_name(name, one), "**not known**")
+            why = arguments.get(mutant_name(run, one), "**not known**")
             text = f"`{name}/{one['cell']}` ({one['kind']}): {one['fault']}, {one['detail']}"
             by_argument.setdefault(why, []).append(text)
     rows = [("<br>".join(texts), why) for why, texts in by_argument.items()]

@@ -166,6 +166,8 @@ def never(circuit: Circuit, output: str, timeout: float) -> bool:
             path,
             timeout,
         )
+        if not (path / "reduced.aig").exists():
+            raise ToolError(f"ABC failed: {text.strip().splitlines()[-1:]!r}")
         if "Property proved" in text or _always_zero(path / "reduced.aig"):
             return True
     raise Undecided(f"undecided after {timeout:g} s")
